@@ -1,0 +1,115 @@
+"""Every exception that EgoBench raises on purpose.
+
+The tree::
+
+    EgoBenchError
+    ├── PluginError                a task or model cannot be had under that name
+    │   ├── UnknownPluginError     there is no such plugin
+    │   ├── BrokenPluginError      there is one, and it cannot be used
+    │   └── ModelOptionError       the model has no such option, or the value has another type
+    ├── AnnotationError            an annotation file cannot be used
+    │   ├── AnnotationFileError    missing, empty, wrong encoding, truncated
+    │   └── RecordError            one row of it is malformed
+    ├── SampleSetError             a frozen sample set is missing, damaged, or of another version
+    ├── VideoError                 frames of a clip cannot be had
+    │   ├── MissingVideoError      no file
+    │   ├── UnreadableVideoError   a file that is no video: empty, truncated before its index, audio only
+    │   ├── DamagedVideoError      decoding failed on the way to a frame, or frames are missing
+    │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
+    ├── ModelError                 a model cannot be loaded or cannot do what was asked of it
+    └── StoreError                 a run folder cannot be used
+        └── SpecMismatchError      it holds another run
+
+Wrong *arguments* stay ``ValueError`` and ``TypeError``. A message says what, which one, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class EgoBenchError(Exception):
+    """The root: the command line prints any of these as one line, without a traceback."""
+
+
+class PluginError(EgoBenchError):
+    """A task or model cannot be had under that name."""
+
+
+class UnknownPluginError(PluginError):
+    """There is no plugin of that name."""
+
+
+class BrokenPluginError(PluginError):
+    """There is a plugin of that name, and it cannot be used."""
+
+
+class ModelOptionError(PluginError):
+    """A model has no such option, or the option's value has another type."""
+
+
+class AnnotationError(EgoBenchError):
+    """An annotation file cannot be used."""
+
+
+class AnnotationFileError(AnnotationError):
+    """An annotation file is missing, empty, truncated, or in another encoding or format."""
+
+
+@dataclass(eq=False)
+class RecordError(AnnotationError):
+    """One row of an annotation file is malformed.
+
+    Attributes:
+        file: The annotation file.
+        row: What names the row for a person: ``"row 17"``, ``"key '12'"``.
+        field: The field at fault, ``""`` when it is the row as a whole.
+        problem: What is wrong and what was expected.
+    """
+
+    file: Path
+    row: str
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        """One line: file, row, field, problem."""
+        where = f"{self.file}, {self.row}" + (f", field {self.field!r}" if self.field else "")
+        return f"{where}: {self.problem}"
+
+
+class SampleSetError(EgoBenchError):
+    """A frozen sample set is missing, damaged, or was written by another version."""
+
+
+class VideoError(EgoBenchError):
+    """The frames of a clip cannot be had."""
+
+
+class MissingVideoError(VideoError):
+    """There is no such file."""
+
+
+class UnreadableVideoError(VideoError):
+    """The file is no video that can be opened: empty, truncated before its index, audio only."""
+
+
+class DamagedVideoError(VideoError):
+    """Decoding failed on the way to a frame, or frames that the file promises are missing."""
+
+
+class UnsupportedVideoError(VideoError):
+    """The chosen decoder is known to return wrong frames for such a file."""
+
+
+class ModelError(EgoBenchError):
+    """A model cannot be loaded, or cannot do what was asked of it."""
+
+
+class StoreError(EgoBenchError):
+    """A run folder cannot be used: not writable, damaged, no space left."""
+
+
+class SpecMismatchError(StoreError):
+    """A run folder holds another run."""
