@@ -1,0 +1,151 @@
+"""What an episode of MiniEgo is: who did what to which thing, when, and how everything stood at any moment.
+
+An episode is simulated first and rendered afterwards. The simulator writes a list of steps and a list of changes; the
+renderer asks :meth:`Episode.at` for a snapshot of each frame and draws it, so whatever a question asks about is in the
+pixels because it is in the snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["activity", "short", "walk"]
+Split = Literal["train", "val", "test"]
+Hand = Literal["left", "right", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A movable object.
+
+    Attributes:
+        id: Unique within the episode, e.g. ``"cup-2"``.
+        noun: What it is, e.g. ``"cup"``.
+        colour: Its colour by name, one of ``world.COLOURS``.
+    """
+
+    id: str
+    noun: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """Something that never moves: a container, a surface or an appliance.
+
+    Attributes:
+        id: Unique within the episode, e.g. ``"kitchen/fridge"``.
+        noun: What it is, e.g. ``"fridge"``.
+        room: The room it stands in.
+        azimuth: Where it stands, in degrees in [0, 360) round the room's middle.
+    """
+
+    id: str
+    noun: str
+    room: str
+    azimuth: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One planned action.
+
+    Attributes:
+        start: Seconds from the beginning of the episode.
+        end: Seconds from the beginning of the episode, after ``start``.
+        verb: What is done, one of ``world.VERBS``.
+        thing: Id of the thing or fixture it is done to.
+        other: Id of the tool, target or source, ``None`` when the verb needs none.
+        hand: The hand or hands that do it.
+        room: Where.
+        text: The canonical caption, e.g. ``"take the red cup from the cupboard"``.
+    """
+
+    start: float
+    end: float
+    verb: str
+    thing: str
+    other: str | None
+    hand: Hand
+    room: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that becomes different at one moment.
+
+    Attributes:
+        time: Seconds from the beginning of the episode.
+        subject: Id of a thing or fixture, or ``"wearer"``.
+        key: ``"place"`` (a fixture id, ``"left"`` or ``"right"`` for a hand, ``"gone"``), ``"open"``, ``"on"``, ``"clean"``,
+            ``"cut"``, ``"full"``, ``"folded"``, ...; for the wearer ``"room"`` or ``"facing"`` (a fixture id).
+        value: The new value.
+    """
+
+    time: float
+    subject: str
+    key: str
+    value: str | bool | float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How everything stands at one moment, all that a renderer needs.
+
+    Attributes:
+        time: Seconds from the beginning of the episode.
+        room: The room the wearer is in.
+        gaze: Direction of the head, in degrees in [0, 360) as for fixtures, head motion included.
+        pitch: Head tilt in degrees, small, positive is up.
+        step: The step under way, ``None`` between steps.
+        progress: How far the step is, in [0, 1].
+        state: Value by key by subject, see :class:`Change`.
+    """
+
+    time: float
+    room: str
+    gaze: float
+    pitch: float
+    step: Step | None
+    progress: float
+    state: Mapping[str, Mapping[str, str | bool | float]]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One simulated stretch of activity.
+
+    Attributes:
+        number: Unique in the generated world; the timecode strip shows it; in [0, 65535].
+        kind: ``activity`` (20-60 s of planned steps), ``short`` (a few steps), ``walk`` (navigation).
+        split: Train, val or test; an episode is in one split only.
+        goal: What the wearer is after, e.g. ``"make tea"``.
+        seconds: Length.
+        fps: Frames a second of its videos.
+        things: Every movable object.
+        fixtures: Everything that never moves.
+        steps: In order of time, never overlapping.
+        changes: In order of time; those at time 0 are the state at the start.
+        gaze: Knots ``(time, degrees, pitch)`` between which the head turns smoothly the short way round.
+    """
+
+    number: int
+    kind: Kind
+    split: Split
+    goal: str
+    seconds: float
+    fps: float
+    things: tuple[Thing, ...]
+    fixtures: tuple[Fixture, ...]
+    steps: tuple[Step, ...]
+    changes: tuple[Change, ...]
+    gaze: tuple[tuple[float, float, float], ...]
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of each of its videos."""
+        return round(self.seconds * self.fps)
