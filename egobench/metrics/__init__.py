@@ -1,0 +1,63 @@
+"""Metrics: from judged samples to numbers.
+
+A :class:`MeanMetric` gives every sample a value, so its error is that of a clustered mean; a :class:`SetMetric` is defined
+on all samples at once. Both are plain values a task lists by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from egobench.sample import Sample
+
+Outcome = Literal["answered", "unparsed", "refused", "media_error", "request_error"]
+OUTCOMES: tuple[Outcome, ...] = ("answered", "unparsed", "refused", "media_error", "request_error")
+"""What can become of a sample, in the order they are printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One sample and what a model made of it.
+
+    Attributes:
+        sample: The sample.
+        outcome: What became of it.
+        scores: One number an option, higher is better; a choice scores 1 and the rest 0; ``None`` unless answered.
+        reply: The reply's text, for open questions; ``""`` unless answered.
+    """
+
+    sample: Sample
+    outcome: Outcome
+    scores: tuple[float, ...] | None = None
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeanMetric:
+    """A metric that is the mean of one value a sample.
+
+    Attributes:
+        protocol: ``"mcq"`` or ``"open"``: which subsets it applies to.
+        value: The value of one sample, in [0, 1]; 0 for a sample that was not answered.
+    """
+
+    protocol: Literal["mcq", "open"]
+    value: Callable[[Judged], float]
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetric:
+    """A metric that is defined on all samples at once.
+
+    Attributes:
+        protocol: ``"mcq"`` or ``"open"``: which subsets it applies to.
+        value: The value of a list of samples, in [0, 1].
+    """
+
+    protocol: Literal["mcq", "open"]
+    value: Callable[[Sequence[Judged]], float]
+
+
+Metric = MeanMetric | SetMetric

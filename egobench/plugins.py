@@ -1,0 +1,129 @@
+"""From a name to a task or a model. A plugin is imported only when it is asked for by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from egobench.errors import BrokenPluginError, ModelOptionError, UnknownPluginError
+
+if TYPE_CHECKING:
+    from egobench.model import Model
+    from egobench.task import Task
+
+TASKS = "egobench.tasks"
+MODELS = "egobench.models"
+"""Packages of our own plugins, and entry-point groups of everybody else's."""
+
+
+def names(group: str) -> list[str]:
+    """Names of all plugins of a group, without importing any.
+
+    Args:
+        group: :data:`TASKS` or :data:`MODELS`.
+
+    Raises:
+        UnknownPluginError: If EgoBench itself is not installed.
+    """
+    own = {module.name.replace("_", "-") for module in iter_modules(_folders(group)) if not module.name.startswith("_")}
+    return sorted(own | {entry.name for entry in entry_points(group=group)})
+
+
+def load_task(name: str) -> Task:
+    """Load ``TASK`` of ``tasks/<name>.py``, or the entry point of that name.
+
+    Raises:
+        UnknownPluginError: If there is neither.
+        BrokenPluginError: If there is one that is no task.
+    """
+    from egobench.task import Task  # noqa: PLC0415 - names() stays light
+
+    task = _load(TASKS, name, "TASK")
+    if not isinstance(task, Task):
+        raise BrokenPluginError(f"task {name!r} is a {type(task).__name__}; its module must end in TASK = Task(...)")
+    return task
+
+
+def load_model(name: str, **options: object) -> Model:
+    """Call ``load(**options)`` of ``models/<name>.py``, or of the entry point of that name.
+
+    Args:
+        name: The model's name.
+        options: Options of its ``load``; texts are converted to the types of its signature.
+
+    Raises:
+        UnknownPluginError: If there is neither.
+        BrokenPluginError: If what it loads is no model.
+        ModelOptionError: If there is no such option, or its value has another type.
+    """
+    from egobench.model import Model  # noqa: PLC0415 - names() stays light
+
+    load = _load(MODELS, name, "load")
+    if not callable(load):
+        raise BrokenPluginError(f"model {name!r}: its load is a {type(load).__name__}, not a function")
+    model = load(**_typed(name, load, options))
+    if not isinstance(model, Model):
+        raise BrokenPluginError(f"model {name!r} loads a {type(model).__name__}, which has no info or no generate")
+    return model
+
+
+def model_options(name: str) -> Mapping[str, inspect.Parameter]:
+    """The options of a model's ``load``, by name.
+
+    Raises:
+        UnknownPluginError: If there is no such model.
+    """
+    return inspect.signature(_load(MODELS, name, "load"), eval_str=True).parameters
+
+
+def _folders(group: str) -> list[str]:
+    spec = find_spec(group)
+    if spec is None or spec.submodule_search_locations is None:
+        raise UnknownPluginError(f"no package {group!r}; install EgoBench first: pip install -e .")
+    return list(spec.submodule_search_locations)
+
+
+def _load(group: str, name: str, attribute: str) -> Any:
+    _folders(group)
+    module = f"{group}.{name.replace('-', '_')}"
+    if name.replace("-", "_").isidentifier() and not name.startswith("_") and find_spec(module) is not None:
+        value = getattr(import_module(module), attribute, None)
+        if value is None:
+            raise BrokenPluginError(f"{module} has no {attribute}")
+        return value
+    for entry in entry_points(group=group, name=name):
+        return entry.load()
+    known = names(group)
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UnknownPluginError(
+        f"no {group.rpartition('.')[2][:-1]} {name!r}: {hint}there are {', '.join(known)}; "
+        f"looked for a module {module!r} and an entry point of group {group!r}"
+    )
+
+
+def _typed(name: str, load: Callable[..., object], options: Mapping[str, object]) -> dict[str, object]:
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - names() stays light
+
+    parameters = inspect.signature(load).parameters
+    hints = get_type_hints(load)
+    listed = ", ".join(f"{key}: {getattr(hints.get(key), '__name__', hints.get(key))}" for key in parameters) or "none"
+    typed: dict[str, object] = {}
+    for key, value in options.items():
+        if key not in parameters:
+            raise ModelOptionError(f"model {name!r} has no option {key!r}; its options are {listed}")
+        try:
+            typed[key] = TypeAdapter(hints[key]).validate_python(value)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"]
+            raise ModelOptionError(f"model {name!r}, option {key!r}: {problem}, found {value!r}; options are {listed}") from error
+    missing = [key for key, p in parameters.items() if p.default is p.empty and key not in typed]
+    if missing:
+        raise ModelOptionError(f"model {name!r} needs {', '.join(f'-o {key}=...' for key in missing)}; options are {listed}")
+    return typed

@@ -1,0 +1,174 @@
+"""What a task is: where its records come from, how options are made, how answers are scored.
+
+A task is a frozen value put together from plain functions; a plugin module ends in ``TASK = Task(...)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from random import Random
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from egobench.metrics import Metric
+from egobench.sample import Record
+from egobench.video.sampling import FrameRule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from egobench.annotations import Annotations
+
+Protocol_ = Literal["mcq", "open"]
+"""What a model is asked for: to choose among the options, or to answer in words."""
+
+Reader = Callable[["Annotations"], Iterable[Record]]
+"""Reads a folder of official files."""
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """The model's name and the hash of its weights, for the manifest."""
+        ...
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed texts.
+
+        Args:
+            texts: At least one.
+
+        Returns:
+            ``(n_texts, dim)`` float32, rows of length 1.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one sample, in the order they are shown.
+
+    Attributes:
+        texts: Empty for an open question.
+        target: Position of the right one; ``None`` for an open question or a private answer.
+        relevance: One number in [0, 1] an option; ``None`` when only the target is relevant.
+    """
+
+    texts: tuple[str, ...] = ()
+    target: int | None = None
+    relevance: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A record that a construction cannot place.
+
+    Attributes:
+        reason: Why, for the manifest.
+    """
+
+    reason: str
+
+
+@dataclass
+class Tools:
+    """What a construction may use.
+
+    Attributes:
+        task: The task's name, part of every seed.
+        seed: The build's seed.
+        annotations: The folder the records came from, for a pool of texts that no record holds.
+        embedder: The text embedder; asking for it loads its model.
+        report: Figures about the whole construction for the manifest, e.g. ``co_correct``, ``similarity_ratio``.
+    """
+
+    task: str
+    seed: int
+    annotations: Annotations
+    embedder: Embedder
+    report: dict[str, float] = field(default_factory=dict[str, float])
+
+    def rng(self, record: Record) -> Random:
+        """A random stream of the record's own, so that the order of the file never matters."""
+        key = f"{self.task}/{record.subset}/{record.id}/{self.seed}"
+        return Random(int.from_bytes(sha256(key.encode()).digest()[:8]))  # noqa: S311 - reproducible, not secret
+
+
+Construction = Callable[[Sequence[Record], Tools], Iterable[Options | Dropped]]
+"""Makes the options of every record, in the order of the records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a task's data comes from, so that anyone can get and check it.
+
+    Attributes:
+        paper: Link to the paper that defines the task.
+        home: Link to where the annotations are had.
+        licence: Licence of the annotations, as an SPDX id or in the data set's own words.
+        files: What each annotation file is, by official name below the annotation folder.
+        videos: How videos are named below the task's folder of videos, e.g. ``"{participant}/{video_id}.MP4"``.
+    """
+
+    paper: str
+    home: str
+    licence: str
+    files: Mapping[str, str]
+    videos: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """A named part of a task that gets numbers of its own.
+
+    Attributes:
+        name: Its name, ``"all"`` where a task has none.
+        protocol: What a model is asked for.
+        headline: The metric that stands for the subset.
+        beside: Metrics printed beside the headline one.
+    """
+
+    name: str
+    protocol: Protocol_
+    headline: str
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task, put together from plain functions.
+
+    Attributes:
+        name: Its name on the command line, in ids and in files, e.g. ``"charades-ego"``.
+        version: Raised whenever the same answers could get another score.
+        skill: What it measures, in a few words.
+        source: Where the data comes from.
+        read: From official files to records.
+        constructions: How options are made, by name.
+        metrics: By name.
+        subsets: In the order they are shown.
+        cluster: What a cluster is, in words, e.g. ``"video"``.
+        frames: Which frames of a clip a model sees.
+        headline: The construction that published rows used.
+    """
+
+    name: str
+    version: int
+    skill: str
+    source: Source
+    read: Reader
+    constructions: Mapping[str, Construction]
+    metrics: Mapping[str, Metric]
+    subsets: tuple[Subset, ...]
+    cluster: str
+    frames: FrameRule = field(default_factory=FrameRule)
+    headline: str = "official"
+
+    @property
+    def default_construction(self) -> str:
+        """``official`` where the task ships options, else ``paper``, else its first."""
+        names = tuple(self.constructions)
+        return next((name for name in ("official", "paper") if name in names), names[0])

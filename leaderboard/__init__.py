@@ -1,0 +1,1 @@
+"""The leaderboard, generated from runs: bundles, checks, pages."""

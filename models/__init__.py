@@ -1,0 +1,1 @@
+"""The model adapters: one module a family, ``def load(...) -> Model`` last."""
