@@ -1,0 +1,3 @@
+"""Errors, intervals and tests of scores."""
+
+from __future__ import annotations
