@@ -2,8 +2,8 @@
 
 The strip takes the top twelfth of the picture: two rows of 32 cells, black or white, each a 32nd of the width. At
 256x192 a cell is 8x8 pixels, one transform block of H.264. Sixteen cells hold the episode, sixteen the frame index (the
-most significant bit first), eight a CRC-8 of those four bytes, and the other 24 a fixed pattern that says where black and
-white lie and keeps ordinary pictures from being taken for a timecode. It survives compression and rescaling.
+most significant bit first), eight a CRC-8 of those four bytes, and the other 24 a fixed pattern that tells black from
+white and keeps ordinary pictures from being taken for a timecode. It survives compression and rescaling.
 """
 
 from __future__ import annotations
