@@ -1,8 +1,9 @@
 """Reading official annotation files: every row checked, every mistake named by file, row and field.
 
-A task's reader asks :class:`Annotations` for the rows of its files and gives, for each, a pydantic model of what a row must
-hold and a function from such a row to a record. Nothing else opens an annotation file, so the hashes of the sources in
-the manifest are complete, and ``--skip-bad`` means the same for every task.
+A task's reader asks :class:`Annotations` for the rows of its files and gives, for each file, a pydantic model of what a
+row must hold and a function from such a row to a record. Nothing else opens an annotation file, so the hashes of the
+sources in the manifest are complete, and ``--skip-bad`` means the same for every task. What several tasks read inside a
+field (texts, timestamps, lettered answers) is in :mod:`egobench.fields`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -25,10 +27,11 @@ from egobench.sample import Record
 class Row(BaseModel):
     """What one row of an annotation file must hold; a task names the fields it uses, others are ignored."""
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False, populate_by_name=False)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 Numbered = tuple[str, Mapping[str, Any]]
 """A raw row and what names it for a person, e.g. ``("row 17", {...})``."""
 
@@ -63,23 +66,26 @@ class Annotations:
             names: The official name first, then alternative ones.
 
         Raises:
-            AnnotationFileError: If none is there, or the file is empty or not UTF-8.
+            AnnotationFileError: If none is there, or the file cannot be opened, is empty or is not UTF-8.
         """
-        for name in names:
-            path = self.folder / name
-            if not path.is_file():
-                continue
+        name = next((name for name in names if self.has(name)), None)
+        if name is None:
+            expected = " or ".join(names)
+            raise AnnotationFileError(f"{self.folder}: no file {expected}; is this the annotation folder of the task?")
+        path = self.folder / name
+        try:
             raw = path.read_bytes()
-            self.sources[name] = sha256(raw).hexdigest()
-            if not raw.strip():
-                raise AnnotationFileError(f"{path}: the file is empty; download it again")
-            try:
-                return path, raw.decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise AnnotationFileError(
-                    f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. iconv -f latin1 -t utf-8"
-                ) from error
-        raise AnnotationFileError(f"{self.folder}: no file {' or '.join(names)}; is this the annotation folder of the task?")
+        except OSError as error:
+            raise AnnotationFileError(f"{path}: cannot be read ({error.strerror})") from error
+        self.sources[name] = sha256(raw).hexdigest()
+        if not raw.strip():
+            raise AnnotationFileError(f"{path}: the file is empty; download it again")
+        try:
+            return path, raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise AnnotationFileError(
+                f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. iconv -f latin1 -t utf-8"
+            ) from error
 
     def json(self, *names: str) -> tuple[Path, Any]:
         """The first of these files that is there, as JSON.
@@ -89,24 +95,49 @@ class Annotations:
         """
         path, text = self.text(*names)
         try:
-            return path, json.loads(text)
+            return path, json.loads(text, object_pairs_hook=_Object)
         except json.JSONDecodeError as error:
             raise AnnotationFileError(
                 f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); is the file truncated?"
             ) from error
 
-    def json_rows(self, *names: str) -> tuple[Path, list[Numbered]]:
-        """The rows of a JSON file that holds a list of objects, or an object of objects.
+    def json_rows(self, *names: str, key: str = "", value: str = "") -> tuple[Path, list[Numbered]]:
+        """The rows of a JSON file: a list of objects or, with ``key``, one object that holds a row under each key.
+
+        Args:
+            names: The official name first, then alternative ones.
+            key: The field in which each row is given its key.
+            value: The field in which each row is given its value, where the values are no objects.
 
         Raises:
-            AnnotationFileError: If the file holds something else.
+            AnnotationFileError: If the file cannot be read, holds something else, or holds no rows.
+            RecordError: If a row is no object, or a key comes twice, and ``skip_bad`` is off.
         """
-        path, value = self.json(*names)
-        if isinstance(value, dict):
-            return path, [(f"key {key!r}", row) for key, row in value.items()]
-        if isinstance(value, list):
-            return path, [(f"row {number}", row) for number, row in enumerate(value, 1)]
-        raise AnnotationFileError(f"{path}: holds a JSON {type(value).__name__}; expected a list of objects")
+        path, content = self.json(*names)
+        expected = _Object if key else list
+        if not isinstance(content, expected):
+            found = "object" if isinstance(content, _Object) else type(content).__name__
+            shape = "an object with a row under each key" if key else "a list of rows"
+            raise AnnotationFileError(f"{path}: holds one JSON {found}; expected {shape}")
+        labelled: list[tuple[str, dict[str, str], Any]]
+        if key:
+            labelled = [(f"key {label!r}", {key: label}, row) for label, row in content.items()]
+            self._refuse_repeated(path, content)
+        else:
+            labelled = [(f"row {number}", {}, row) for number, row in enumerate(content, 1)]
+        if not labelled:
+            raise AnnotationFileError(f"{path}: holds no rows; download it again")
+        rows: list[Numbered] = []
+        for name, label, row in labelled:
+            if value:
+                rows.append((name, {value: row, **label}))
+            elif not isinstance(row, _Object):
+                self._bad(RecordError(path, name, "", f"expected an object, found {row!r:.80}"))
+            elif row.repeated:
+                self._bad(RecordError(path, name, row.repeated[0], "comes twice in the row; expected once"))
+            else:
+                rows.append((name, {**row, **label}))
+        return path, rows
 
     def csv_rows(self, *names: str, columns: Iterable[str]) -> tuple[Path, list[Numbered]]:
         """The rows of a CSV file with a header line.
@@ -116,25 +147,33 @@ class Annotations:
             columns: Columns the header must have, in any order.
 
         Raises:
-            AnnotationFileError: If the header lacks a column.
+            AnnotationFileError: If the file cannot be read, the header lacks a column or has one twice, a quote is open
+                at the end of the file, or there is no usable row.
             RecordError: If a row has more or fewer cells than the header, and ``skip_bad`` is off.
         """
         path, text = self.text(*names)
-        reader = csv.reader(io.StringIO(text))
-        header = next(reader)
-        missing = [column for column in columns if column not in header]
-        if missing:
-            raise AnnotationFileError(f"{path}: the header has no column {', '.join(map(repr, missing))}; it has {header}")
+        stream = io.StringIO(text, newline="")
+        reader = csv.reader(stream, strict=True)
+        header: list[str] = []
         rows: list[Numbered] = []
-        for cells in reader:
-            name = f"line {reader.line_num}"
-            if not cells:
+        while stream.tell() < len(text):
+            name = f"line {reader.line_num + 1}"
+            try:
+                cells = next(reader)
+            except csv.Error as error:
+                if stream.tell() == len(text):
+                    raise AnnotationFileError(f"{path}, {name}: not CSV ({error}); is the file truncated?") from error
+                self._bad(RecordError(path, name, "", f"not CSV ({error})"))
                 continue
-            if len(cells) != len(header):
+            if not header:
+                header = _checked_header(path, cells, columns)
+            elif cells and len(cells) != len(header):
                 problem = f"{len(cells)} cells where the header has {len(header)}: columns are shifted"
                 self._bad(RecordError(path, name, "", problem))
-            else:
+            elif cells:
                 rows.append((name, dict(zip(header, cells, strict=True))))
+        if not rows:
+            raise AnnotationFileError(f"{path}: holds no usable row below its header; download it again")
         return path, rows
 
     def records(
@@ -147,42 +186,75 @@ class Annotations:
             rows: Raw rows.
             model: What a row must hold.
             make: From a checked row to its record, or ``None`` for a row that is rightly no sample. A ``ValueError`` it
-                raises names a malformed row; ``FieldError`` names the field too.
+                raises names a malformed row; :class:`FieldError` names the field too.
 
         Yields:
             One record a row.
 
         Raises:
-            RecordError: At the first malformed row, unless ``skip_bad`` is on.
+            RecordError: At the first malformed row or repeated id, unless ``skip_bad`` is on.
         """
         for name, raw in rows:
-            try:
-                record = make(model.model_validate(raw))
-            except ValidationError as error:
-                fault = error.errors(include_url=False)[0]
-                where = ".".join(str(part) for part in fault["loc"])
-                self._bad(RecordError(path, name, where, f"{fault['msg']}; found {fault['input']!r:.80}"))
-            except FieldError as error:
-                self._bad(RecordError(path, name, error.field, error.problem))
-            except ValueError as error:
-                self._bad(RecordError(path, name, "", str(error)))
+            record = self._made(path, name, raw, model, make)
+            if record is None:
+                continue
+            first = self._seen.setdefault((record.subset, record.id), f"{path}, {name}")
+            if first == f"{path}, {name}":
+                yield record
             else:
-                if record is None:
-                    continue
-                first = self._seen.setdefault((record.subset, record.id), f"{path}, {name}")
-                if first == f"{path}, {name}":
-                    yield record
-                else:
-                    self._bad(RecordError(path, name, "", f"its id {record.id!r} was taken already by {first}"))
+                self._bad(RecordError(path, name, "", f"its id {record.id!r} was taken already by {first}"))
+
+    def table(self, path: Path, rows: Iterable[Numbered], model: type[R], key: Callable[[R], str]) -> dict[str, R]:
+        """Turn raw rows into a table to look things up in, such as labels or frame rates.
+
+        Args:
+            path: Where the rows come from, for messages.
+            rows: Raw rows.
+            model: What a row must hold.
+            key: The entry that a row stands under.
+
+        Returns:
+            The checked rows by key, in order.
+
+        Raises:
+            RecordError: At the first malformed row or repeated key, unless ``skip_bad`` is on.
+        """
+        found: dict[str, R] = {}
+        for name, raw in rows:
+            row = self._made(path, name, raw, model, lambda row: row)
+            if row is not None and found.setdefault(key(row), row) is not row:
+                self._bad(RecordError(path, name, "", f"{key(row)!r} has an entry already; expected one"))
+        return found
 
     def drop(self, record_id: str, reason: str) -> None:
-        """Note a row that is left out for a reason that is no mistake, e.g. an action without a segment."""
+        """Note a row that is left out for a reason that is no mistake, e.g. a video without actions."""
         self.dropped.append({"id": record_id, "reason": reason})
+
+    def _made(
+        self, path: Path, name: str, raw: Mapping[str, Any], model: type[R], make: Callable[[R], T | None]
+    ) -> T | None:
+        try:
+            return make(model.model_validate(raw))
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in fault["loc"])
+            found = f"the row has {', '.join(raw)}" if fault["type"] == "missing" else f"found {fault['input']!r:.80}"
+            self._bad(RecordError(path, name, where, f"{fault['msg'].removeprefix('Value error, ')}; {found}"))
+        except FieldError as error:
+            self._bad(RecordError(path, name, error.field, error.problem))
+        except ValueError as error:
+            self._bad(RecordError(path, name, "", str(error)))
+        return None
+
+    def _refuse_repeated(self, path: Path, content: _Object) -> None:
+        for name in content.repeated:
+            self._bad(RecordError(path, f"key {name!r}", "", "comes twice in the file; expected once"))
 
     def _bad(self, error: RecordError) -> None:
         if not self.skip_bad:
             raise error
-        self.drop(error.row, str(error))
+        where = f"field {error.field!r}: " if error.field else ""
+        self.drop(f"{error.file.relative_to(self.folder).as_posix()}, {error.row}", where + error.problem)
 
 
 class FieldError(ValueError):
@@ -197,3 +269,24 @@ class FieldError(ValueError):
         super().__init__(f"field {field!r}: {problem}")
         self.field = field
         self.problem = problem
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers keys which came more than once; the first value stays."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated: list[str] = []
+        if len(self) < len(pairs):
+            self.update(reversed(pairs))
+            self.repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+
+
+def _checked_header(path: Path, header: list[str], columns: Iterable[str]) -> list[str]:
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise AnnotationFileError(f"{path}: the header has no column {', '.join(map(repr, missing))}; it has {header}")
+    repeated = [column for column, count in Counter(header).items() if count > 1]
+    if repeated:
+        raise AnnotationFileError(f"{path}: the header has the column {repeated[0]!r} twice; it has {header}")
+    return header

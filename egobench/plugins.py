@@ -64,22 +64,24 @@ def load_model(name: str, **options: object) -> Model:
     """
     from egobench.model import Model  # noqa: PLC0415 - names() stays light
 
-    load = _load(MODELS, name, "load")
-    if not callable(load):
-        raise BrokenPluginError(f"model {name!r}: its load is a {type(load).__name__}, not a function")
+    load = model_function(name)
     model = load(**_typed(name, load, options))
     if not isinstance(model, Model):
         raise BrokenPluginError(f"model {name!r} loads a {type(model).__name__}, which has no info or no generate")
     return model
 
 
-def model_options(name: str) -> Mapping[str, inspect.Parameter]:
-    """The options of a model's ``load``, by name.
+def model_function(name: str) -> Callable[..., object]:
+    """The ``load`` of a model, whose signature says which options there are.
 
     Raises:
         UnknownPluginError: If there is no such model.
+        BrokenPluginError: If its ``load`` is no function.
     """
-    return inspect.signature(_load(MODELS, name, "load"), eval_str=True).parameters
+    load = _load(MODELS, name, "load")
+    if not callable(load):
+        raise BrokenPluginError(f"model {name!r}: its load is a {type(load).__name__}, not a function")
+    return load
 
 
 def _folders(group: str) -> list[str]:
@@ -122,8 +124,12 @@ def _typed(name: str, load: Callable[..., object], options: Mapping[str, object]
             typed[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]["msg"]
-            raise ModelOptionError(f"model {name!r}, option {key!r}: {problem}, found {value!r}; options are {listed}") from error
+            raise ModelOptionError(
+                f"model {name!r}, option {key!r}: {problem}, found {value!r}; options are {listed}"
+            ) from error
     missing = [key for key, p in parameters.items() if p.default is p.empty and key not in typed]
     if missing:
-        raise ModelOptionError(f"model {name!r} needs {', '.join(f'-o {key}=...' for key in missing)}; options are {listed}")
+        raise ModelOptionError(
+            f"model {name!r} needs {', '.join(f'-o {key}=...' for key in missing)}; options are {listed}"
+        )
     return typed

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from egobench.annotations import Annotations
 
-Protocol_ = Literal["mcq", "open"]
+Asked = Literal["mcq", "open"]
 """What a model is asked for: to choose among the options, or to answer in words."""
 
 Reader = Callable[["Annotations"], Iterable[Record]]
@@ -82,7 +82,8 @@ class Tools:
         seed: The build's seed.
         annotations: The folder the records came from, for a pool of texts that no record holds.
         embedder: The text embedder; asking for it loads its model.
-        report: Figures about the whole construction for the manifest, e.g. ``co_correct``, ``similarity_ratio``.
+        report: Figures about the whole construction, by field of the manifest: ``co_correct``, ``similarity_ratio``,
+            ``placed``.
     """
 
     task: str
@@ -122,17 +123,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """A named part of a task that gets numbers of its own.
+    """A named part of a task that gets numbers of its own: every metric of its task with its protocol.
 
     Attributes:
         name: Its name, ``"all"`` where a task has none.
         protocol: What a model is asked for.
         headline: The metric that stands for the subset.
-        beside: Metrics printed beside the headline one.
+        beside: Metrics shown beside the headline one even in short tables.
     """
 
     name: str
-    protocol: Protocol_
+    protocol: Asked
     headline: str
     beside: tuple[str, ...] = ()
 
@@ -166,6 +167,11 @@ class Task:
     cluster: str
     frames: FrameRule = field(default_factory=FrameRule)
     headline: str = "official"
+
+    def metrics_of(self, subset: Subset) -> dict[str, Metric]:
+        """The metrics of a subset, its headline first."""
+        apply = {name: metric for name, metric in self.metrics.items() if metric.protocol == subset.protocol}
+        return {subset.headline: self.metrics[subset.headline], **apply}
 
     @property
     def default_construction(self) -> str:

@@ -1,0 +1,285 @@
+"""Asking a model one part of a run: clips are decoded ahead of it, and every answer is written down as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+
+from egobench.controls import Control, alter, clips, seed_of
+from egobench.errors import MissingVideoError, ModelError
+from egobench.model import Model, ModelInfo, OptionScores, Prompt, Reply, ScoresOptions
+from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
+from egobench.replies import read_reply
+from egobench.sample import Clip, Sample
+from egobench.scoring import Part
+from egobench.store import Prediction, Run
+from egobench.task import Task
+from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, fingerprint, stream_clips
+
+Method = Literal["generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+_NOTHING = (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a run is done.
+
+    Attributes:
+        method: How an answer becomes a number.
+        control: What is removed or altered; ``None`` for a plain run.
+        prompt: Id of the prompt style.
+        frames: Frames a clip; ``None`` leaves it to the model, else to the task.
+        limit: Most samples of each subset, a seeded choice; ``None`` for all.
+        seed: Seed of everything random.
+        batch_size: Prompts a call of the model; never changes an answer, so it is no part of the spec.
+        workers: Threads that decode.
+        in_flight: Most decoded clips that wait for the model.
+    """
+
+    method: Method = "generate"
+    control: Control | None = None
+    prompt: str = "first_person"
+    frames: int | None = None
+    limit: int | None = None
+    seed: int = 0
+    batch_size: int = 1
+    workers: int = 1
+    in_flight: int = 4
+
+
+class Observer(Protocol):
+    """Who is told how a run goes."""
+
+    def begin(self, part: str, asked: int, done: int) -> None:
+        """A part begins: how many samples it asks, and how many have been answered before."""
+        ...
+
+    def advance(self, samples: int) -> None:
+        """So many samples more are done."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something went wrong that does not stop the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """An observer that says nothing."""
+
+    def begin(self, part: str, asked: int, done: int) -> None:
+        """Say nothing."""
+
+    def advance(self, samples: int) -> None:
+        """Say nothing."""
+
+    def warn(self, message: str) -> None:
+        """Say nothing."""
+
+
+@dataclass
+class Asking:
+    """One part of a run under way.
+
+    Attributes:
+        part: What is asked.
+        run: Where answers go.
+        model: Who is asked.
+        videos: Folder of videos.
+        settings: How it is done.
+        observer: Who is told how it goes.
+    """
+
+    part: Part
+    run: Run
+    model: Model
+    videos: Path
+    settings: Settings
+    observer: Observer
+    _fingerprints: dict[Path, str] = field(default_factory=dict[Path, str])
+
+    def fingerprint(self, clip: Clip) -> str:
+        """The clip's video as it is now, ``""`` while there is no such file; each file is looked at once."""
+        path = locate(self.videos, self.part.task, clip)
+        if path not in self._fingerprints:
+            try:
+                self._fingerprints[path] = fingerprint(path)
+            except MissingVideoError:
+                self._fingerprints[path] = ""
+        return self._fingerprints[path]
+
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        """Keep answers and say so."""
+        self.run.append(self.part.name, predictions)
+        self.observer.advance(len(predictions))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a model is shown of one sample.
+
+    Attributes:
+        sample: The sample.
+        frames: uint8 RGB ``(n_frames, height, width, 3)``; none for a model that looks at nothing.
+        times: Seconds of each frame, ``(n_frames,)``.
+        evidence: The prediction so far: receipt and video, or why there is nothing to show.
+    """
+
+    sample: Sample
+    frames: np.ndarray
+    times: np.ndarray
+    evidence: Prediction
+
+
+def frame_rule(task: Task, info: ModelInfo, settings: Settings) -> FrameRule | None:
+    """Which frames are shown: the run's number, else the model's, else the task's; ``None`` when none are."""
+    asked = settings.frames if settings.frames is not None else info.frames.count
+    if settings.control == "blind" or asked == 0:
+        return None
+    count = task.frames.count if asked is None else asked
+    return replace(task.frames, count=count, short_side=info.frames.short_side or task.frames.short_side)
+
+
+def locate(videos: Path, task: Task, clip: Clip) -> Path:
+    """Where a clip's video is: below the task's own folder of videos where there is one."""
+    folder = videos / task.name
+    return (folder if folder.is_dir() else videos) / clip.video
+
+
+def ask(asking: Asking) -> None:
+    """Ask every sample of a part that has no answer yet.
+
+    An answer is kept if the video it was given for is still the same; media and request errors are tried again.
+
+    Raises:
+        ValueError: If the control is impossible for the samples.
+        StoreError: If the run folder cannot be written.
+    """
+    part, settings = asking.part, asking.settings
+    shown = clips(part.samples, settings.control, settings.seed)
+    done = asking.run.predictions(part.name)
+    todo = [sample for sample in part.asked if not _kept(asking, done.get(sample.id), shown[sample.id])]
+    asking.observer.begin(part.name, len(part.asked), len(part.asked) - len(todo))
+    batch: list[Shown] = []
+    for each in _show(asking, todo, shown):
+        if each.evidence.error is not None:
+            asking.write([each.evidence])
+            continue
+        batch.append(each)
+        if len(batch) == settings.batch_size:
+            asking.write(_answers(asking, batch))
+            batch = []
+    if batch:
+        asking.write(_answers(asking, batch))
+
+
+def clip_requests(
+    samples: Iterable[Sample], shown: Mapping[str, Clip], task: Task, videos: Path, rule: FrameRule
+) -> dict[str, tuple[ClipRequest, list[Sample]]]:
+    """One request a distinct clip, with the samples that ask about it, by the request's key."""
+    found: dict[str, tuple[ClipRequest, list[Sample]]] = {}
+    for sample in samples:
+        clip = shown[sample.id]
+        key = f"{clip.video} from {clip.start:g} to {'its end' if clip.end is None else f'{clip.end:g}'} seconds"
+        if key not in found:
+            found[key] = (ClipRequest(key, locate(videos, task, clip), clip.start, clip.end, rule), [])
+        found[key][1].append(sample)
+    return found
+
+
+def _kept(asking: Asking, prediction: Prediction | None, clip: Clip) -> bool:
+    if prediction is None or not prediction.final:
+        return False
+    if not prediction.video:
+        return True
+    # A video that has gone away says nothing against an answer given while it was there.
+    return asking.fingerprint(clip) in {prediction.video, ""}
+
+
+def _show(asking: Asking, samples: Sequence[Sample], shown: Mapping[str, Clip]) -> Iterator[Shown]:
+    part, settings = asking.part, asking.settings
+    rule = frame_rule(part.task, asking.model.info, settings)
+    if rule is None:
+        yield from (Shown(sample, *_NOTHING, Prediction(sample.id, "unparsed")) for sample in samples)
+        return
+    wanted = clip_requests(samples, shown, part.task, asking.videos, rule)
+    with stream_clips(
+        [request for request, _ in wanted.values()], workers=settings.workers, in_flight=settings.in_flight
+    ) as stream:
+        for seen in stream:
+            if not isinstance(seen, DecodedClip):
+                asking.observer.warn(f"{part.name}: {seen.error}")
+            for sample in wanted[seen.key][1]:
+                yield _shown(asking, sample, shown[sample.id], seen)
+
+
+def _shown(asking: Asking, sample: Sample, clip: Clip, seen: DecodedClip | FailedClip) -> Shown:
+    if not isinstance(seen, DecodedClip):
+        error = f"{type(seen.error).__name__}: {seen.error}"
+        return Shown(sample, *_NOTHING, Prediction(sample.id, "media_error", error=error))
+    evidence = Prediction(sample.id, "unparsed", receipt=seen.receipt.to_json(), video=asking.fingerprint(clip))
+    frames = alter(seen.frames, asking.settings.control, seed_of(sample, asking.settings.seed))
+    return Shown(sample, frames, seen.times, evidence)
+
+
+def _prompt(shown: Shown, part: Part, settings: Settings) -> Prompt:
+    sample = shown.sample
+    return Prompt(
+        frames=shown.frames,
+        times=shown.times,
+        system=SYSTEM[settings.prompt],
+        question=sample.question,
+        options=sample.options,
+        text=user_turn(sample.question, sample.options),
+        max_new_tokens=MAX_NEW_TOKENS[part.subset.protocol],
+        seed=seed_of(sample, settings.seed),
+    )
+
+
+def _answers(asking: Asking, batch: Sequence[Shown]) -> list[Prediction]:
+    model, part = asking.model, asking.part
+    prompts = [_prompt(each, part, asking.settings) for each in batch]
+    started = perf_counter()
+    answers: Sequence[Reply | OptionScores]
+    if part.method == "generate":
+        answers = model.generate(prompts)
+    elif isinstance(model, ScoresOptions):
+        answers = model.score_options(prompts, "letter" if part.method == "likelihood-letter" else "text")
+    else:
+        raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
+    seconds = (perf_counter() - started) / len(batch)
+    if len(answers) != len(batch):
+        raise ModelError(f"model {model.info.name!r} gave {len(answers)} answers to {len(batch)} prompts")
+    return [
+        replace(_read(each, answer, part), seconds=round(seconds, 6))
+        for each, answer in zip(batch, answers, strict=True)
+    ]
+
+
+def _read(shown: Shown, answer: Reply | OptionScores, part: Part) -> Prediction:
+    if isinstance(answer, OptionScores):
+        scores = answer.logprobs
+        if part.method == "likelihood-mean":
+            scores = tuple(total / count for total, count in zip(answer.logprobs, answer.tokens, strict=True))
+        choice = int(np.argmax(scores))
+        return replace(shown.evidence, outcome="answered", scores=scores, choice=choice, rule=part.method)
+    told = replace(
+        shown.evidence, reply=answer.text, prompt_tokens=answer.prompt_tokens, reply_tokens=answer.reply_tokens
+    )
+    if answer.error is not None:
+        return replace(told, outcome="request_error", reply="", error=answer.error)
+    if not shown.sample.options:
+        blank = not answer.text.strip()
+        return replace(told, outcome="unparsed" if blank else "answered", rule="empty" if blank else "words")
+    reading = read_reply(answer.text, shown.sample.options)
+    scores = None
+    if reading.choice is not None:
+        scores = tuple(float(position == reading.choice) for position in range(len(shown.sample.options)))
+    return replace(told, outcome=reading.outcome, choice=reading.choice, rule=reading.rule, scores=scores)

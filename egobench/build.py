@@ -1,0 +1,133 @@
+"""From official files to a frozen sample set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from egobench.annotations import Annotations
+from egobench.errors import AnnotationFileError
+from egobench.sample import Record, Sample
+from egobench.sampleset import Manifest, SampleSet, encode
+from egobench.statistics import chance
+from egobench.task import Dropped, Embedder, Options, Task, Tools
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def build(
+    task: Task, annotations: Annotations, embedder: Embedder, *, construction: str | None = None, seed: int = 0
+) -> SampleSet:
+    """Build a task's samples.
+
+    Every random choice is seeded by the record's id, so the order of the file never matters.
+
+    Args:
+        task: The task.
+        annotations: The folder of its official files.
+        embedder: Turns texts into vectors, for constructions that look for near texts.
+        construction: How options are made; the task's default when ``None``.
+        seed: Seed of distractors and option orders.
+
+    Returns:
+        The samples in the order of the annotation files. Records that could not be read or placed are in the manifest.
+
+    Raises:
+        ValueError: If the task has no such construction.
+        AnnotationError: If a file or row is malformed; rows only unless ``annotations.skip_bad`` is on.
+    """
+    construction = construction or task.default_construction
+    if construction not in task.constructions:
+        raise ValueError(
+            f"task {task.name!r} has no construction {construction!r}; it has {', '.join(task.constructions)}"
+        )
+    records = list(task.read(annotations))
+    if not records:
+        raise AnnotationFileError(f"{annotations.folder}: no usable record of task {task.name!r} in its files")
+    watched = _Watched(embedder)
+    tools = Tools(task.name, seed, annotations, watched)
+    samples: list[Sample] = []
+    for record, options in zip(records, task.constructions[construction](records, tools), strict=True):
+        if isinstance(options, Dropped):
+            annotations.drop(record.id, options.reason)
+        else:
+            samples.append(_sample(task.name, record, options))
+    return _freeze(task, construction, tuple(samples), tools, embedder.name if watched.used else None)
+
+
+def _sample(task: str, record: Record, options: Options) -> Sample:
+    return Sample(
+        id=record.id,
+        task=task,
+        subset=record.subset,
+        video=record.clip.video,
+        start=record.clip.start,
+        end=record.clip.end,
+        question=record.question,
+        options=options.texts,
+        target=options.target,
+        answer=record.answer,
+        relevance=options.relevance,
+        cluster=record.cluster,
+        tags=record.tags,
+    )
+
+
+def _freeze(
+    task: Task, construction: str, samples: tuple[Sample, ...], tools: Tools, embedder: str | None
+) -> SampleSet:
+    counts = Counter(sample.subset for sample in samples)
+    subsets = [subset for subset in task.subsets if counts[subset.name]]
+    lengths = [sample.end - sample.start for sample in samples if sample.end is not None]
+    answers = [sample.answer for sample in samples]
+    facts = tools.annotations.facts
+    manifest = Manifest(
+        task=task.name,
+        task_version=task.version,
+        protocol={subset.name: subset.protocol for subset in subsets},
+        construction=construction,
+        n=len(samples),
+        n_by_subset={subset.name: counts[subset.name] for subset in subsets},
+        videos=len({sample.video for sample in samples}),
+        captions=facts.get("captions", len(set(answers))),
+        texts=facts.get("texts", len(set(answers))),
+        mean_seconds=round(fmean(lengths), 6) if lengths else None,
+        dropped=tuple(tools.annotations.dropped),
+        sources=dict(sorted(tools.annotations.sources.items())),
+        samples_sha256=sha256(encode(samples)).hexdigest(),
+        embedder=embedder,
+        seed=tools.seed,
+        chance=dict(_chances(task, samples)),
+        **tools.report,
+    )
+    return SampleSet(manifest, samples)
+
+
+def _chances(task: Task, samples: Sequence[Sample]) -> Iterable[tuple[str, float]]:
+    for subset in task.subsets:
+        part = [sample for sample in samples if sample.subset == subset.name]
+        for name, metric in task.metrics_of(subset).items():
+            value = chance(metric, part) if part else None
+            if value is not None:
+                yield f"{subset.name}/{name}", value
+
+
+@dataclass
+class _Watched:
+    """An embedder that remembers whether it was used, since only then does it belong in the manifest."""
+
+    embedder: Embedder
+    used: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.embedder.name
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        self.used = True
+        return self.embedder(texts)

@@ -1,0 +1,71 @@
+"""``egobench build``: official files to sample sets on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from egobench.annotations import Annotations
+from egobench.build import build
+from egobench.commands.tables import console
+from egobench.distractors.embedding import SentenceEmbedder
+from egobench.plugins import TASKS, load_task, names
+
+
+def build_tasks(  # noqa: PLR0913 - the options of the command
+    wanted: Sequence[str],
+    annotations: Path,
+    out: Path,
+    construction: str | None,
+    embedder: str,
+    *,
+    skip_bad: bool,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Build and write the sample sets of some tasks.
+
+    Args:
+        wanted: Names of tasks, or ``["all"]``.
+        annotations: Folder of official files, or of one folder a task.
+        out: Folder of sample sets.
+        construction: How options are made; ``None`` for each task's default.
+        embedder: Name of a sentence-transformers model.
+        skip_bad: Leave malformed rows out.
+        seed: Seed of distractors and option orders.
+
+    Returns:
+        The manifests, as JSON objects.
+
+    Raises:
+        EgoBenchError: If a task is unknown, or a file or row is malformed. Tasks before it have been written.
+        ValueError: If a task has no such construction.
+    """
+    loaded = [load_task(name) for name in (names(TASKS) if list(wanted) == ["all"] else wanted)]
+    texts = SentenceEmbedder(embedder)
+    rows: list[dict[str, Any]] = []
+    for task in loaded:
+        own = annotations / task.name
+        console(errors=True).print(f"building {task.name} ...")
+        files = Annotations(own if own.is_dir() else annotations, skip_bad=skip_bad)
+        built = build(task, files, texts, construction=construction, seed=seed)
+        built.write(out)
+        rows.append(asdict(built.manifest))
+    return rows
+
+
+def manifests_table(rows: Sequence[dict[str, Any]], out: Path) -> Table:
+    """What was built, a line a task."""
+    table = Table(caption=f"Written to {out}/<task>/<construction>/; dropped rows are in each manifest.json")
+    for column in ("task", "construction"):
+        table.add_column(column)
+    for column in ("samples", "videos", "captions", "texts", "mean seconds", "dropped"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        seconds = "-" if row["mean_seconds"] is None else f"{row['mean_seconds']:.3f}"
+        counts = [row["n"], row["videos"], row["captions"], row["texts"], seconds, len(row["dropped"])]
+        table.add_row(row["task"], row["construction"], *map(str, counts))
+    return table

@@ -1,0 +1,188 @@
+"""``egobench run`` and ``egobench score``: from names and folders to a run and its scores."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from rich.table import Table
+
+from egobench.asking import Settings, clip_requests, frame_rule
+from egobench.commands.progress import ProgressObserver
+from egobench.commands.tables import console, run_table
+from egobench.controls import clips
+from egobench.errors import SampleSetError
+from egobench.evaluate import evaluate, plan
+from egobench.model import Model
+from egobench.plugins import load_model
+from egobench.sampleset import SampleSet, find_sets
+from egobench.scoring import coverage, score
+from egobench.store import open_run, read_run, spec_from_json
+from egobench.video import ClipRequest, plan_summary
+
+LIBRARIES = ("av", "decord", "numpy", "pillow", "torch", "torchcodec", "torchvision", "transformers")
+TRIAL = 3
+"""Samples a dry run asks of each part to estimate the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What ``egobench run`` was asked for.
+
+    Attributes:
+        model: The model's name.
+        options: Its options, as texts.
+        data: Folder of sample sets.
+        tasks: Only these; ``None`` for all.
+        construction: Only sample sets of this one; ``None`` for all.
+        videos: Folder of videos.
+        out: Folder of runs.
+        settings: How it is done.
+    """
+
+    model: str
+    options: Mapping[str, str]
+    data: Path
+    tasks: tuple[str, ...] | None
+    construction: str | None
+    videos: Path
+    out: Path
+    settings: Settings
+
+    def load(self) -> tuple[Model, list[SampleSet]]:
+        """The model and the sample sets.
+
+        Raises:
+            EgoBenchError: If either cannot be had.
+        """
+        folders = find_sets(self.data, self.tasks, self.construction)
+        sets = [SampleSet.read(folder) for folder in folders]
+        return load_model(self.model, **self.options), sets
+
+
+def go(wanted: RunRequest, *, as_json: bool) -> float:
+    """Do a run and print its scores.
+
+    Returns:
+        Its coverage: the share of samples that got a reply, in [0, 1].
+
+    Raises:
+        EgoBenchError: If the model, a sample set or the run folder cannot be used.
+    """
+    model, sets = wanted.load()
+    recorded = {"command": sys.argv, "data": str(wanted.data.resolve()), **environment()}
+    with ProgressObserver() as observer:
+        result = evaluate(model, sets, wanted.videos, wanted.out, wanted.settings, observer=observer, recorded=recorded)
+    if as_json:
+        print(json.dumps({"run": str(result.path), "scores": result.scores}, indent=1))  # noqa: T201
+    else:
+        console().print(run_table(result.scores, str(result.path)))
+        console().print(f"run folder: {result.path}", soft_wrap=True)
+    return coverage(result.scores)
+
+
+def dry(wanted: RunRequest, *, as_json: bool) -> None:
+    """Count what a run would ask, open and decode, and estimate its time by asking a few samples of each set.
+
+    Nothing is kept.
+
+    Raises:
+        EgoBenchError: If the model or a sample set cannot be used.
+    """
+    model, sets = wanted.load()
+    rows = [_forecast(wanted, model, sample_set) for sample_set in sets]
+    if as_json:
+        print(json.dumps(rows, indent=1))  # noqa: T201
+        return
+    table = Table(title="dry run: nothing was kept", title_justify="left")
+    table.add_column("sample set")
+    for column in ("samples", "clips", "files", "missing files", "frames to decode", "estimated minutes"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
+    table.add_section()
+    sums = [sum(row[key] for row in rows) for key in list(rows[0])[1:]]
+    table.add_row("all", *(f"{value:.1f}" if isinstance(value, float) else str(value) for value in sums))
+    console().print(table)
+
+
+def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[str, Any]:
+    settings, asked, requests = wanted.settings, 0, list[ClipRequest]()
+    for part in plan([sample_set], settings):
+        asked += len(part.asked)
+        rule = frame_rule(part.task, model.info, settings)
+        if rule is not None:
+            shown = clips(part.samples, settings.control, settings.seed)
+            found = clip_requests(part.asked, shown, part.task, wanted.videos, rule)
+            requests += [request for request, _ in found.values()]
+    readable = [request for request in requests if request.path.is_file()]
+    summary = plan_summary(readable)
+    with TemporaryDirectory() as folder:
+        started = perf_counter()
+        tried = evaluate(model, [sample_set], wanted.videos, Path(folder), replace(settings, limit=TRIAL)).scores
+        seconds = perf_counter() - started
+    return {
+        "set": sample_set.name,
+        "samples": asked,
+        "clips": len(requests),
+        "files": len({request.path for request in requests}),
+        "missing_files": len({request.path for request in requests} - {request.path for request in readable}),
+        "frames_to_decode": summary.frames_to_decode,
+        "minutes": seconds / 60 * asked / max(1, sum(entry["n"] for entry in tried.values() if entry["headline"])),
+    }
+
+
+def rescore(path: Path, data: Path | None) -> tuple[Path, dict[str, Any]]:
+    """Compute the scores of a run again from its predictions, and write them.
+
+    Args:
+        path: The run folder.
+        data: Folder of its sample sets; ``None`` for where they were when it ran.
+
+    Returns:
+        The path of ``scores.json`` and its entries.
+
+    Raises:
+        StoreError: If the folder holds no run, or one of another version.
+        SampleSetError: If a sample set is gone or is not the one that was asked.
+    """
+    held, recorded = read_run(path)
+    spec = spec_from_json(held)
+    folder = data or Path(recorded["data"])
+    sets = {SampleSet.read(found).manifest.samples_sha256: found for found in find_sets(folder)}
+    missing = [f"{wanted.task}/{wanted.construction}" for wanted in spec.sets if wanted.sha256 not in sets]
+    if missing:
+        raise SampleSetError(
+            f"{folder} does not hold what this run was asked: {', '.join(missing)} is missing or differs; give --data"
+        )
+    settings = Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed)
+    asked = [SampleSet.read(sets[wanted.sha256]) for wanted in spec.sets]
+    scores: dict[str, Any] = {}
+    with open_run(path.parent.parent, spec, recorded) as run:
+        for part in plan(asked, settings):
+            scores.update(score(part, run.predictions(part.name), seed=spec.seed))
+        return run.finish(scores), scores
+
+
+def environment() -> dict[str, Any]:
+    """What is recorded of where a run was done: Python, libraries, machine. Never part of its identity."""
+    found: dict[str, str] = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "libraries": found,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }

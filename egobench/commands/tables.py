@@ -1,0 +1,102 @@
+"""Scores as tables: what the command line prints, and the same as rows for ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Scores = Mapping[str, Mapping[str, Any]]
+"""Entries of ``scores.json`` by protocol id."""
+
+WIDTH = 132
+"""Columns of a table that goes to a file or a pipe."""
+
+
+def console(*, errors: bool = False) -> Console:
+    """A console; one that is no terminal gets a width that fits our tables."""
+    found = Console(stderr=errors, highlight=False)
+    return found if found.is_terminal else Console(stderr=errors, highlight=False, width=WIDTH)
+
+
+def percent(value: float | None) -> str:
+    """A value in [0, 1] as shown: times 100, one digit."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def interval(entry: Mapping[str, Any]) -> str:
+    """The 95 % interval as shown."""
+    return "-" if entry["low"] is None else f"[{percent(entry['low'])}, {percent(entry['high'])}]"
+
+
+def unanswered(entry: Mapping[str, Any]) -> int:
+    """Samples without an answer, whatever the reason."""
+    return int(entry["n"] - entry["outcomes"]["answered"])
+
+
+def run_table(scores: Scores, title: str, *, everything: bool = False) -> Table:
+    """One run: a line a number.
+
+    Args:
+        scores: The run's scores.
+        title: Printed above.
+        everything: Also the metrics that short tables leave out.
+    """
+    table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption([scores]))
+    table.add_column("task/subset/protocol/construction/metric/method", overflow="fold")
+    for column in ("n", "score", "95 % interval", "chance", "unanswered"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for protocol_id, entry in scores.items():
+        if everything or entry["shown"]:
+            n = f"{entry['n']} of {entry['n_expected']}" if entry["partial"] else str(entry["n"])
+            cells = [n, percent(entry["value"]), interval(entry), percent(entry["chance"]), str(unanswered(entry))]
+            table.add_row(protocol_id, *cells)
+    return table
+
+
+def comparison_table(runs: Mapping[str, Scores], title: str) -> Table:
+    """Several runs over the same sample sets: a line a number, a column a run.
+
+    Args:
+        runs: Scores by the name a column gets.
+        title: Printed above.
+    """
+    table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(list(runs.values())))
+    table.add_column("task", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
+    for column in ("n", *runs, "chance"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in comparison_rows(runs):
+        cells = [f"{percent(cell['value'])} {interval(cell)}" for cell in row["runs"].values()]
+        table.add_row(row["column"], row["metric"], str(row["n"]), *cells, percent(row["chance"]))
+    return table
+
+
+def comparison_rows(runs: Mapping[str, Scores]) -> list[dict[str, Any]]:
+    """What :func:`comparison_table` shows, as JSON objects; values in [0, 1]."""
+    rows: list[dict[str, Any]] = []
+    first = next(iter(runs.values()))
+    for protocol_id, entry in first.items():
+        if not entry["shown"]:
+            continue
+        task, subset, protocol, construction, metric, *_ = protocol_id.split("/")
+        name = task if subset == "all" else f"{task} {subset}"
+        rows.append(
+            {
+                "id": protocol_id,
+                "column": f"{name} ({construction}, {protocol})",
+                "metric": metric,
+                "n": entry["n"],
+                "chance": entry["chance"],
+                "runs": {name: scores[protocol_id] for name, scores in runs.items() if protocol_id in scores},
+            }
+        )
+    return rows
+
+
+def _caption(runs: Sequence[Scores]) -> str:
+    entries = [entry for scores in runs for entry in scores.values()]
+    partial = "PARTIAL: not all samples were asked. " if any(entry["partial"] for entry in entries) else ""
+    return f"{partial}Scores x 100, 95 % intervals clustered by source video."

@@ -1,0 +1,111 @@
+"""The one loop: ask a model every sample that it has not answered yet, and score what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from egobench import __version__
+from egobench.asking import Asking, Observer, Settings, Silent, ask, frame_rule
+from egobench.controls import limited
+from egobench.errors import ModelError
+from egobench.model import Model, ModelInfo, ScoresOptions
+from egobench.plugins import load_task
+from egobench.prompts import prompt_hash
+from egobench.sampleset import SampleSet
+from egobench.scoring import Part, score
+from egobench.store import RunSpec, SetRef, open_run
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        path: Its folder.
+        scores: Entry by protocol id, as in ``scores.json``.
+    """
+
+    path: Path
+    scores: Mapping[str, dict[str, Any]]
+
+
+def evaluate(
+    model: Model,
+    sets: Sequence[SampleSet],
+    videos: Path,
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    observer: Observer | None = None,
+    recorded: Mapping[str, Any] | None = None,
+) -> Result:
+    """Evaluate a model, going on where an earlier call of the same run stopped.
+
+    Args:
+        model: The model.
+        sets: The sample sets.
+        videos: Folder of videos, or of one folder of videos a task.
+        out: Folder of runs.
+        settings: How it is done.
+        observer: Who is told how it goes.
+        recorded: What ``run.json`` keeps beside the spec: library versions, hardware, command.
+
+    Returns:
+        The run's folder and its scores. Videos that cannot be read are outcomes, not errors.
+
+    Raises:
+        ModelError: If the model cannot do what the method asks.
+        StoreError: If the run folder cannot be used.
+        ValueError: If the control is impossible for a sample set.
+    """
+    settings, observer = settings or Settings(), observer or Silent()
+    if settings.method != "generate" and not isinstance(model, ScoresOptions):
+        raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
+    work = plan(sets, settings)
+    scores: dict[str, dict[str, Any]] = {}
+    with open_run(out, run_spec(model.info, work, settings), recorded or {}) as run:
+        for part in work:
+            ask(Asking(part, run, model, videos, settings, observer))
+        for part in work:
+            scores.update(score(part, run.predictions(part.name), seed=settings.seed))
+        run.finish(scores)
+    return Result(run.path, scores)
+
+
+def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
+    """The parts of a run, sorted by task and subset.
+
+    Raises:
+        PluginError: If a sample set's task is not installed.
+    """
+    parts: list[Part] = []
+    for sample_set in sorted(sets, key=lambda one: one.name):
+        task = load_task(sample_set.manifest.task)
+        for subset in task.subsets:
+            samples = tuple(sample for sample in sample_set.samples if sample.subset == subset.name)
+            asked = tuple(limited(samples, settings.limit, settings.seed))
+            method = settings.method if subset.protocol == "mcq" else "generate"
+            if samples:
+                parts.append(Part(task, sample_set, subset, samples, asked, method, settings.control))
+    return parts
+
+
+def run_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunSpec:
+    """What identifies a run."""
+    manifests = {part.sample_set.name: part.sample_set.manifest for part in parts}
+    return RunSpec(
+        model=asdict(info),
+        sets=tuple(
+            SetRef(held.task, held.task_version, held.construction, held.samples_sha256) for held in manifests.values()
+        ),
+        prompt=f"{settings.prompt}@{prompt_hash(settings.prompt)}",
+        frames={part.task.name: asdict(rule) for part in parts if (rule := frame_rule(part.task, info, settings))},
+        method=settings.method,
+        control=settings.control,
+        limit=settings.limit,
+        seed=settings.seed,
+        harness=__version__,
+    )

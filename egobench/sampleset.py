@@ -1,0 +1,163 @@
+"""Frozen sample sets: what every model is asked, on disk, hashed.
+
+A folder holds ``samples.jsonl``, one sample a line, and ``manifest.json``, which says where they came from. Equal inputs
+give equal bytes, so a set is known by the hash of its samples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from egobench.errors import SampleSetError
+from egobench.sample import Sample
+
+SAMPLES = "samples.jsonl"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a sample set is and what it was made from.
+
+    Attributes:
+        task: The task's name.
+        task_version: The task's version.
+        protocol: What a model is asked for, by subset.
+        construction: How options were made.
+        n: Number of samples.
+        n_by_subset: The same, by subset.
+        videos: Number of distinct videos.
+        captions: Number of captions in the source's gallery, else of answers.
+        texts: Number of distinct texts among them.
+        mean_seconds: Mean length of the clips whose end is known, in seconds; ``None`` when none is.
+        dropped: Rows and records left out, with the reason.
+        sources: SHA-256 by annotation file.
+        samples_sha256: SHA-256 of ``samples.jsonl``.
+        embedder: Name and weights hash of the text embedder, ``None`` when none was used.
+        seed: Seed of distractors and option orders.
+        chance: Value of every metric under scores that are all equal, by ``subset/metric``, in [0, 1].
+        co_correct: Share of samples with a distractor that is true too, where that was counted.
+        similarity_ratio: Likeness of distractors to answers, over that of the nearest ones, where that was measured.
+        placed: Share of records that got options, where a construction may leave some out.
+        blind_ceiling: Accuracy of the best attack that sees neither video nor question, where the set was audited.
+    """
+
+    task: str
+    task_version: int
+    protocol: Mapping[str, str]
+    construction: str
+    n: int
+    n_by_subset: Mapping[str, int]
+    videos: int
+    captions: int
+    texts: int
+    mean_seconds: float | None
+    dropped: tuple[Mapping[str, str], ...]
+    sources: Mapping[str, str]
+    samples_sha256: str
+    embedder: str | None
+    seed: int
+    chance: Mapping[str, float]
+    co_correct: float | None = None
+    similarity_ratio: float | None = None
+    placed: float | None = None
+    blind_ceiling: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSet:
+    """The samples of one task under one construction.
+
+    Attributes:
+        manifest: Where they came from.
+        samples: In the order of the annotation files.
+    """
+
+    manifest: Manifest
+    samples: tuple[Sample, ...]
+
+    @property
+    def name(self) -> str:
+        """Task and construction, e.g. ``"egomcq/paper"``."""
+        return f"{self.manifest.task}/{self.manifest.construction}"
+
+    def write(self, data: Path) -> Path:
+        """Write the set to ``data/<task>/<construction>/``, replacing an earlier one.
+
+        Returns:
+            The folder.
+
+        Raises:
+            SampleSetError: If the folder cannot be written.
+        """
+        folder = data / self.manifest.task / self.manifest.construction
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in ((SAMPLES, encode(self.samples)), (MANIFEST, _pretty(asdict(self.manifest)))):
+                part = folder / f"{name}.part"
+                part.write_bytes(content)
+                part.replace(folder / name)
+        except OSError as error:
+            raise SampleSetError(f"cannot write the sample set to {folder}: {error.strerror}") from error
+        return folder
+
+    @classmethod
+    def read(cls, folder: Path) -> SampleSet:
+        """Read a set and check that its samples are the ones its manifest speaks of.
+
+        Raises:
+            SampleSetError: If a file is missing, damaged, or was changed by hand.
+        """
+        try:
+            raw, listed = (folder / SAMPLES).read_bytes(), json.loads((folder / MANIFEST).read_bytes())
+            manifest = Manifest(**{**listed, "dropped": tuple(listed["dropped"])})
+            samples = tuple(Sample.from_json(json.loads(line)) for line in raw.splitlines())
+        except OSError as error:
+            raise SampleSetError(
+                f"no sample set in {folder}: {error.strerror}; make one with egobench build"
+            ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise SampleSetError(f"the sample set in {folder} is damaged ({error}); build it again") from error
+        if sha256(raw).hexdigest() != manifest.samples_sha256:
+            raise SampleSetError(f"{folder / SAMPLES} is not what {MANIFEST} describes: it was changed; build it again")
+        return cls(manifest, samples)
+
+
+def encode(samples: tuple[Sample, ...]) -> bytes:
+    """The bytes of ``samples.jsonl``: one JSON object a line, UTF-8."""
+    return "".join(json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples).encode()
+
+
+def find_sets(data: Path, tasks: tuple[str, ...] | None = None, construction: str | None = None) -> list[Path]:
+    """Folders of sample sets below a data folder, or the folder itself if it is one.
+
+    Args:
+        data: A folder written by ``egobench build``.
+        tasks: Only these tasks; ``None`` for all.
+        construction: Only this one; ``None`` for all.
+
+    Returns:
+        Sorted folders ``<task>/<construction>``.
+
+    Raises:
+        SampleSetError: If there is none, or none of a task that was asked for.
+    """
+    if (data / MANIFEST).is_file():
+        return [data]
+    found = sorted(path.parent for path in data.glob(f"*/{construction or '*'}/{MANIFEST}"))
+    have = sorted({folder.parent.name for folder in found})
+    missing = [task for task in tasks or () if task not in have]
+    if missing or not found:
+        wanted = ", ".join(missing) or "any task"
+        raise SampleSetError(
+            f"{data} holds no sample set of {wanted}; it holds {', '.join(have) or 'none'}; run egobench build"
+        )
+    return [folder for folder in found if tasks is None or folder.parent.name in tasks]
+
+
+def _pretty(value: object) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,298 @@
+"""The run folder: what was asked of which model, what it answered, and the scores that follow.
+
+::
+
+    runs/<model>/<run id>/
+        run.json          the spec, and beside it what is recorded but does not identify the run
+        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line a sample, appended
+        scores.json       one entry a protocol id, derived from the predictions
+        checksums.txt     SHA-256 of the files above, written last
+
+A prediction is one line that ends in a newline, so a process that is killed leaves at most one broken line at the end of
+a file; it is cut off when the run is opened again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+from typing import Any, TextIO
+
+from egobench.errors import SpecMismatchError, StoreError
+from egobench.metrics import Outcome
+
+SYNC_SECONDS = 5.0
+"""Longest time a written prediction waits for ``fsync``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetRef:
+    """Which sample set a run is about: its task, construction and hash, and how many samples of each subset."""
+
+    task: str
+    task_version: int
+    construction: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """All that decides what a run measures. Equal specs are the same run.
+
+    Attributes:
+        model: :class:`egobench.model.ModelInfo` as a JSON object.
+        sets: The sample sets, sorted by task.
+        prompt: Id of the prompt style and hash of its text.
+        frames: Frames a clip, by task: count, last, short_side, min_seconds.
+        method: How an answer becomes a number.
+        control: What is removed or altered, ``None`` for a plain run.
+        limit: Most samples of each subset, a seeded choice; ``None`` for all.
+        seed: Seed of everything random.
+        harness: EgoBench's version.
+    """
+
+    model: Mapping[str, Any]
+    sets: tuple[SetRef, ...]
+    prompt: str
+    frames: Mapping[str, Mapping[str, Any]]
+    method: str
+    control: str | None
+    limit: int | None
+    seed: int
+    harness: str
+
+    def canonical(self) -> str:
+        """The spec as canonical JSON: sorted keys, no blanks."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def id(self) -> str:
+        """First 12 hex digits of the SHA-256 of the canonical spec."""
+        return sha256(self.canonical().encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What became of one sample: one line of a predictions file.
+
+    Attributes:
+        id: The sample's id.
+        outcome: What became of it.
+        reply: What the model wrote; ``""`` where it scored options or was never asked.
+        choice: Position of the option it chose, ``None`` for none.
+        rule: How the reply was read.
+        scores: One number an option, ``None`` unless answered.
+        error: Why there is no answer.
+        receipt: Which frames it saw; ``None`` when it was shown none.
+        video: Fingerprint of the video file; ``""`` when none was opened.
+        seconds: Wall time of its share of the model's work; never part of a score.
+        prompt_tokens: Tokens read, where known.
+        reply_tokens: Tokens written, where known.
+    """
+
+    id: str
+    outcome: Outcome
+    reply: str = ""
+    choice: int | None = None
+    rule: str = ""
+    scores: tuple[float, ...] | None = None
+    error: str | None = None
+    receipt: Mapping[str, Any] | None = None
+    video: str = ""
+    seconds: float = 0.0
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether asking again is pointless: the model was asked and replied."""
+        return self.outcome not in {"media_error", "request_error"}
+
+
+class Run:
+    """One run folder, held by one process at a time."""
+
+    def __init__(self, path: Path, spec: RunSpec) -> None:
+        self.path = path
+        self.spec = spec
+        self._files: dict[str, TextIO] = {}
+        self._synced = monotonic()
+
+    def predictions(self, part: str) -> dict[str, Prediction]:
+        """Predictions of one part so far, by sample id; the last line of a sample counts.
+
+        Args:
+            part: ``<task>.<subset>.<protocol>.<construction>``.
+
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        found: dict[str, Prediction] = {}
+        for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl")):
+            for number, line in enumerate(path.read_bytes().splitlines(), 1):
+                try:
+                    row = json.loads(line)
+                    row["scores"] = None if row["scores"] is None else tuple(row["scores"])
+                    prediction = Prediction(**row)
+                except (ValueError, TypeError, KeyError) as error:
+                    raise StoreError(
+                        f"{path}, line {number}: damaged ({error}); delete the line to ask again"
+                    ) from error
+                found[prediction.id] = prediction
+        return found
+
+    def append(self, part: str, predictions: Iterable[Prediction], *, writer: str = "main") -> None:
+        """Append predictions; they have left this process when this returns, and reach the disk within seconds.
+
+        Raises:
+            StoreError: If the folder cannot be written.
+        """
+        name = f"{part}.{writer}.jsonl"
+        lines = "".join(json.dumps(asdict(prediction), ensure_ascii=False) + "\n" for prediction in predictions)
+        with _writing(self.path / "predictions" / name):
+            if name not in self._files:
+                self._files[name] = (self.path / "predictions" / name).open("a", encoding="utf-8")
+            self._files[name].write(lines)
+            self._files[name].flush()
+            if monotonic() - self._synced > SYNC_SECONDS:
+                self._sync()
+
+    def finish(self, scores: Mapping[str, Any]) -> Path:
+        """Write ``scores.json`` and ``checksums.txt``.
+
+        Returns:
+            The path of ``scores.json``.
+
+        Raises:
+            StoreError: If the folder cannot be written.
+        """
+        path = self.path / "scores.json"
+        with _writing(path):
+            self._sync()
+            _replace(path, json.dumps(scores, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            files = sorted([self.path / "run.json", path, *(self.path / "predictions").iterdir()])
+            lines = [
+                f"{sha256(file.read_bytes()).hexdigest()}  {file.relative_to(self.path).as_posix()}" for file in files
+            ]
+            _replace(self.path / "checksums.txt", "\n".join(lines) + "\n")
+        return path
+
+    def close(self) -> None:
+        """Bring everything to the disk and let go of the files."""
+        with _writing(self.path):
+            self._sync()
+            for file in self._files.values():
+                file.close()
+        self._files.clear()
+
+    def _sync(self) -> None:
+        for file in self._files.values():
+            os.fsync(file.fileno())
+        self._synced = monotonic()
+
+
+@contextmanager
+def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Iterator[Run]:
+    """Open the run of a spec below a folder of runs, making its folder if there is none yet.
+
+    Args:
+        root: The folder of runs.
+        spec: What identifies the run.
+        recorded: Beside the spec in ``run.json``, without identifying the run: library versions, hardware, command.
+
+    Raises:
+        SpecMismatchError: If the folder holds another spec.
+        StoreError: If the folder cannot be written, or another process is at work in it.
+    """
+    path = root / str(spec.model["name"]) / spec.id
+    with _writing(path):
+        (path / "predictions").mkdir(parents=True, exist_ok=True)
+        lock = (path / ".lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"another process is at work in {path}; wait for it or stop it") from error
+        _claim(path / "run.json", spec, recorded)
+        for file in (path / "predictions").glob("*.jsonl"):
+            _cut_broken_line(file)
+        run = Run(path, spec)
+        try:
+            yield run
+        finally:
+            run.close()
+
+
+def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The spec of a run folder and what is recorded beside it, both as JSON objects.
+
+    Raises:
+        StoreError: If the folder holds no run.
+    """
+    try:
+        held = json.loads((path / "run.json").read_bytes())
+        return held["spec"], held["recorded"]
+    except OSError as error:
+        raise StoreError(f"{path} is no run folder: no run.json in it ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path / 'run.json'} is damaged ({error})") from error
+
+
+def spec_from_json(held: Mapping[str, Any]) -> RunSpec:
+    """A spec from the JSON object in ``run.json``.
+
+    Raises:
+        StoreError: If it was written by another version with other fields.
+    """
+    try:
+        return RunSpec(**{**held, "sets": tuple(SetRef(**entry) for entry in held["sets"])})
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"a run of another version of EgoBench ({error})") from error
+
+
+def _claim(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
+    with _writing(file):
+        if not file.exists():
+            content = {"id": spec.id, "spec": json.loads(spec.canonical()), "recorded": dict(recorded)}
+            _replace(file, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            return
+    held, _ = read_run(file.parent)
+    ours = json.loads(spec.canonical())
+    if held != ours:
+        differ = sorted(key for key in held.keys() | ours.keys() if held.get(key) != ours.get(key))
+        raise SpecMismatchError(
+            f"{file} holds another run: {', '.join(differ)} differ; nothing was written; use another --out, or move it away"
+        )
+
+
+def _cut_broken_line(file: Path) -> None:
+    with _writing(file):
+        content = file.read_bytes()
+        end = content.rfind(b"\n") + 1
+        if end < len(content):
+            with file.open("r+b") as handle:
+                handle.truncate(end)
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}; what was written before is kept") from error
