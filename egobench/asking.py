@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 
 from egobench.controls import Control, alter, clips, seed_of
 from egobench.errors import MissingVideoError, ModelError
-from egobench.model import Model, ModelInfo, OptionScores, Prompt, Reply, ScoresOptions
+from egobench.model import Method, Model, ModelInfo, OptionScores, Prompt, Reply, ScoresOptions
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
 from egobench.replies import read_reply
 from egobench.sample import Clip, Sample
@@ -20,9 +20,6 @@ from egobench.scoring import Part
 from egobench.store import Prediction, Run
 from egobench.task import Task
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, fingerprint, stream_clips
-
-Method = Literal["generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"]
-METHODS: tuple[Method, ...] = get_args(Method)
 
 _NOTHING = (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0))
 
@@ -247,7 +244,7 @@ def _answers(asking: Asking, batch: Sequence[Shown]) -> list[Prediction]:
     model, part = asking.model, asking.part
     prompts = [_prompt(each, part, asking.settings) for each in batch]
     started = perf_counter()
-    answers: Sequence[Reply | OptionScores]
+    answers: Sequence[Reply] | Sequence[OptionScores]
     if part.method == "generate":
         answers = model.generate(prompts)
     elif isinstance(model, ScoresOptions):
@@ -257,10 +254,8 @@ def _answers(asking: Asking, batch: Sequence[Shown]) -> list[Prediction]:
     seconds = (perf_counter() - started) / len(batch)
     if len(answers) != len(batch):
         raise ModelError(f"model {model.info.name!r} gave {len(answers)} answers to {len(batch)} prompts")
-    return [
-        replace(_read(each, answer, part), seconds=round(seconds, 6))
-        for each, answer in zip(batch, answers, strict=True)
-    ]
+    pairs: Iterable[tuple[Shown, Reply | OptionScores]] = zip(batch, answers, strict=True)
+    return [replace(_read(each, answer, part), seconds=round(seconds, 6)) for each, answer in pairs]
 
 
 def _read(shown: Shown, answer: Reply | OptionScores, part: Part) -> Prediction:
@@ -279,7 +274,8 @@ def _read(shown: Shown, answer: Reply | OptionScores, part: Part) -> Prediction:
         blank = not answer.text.strip()
         return replace(told, outcome="unparsed" if blank else "answered", rule="empty" if blank else "words")
     reading = read_reply(answer.text, shown.sample.options)
-    scores = None
-    if reading.choice is not None:
-        scores = tuple(float(position == reading.choice) for position in range(len(shown.sample.options)))
-    return replace(told, outcome=reading.outcome, choice=reading.choice, rule=reading.rule, scores=scores)
+    told = replace(told, outcome=reading.outcome, rule=reading.rule)
+    if reading.choice is None:
+        return told
+    chosen = tuple(float(position == reading.choice) for position in range(len(shown.sample.options)))
+    return replace(told, choice=reading.choice, scores=chosen)

@@ -112,7 +112,7 @@ def build(
 
 
 @app.command()
-def run(  # noqa: PLR0913 - the contract of the command line
+def run(
     model: Annotated[str, typer.Argument(help="A model's name, see egobench models.")],
     data: Annotated[Path, typer.Option(help="Folder of sample sets, from egobench build.")],
     out: Annotated[Path, typer.Option(help="Folder of runs.")],
@@ -206,9 +206,9 @@ def new(
 
     Example: egobench new task my-task
     """
-    from egobench.commands.scaffold import new_task
+    from egobench.commands.scaffold import new_plugin
 
-    for path in new_task(name, out):
+    for path in new_plugin(kind, name, out):
         typer.echo(path)
 
 

@@ -20,7 +20,8 @@ The tree::
     └── StoreError                 a run folder cannot be used
         └── SpecMismatchError      it holds another run
 
-Wrong *arguments* stay ``ValueError`` and ``TypeError``. A message says what, which one, what was expected, and what to do.
+Wrong *arguments* stay ``ValueError`` and ``TypeError``. A message says what, which one, what was expected, and what to
+do.
 """
 
 from __future__ import annotations

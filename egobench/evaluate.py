@@ -11,7 +11,7 @@ from egobench import __version__
 from egobench.asking import Asking, Observer, Settings, Silent, ask, frame_rule
 from egobench.controls import limited
 from egobench.errors import ModelError
-from egobench.model import Model, ModelInfo, ScoresOptions
+from egobench.model import Method, Model, ModelInfo, ScoresOptions
 from egobench.plugins import load_task
 from egobench.prompts import prompt_hash
 from egobench.sampleset import SampleSet
@@ -87,7 +87,7 @@ def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
         for subset in task.subsets:
             samples = tuple(sample for sample in sample_set.samples if sample.subset == subset.name)
             asked = tuple(limited(samples, settings.limit, settings.seed))
-            method = settings.method if subset.protocol == "mcq" else "generate"
+            method: Method = settings.method if subset.protocol == "mcq" else "generate"
             if samples:
                 parts.append(Part(task, sample_set, subset, samples, asked, method, settings.control))
     return parts

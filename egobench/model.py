@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 OptionForm = Literal["letter", "text"]
 """What is scored of an option: its letter at one position, or its text."""
 
+Method = Literal["generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"]
+"""How a model's answer becomes a number: a reply that is read, or a score for every option."""
+
 
 @dataclass(frozen=True, slots=True)
 class FramePolicy:

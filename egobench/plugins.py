@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, cast, get_type_hints
 
 from egobench.errors import BrokenPluginError, ModelOptionError, UnknownPluginError
 
@@ -79,7 +79,7 @@ def model_function(name: str) -> Callable[..., object]:
         BrokenPluginError: If its ``load`` is no function.
     """
     load = _load(MODELS, name, "load")
-    if not callable(load):
+    if not inspect.isfunction(load):
         raise BrokenPluginError(f"model {name!r}: its load is a {type(load).__name__}, not a function")
     return load
 
@@ -91,16 +91,16 @@ def _folders(group: str) -> list[str]:
     return list(spec.submodule_search_locations)
 
 
-def _load(group: str, name: str, attribute: str) -> Any:
+def _load(group: str, name: str, attribute: str) -> object:
     _folders(group)
     module = f"{group}.{name.replace('-', '_')}"
     if name.replace("-", "_").isidentifier() and not name.startswith("_") and find_spec(module) is not None:
-        value = getattr(import_module(module), attribute, None)
+        value: object = getattr(import_module(module), attribute, None)
         if value is None:
             raise BrokenPluginError(f"{module} has no {attribute}")
         return value
     for entry in entry_points(group=group, name=name):
-        return entry.load()
+        return cast("object", entry.load())
     known = names(group)
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -26,13 +26,13 @@ _LEADING = re.compile(r"^[\s*_`\"']*(?:[(\[{]\s*([A-Za-z])\s*[)\]}][.:]?|([A-Z])
 _NAMED = re.compile(
     r"\b(?:answer|option|choice)\b(?:[\s*_`]*(?:is|would be|should be|must be|:|=|-))?"
     r"(?:[\s*_`]*(?:option|choice|letter))?[\s*_`:]*"
-    r"(?:[(\[{]\s*([A-Za-z])\s*[)\]}]|([A-Z])(?![A-Za-z'’]|\s+[a-z]))",
+    r"(?:[(\[{]\s*([A-Za-z])\s*[)\]}]|([A-Z])(?![A-Za-z'\u2019]|\s+[a-z]))",
     re.IGNORECASE,
 )
-_BRACKETED = re.compile(r"[(\[]\s*([A-Z])\s*[)\]]")
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am)? (?:cannot|can't|can not|unable|not able|sorry)|cannot (?:determine|answer|tell)|"
-    r"unable to (?:determine|answer|tell)|as an ai|i apologi[sz]e|i (?:don't|do not) know|not possible to (?:determine|tell))",
+    r"unable to (?:determine|answer|tell)|as an ai|i apologi[sz]e|i (?:don't|do not) know|"
+    r"not possible to (?:determine|tell))",
     re.IGNORECASE,
 )
 
@@ -44,7 +44,8 @@ class Reading:
     Attributes:
         choice: Position of the option it names, ``None`` when it names none.
         outcome: ``answered``, ``unparsed`` or ``refused``.
-        rule: The rule that decided: ``letter``, ``leading``, ``named``, ``bracketed``, ``text``, ``contained``, or why not.
+        rule: The rule that decided: ``letter``, ``leading``, ``named``, ``text``, ``contained``; or why
+            none did.
     """
 
     choice: int | None
@@ -65,21 +66,13 @@ def read_reply(text: str, options: Sequence[str]) -> Reading:
     answer = _without_thinking(text)
     if answer is None:
         return Reading(None, "unparsed", "unclosed think block")
-    for rule, find in (("letter", _letters_alone), ("leading", _letters_leading), ("named", _letters_named)):
+    for rule, find in _LETTER_RULES:
         found = {letter for letter in find(answer) if LETTERS.index(letter) < len(options)}
-        if len(found) == 1:
-            return Reading(LETTERS.index(found.pop()), "answered", rule)
-        if found:
+        if len(found) > 1:
             return Reading(None, "unparsed", "several letters")
-    by_text = _by_text(answer, options)
-    if by_text is not None:
-        return by_text
-    bracketed = {letter for letter in _BRACKETED.findall(answer) if LETTERS.index(letter) < len(options)}
-    if len(bracketed) == 1:
-        return Reading(LETTERS.index(bracketed.pop()), "answered", "bracketed")
-    if _REFUSAL.search(answer):
-        return Reading(None, "refused", "declines")
-    return Reading(None, "unparsed", "no option named" if answer else "empty")
+        if found:
+            return Reading(LETTERS.index(found.pop()), "answered", rule)
+    return _by_text(answer, options) or _without_option(answer)
 
 
 def normalised(text: str) -> str:
@@ -112,6 +105,9 @@ def _letters_named(answer: str) -> list[str]:
     return [letter.upper() for groups in _NAMED.findall(answer) for letter in groups if letter]
 
 
+_LETTER_RULES = (("letter", _letters_alone), ("leading", _letters_leading), ("named", _letters_named))
+
+
 def _by_text(answer: str, options: Sequence[str]) -> Reading | None:
     said, known = normalised(answer), [normalised(option) for option in options]
     exact = [position for position, option in enumerate(known) if option == said]
@@ -128,3 +124,9 @@ def _by_text(answer: str, options: Sequence[str]) -> Reading | None:
     if all(known[position] in known[longest] for position in inside) and known.count(known[longest]) == 1:
         return Reading(longest, "answered", "contained")
     return Reading(None, "unparsed", "several options")
+
+
+def _without_option(answer: str) -> Reading:
+    if _REFUSAL.search(answer):
+        return Reading(None, "refused", "declines")
+    return Reading(None, "unparsed", "no option named" if answer else "empty")

@@ -1,4 +1,4 @@
-"""What flows through an evaluation: clips, records as their authors published them, and samples as models are asked them."""
+"""What flows through an evaluation: clips, records as published, and samples as models are asked them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Frozen sample sets: what every model is asked, on disk, hashed.
 
-A folder holds ``samples.jsonl``, one sample a line, and ``manifest.json``, which says where they came from. Equal inputs
-give equal bytes, so a set is known by the hash of its samples.
+A folder holds ``samples.jsonl``, one sample a line, and ``manifest.json``, which says where they came from. Equal
+inputs give equal bytes, so a set is known by the hash of its samples.
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from egobench.controls import Control
 from egobench.metrics import OUTCOMES, Judged
+from egobench.model import Method
 from egobench.sample import Sample
 from egobench.sampleset import SampleSet
 from egobench.statistics import chance, estimate
@@ -34,8 +36,8 @@ class Part:
     subset: Subset
     samples: tuple[Sample, ...]
     asked: tuple[Sample, ...]
-    method: str
-    control: str | None
+    method: Method
+    control: Control | None
 
     @property
     def name(self) -> str:

@@ -8,8 +8,8 @@
         scores.json       one entry a protocol id, derived from the predictions
         checksums.txt     SHA-256 of the files above, written last
 
-A prediction is one line that ends in a newline, so a process that is killed leaves at most one broken line at the end of
-a file; it is cut off when the run is opened again.
+A prediction is one line that ends in a newline, so a process that is killed leaves at most one broken line at the end
+of a file; it is cut off when the run is opened again.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO
 
+from egobench.controls import Control
 from egobench.errors import SpecMismatchError, StoreError
 from egobench.metrics import Outcome
+from egobench.model import Method
 
 SYNC_SECONDS = 5.0
 """Longest time a written prediction waits for ``fsync``."""
@@ -34,7 +36,7 @@ SYNC_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class SetRef:
-    """Which sample set a run is about: its task, construction and hash, and how many samples of each subset."""
+    """Which sample set a run is about: its task, construction and hash."""
 
     task: str
     task_version: int
@@ -62,8 +64,8 @@ class RunSpec:
     sets: tuple[SetRef, ...]
     prompt: str
     frames: Mapping[str, Mapping[str, Any]]
-    method: str
-    control: str | None
+    method: Method
+    control: Control | None
     limit: int | None
     seed: int
     harness: str
@@ -268,7 +270,8 @@ def _claim(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
     if held != ours:
         differ = sorted(key for key in held.keys() | ours.keys() if held.get(key) != ours.get(key))
         raise SpecMismatchError(
-            f"{file} holds another run: {', '.join(differ)} differ; nothing was written; use another --out, or move it away"
+            f"{file} holds another run: {', '.join(differ)} differ; nothing was written; "
+            "use another --out, or move it away"
         )
 
 

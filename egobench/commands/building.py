@@ -16,7 +16,7 @@ from egobench.distractors.embedding import SentenceEmbedder
 from egobench.plugins import TASKS, load_task, names
 
 
-def build_tasks(  # noqa: PLR0913 - the options of the command
+def build_tasks(
     wanted: Sequence[str],
     annotations: Path,
     out: Path,
