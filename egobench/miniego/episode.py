@@ -7,9 +7,15 @@ pixels because it is in the snapshot.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
+
+State = Mapping[str, Mapping[str, str | bool | float]]
+"""Value by key by subject."""
 
 Kind = Literal["activity", "short", "walk"]
 Split = Literal["train", "val", "test"]
@@ -149,3 +155,69 @@ class Episode:
     def frames(self) -> int:
         """Number of frames of each of its videos."""
         return round(self.seconds * self.fps)
+
+    def at(self, time: float) -> Snapshot:
+        """How everything stands at one moment.
+
+        Args:
+            time: Seconds from the beginning; times outside the episode show its first or last moment.
+
+        Returns:
+            The snapshot; a change counts from its own moment on. The wearer's ``distance`` changes evenly from one
+            change to the next; everything else changes at once.
+        """
+        time = min(max(time, 0.0), self.seconds)
+        times, states = self._states
+        position = max(0, bisect_right(times, time) - 1)
+        state = states[position]
+        if self.kind == "walk":
+            wearer = {**state["wearer"], "distance": self._distance(time)}
+            state = {**state, "wearer": wearer}
+        number = bisect_right(self._starts, time) - 1
+        step = self.steps[number] if number >= 0 and time < self.steps[number].end else None
+        progress = (time - step.start) / (step.end - step.start) if step else 0.0
+        gaze, pitch = self._head(time)
+        return Snapshot(time, str(state["wearer"]["room"]), gaze, pitch, step, progress, state)
+
+    @cached_property
+    def _starts(self) -> list[float]:
+        return [step.start for step in self.steps]
+
+    @cached_property
+    def _states(self) -> tuple[list[float], list[State]]:
+        """The state after every moment of change, and those moments."""
+        times: list[float] = []
+        states: list[State] = []
+        current: dict[str, Mapping[str, str | bool | float]] = {}
+        for change in self.changes:
+            current = {**current, change.subject: {**current.get(change.subject, {}), change.key: change.value}}
+            if times and times[-1] == change.time:
+                states[-1] = current
+            else:
+                times.append(change.time)
+                states.append(current)
+        return times, states
+
+    def _distance(self, time: float) -> float:
+        """The wearer's distance, evenly between the moments where it is known."""
+        knots = [(change.time, float(change.value)) for change in self.changes if change.key == "distance"]
+        following = next((number for number, knot in enumerate(knots) if knot[0] > time), len(knots))
+        if following in (0, len(knots)):
+            return knots[min(following, len(knots) - 1)][1]
+        (begin, first), (end, last) = knots[following - 1 : following + 1]
+        return first + (last - first) * (time - begin) / (end - begin)
+
+    def _head(self, time: float) -> tuple[float, float]:
+        """Direction and tilt of the head: eased between the knots, plus the sway of a body that stands or walks."""
+        following = next((number for number, knot in enumerate(self.gaze) if knot[0] > time), len(self.gaze))
+        begin, gaze, pitch = self.gaze[max(0, following - 1)]
+        if 0 < following < len(self.gaze):
+            end, target, tilt = self.gaze[following]
+            share = (time - begin) / (end - begin)
+            share = share * share * (3 - 2 * share)
+            gaze += ((target - gaze + 180) % 360 - 180) * share
+            pitch += (tilt - pitch) * share
+        phase = self.number * 0.7
+        sway = 1.2 * math.sin(1.9 * time + phase) + 0.5 * math.sin(4.3 * time + 2 * phase)
+        nod = 0.8 * math.sin(2.3 * time + phase) + 0.3 * math.sin(5.1 * time)
+        return (gaze + sway) % 360, pitch + nod
