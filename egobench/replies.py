@@ -24,7 +24,8 @@ _CLOSE = r"[\s*_`\"')\]}>$\\]*"
 _ALONE = re.compile(rf"^{_WRAP}([A-Za-z]){_CLOSE}[.:,;!]?{_CLOSE}$")
 _LEADING = re.compile(r"^[\s*_`\"']*(?:[(\[{]\s*([A-Za-z])\s*[)\]}][.:]?|([A-Z])\s*[.:)\]])(?=\s|\*|$)")
 _NAMED = re.compile(
-    r"\b(?:answer|option|choice)\b(?:[\s*_`]*(?:is|would be|should be|must be|:|=|-))?"
+    r"(?:\b(?:answer|option|choice)\b|\u7b54\u6848|\u9009\u9879)"  # the last two: answer and option in Chinese
+    r"(?:[\s*_`]*(?:is|would be|should be|must be|\u662f|\u4e3a|:|=|-))?"
     r"(?:[\s*_`]*(?:option|choice|letter))?[\s*_`:]*"
     r"(?:[(\[{]\s*([A-Za-z])\s*[)\]}]|([A-Z])(?![A-Za-z'\u2019]|\s+[a-z]))",
     re.IGNORECASE,

@@ -21,9 +21,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 from time import monotonic
-from typing import Any, TextIO
+from typing import Any
 
 from egobench.controls import Control
 from egobench.errors import SpecMismatchError, StoreError
@@ -124,7 +125,7 @@ class Run:
     def __init__(self, path: Path, spec: RunSpec) -> None:
         self.path = path
         self.spec = spec
-        self._files: dict[str, TextIO] = {}
+        self._files: dict[str, FileIO] = {}
         self._synced = monotonic()
 
     def predictions(self, part: str) -> dict[str, Prediction]:
@@ -157,12 +158,12 @@ class Run:
             StoreError: If the folder cannot be written.
         """
         name = f"{part}.{writer}.jsonl"
-        lines = "".join(json.dumps(asdict(prediction), ensure_ascii=False) + "\n" for prediction in predictions)
+        lines = "".join(json.dumps(asdict(prediction), ensure_ascii=False) + "\n" for prediction in predictions).encode()
         with _writing(self.path / "predictions" / name):
             if name not in self._files:
-                self._files[name] = (self.path / "predictions" / name).open("a", encoding="utf-8")
-            self._files[name].write(lines)
-            self._files[name].flush()
+                self._files[name] = (self.path / "predictions" / name).open("ab", buffering=0)
+            while lines:
+                lines = lines[self._files[name].write(lines) :]
             if monotonic() - self._synced > SYNC_SECONDS:
                 self._sync()
 
@@ -186,13 +187,16 @@ class Run:
             _replace(self.path / "checksums.txt", "\n".join(lines) + "\n")
         return path
 
-    def close(self) -> None:
-        """Bring everything to the disk and let go of the files."""
-        with _writing(self.path):
-            self._sync()
+    def close(self, *, sync: bool) -> None:
+        """Let go of the files, after bringing everything to the disk if ``sync``."""
+        try:
+            if sync:
+                with _writing(self.path):
+                    self._sync()
+        finally:
             for file in self._files.values():
                 file.close()
-        self._files.clear()
+            self._files.clear()
 
     def _sync(self) -> None:
         for file in self._files.values():
@@ -226,10 +230,12 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Iterator
         for file in (path / "predictions").glob("*.jsonl"):
             _cut_broken_line(file)
         run = Run(path, spec)
+        finished = False
         try:
             yield run
+            finished = True
         finally:
-            run.close()
+            run.close(sync=finished)
 
 
 def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
