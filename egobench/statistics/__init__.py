@@ -1,3 +1,84 @@
-"""Errors, intervals and tests of scores."""
+"""Errors, intervals and tests of scores. Samples of one cluster are not independent, and are never treated as if.
+
+:func:`estimate` is the one way from judged samples to a printed number, :func:`chance` the number beside it.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from egobench.metrics import Judged, MeanMetric, Metric
+from egobench.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A score and how sure it is.
+
+    Attributes:
+        value: The score.
+        se: Its clustered standard error; ``None`` with fewer than two clusters.
+        low: Lower end of the 95 % interval, never clipped to the metric's range; ``None`` where there is none.
+        high: Upper end.
+        n: Number of samples.
+        clusters: Number of clusters.
+    """
+
+    value: float
+    se: float | None
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+
+
+def estimate(metric: Metric, judged: Sequence[Judged], *, seed: int = 0) -> Estimate:
+    """Score samples, with a clustered error and interval. The order of the samples does not matter.
+
+    Args:
+        metric: The metric.
+        judged: All samples of a subset, answered or not.
+        seed: Of the cluster bootstrap, for metrics that are defined on all samples at once.
+
+    Returns:
+        The score and its interval.
+
+    Raises:
+        ValueError: If there are no samples, or one that should be chosen for has no public answer.
+    """
+    from egobench.statistics.clustered import bootstrapped, mean  # noqa: PLC0415 - numpy and scipy
+
+    if not judged:
+        raise ValueError("no samples to score")
+    private = next((one.sample.id for one in judged if metric.protocol == "mcq" and one.sample.target is None), None)
+    if private is not None:
+        raise ValueError(f"sample {private!r} has no public answer, so it cannot be scored here")
+    ordered = sorted(judged, key=lambda one: (one.sample.cluster, one.sample.id))
+    clusters = [one.sample.cluster for one in ordered]
+    if isinstance(metric, MeanMetric):
+        return mean([metric.value(one) for one in ordered], clusters)
+    compute = metric.value
+    return bootstrapped(lambda picked: compute([ordered[position] for position in picked]), clusters, seed=seed)
+
+
+def chance(metric: Metric, samples: Sequence[Sample]) -> float | None:
+    """What a model gets that gives all options of a sample the same score.
+
+    Args:
+        metric: The metric.
+        samples: At least one.
+
+    Returns:
+        The expected value; ``None`` for open questions and for samples without public answers.
+    """
+    if metric.protocol != "mcq" or any(sample.target is None for sample in samples):
+        return None
+    tied = [Judged(sample, "answered", (0.0,) * len(sample.options)) for sample in samples]
+    if isinstance(metric, MeanMetric):
+        return math.fsum(map(metric.value, tied)) / len(tied)
+    return metric.value(tied)
+
+
+__all__ = ["Estimate", "chance", "estimate"]

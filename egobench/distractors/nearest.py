@@ -1,0 +1,122 @@
+"""The texts nearest to the answer, as the paper's evaluation sets took their wrong options.
+
+Such distractors are often true of the clip too, and they point at the answer, which is nearest to all of them (PROTOCOL
+section 4): a set built so is for comparison with published rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from egobench.distractors.official import in_drawn_order
+from egobench.sample import Record
+from egobench.task import Construction, Dropped, Options, Tools
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Pool = Callable[[Sequence[Record], Tools], Iterable[str]]
+"""From all records of a build to the texts that distractors are taken from."""
+
+BLOCK_ROWS = 256
+"""Rows of similarities in memory at a time: 41 MB for 40,000 texts, where the whole matrix has 6.4 GB."""
+
+
+def nearest(total: int, *, pool: Pool | None = None) -> Construction:
+    """Add the texts of a pool that are nearest to the answer to the options there are, and draw the order.
+
+    Args:
+        total: Number of options of every sample.
+        pool: Texts to take from, the same for every record. Without it: answers and options of the record's own subset.
+
+    Returns:
+        The construction. A record gets a :class:`Dropped` where its answer is private, where it has more options than
+        ``total``, or where the pool holds too few texts other than its options.
+
+    Raises:
+        ValueError: If ``total`` is less than 2.
+    """
+    if total < 2:
+        raise ValueError(f"{total} options; a choice needs at least 2")
+
+    def construct(records: Sequence[Record], tools: Tools) -> Iterator[Options | Dropped]:
+        subsets = {record.subset for record in records}
+        if pool is None:
+            pools = {name: _own_texts(records, name) for name in subsets}
+        else:
+            pools = dict.fromkeys(subsets, sorted(set(pool(records, tools))))
+        near = _near_texts(records, pools, total, tools)
+        for record in records:
+            yield _widen(record, near.get((record.subset, record.answer), ()), total, tools)
+
+    return construct
+
+
+def nearest_rows(queries: np.ndarray, vectors: np.ndarray, count: int) -> np.ndarray:
+    """The rows with the largest dot product, equal ones (to 1e-6) in ascending order of their number.
+
+    Args:
+        queries: ``(n_queries, dim)`` float32.
+        vectors: ``(n_vectors, dim)`` float32.
+        count: How many to find, in [1, ``n_vectors``].
+
+    Returns:
+        Row numbers in ``vectors``, nearest first: ``(n_queries, count)``.
+    """
+    import numpy as np  # noqa: PLC0415 - a task that names a construction stays light
+
+    found = np.empty((len(queries), count), dtype=np.int64)
+    for start in range(0, len(queries), BLOCK_ROWS):
+        scores = queries[start : start + BLOCK_ROWS] @ vectors.T
+        last = np.partition(scores, -count, axis=1)[:, -count]
+        # Everything that rounds to the last score may take its place, so ties are never cut by the order of a kernel.
+        rows, columns = np.nonzero(scores >= last[:, None] - 2e-6)
+        rounded = np.round(scores[rows, columns].astype(np.float64), 6)
+        order = np.lexsort((columns, -rounded, rows))
+        firsts = np.searchsorted(rows, np.arange(len(scores)))
+        found[start : start + BLOCK_ROWS] = columns[order[firsts[:, None] + np.arange(count)]]
+    return found
+
+
+def _own_texts(records: Sequence[Record], subset: str) -> list[str]:
+    own = [record for record in records if record.subset == subset]
+    return sorted({text for record in own for text in (record.answer, *record.options) if text})
+
+
+def _near_texts(
+    records: Sequence[Record], pools: Mapping[str, Sequence[str]], count: int, tools: Tools
+) -> dict[tuple[str, str], list[str]]:
+    """By subset and answer, the ``count`` texts of the subset's pool nearest to the answer, every text embedded once.
+
+    ``count`` is enough: of the options a record has, the pool holds each at most once.
+    """
+    answers = {
+        name: sorted({record.answer for record in records if record.subset == name and record.answer}) for name in pools
+    }
+    texts = sorted({text for part in (*pools.values(), *answers.values()) for text in part})
+    if not texts:
+        return {}
+    vectors = tools.embedder(texts)
+    row = {text: number for number, text in enumerate(texts)}
+    near: dict[tuple[str, str], list[str]] = {}
+    for name, pool in pools.items():
+        if not pool or not answers[name]:
+            continue
+        queries, others = vectors[[row[text] for text in answers[name]]], vectors[[row[text] for text in pool]]
+        for answer, rows in zip(answers[name], nearest_rows(queries, others, min(count, len(pool))), strict=True):
+            near[name, answer] = [pool[number] for number in rows]
+    return near
+
+
+def _widen(record: Record, near: Sequence[str], total: int, tools: Tools) -> Options | Dropped:
+    if not record.answer:
+        return Dropped("its answer is private, so nothing can be near to it")
+    published = record.options or (record.answer,)
+    missing = total - len(published)
+    if missing < 0:
+        return Dropped(f"it has {len(published)} options already, more than {total}")
+    added = [text for text in near if text not in published][:missing]
+    if len(added) < missing:
+        return Dropped(f"the pool holds {len(added)} texts other than its options; {missing} were needed")
+    return in_drawn_order(record, (*published, *added), tools)

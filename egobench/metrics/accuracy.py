@@ -1,0 +1,15 @@
+"""Accuracy."""
+
+from __future__ import annotations
+
+from egobench.metrics import Judged, MeanMetric
+from egobench.metrics.ranking import possible_ranks
+
+
+def _share_of_target(judged: Judged) -> float:
+    ranks = possible_ranks(judged)
+    return (1 in ranks) / len(ranks) if ranks else 0.0
+
+
+accuracy = MeanMetric("mcq", _share_of_target)
+"""Whether the target has the top score; among tied top scores, its share: 1 / (number of tied options)."""

@@ -1,0 +1,97 @@
+"""Standard errors and intervals where samples come in clusters (PROTOCOL section 5)."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from egobench.statistics import Estimate
+
+LEVEL = 0.95
+"""Of every interval."""
+
+SMALL = 300
+"""Below it, a share of single-sample clusters gets a Wilson interval."""
+
+
+def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Estimate:
+    """A mean with its clustered standard error.
+
+    ``SE^2 = C / (C - 1) sum_c (sum_{i in c} (x_i - mean))^2 / n^2``, interval ``mean +- t(C - 1) SE``. Wilson's
+    interval takes its place for shares (all values 0 or 1) in two cases: fewer than 300 samples that are clusters of
+    their own; and an error of 0, because nothing or everything was right, where the clusters are what is counted.
+
+    Args:
+        values: One a sample, at least one.
+        clusters: Each sample's cluster.
+
+    Returns:
+        The mean; without error and interval where there are fewer than two clusters.
+    """
+    n = len(values)
+    centre = math.fsum(values) / n
+    deviations: dict[Hashable, list[float]] = defaultdict(list)
+    for value, cluster in zip(values, clusters, strict=True):
+        deviations[cluster].append(value - centre)
+    count = len(deviations)
+    if count < 2:
+        return Estimate(centre, None, None, None, n, count)
+    squares = math.fsum(math.fsum(part) ** 2 for part in deviations.values())
+    se = math.sqrt(count / (count - 1) * squares) / n
+    share = all(value in (0.0, 1.0) for value in values)
+    if share and ((count == n and n < SMALL) or centre in (0.0, 1.0)):
+        return Estimate(centre, se, *wilson(centre, count), n, count)
+    return _around(centre, se, n, count)
+
+
+def bootstrapped(compute: Callable[[Sequence[int]], float], clusters: Sequence[Hashable], *, seed: int = 0) -> Estimate:
+    """Any statistic, with a standard error from resampling whole clusters.
+
+    The interval is ``value +- t(C - 1) SE`` around the statistic of all samples: percentiles of the replicates would be
+    biased, for class-wise mAP by +1.5 points.
+
+    Args:
+        compute: The statistic of some samples, given by position and repeated where they were drawn repeatedly.
+        clusters: Each sample's cluster.
+        seed: Of the resampling.
+
+    Returns:
+        The statistic; without error and interval where there are fewer than two clusters.
+    """
+    n = len(clusters)
+    positions: dict[Hashable, list[int]] = defaultdict(list)
+    for position, cluster in enumerate(clusters):
+        positions[cluster].append(position)
+    members = [np.array(part) for part in positions.values()]
+    count = len(members)
+    value = compute(range(n))
+    if count < 2:
+        return Estimate(value, None, None, None, n, count)
+    rng = np.random.default_rng(seed)
+    replicates = [
+        compute(np.concatenate([members[drawn] for drawn in rng.integers(count, size=count)]).tolist())
+        for _ in range(n_replicates(n))
+    ]
+    return _around(value, float(np.std(replicates, ddof=1)), n, count)
+
+
+def n_replicates(n: int) -> int:
+    """Bootstrap replicates for ``n`` samples: 1,000, and down to 200 for large sets (error of the SE: 5 %)."""
+    return min(1000, max(200, 1_000_000 // n))
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of ``n`` independent trials (Wilson 1927, without continuity correction)."""
+    z = float(ndtri((1 + LEVEL) / 2))
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return middle - half, middle + half
+
+
+def _around(value: float, se: float, n: int, clusters: int) -> Estimate:
+    half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * se
+    return Estimate(value, se, value - half, value + half, n, clusters)
