@@ -1,0 +1,112 @@
+"""The rules of the house that no linter knows: sizes, names, light imports, and a packaging that leaves nothing out."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("egobench", "tasks", "models", "leaderboard", "reference_exo2ego")
+SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+HEAVY = ("accelerate", "av", "deepspeed", "numpy", "pandas", "peft", "scipy", "torch", "torchvision", "transformers")
+TORCH = ("accelerate", "deepspeed", "peft", "sentence_transformers", "torch", "torchvision", "transformers")
+
+
+def shown(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def dotted(path: Path) -> str:
+    """The name under which a source file is imported once EgoBench is installed."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    inside = parts if parts[0] in {"egobench", "reference_exo2ego"} else ("egobench", *parts)
+    return ".".join(inside).removesuffix(".__init__")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level modules in memory after a statement ran in a fresh interpreter."""
+    code = f"{statement}\nimport json, sys; print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    nameless = {"common.py", "helpers.py", "misc.py", "util.py", "utils.py"}
+    assert shown([path for path in SOURCES + TESTS if path.name in nameless]) == []
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    long = [path for path in SOURCES + TESTS if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    assert shown(long) == []
+
+
+def test_every_folder_of_modules_is_packaged() -> None:
+    folders = {dotted(path) for path in SOURCES if path.name == "__init__.py"}
+    assert folders == set(PYPROJECT["tool"]["setuptools"]["packages"])
+
+
+def test_every_module_lies_in_a_package() -> None:
+    assert shown([path for path in SOURCES if not (path.parent / "__init__.py").exists()]) == []
+
+
+@pytest.mark.parametrize("module", ["egobench", "egobench.plugins", "egobench.cli"])
+def test_what_every_command_starts_with_loads_nothing_heavy(module: str) -> None:
+    assert loaded_by(f"import {module}").isdisjoint(HEAVY)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    ask = "import sys; sys.argv = ['egobench', '--help']\nfrom egobench.cli import main\n"
+    assert loaded_by(f"{ask}try: main()\nexcept SystemExit: pass").isdisjoint(HEAVY)
+
+
+def test_core_and_tasks_are_imported_without_torch() -> None:
+    core = [dotted(path) for path in SOURCES if path.relative_to(ROOT).parts[0] in {"egobench", "tasks"}]
+    names = [name for name in core if not name.endswith("__main__")]
+    assert loaded_by("import " + ", ".join(names)).isdisjoint(TORCH)
+
+
+def test_constraints_pin_a_fitting_version_of_all_that_is_named() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = {
+        canonicalize_name(name): pin for name, _, pin in (x.partition("==") for x in lines if not x.startswith("#"))
+    }
+    project, groups = PYPROJECT["project"], PYPROJECT["dependency-groups"]
+    texts: list[str] = [*project["dependencies"]]
+    for listed in [*project["optional-dependencies"].values(), *groups.values()]:
+        texts += [text for text in listed if isinstance(text, str) and not text.startswith("egobench[")]
+    unfit = [
+        t for t in texts for r in [Requirement(t)] if not r.specifier.contains(pins.get(canonicalize_name(r.name), "0"))
+    ]
+    assert unfit == []
+    assert [name for name, pin in pins.items() if not re.fullmatch(r"[0-9.]+", pin)] == []
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    from egobench import __version__
+
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    assert cited is not None
+    assert {PYPROJECT["project"]["version"], cited[1], version("egobench")} == {__version__}
+
+
+def test_the_readme_and_the_continuous_integration_run_the_same_command() -> None:
+    command = "pip install tox && tox"
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_readme_installs_with_the_constraints() -> None:
+    assert 'pip install -c constraints.txt -e ".[all]"' in (ROOT / "README.md").read_text(encoding="utf-8")
