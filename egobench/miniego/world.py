@@ -20,13 +20,13 @@ What a step's ``thing`` and ``other`` are, by verb (``held`` means in the step's
     shake     held thing, several times in a row        other: None
     read      held thing                                other: None
 
-States, all present from time 0: things have ``place`` and, where :class:`Noun` says so, ``clean``, ``full``, ``cut`` and
-``folded``; fixtures have ``open``, ``on`` and ``clean`` where :class:`FixtureKind` says so; the wearer has ``room``,
-``facing`` and, in walks, ``distance``.
+States, all present from time 0: things have ``place`` (a fixture's id, or ``left`` or ``right`` for a hand) and, where
+:class:`Noun` says so, ``clean``, ``full``, ``cut`` and ``folded``; fixtures have ``open``, ``on`` and ``clean`` where
+:class:`FixtureKind` says so; the wearer has ``room``, ``facing`` and, in walks, ``distance``.
 
-A walk takes place in the room ``hall``: the fixtures ``hall/left``, ``hall/ahead`` and ``hall/right`` (noun ``doorway``,
-azimuths 270, 0 and 90) each hold a thing of the noun ``door``, whose colour is what can be seen of it. The wearer's
-``distance`` says how far the doorway ahead is: 1 at the far end of the hall, 0 right in front of the door.
+A walk takes place in the room ``hall``: the fixtures ``hall/left``, ``hall/ahead`` and ``hall/right`` (noun
+``doorway``, azimuths 270, 0 and 90) each hold a thing of the noun ``door``, whose colour is what can be seen of it. The
+wearer's ``distance`` says how far the doorway ahead is: 1 at the far end of the hall, 0 right in front of the door.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ FIXTURES: Final[dict[str, FixtureKind]] = {
     "bed": FixtureKind("bedroom", "on"),
     "lamp": FixtureKind("bedroom", switch=True),
 }
-"""Every fixture of the four rooms; a noun stands in one room only, and an episode has every fixture of its rooms once."""
+"""Every fixture of the four rooms: a noun stands in one room only, and an episode has every fixture of its rooms."""
 
 ROOMS: Final = ("kitchen", "bathroom", "living room", "bedroom")
 HALL: Final = "hall"
