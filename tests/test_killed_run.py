@@ -1,0 +1,103 @@
+"""A run that is killed at any moment goes on where it stopped, and nobody can tell from its scores."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from tests.conftest import Navigation
+
+KILLS = 20
+SAMPLES = 120
+
+ASKER = '''
+"""A slow model that writes down every sample it is asked, at once, and answers by the frames it sees."""
+
+import hashlib, os, time
+from egobench.model import ModelInfo, Reply
+
+class Asker:
+    info = ModelInfo("asker", "1")
+
+    def generate(self, prompts):
+        replies = []
+        for prompt in prompts:
+            log = os.open(os.environ["ASKED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            os.write(log, (prompt.question + "\\\\n").encode())
+            os.close(log)
+            time.sleep(0.03)
+            replies.append(Reply("ABCD"[hashlib.sha256(prompt.frames.tobytes()).digest()[0] % 4]))
+        return replies
+
+def load():
+    return Asker()
+'''
+
+
+@pytest.fixture
+def command(navigation: Navigation, tmp_path: Path) -> tuple[list[str], dict[str, str]]:
+    """The command line of a run of 120 samples over 12 videos, with a model installed beside EgoBench."""
+    plugins = tmp_path / "plugins"
+    (plugins / "asker-1.0.dist-info").mkdir(parents=True)
+    (plugins / "asker.py").write_text(ASKER.replace("\\\\n", "\\n"))
+    (plugins / "asker-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: asker\nVersion: 1.0\n")
+    (plugins / "asker-1.0.dist-info" / "entry_points.txt").write_text("[egobench.models]\nasker = asker:load\n")
+    annotations = tmp_path / "many"
+    annotations.mkdir()
+    rows = json.loads((navigation.annotations / "egocentric_navigation.json").read_text())
+    many = []
+    for number in range(SAMPLES):
+        row = rows[number % len(rows)]
+        video = f"{Path(row['video']).parent}/{number}_frame24.mp4"
+        target = navigation.videos / video
+        if not target.exists():
+            os.link(navigation.videos / row["video"], target)
+        many.append({**row, "video": video, "question": f"Which way now, {number}?"})
+    (annotations / "egocentric_navigation.json").write_text(json.dumps(many))
+    environment = {**os.environ, "PYTHONPATH": str(plugins), "ASKED": str(tmp_path / "asked")}
+    egobench = [sys.executable, "-m", "egobench"]
+    data = str(tmp_path / "manydata")
+    build = [*egobench, "build", "vln-qa", "--annotations", str(annotations), "--out", data]
+    subprocess.run(build, env=environment, check=True, capture_output=True)
+    return [*egobench, "run", "asker", "--data", data, "--videos", str(navigation.videos), "--out"], environment
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(
+    command: tuple[list[str], dict[str, str]], tmp_path: Path
+) -> None:
+    arguments, environment = command
+    started = monotonic()
+    subprocess.run([*arguments, str(tmp_path / "whole")], env=environment, check=True, capture_output=True)
+    startup = monotonic() - started - SAMPLES * 0.03
+    asked = Path(environment["ASKED"])
+    assert len(asked.read_text().splitlines()) == SAMPLES
+    asked.unlink()
+    moments = random.Random(0)
+    killed = 0
+    for _ in range(KILLS):
+        process = subprocess.Popen(
+            [*arguments, str(tmp_path / "broken")], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        sleep(startup + moments.uniform(-0.3, 0.5))
+        killed += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    subprocess.run([*arguments, str(tmp_path / "broken")], env=environment, check=True, capture_output=True)
+    (whole,) = (tmp_path / "whole").glob("asker/*/scores.json")
+    (broken,) = (tmp_path / "broken").glob("asker/*/scores.json")
+    assert broken.read_bytes() == whole.read_bytes()
+    times = Counter(asked.read_text().splitlines())
+    assert len(times) == SAMPLES
+    # One sample is in flight at a time, so each kill costs at most one question asked twice.
+    assert sum(times.values()) - SAMPLES <= killed
+    assert killed >= KILLS // 2
