@@ -14,6 +14,7 @@ The tree::
     ├── VideoError                 frames of a clip cannot be had
     │   ├── MissingVideoError      no file
     │   ├── UnreadableVideoError   a file that is no video: empty, truncated before its index, audio only
+    │   ├── ShortVideoError        the video ends before the clip starts
     │   ├── DamagedVideoError      decoding failed on the way to a frame, or frames are missing
     │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
     ├── ModelError                 a model cannot be loaded or cannot do what was asked of it
@@ -94,6 +95,10 @@ class MissingVideoError(VideoError):
 
 class UnreadableVideoError(VideoError):
     """The file is no video that can be opened: empty, truncated before its index, audio only."""
+
+
+class ShortVideoError(VideoError):
+    """The video ends before the clip starts: the annotation is of another video, or of another version of it."""
 
 
 class DamagedVideoError(VideoError):

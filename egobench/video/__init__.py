@@ -1,3 +1,57 @@
-"""The only place that opens a video."""
+"""The only place that opens a video: which frames, one pass over each file, receipts.
+
+Requests come first, then one plan: :func:`stream_clips` groups clips by file and opens each file once;
+:func:`read_clips` does one file. The names below are loaded when they are asked for, so that importing this package
+costs nothing.
+
+What cannot be had is a typed error of :mod:`egobench.errors`, never another frame. One thing escapes every decoder: a
+few flipped bits inside a picture decode without complaint into a damaged picture of the right time. Only a checksum of
+the downloaded file finds those; where the decoder does flag a picture, the receipt says ``corrupt``.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
+    from egobench.video.facts import PlanSummary, VideoFacts, fingerprint, plan_summary, probe
+    from egobench.video.reading import read_clips
+    from egobench.video.receipts import Receipt, pixel_hash
+    from egobench.video.sampling import FrameRule
+    from egobench.video.stream import ClipStream, stream_clips
+
+__all__ = [
+    "ClipRequest",
+    "ClipStream",
+    "DecodedClip",
+    "FailedClip",
+    "FrameRule",
+    "PlanSummary",
+    "Receipt",
+    "VideoFacts",
+    "fingerprint",
+    "pixel_hash",
+    "plan_summary",
+    "probe",
+    "read_clips",
+    "stream_clips",
+]
+
+_HOMES: Final = {
+    "clips": ("ClipRequest", "DecodedClip", "FailedClip"),
+    "facts": ("PlanSummary", "VideoFacts", "fingerprint", "plan_summary", "probe"),
+    "reading": ("read_clips",),
+    "receipts": ("Receipt", "pixel_hash"),
+    "sampling": ("FrameRule",),
+    "stream": ("ClipStream", "stream_clips"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the module that defines it."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,72 @@
+"""What is asked of a video and what comes back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from egobench.errors import VideoError
+from egobench.video.receipts import Receipt
+from egobench.video.sampling import FrameRule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRequest:
+    """Frames of one clip, please.
+
+    Attributes:
+        key: What the answer is known by.
+        path: The file.
+        start: Seconds from the first displayed frame; negative means 0.
+        end: Seconds from the first displayed frame; ``None`` or beyond the file means the end of the file.
+        rule: Which frames.
+
+    Raises:
+        ValueError: If a time is not finite.
+    """
+
+    key: str
+    path: Path
+    start: float
+    end: float | None
+    rule: FrameRule
+
+    def __post_init__(self) -> None:
+        """Refuse times that no video can have."""
+        if not math.isfinite(self.start) or not math.isfinite(self.end or 0.0):
+            raise ValueError(f"clip {self.key!r}: from {self.start} to {self.end} seconds; expected finite numbers")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedClip:
+    """The frames of a clip.
+
+    Attributes:
+        key: The request's.
+        frames: uint8 RGB ``(n_frames, height, width, 3)``, upright.
+        times: Display times in seconds from the first displayed frame, float64 ``(n_frames,)``.
+        receipt: What proves them.
+    """
+
+    key: str
+    frames: np.ndarray
+    times: np.ndarray
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class FailedClip:
+    """A clip that cannot be had.
+
+    Attributes:
+        key: The request's.
+        error: Why not.
+    """
+
+    key: str
+    error: VideoError

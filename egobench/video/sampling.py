@@ -1,0 +1,101 @@
+"""Which frames of a clip are shown: arithmetic in seconds, without decoding anything.
+
+Second 0 is the first displayed frame of the file. The frame of a moment is the last one whose display time is at or
+before it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+CLOSE: Final = 1e-6
+"""Seconds by which a frame may seem later than its moment, for rounding in floating point."""
+
+TICK: Final = 1e-3
+"""Seconds by which a container may have rounded a display time: Matroska keeps whole milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRule:
+    """How many frames of a clip are shown, which, and how large.
+
+    Attributes:
+        count: Number of frames, at least 1.
+        last: Show ``count - 1`` midpoints and then, last, the frame displayed at the clip's end; nothing after it.
+        short_side: Pixels of the shorter side, at least 1; the aspect is kept and nothing is ever enlarged.
+        min_seconds: Shorter clips are widened evenly to this length, inside the file; with ``last`` only backwards.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    count: int = 16
+    last: bool = False
+    short_side: int = 336
+    min_seconds: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse rules that show nothing."""
+        if self.count < 1 or self.short_side < 1 or self.min_seconds < 0:
+            raise ValueError(f"{self}: count and short_side must be at least 1, min_seconds at least 0")
+
+    def window(self, start: float, end: float | None, duration: float) -> tuple[float, float]:
+        """The stretch that is shown: inside the file and, where the file allows it, at least ``min_seconds`` long.
+
+        Args:
+            start: Seconds; negative means 0.
+            end: Seconds; ``None`` or beyond the file means the end of the file.
+            duration: Length of the file in seconds.
+
+        Returns:
+            Start and end in seconds, in [0, duration].
+        """
+        start = min(max(start, 0.0), duration)
+        end = duration if end is None else max(min(end, duration), start)
+        lacking = self.min_seconds - (end - start)
+        if lacking <= 0:
+            return start, end
+        if self.last:
+            return max(start - lacking, 0.0), end
+        start = max(min(start - lacking / 2, duration - self.min_seconds), 0.0)
+        return start, min(start + self.min_seconds, duration)
+
+    def moments(self, start: float, end: float | None, duration: float) -> tuple[float, ...]:
+        """The moments whose frames are shown, in seconds, in order.
+
+        Args:
+            start: See :meth:`window`.
+            end: See :meth:`window`.
+            duration: See :meth:`window`.
+        """
+        start, end = self.window(start, end, duration)
+        parts = self.count - self.last
+        middles = tuple(start + (end - start) * (part + 0.5) / parts for part in range(parts))
+        return (*middles, end) if self.last else middles
+
+    def frames(self, start: float, end: float | None, duration: float, times: Sequence[float]) -> tuple[int, ...]:
+        """The displayed frames that are shown, by number.
+
+        Args:
+            start: See :meth:`window`.
+            end: See :meth:`window`.
+            duration: See :meth:`window`.
+            times: Display time of every frame of the file, in seconds, ascending.
+        """
+        moments = self.moments(start, end, duration)
+        # A frame stamped for the end itself may carry a time that its container rounded up.
+        slack = [CLOSE] * (self.count - 1) + [TICK if self.last else CLOSE]
+        return tuple(
+            max(bisect_right(times, moment + extra) - 1, 0) for moment, extra in zip(moments, slack, strict=True)
+        )
+
+
+def scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Width and height with the shorter side reduced to ``short_side``; unchanged where it is no longer than that."""
+    shorter = min(width, height)
+    if shorter <= short_side:
+        return width, height
+    return round(width * short_side / shorter), round(height * short_side / shorter)
