@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from egobench.errors import AnnotationFileError, RecordError
 from egobench.sample import Record
@@ -87,7 +87,7 @@ class Annotations:
                 f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. iconv -f latin1 -t utf-8"
             ) from error
 
-    def json(self, *names: str) -> tuple[Path, Any]:
+    def json(self, *names: str) -> tuple[Path, JsonValue]:
         """The first of these files that is there, as JSON.
 
         Raises:
@@ -110,33 +110,32 @@ class Annotations:
             value: The field in which each row is given its value, where the values are no objects.
 
         Raises:
-            AnnotationFileError: If the file cannot be read, holds something else, or holds no rows.
+            AnnotationFileError: If the file cannot be read, holds something else, or holds no usable row.
             RecordError: If a row is no object, or a key comes twice, and ``skip_bad`` is off.
         """
         path, content = self.json(*names)
-        expected = _Object if key else list
-        if not isinstance(content, expected):
-            found = "object" if isinstance(content, _Object) else type(content).__name__
-            shape = "an object with a row under each key" if key else "a list of rows"
-            raise AnnotationFileError(f"{path}: holds one JSON {found}; expected {shape}")
-        labelled: list[tuple[str, dict[str, str], Any]]
-        if key:
+        labelled: list[tuple[str, dict[str, str], JsonValue]]
+        if key and isinstance(content, _Object):
             labelled = [(f"key {label!r}", {key: label}, row) for label, row in content.items()]
-            self._refuse_repeated(path, content)
-        else:
+            for repeated in content.repeated:
+                self._bad(RecordError(path, f"key {repeated!r}", "", "comes twice in the file; expected once"))
+        elif not key and isinstance(content, list):
             labelled = [(f"row {number}", {}, row) for number, row in enumerate(content, 1)]
-        if not labelled:
-            raise AnnotationFileError(f"{path}: holds no rows; download it again")
+        else:
+            shape = "an object with a row under each key" if key else "a list of rows"
+            raise AnnotationFileError(f"{path}: expected {shape}, found {content!r:.80}")
         rows: list[Numbered] = []
-        for name, label, row in labelled:
+        for name, extra, row in labelled:
             if value:
-                rows.append((name, {value: row, **label}))
+                rows.append((name, {value: row, **extra}))
             elif not isinstance(row, _Object):
                 self._bad(RecordError(path, name, "", f"expected an object, found {row!r:.80}"))
             elif row.repeated:
                 self._bad(RecordError(path, name, row.repeated[0], "comes twice in the row; expected once"))
             else:
-                rows.append((name, {**row, **label}))
+                rows.append((name, {**row, **extra}))
+        if not rows:
+            raise AnnotationFileError(f"{path}: holds no usable row; download it again")
         return path, rows
 
     def csv_rows(self, *names: str, columns: Iterable[str]) -> tuple[Path, list[Numbered]]:
@@ -198,8 +197,9 @@ class Annotations:
             record = self._made(path, name, raw, model, make)
             if record is None:
                 continue
-            first = self._seen.setdefault((record.subset, record.id), f"{path}, {name}")
-            if first == f"{path}, {name}":
+            here = f"{path.relative_to(self.folder).as_posix()}, {name}"
+            first = self._seen.setdefault((record.subset, record.id), here)
+            if first == here:
                 yield record
             else:
                 self._bad(RecordError(path, name, "", f"its id {record.id!r} was taken already by {first}"))
@@ -246,10 +246,6 @@ class Annotations:
             self._bad(RecordError(path, name, "", str(error)))
         return None
 
-    def _refuse_repeated(self, path: Path, content: _Object) -> None:
-        for name in content.repeated:
-            self._bad(RecordError(path, f"key {name!r}", "", "comes twice in the file; expected once"))
-
     def _bad(self, error: RecordError) -> None:
         if not self.skip_bad:
             raise error
@@ -271,10 +267,10 @@ class FieldError(ValueError):
         self.problem = problem
 
 
-class _Object(dict[str, Any]):
+class _Object(dict[str, JsonValue]):
     """A JSON object that remembers keys which came more than once; the first value stays."""
 
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+    def __init__(self, pairs: list[tuple[str, JsonValue]]) -> None:
         super().__init__(pairs)
         self.repeated: list[str] = []
         if len(self) < len(pairs):

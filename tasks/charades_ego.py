@@ -1,0 +1,149 @@
+"""Charades-Ego: which of five everyday actions happens in a segment of a first-person video; options constructed.
+
+Paper: Sigurdsson, Gupta, Schmid, Farhadi, Alahari, "Charades-Ego: A Large-Scale Dataset of Paired Third and First
+Person Videos", arXiv 1804.09626. Annotations: CharadesEgo.zip of prior.allenai.org/projects/charades-ego. Licence: the
+Charades licence of AI2, non-commercial.
+
+Quirks:
+
+* ``actions`` is ``c135 0.0 14.69;c095 2.3 10.7``: class, start and end in seconds. It may be empty, and a class may
+  come more than once. A quarter of the ends lie after ``length``, which is the end then; segments without a length are
+  passed over.
+* Which segment a published 846-question set took is unstated. Here it is the longest of each video, ties by class id.
+* Columns are taken by name: the README of the data leaves ``objects`` out of its list.
+* ``c134 Lying on a bed `` ends in a blank; class names are stripped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NamedTuple
+
+from pydantic import BeforeValidator
+
+from egobench.annotations import Annotations, FieldError, Row
+from egobench.distractors import nearest
+from egobench.errors import RecordError
+from egobench.fields import Id, Seconds
+from egobench.metrics.accuracy import accuracy
+from egobench.metrics.ranking import options_class_map, single_positive_ap
+from egobench.sample import Clip, Record
+from egobench.task import Source, Subset, Task, Tools
+
+VIDEOS = "CharadesEgo_v1_test_only1st.csv"
+CLASSES = "Charades_v1_classes.txt"
+
+SOURCE = Source(
+    paper="https://arxiv.org/abs/1804.09626",
+    home="https://prior.allenai.org/projects/charades-ego",
+    licence="Charades licence of AI2, non-commercial",
+    files={VIDEOS: "first-person test videos with their action segments", CLASSES: "names of the 157 action classes"},
+    videos="{id}.mp4",
+)
+
+QUESTION = "What action am I currently performing?"
+
+ACTION = re.compile(r"(?P<action>c\d{3}) (?P<start>\d+(?:\.\d+)?) (?P<end>\d+(?:\.\d+)?)")
+
+
+class Video(Row):
+    """One row of the CSV file."""
+
+    id: Id
+    actions: str
+    length: Annotated[Seconds | None, BeforeValidator(lambda cell: cell or None)]
+
+
+class Segment(NamedTuple):
+    """One action of a video.
+
+    Attributes:
+        action: Class id, e.g. ``"c135"``.
+        start: Seconds.
+        end: Seconds, after ``start``.
+    """
+
+    action: str
+    start: float
+    end: float
+
+
+def class_names(annotations: Annotations) -> dict[str, str]:
+    """Names of the action classes by id.
+
+    Raises:
+        RecordError: If a line is not ``c000 Name``, or a class comes twice; without a class list no row can be read, so
+            ``skip_bad`` does not help.
+    """
+    path, text = annotations.text(CLASSES)
+    names: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.fullmatch(r"(c\d{3}) (.*\S)\s*", line)
+        if match is None:
+            raise RecordError(
+                path, f"line {number}", "", f"{line!r:.80} is no class; expected c000 Holding some clothes"
+            )
+        if match[1] in names:
+            raise RecordError(path, f"line {number}", "", f"class {match[1]} was named already; expected once")
+        names[match[1]] = match[2]
+    return names
+
+
+def segments(row: Video, names: dict[str, str]) -> list[Segment]:
+    """The actions of a video that have a length once they are clamped to the video's."""
+    found: list[Segment] = []
+    for entry in filter(None, row.actions.strip().split(";")):
+        match = ACTION.fullmatch(entry.strip())
+        if match is None:
+            raise FieldError("actions", f"{entry!r:.80} is no action; expected c135 0.0 14.69")
+        if match["action"] not in names:
+            raise FieldError("actions", f"class {match['action']!r} is not in {CLASSES}")
+        start, end = float(match["start"]), float(match["end"])
+        end = end if row.length is None else min(end, row.length)
+        if end > start:
+            found.append(Segment(match["action"], start, end))
+    return found
+
+
+def read(annotations: Annotations) -> Iterator[Record]:
+    """One record a video: its longest action."""
+    names = class_names(annotations)
+
+    def record(row: Video) -> Record | None:
+        found = segments(row, names)
+        if not found:
+            annotations.drop(row.id, "no action with a length" if row.actions.strip() else "no action")
+            return None
+        longest = min(found, key=lambda one: (one.start - one.end, one.action, one.start))
+        return Record(
+            id=row.id,
+            clip=Clip(f"{row.id}.mp4", longest.start, longest.end),
+            question=QUESTION,
+            answer=names[longest.action],
+            cluster=row.id,
+            tags={"class": longest.action},
+        )
+
+    path, rows = annotations.csv_rows(VIDEOS, columns=("id", "actions", "length"))
+    yield from annotations.records(path, rows, Video, record)
+
+
+def all_class_names(records: Sequence[Record], tools: Tools) -> list[str]:
+    """The texts that wrong options are taken from: every class, whether or not a record has it."""
+    del records
+    return list(class_names(tools.annotations).values())
+
+
+TASK = Task(
+    name="charades-ego",
+    version=1,
+    skill="action recognition",
+    source=SOURCE,
+    read=read,
+    constructions={"paper": nearest(5, pool=all_class_names)},
+    metrics={"mAP": options_class_map, "ap": single_positive_ap, "acc": accuracy},
+    subsets=(Subset("all", "mcq", headline="mAP", beside=("acc", "ap")),),
+    cluster="video",
+    headline="paper",
+)

@@ -1,0 +1,132 @@
+"""QAEgo4D: episodic memory, "where did I leave my keys?", asked with four options (closed) or in words (open).
+
+Papers: Baermann and Waibel, "Where Did I Leave My Keys?", CVPR 2022 workshops (questions and answers); Di and Xie,
+"Grounded Question-Answering in Long Egocentric Videos", arXiv 2312.06505 (wrong answers). Annotations: data.zip of
+github.com/Becomebright/GroundVQA. Licence: signed, non-commercial; the videos are under the Ego4D licence.
+
+Quirks:
+
+* ``video_id`` is the uid of an NLQ *clip*, and the whole clip is the input: in the parent video the answer would be
+  ambiguous. Two samples of one parent video (``video_uid``) are not independent.
+* The moment that holds the answer is in frames at 30 per second of the clip, may have no length, and never cuts the
+  clip.
+* The closed file has no order of options: right answer and three wrong ones (written by Llama 2) are shuffled here by
+  ``sample_id``. Releases of it differ in the number of questions.
+* Either file alone is enough; each gives one subset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from egobench.annotations import Annotations, Row
+from egobench.distractors import official
+from egobench.errors import AnnotationFileError
+from egobench.fields import Id, Text, stretch
+from egobench.metrics.accuracy import accuracy
+from egobench.metrics.words import exact_match, meteor, normalised_match, rouge_l, sentence_similarity
+from egobench.sample import Clip, Record
+from egobench.task import Source, Subset, Task
+
+CLOSED = "annotations.QaEgo4D_test_close.json"
+OPEN = "annotations.QaEgo4D_test.json"
+
+SOURCE = Source(
+    paper="https://arxiv.org/abs/2312.06505",
+    home="https://github.com/Becomebright/GroundVQA",
+    licence="signed form, non-commercial; videos under the Ego4D licence",
+    files={CLOSED: "questions with one right and three wrong answers", OPEN: "questions with a reference answer"},
+    videos="{video_id}.mp4",
+)
+
+FRAMES_PER_SECOND = 30
+
+
+class Question(Row):
+    """One question of the open file."""
+
+    video_id: Id
+    sample_id: Id
+    question: Text
+    answer: Text
+    moment_start_frame: float
+    moment_end_frame: float
+    video_uid: Id
+
+
+class ClosedQuestion(Question):
+    """One question of the closed file."""
+
+    wrong_answers: Annotated[tuple[Text, ...], Field(min_length=3, max_length=3)]
+
+
+def closed(row: ClosedQuestion) -> Record:
+    """A closed question; its options get their order when samples are built."""
+    options = (row.answer, *row.wrong_answers)
+    return Record(
+        id=row.sample_id,
+        clip=whole_clip(row),
+        question=row.question,
+        answer=row.answer,
+        cluster=row.video_uid,
+        subset="closed",
+        options=options,
+        target=0,
+    )
+
+
+def opened(row: Question) -> Record:
+    """An open question."""
+    return Record(
+        id=row.sample_id,
+        clip=whole_clip(row),
+        question=row.question,
+        answer=row.answer,
+        cluster=row.video_uid,
+        subset="open",
+    )
+
+
+def whole_clip(row: Question) -> Clip:
+    """The NLQ clip from end to end; a moment that ends before it starts still marks a broken row."""
+    start, end = row.moment_start_frame / FRAMES_PER_SECOND, row.moment_end_frame / FRAMES_PER_SECOND
+    stretch(row.video_id, max(start, 0.0), end, field="moment_end_frame")
+    return Clip(f"{row.video_id}.mp4")
+
+
+def read(annotations: Annotations) -> Iterator[Record]:
+    """The closed questions, then the open ones, as far as their files are there."""
+    if not annotations.has(CLOSED, OPEN):
+        raise AnnotationFileError(f"{annotations.folder}: neither {CLOSED} nor {OPEN}; at least one is needed")
+    if annotations.has(CLOSED):
+        path, rows = annotations.json_rows(CLOSED)
+        yield from annotations.records(path, rows, ClosedQuestion, closed)
+    if annotations.has(OPEN):
+        path, rows = annotations.json_rows(OPEN)
+        yield from annotations.records(path, rows, Question, opened)
+
+
+TASK = Task(
+    name="qaego4d",
+    version=1,
+    skill="episodic memory",
+    source=SOURCE,
+    read=read,
+    constructions={"official": official(shuffle=True)},
+    metrics={
+        "acc": accuracy,
+        "rouge_l": rouge_l,
+        "exact": exact_match,
+        "normalised": normalised_match,
+        "meteor": meteor,
+        "similarity": sentence_similarity,
+    },
+    subsets=(
+        Subset("closed", "mcq", headline="acc"),
+        Subset("open", "open", headline="rouge_l", beside=("exact", "normalised", "meteor", "similarity")),
+    ),
+    cluster="Ego4D video",
+)
