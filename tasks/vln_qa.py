@@ -10,6 +10,7 @@ Quirks:
   goes nowhere but to the reader of the video.
 * "Move forward" is part of two other options: answers are compared to the letter.
 * Always the same four options; always saying D scores 30 %; with 200 questions an interval is about 7 points each way.
+* The instruction of one question has line breaks.
 * A flat form goes round too: ``{text, video_path, gt: "A".."D"}``, with question and options inside ``text``; read from
   the same file name or from ``vlnqa.json``.
 """
@@ -41,7 +42,7 @@ SOURCE = Source(
 )
 
 FLAT_TEXT = re.compile(
-    r"(?:.*\n)?Question: (?P<question>.+)\nOption:\nA: (?P<a>.+)\nB: (?P<b>.+)\nC: (?P<c>.+)\nD: (?P<d>.+)"
+    r"(?:.*\n)?Question: (?P<question>(?s:.+))\nOption:\nA: (?P<a>.+)\nB: (?P<b>.+)\nC: (?P<c>.+)\nD: (?P<d>.+)"
     r"\nOnly give the best option\.\s*"
 )
 

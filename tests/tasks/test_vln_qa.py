@@ -39,3 +39,11 @@ def test_the_flat_form_gives_the_same_records(tmp_path: Path, name: str) -> None
 def test_only_the_clip_knows_the_folder_that_names_the_answer(tmp_path: Path) -> None:
     for record in load_task("vln-qa").read(Annotations(write(tmp_path, vln_qa()))):
         assert "/" not in repr(replace(record, clip=Clip("elsewhere.mp4"), question=""))
+
+
+def test_an_instruction_may_have_line_breaks(tmp_path: Path) -> None:
+    files = vln_qa_flat()
+    files["vlnqa.json"][0]["text"] = files["vlnqa.json"][0]["text"].replace("Go left", "Go left\r\nand on")
+    records = list(load_task("vln-qa").read(Annotations(write(tmp_path, files))))
+    assert records[0].question == GO_LEFT.replace("Go left", "Go left\r\nand on")
+    assert records[0].options[0] == "Turn left and move forward"
