@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from official_files import charades_ego, write
 
 from egobench.annotations import Annotations
 from egobench.errors import RecordError
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
+from tests.tasks.official_files import charades_ego, write
 
 VIDEOS = "CharadesEgo_v1_test_only1st.csv"
 CLASSES = "Charades_v1_classes.txt"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from official_files import egomcq, write
 
 from egobench.annotations import Annotations
 from egobench.errors import RecordError
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
+from tests.tasks.official_files import egomcq, write
 
 
 def test_the_query_is_the_video_and_the_texts_are_the_options(tmp_path: Path) -> None:

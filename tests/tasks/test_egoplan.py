@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from official_files import egoplan, write
 
 from egobench.annotations import Annotations
 from egobench.errors import RecordError
 from egobench.plugins import load_task
 from egobench.sample import Record
+from tests.tasks.official_files import egoplan, write
 
 QUESTIONS = "EgoPlan_validation.json"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from official_files import egoschema, write
 
 from egobench.annotations import Annotations
 from egobench.errors import AnnotationFileError, RecordError
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
+from tests.tasks.official_files import egoschema, write
 
 
 def test_a_labelled_question_is_about_its_whole_file(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from official_files import egotaskqa, egotaskqa_flat, write
 
 from egobench.annotations import Annotations
 from egobench.errors import AnnotationFileError
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
+from tests.tasks.official_files import egotaskqa, egotaskqa_flat, write
 
 
 def test_the_released_folders_are_the_subsets(tmp_path: Path) -> None:

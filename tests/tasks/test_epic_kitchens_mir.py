@@ -6,11 +6,11 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from official_files import epic_kitchens_mir, write
 
 from egobench.annotations import Annotations
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
+from tests.tasks.official_files import epic_kitchens_mir, write
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "epic_kitchens_mir"
 

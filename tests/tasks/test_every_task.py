@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from official_files import OFFICIAL, write
 
 from egobench.annotations import Annotations
 from egobench.metrics import MeanMetric, SetMetric
 from egobench.plugins import load_task
 from egobench.task import Task
+from tests.tasks.official_files import OFFICIAL, write
 
 FOLDER = Path(__file__).parents[2] / "tasks"
 NAMES = sorted(path.stem.replace("_", "-") for path in FOLDER.glob("[a-z]*.py"))

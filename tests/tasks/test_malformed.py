@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from official_files import OFFICIAL, Files, write
 
 from egobench.annotations import Annotations
 from egobench.errors import AnnotationFileError, RecordError
 from egobench.plugins import load_task
+from tests.tasks.official_files import OFFICIAL, Files, write
 
 Break = Callable[[Files], None]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from official_files import qaego4d, write
 
 from egobench.annotations import Annotations
 from egobench.errors import AnnotationFileError
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
+from tests.tasks.official_files import qaego4d, write
 
 CLOSED = "annotations.QaEgo4D_test_close.json"
 OPEN = "annotations.QaEgo4D_test.json"

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from official_files import GO_LEFT, vln_qa, vln_qa_flat, write
 
 from egobench.annotations import Annotations
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
+from tests.tasks.official_files import GO_LEFT, vln_qa, vln_qa_flat, write
 
 
 def test_the_answer_is_found_to_the_letter(tmp_path: Path) -> None:
