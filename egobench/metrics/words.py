@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from egobench.metrics import Judged, MeanMetric
 from egobench.replies import normalised
@@ -51,19 +51,16 @@ class NoSynonyms:
 def _meteor(reply: str, answer: str) -> float:
     from nltk.translate.meteor_score import single_meteor_score  # noqa: PLC0415 - nltk takes a second
 
-    return float(single_meteor_score(_words(answer), _words(reply), wordnet=NoSynonyms()))
+    wordnet: Any = NoSynonyms()
+    return float(single_meteor_score(_words(answer), _words(reply), wordnet=wordnet))
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _cosine(reply: str, answer: str) -> float:
-    return _similarities(reply, answer)
-
-
 @cache
-def _similarities(reply: str, answer: str) -> float:
+def _cosine(reply: str, answer: str) -> float:
     first, second = _embedder()([reply, answer])
     return float(first @ second)
 
