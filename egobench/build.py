@@ -57,6 +57,11 @@ def build(
             annotations.drop(record.id, options.reason)
         else:
             samples.append(_sample(task.name, record, options))
+    if not samples:
+        reason = annotations.dropped[-1]["reason"]
+        raise AnnotationFileError(
+            f"{annotations.folder}: construction {construction!r} of task {task.name!r} placed no record; e.g. {reason}"
+        )
     return _freeze(task, construction, tuple(samples), tools, embedder.name if watched.used else None)
 
 
@@ -85,7 +90,7 @@ def _freeze(
     subsets = [subset for subset in task.subsets if counts[subset.name]]
     lengths = [sample.end - sample.start for sample in samples if sample.end is not None]
     answers = [sample.answer for sample in samples]
-    facts = tools.annotations.facts
+    facts = dict(tools.annotations.facts)
     manifest = Manifest(
         task=task.name,
         task_version=task.version,
@@ -94,8 +99,9 @@ def _freeze(
         n=len(samples),
         n_by_subset={subset.name: counts[subset.name] for subset in subsets},
         videos=len({sample.video for sample in samples}),
-        captions=facts.get("captions", len(set(answers))),
-        texts=facts.get("texts", len(set(answers))),
+        captions=facts.pop("captions", len(set(answers))),
+        texts=facts.pop("texts", len(set(answers))),
+        facts=facts,
         mean_seconds=round(fmean(lengths), 6) if lengths else None,
         dropped=tuple(tools.annotations.dropped),
         sources=dict(sorted(tools.annotations.sources.items())),

@@ -41,7 +41,7 @@ class Record:
     """One row of an official annotation file, parsed and validated.
 
     Attributes:
-        id: Unique within the task and stable across releases of the data; never gives the answer away.
+        id: Unique within the subset and stable across releases of the data; never gives the answer away.
         clip: What the question is about.
         question: The question, without options or instructions.
         answer: The right answer in words; ``""`` when the authors keep it private.

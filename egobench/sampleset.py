@@ -33,6 +33,7 @@ class Manifest:
         videos: Number of distinct videos.
         captions: Number of captions in the source's gallery, else of answers.
         texts: Number of distinct texts among them.
+        facts: What the reader counted or noted besides, e.g. the version of a cleaning rule.
         mean_seconds: Mean length of the clips whose end is known, in seconds; ``None`` when none is.
         dropped: Rows and records left out, with the reason.
         sources: SHA-256 by annotation file.
@@ -55,6 +56,7 @@ class Manifest:
     videos: int
     captions: int
     texts: int
+    facts: Mapping[str, int]
     mean_seconds: float | None
     dropped: tuple[Mapping[str, str], ...]
     sources: Mapping[str, str]

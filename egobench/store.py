@@ -158,7 +158,8 @@ class Run:
             StoreError: If the folder cannot be written.
         """
         name = f"{part}.{writer}.jsonl"
-        lines = "".join(json.dumps(asdict(prediction), ensure_ascii=False) + "\n" for prediction in predictions).encode()
+        rows = [json.dumps(asdict(prediction), ensure_ascii=False) + "\n" for prediction in predictions]
+        lines = "".join(rows).encode()
         with _writing(self.path / "predictions" / name):
             if name not in self._files:
                 self._files[name] = (self.path / "predictions" / name).open("ab", buffering=0)

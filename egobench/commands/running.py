@@ -136,7 +136,7 @@ def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[s
         "clips": len(requests),
         "files": len({request.path for request in requests}),
         "missing_files": len({request.path for request in requests} - {request.path for request in readable}),
-        "frames_to_decode": summary.frames_to_decode,
+        "frames_to_decode": summary.decoded,
         "minutes": seconds / 60 * asked / max(1, sum(entry["n"] for entry in tried.values() if entry["headline"])),
     }
 

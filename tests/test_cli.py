@@ -1,0 +1,142 @@
+"""The command line as a person meets it: help, errors in one line, exit codes, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Navigation
+
+
+def egobench(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "egobench", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, **environment},
+    )
+
+
+COMMANDS = ("tasks", "models", "miniego", "build", "run", "score", "demo", "new")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = egobench(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: egobench {command}" in " ".join(done.stdout.split())
+
+
+def test_eight_tasks_are_listed_with_what_they_need() -> None:
+    rows = {row["name"]: row for row in json.loads(egobench("tasks", "--json").stdout)}
+    assert {"egoschema", "qaego4d", "egotaskqa", "charades-ego"} <= rows.keys()
+    assert {"epic-kitchens-mir", "egoplan", "vln-qa", "egomcq"} <= rows.keys()
+    assert rows["egoschema"]["files"]
+    assert rows["epic-kitchens-mir"]["videos"] == "{participant_id}/{video_id}.MP4"
+
+
+def test_models_are_listed_with_the_types_of_their_options() -> None:
+    rows = {row["name"]: row for row in json.loads(egobench("models", "--json").stdout)}
+    assert rows["hf"]["options"]["checkpoint"] == {"type": "str", "required": True, "default": None}
+    assert rows["random"]["options"]["seed"]["default"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("build", "egoscheme", "--annotations", ".", "--out", "x"), 2, "did you mean 'egoschema'?"),
+        (("build", "egoschema", "--annotations", ".", "--out", "x"), 1, "is this the annotation folder of the task?"),
+        (("run", "random", "--data", "nowhere", "--out", "x"), 1, "run egobench build"),
+        (("run", "random", "--data", "DATA", "--out", "x", "-o", "sed=1"), 2, "has no option 'sed'; its options are"),
+        (("run", "random", "--data", "DATA", "--out", "x", "-o", "seed=one"), 2, "option 'seed'"),
+        (("run", "hf", "--data", "DATA", "--out", "x"), 2, "needs -o checkpoint=..."),
+        (("run", "random", "--data", "DATA", "--out", "x", "-o", "seed"), 2, "is not key=value"),
+        (("score", "nowhere"), 1, "is no run folder"),
+        (("new", "task", "My Task"), 2, "is no name for a task"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(
+    arguments: tuple[str, ...], code: int, message: str, navigation: Navigation, tmp_path: Path
+) -> None:
+    done = egobench(*(str(navigation.data) if part == "DATA" else part for part in arguments), cwd=tmp_path)
+    assert done.returncode == code
+    assert message in " ".join(done.stderr.replace("│", "").split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_traceback_is_shown_only_when_asked_for(tmp_path: Path) -> None:
+    assert "Traceback" in egobench("score", "nowhere", "--debug", cwd=tmp_path).stderr
+
+
+def test_official_files_become_a_score_in_three_commands(navigation: Navigation, tmp_path: Path) -> None:
+    data, runs = tmp_path / "d", tmp_path / "r"
+    built = egobench("build", "vln-qa", "--annotations", navigation.annotations, "--out", data, "--json")
+    assert json.loads(built.stdout)[0]["n"] == 12
+    arguments = ("run", "random", "-o", "frames=4", "--data", data, "--videos", navigation.videos, "--out", runs)
+    ran = egobench(*arguments, "--json")
+    assert ran.returncode == 0, ran.stderr
+    scores = json.loads(ran.stdout)
+    assert scores["scores"]["vln-qa/all/mcq/official/acc/generate"]["n"] == 12
+    path = Path(scores["run"])
+    before = (path / "scores.json").read_bytes()
+    assert egobench("score", path).returncode == 0
+    assert (path / "scores.json").read_bytes() == before
+    assert "12 of 12 were answered before" in egobench(*arguments).stderr
+
+
+def test_a_run_whose_videos_are_missing_ends_with_one_and_says_why(navigation: Navigation, tmp_path: Path) -> None:
+    arguments = ("run", "random", "-o", "frames=4", "--data", navigation.data, "--videos", tmp_path / "none")
+    done = egobench(*arguments, "--out", tmp_path / "r")
+    assert done.returncode == 1
+    assert "fewer than 99% of the samples got a reply" in done.stderr
+    assert done.stderr.count("warning:") == 11  # ten of twelve, and a line that counts the rest
+    assert egobench(*arguments, "--out", tmp_path / "r", "--min-coverage", "0").returncode == 0
+
+
+def test_a_dry_run_counts_and_writes_nothing(navigation: Navigation, tmp_path: Path) -> None:
+    arguments = ("run", "random", "-o", "frames=4", "--data", navigation.data, "--videos", navigation.videos)
+    done = egobench(*arguments, "--out", tmp_path / "r", "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["samples"], row["clips"], row["files"], row["missing_files"]) == (12, 12, 12, 0)
+    # 24 frames, groups of 12, targets at 0.25, 0.75, 1.25, 1.75 s = frames 3, 9, 15, 21: at least 4 a file, at most 24.
+    assert 4 * 12 <= row["frames_to_decode"] <= 24 * 12
+    assert not (tmp_path / "r").exists()
+
+
+def test_several_tasks_may_share_one_folder_of_annotations(navigation: Navigation, tmp_path: Path) -> None:
+    own = tmp_path / "all" / "vln-qa"
+    own.parent.mkdir()
+    navigation.annotations.rename(own)
+    done = egobench("build", "vln-qa", "--annotations", own.parent, "--out", tmp_path / "d", "--json")
+    assert json.loads(done.stdout)[0]["n"] == 12
+
+
+def test_malformed_rows_end_a_build_or_are_left_out_and_noted(navigation: Navigation, tmp_path: Path) -> None:
+    file = navigation.annotations / "egocentric_navigation.json"
+    rows = json.loads(file.read_text())
+    del rows[4]["question"]
+    file.write_text(json.dumps(rows))
+    arguments = ("build", "vln-qa", "--annotations", navigation.annotations, "--out", tmp_path / "d")
+    done = egobench(*arguments)
+    assert done.returncode == 1
+    assert "egocentric_navigation.json, row 5, field 'question'" in done.stderr
+    assert not (tmp_path / "d").exists()
+    assert egobench(*arguments, "--skip-bad").returncode == 0
+    manifest = json.loads((tmp_path / "d" / "vln-qa" / "official" / "manifest.json").read_text())
+    assert manifest["n"] == 11
+    assert manifest["dropped"] == [
+        {
+            "id": "egocentric_navigation.json, row 5",
+            "reason": "field 'question': Field required; the row has video, candidates, answer",
+        }
+    ]
