@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -61,9 +61,13 @@ def write_video(path: Path, colour: tuple[int, int, int], *, frames: int = 24, f
         container.mux(stream.encode(None))
 
 
-def no_embedding(texts: object) -> np.ndarray:
-    """Refuse to embed: official constructions need no neighbours."""
-    raise AssertionError(f"nothing should be embedded here: {texts}")
+class NoEmbedder:
+    """Refuses to embed: official constructions need no neighbours."""
+
+    name = "none"
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        raise AssertionError(f"nothing should be embedded here: {texts}")
 
 
 @pytest.fixture
@@ -80,11 +84,6 @@ def navigation(tmp_path: Path) -> Navigation:
     annotations = tmp_path / "annotations"
     annotations.mkdir()
     (annotations / "egocentric_navigation.json").write_text(json.dumps(rows))
-    sample_set = build(load_task("vln-qa"), Annotations(annotations), _NoEmbedder())
+    sample_set = build(load_task("vln-qa"), Annotations(annotations), NoEmbedder())
     sample_set.write(tmp_path / "data")
     return Navigation(tmp_path, annotations, tmp_path / "videos", tmp_path / "data", sample_set)
-
-
-class _NoEmbedder:
-    name = "none"
-    __call__: Callable[[object], np.ndarray] = staticmethod(no_embedding)

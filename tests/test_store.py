@@ -108,7 +108,8 @@ def test_checksums_cover_spec_predictions_and_scores(tmp_path: Path) -> None:
         run.append(PART, [Prediction("a", "answered")])
         run.finish({"id": {"value": 1.0}})
     path = folder(tmp_path)
-    listed = dict(reversed(line.split("  ")) for line in (path / "checksums.txt").read_text().splitlines())
+    lines = [line.split("  ") for line in (path / "checksums.txt").read_text().splitlines()]
+    listed = {name: digest for digest, name in lines}
     assert sorted(listed) == [f"predictions/{PART}.main.jsonl", "run.json", "scores.json"]
     assert all(sha256((path / name).read_bytes()).hexdigest() == digest for name, digest in listed.items())
     spec, recorded = read_run(path)

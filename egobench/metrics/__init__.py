@@ -1,7 +1,7 @@
 """Metrics: from judged samples to numbers.
 
-A :class:`MeanMetric` gives every sample a value, so its error is that of a clustered mean; a :class:`SetMetric` is defined
-on all samples at once. Both are plain values a task lists by name.
+A :class:`MeanMetric` gives every sample a value, so its error is that of a clustered mean; a :class:`SetMetric` is
+defined on all samples at once. Both are plain values a task lists by name.
 """
 
 from __future__ import annotations
