@@ -59,7 +59,7 @@ def telegram(step: Step) -> str:
 
 def nouns(episode: Episode) -> Mapping[str, str]:
     """The noun of every thing and fixture of an episode, by id."""
-    return {item.id: item.noun for item in (*episode.things, *episode.fixtures)}
+    return {thing.id: thing.noun for thing in episode.things} | {place.id: place.noun for place in episode.fixtures}
 
 
 def a(noun: str) -> str:

@@ -16,11 +16,11 @@ from egobench.miniego.world import FIXTURES, NOUNS, VERBS
 
 Value = str | bool | float
 
-NEAR: Final = (0.3, 0.45)
+NEAR: Final = (0.25, 0.4)
 """Seconds between two steps at one fixture, shortest and longest."""
-TURN: Final = (0.6, 0.9)
+TURN: Final = (0.5, 0.75)
 """Seconds to turn to another fixture of the room."""
-WALK: Final = (1.2, 1.6)
+WALK: Final = (1.0, 1.3)
 """Seconds to walk to another room."""
 ARRIVED: Final = 0.85
 """Share of a turn or walk after which the head is still."""

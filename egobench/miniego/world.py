@@ -151,6 +151,7 @@ class Verb:
         third: Third person, e.g. ``"takes"``.
         past: Past tense, e.g. ``"took"``.
         gerund: E.g. ``"taking"``.
+        participle: E.g. ``"taken"``.
         seconds: Shortest and longest duration.
         moment: Share of the step after which its change happens, in (0, 1).
     """
@@ -158,28 +159,29 @@ class Verb:
     third: str
     past: str
     gerund: str
+    participle: str
     seconds: tuple[float, float]
     moment: float = 0.5
 
 
 VERBS: Final[dict[str, Verb]] = {
-    "take": Verb("takes", "took", "taking", (1.1, 1.5)),
-    "put": Verb("puts", "put", "putting", (1.1, 1.5)),
-    "throw": Verb("throws", "threw", "throwing", (1.1, 1.5)),
-    "open": Verb("opens", "opened", "opening", (1.0, 1.3)),
-    "close": Verb("closes", "closed", "closing", (1.0, 1.3)),
-    "turn on": Verb("turns on", "turned on", "turning on", (1.0, 1.3)),
-    "turn off": Verb("turns off", "turned off", "turning off", (1.0, 1.3)),
-    "wash": Verb("washes", "washed", "washing", (1.8, 2.5), 0.6),
-    "fill": Verb("fills", "filled", "filling", (1.6, 2.2), 0.6),
-    "pour": Verb("pours", "poured", "pouring", (1.5, 2.1), 0.6),
-    "drink": Verb("drinks", "drank", "drinking", (1.5, 2.1), 0.6),
-    "stir": Verb("stirs", "stirred", "stirring", (1.6, 2.3), 0.6),
-    "cut": Verb("cuts", "cut", "cutting", (1.8, 2.5), 0.6),
-    "wipe": Verb("wipes", "wiped", "wiping", (1.6, 2.3), 0.6),
-    "fold": Verb("folds", "folded", "folding", (1.5, 2.1), 0.6),
-    "shake": Verb("shakes", "shook", "shaking", (0.8, 1.0), 0.6),
-    "read": Verb("reads", "read", "reading", (1.8, 2.5), 0.6),
+    "take": Verb("takes", "took", "taking", "taken", (1.1, 1.5)),
+    "put": Verb("puts", "put", "putting", "put", (1.1, 1.5)),
+    "throw": Verb("throws", "threw", "throwing", "thrown", (1.1, 1.5)),
+    "open": Verb("opens", "opened", "opening", "opened", (1.0, 1.3)),
+    "close": Verb("closes", "closed", "closing", "closed", (1.0, 1.3)),
+    "turn on": Verb("turns on", "turned on", "turning on", "turned on", (1.0, 1.3)),
+    "turn off": Verb("turns off", "turned off", "turning off", "turned off", (1.0, 1.3)),
+    "wash": Verb("washes", "washed", "washing", "washed", (1.8, 2.5), 0.6),
+    "fill": Verb("fills", "filled", "filling", "filled", (1.6, 2.2), 0.6),
+    "pour": Verb("pours", "poured", "pouring", "poured", (1.5, 2.1), 0.6),
+    "drink": Verb("drinks", "drank", "drinking", "drunk", (1.5, 2.1), 0.6),
+    "stir": Verb("stirs", "stirred", "stirring", "stirred", (1.6, 2.3), 0.6),
+    "cut": Verb("cuts", "cut", "cutting", "cut", (1.8, 2.5), 0.6),
+    "wipe": Verb("wipes", "wiped", "wiping", "wiped", (1.6, 2.3), 0.6),
+    "fold": Verb("folds", "folded", "folding", "folded", (1.5, 2.1), 0.6),
+    "shake": Verb("shakes", "shook", "shaking", "shaken", (0.8, 1.0), 0.6),
+    "read": Verb("reads", "read", "reading", "read", (1.8, 2.5), 0.6),
 }
 """Every verb of a step."""
 
