@@ -1,0 +1,202 @@
+"""How a checkpoint wants to be asked: its chat template, its place for frames, and its processor's habits."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Literal
+
+import numpy as np
+from jinja2 import TemplateError
+
+from egobench.errors import ModelError
+from egobench.model import Prompt
+
+Frames = Literal["video", "images"]
+TICKS = 1000
+"""Frame numbers per second in the metadata of a video: fine enough for any frame's time."""
+
+_PROBES = ("system: look closely", "user: what is this")
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The processor of a checkpoint, and what was found out about it.
+
+    Attributes:
+        name: The checkpoint's, for messages.
+        processor: A transformers processor.
+        frames: Whether a clip is shown as one video or as single images.
+        system: Whether the template has a system role, else the system prompt opens the user's turn.
+        switches: Variables given to the template.
+    """
+
+    name: str
+    processor: Any
+    frames: Frames
+    system: bool
+    switches: dict[str, bool]
+
+    def render(self, prompt: Prompt, text: str) -> str:
+        """The prompt as a text, up to where the answer begins; each video or image is one placeholder.
+
+        Args:
+            prompt: The prompt.
+            text: The user's turn.
+        """
+        shown = 0 if not len(prompt.frames) else 1 if self.frames == "video" else len(prompt.frames)
+        return _render(self.processor, (prompt.system, text), [self.frames.removesuffix("s")] * shown, self)
+
+    def encode(self, prompts: Sequence[Prompt], rendered: Sequence[str]) -> Any:
+        """What the model takes, padded on the left.
+
+        Args:
+            prompts: At least one, with frames of one shape.
+            rendered: The text of each.
+
+        Returns:
+            A transformers ``BatchFeature``; ``input_ids`` is ``(n_prompts, tokens)``.
+
+        Raises:
+            ModelError: If the processor refuses the prompts, or does not use each of their frames once.
+        """
+        start = self.processor.tokenizer.bos_token
+        options: dict[str, Any] = {"return_tensors": "pt", "padding": True}
+        if start is not None and rendered[0].startswith(start):
+            options["add_special_tokens"] = False
+        # Processors hand the arrays to torch, which wants them writable and contiguous.
+        clips = [np.require(prompt.frames, np.uint8, ["C", "W"]) for prompt in prompts]
+        if len(clips[0]) and self.frames == "video":
+            metadata = [video_metadata(prompt.times) for prompt in prompts]
+            options |= {"videos": clips, "do_sample_frames": False, "video_metadata": metadata}
+        elif len(clips[0]):
+            options["images"] = [list(clip) for clip in clips]
+        try:
+            inputs = self.processor(text=list(rendered), **options)
+        except ValueError as error:
+            raise ModelError(f"model {self.name!r}: its processor refuses a prompt ({error})") from error
+        if len(clips[0]) and self.frames == "video":
+            self._check_frames(inputs, len(clips), len(clips[0]))
+        return inputs
+
+    def fingerprint(self) -> dict[str, str]:
+        """Hashes of what turns a prompt into tokens and pixels, for the run."""
+        parts = [getattr(self.processor, part, None) for part in ("image_processor", "video_processor")]
+        pixels = json.dumps([part.to_dict() for part in parts if part is not None], sort_keys=True, default=str)
+        return {"chat_template": _short_hash(str(self.processor.chat_template)), "processor": _short_hash(pixels)}
+
+    def _check_frames(self, inputs: Any, clips: int, asked: int) -> None:
+        per_step = getattr(self.processor.video_processor, "temporal_patch_size", None) or 1
+        used = frames_used(inputs, per_step)
+        if used is None:
+            raise ModelError(
+                f"model {self.name!r}: cannot tell from {', '.join(inputs)} whether its processor used every frame; "
+                f"show them as images: -o as_images=yes"
+            )
+        # A clip that does not fill its last step is filled up by the processor.
+        expected = clips * -(-asked // per_step) * per_step
+        if used != expected and used != clips * asked:
+            raise ModelError(
+                f"model {self.name!r}: its processor was given {clips} x {asked} frames and used {used}; it drops or "
+                f"samples them; show them as images: -o as_images=yes"
+            )
+
+
+def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"]) -> Chat:
+    """Find out how a processor wants to be asked.
+
+    Args:
+        processor: A transformers processor.
+        name: The checkpoint's name, for messages.
+        as_images: Whether to show frames as images; ``auto`` where there is no place for a video.
+
+    Raises:
+        ModelError: If it has no chat template, or no place for frames.
+    """
+    if getattr(processor, "tokenizer", None) is None or not getattr(processor, "chat_template", None):
+        raise ModelError(f"model {name!r}: its processor has no chat template; expected chat_template.jinja beside it")
+    switches = {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
+    chat = Chat(name, processor, "video", _takes_system(processor, name, switches), switches)
+    plain = _render(processor, _PROBES, [], chat)
+    places = [
+        kind
+        for kind, part in (("video", "video_processor"), ("images", "image_processor"))
+        if getattr(processor, part, None) is not None
+        and _render(processor, _PROBES, [kind.removesuffix("s")], chat) != plain
+    ]
+    wanted = {"auto": places, "yes": ["images"], "no": ["video"]}[as_images][:1]
+    if not wanted or wanted[0] not in places:
+        raise ModelError(
+            f"model {name!r}: no place for {' or '.join(wanted) or 'frames'} in its chat template and processor; "
+            f"it takes {' and '.join(places) or 'text only'}"
+        )
+    frames: Frames = "video" if wanted[0] == "video" else "images"
+    return Chat(name, processor, frames, chat.system, switches)
+
+
+def video_metadata(times: np.ndarray) -> dict[str, Any]:
+    """What a processor is told of a clip, so that its timestamps and frame rate are the clip's.
+
+    Times count from the first frame shown: the same clip is put the same way whether it was cut out before or is part
+    of a longer file.
+
+    Args:
+        times: Seconds of each frame, ``(n_frames,)``.
+    """
+    since = np.asarray(times, dtype=np.float64) - float(np.min(times))
+    count = len(since)
+    step = float(since.max()) / (count - 1) if count > 1 else 0.0
+    total = max(count, round(count * step * TICKS))
+    numbers = [int(number) for number in np.rint(since * TICKS)]
+    return {"total_num_frames": total, "fps": float(TICKS), "duration": total / TICKS, "frames_indices": numbers}
+
+
+def frames_used(inputs: Any, per_step: int) -> int | None:
+    """How many frames a processor made use of in all, read off the shapes of what it made.
+
+    Args:
+        inputs: What the processor made of one or several clips.
+        per_step: Frames that make one step in time, where the model counts in steps.
+
+    Returns:
+        Their number, whole steps; ``None`` if the shapes do not tell.
+    """
+    if "video_grid_thw" in inputs:
+        return int(inputs["video_grid_thw"][:, 0].sum()) * per_step
+    pixels = inputs.get("pixel_values_videos", inputs.get("pixel_values"))
+    # (clips, frames, channels, height, width), or the frames of all clips in one row.
+    if pixels is None or pixels.ndim not in {4, 5}:
+        return None
+    return int(math.prod(pixels.shape[: pixels.ndim - 3]))
+
+
+def _render(processor: Any, texts: tuple[str, str], media: Sequence[str], chat: Chat) -> str:
+    system, user = texts
+    if not chat.system:
+        user = f"{system}\n{user}"
+    turns: list[dict[str, Any]] = [
+        {"role": "user", "content": [*({"type": kind} for kind in media), {"type": "text", "text": user}]}
+    ]
+    if chat.system:
+        turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
+    return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **chat.switches))
+
+
+def _takes_system(processor: Any, name: str, switches: dict[str, bool]) -> bool:
+    problem = "it leaves texts out"
+    for system in (True, False):
+        try:
+            rendered = _render(processor, _PROBES, [], Chat(name, processor, "video", system, switches))
+        except (TemplateError, TypeError) as error:
+            problem = str(error)
+            continue
+        if all(probe in rendered for probe in _PROBES):
+            return system
+    raise ModelError(f"model {name!r}: its chat template cannot put a system prompt and a question ({problem})")
+
+
+def _short_hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]
