@@ -1,4 +1,8 @@
-"""Standard errors and intervals where samples come in clusters (PROTOCOL section 5)."""
+"""Standard errors and intervals where samples come in clusters (PROTOCOL section 5).
+
+Where everything or nothing was right the error is 0, and no interval of t can say how sure that is: there Wilson's
+interval of as many trials as there are clusters takes its place, for every metric.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +21,15 @@ LEVEL = 0.95
 SMALL = 300
 """Below it, a share of single-sample clusters gets a Wilson interval."""
 
+EXACT = 1e-12
+"""What rounding leaves of a zero."""
+
 
 def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Estimate:
     """A mean with its clustered standard error.
 
     ``SE^2 = C / (C - 1) sum_c (sum_{i in c} (x_i - mean))^2 / n^2``, interval ``mean +- t(C - 1) SE``. Wilson's
-    interval takes its place for shares (all values 0 or 1) in two cases: fewer than 300 samples that are clusters of
-    their own; and an error of 0, because nothing or everything was right, where the clusters are what is counted.
+    interval takes its place for a share (all values 0 or 1) of fewer than 300 samples that are clusters of their own.
 
     Args:
         values: One a sample, at least one.
@@ -42,8 +48,7 @@ def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Estimate:
         return Estimate(centre, None, None, None, n, count)
     squares = math.fsum(math.fsum(part) ** 2 for part in deviations.values())
     se = math.sqrt(count / (count - 1) * squares) / n
-    share = all(value in (0.0, 1.0) for value in values)
-    if share and ((count == n and n < SMALL) or centre in (0.0, 1.0)):
+    if count == n < SMALL and all(value in (0.0, 1.0) for value in values):
         return Estimate(centre, se, *wilson(centre, count), n, count)
     return _around(centre, se, n, count)
 
@@ -93,5 +98,7 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 
 
 def _around(value: float, se: float, n: int, clusters: int) -> Estimate:
+    if se < EXACT and min(value, 1 - value) < EXACT:
+        return Estimate(value, se, *wilson(round(value), clusters), n, clusters)
     half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * se
     return Estimate(value, se, value - half, value + half, n, clusters)
