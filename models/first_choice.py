@@ -1,4 +1,4 @@
-"""``first-choice``: always the first option. Its score is the share of samples whose first option is right."""
+"""Always the first option: its score is the share of samples whose first option is right."""
 
 from __future__ import annotations
 

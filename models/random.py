@@ -1,4 +1,4 @@
-"""``random``: any option, drawn from the prompt's seed and its own. Its score is chance, as a model reaches it."""
+"""Any option, drawn from the prompt's seed and its own: its score is chance, as a model reaches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``text-prior``: picks by text alone, so its score is what a sample set gives away without a video.
+"""Picks by text alone: its score is what a sample set gives away without a video.
 
 Wrong options made of the right one's nearest neighbours point at their centre. It takes the option that is most similar
 to the others (the centroid attack of PROTOCOL section 4, on words and letters instead of embeddings), then the one that

@@ -1,4 +1,4 @@
-"""``hf``: any transformers model behind ``AutoModelForImageTextToText`` and ``AutoProcessor``.
+"""Any transformers model behind AutoModelForImageTextToText and AutoProcessor.
 
 Frames reach the checkpoint's own processor as arrays, all of them and with their times; nothing samples them again.
 """

@@ -146,7 +146,7 @@ def open_model(asked: Asked) -> TransformersModel:
     folder, revision = find_checkpoint(asked.checkpoint, asked.revision)
     name = Path(asked.checkpoint).resolve().name
     weights = weights_fingerprint(folder)
-    place = {"device_map": "auto"} if asked.device == "balanced" else {"device_map": _device(asked.device)}
+    device = _device(asked.device)
     try:
         processor = library.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
         model, found = library.AutoModelForImageTextToText.from_pretrained(
@@ -155,7 +155,7 @@ def open_model(asked: Asked) -> TransformersModel:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
-            **place,
+            device_map=device,
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ModelError(
@@ -209,9 +209,10 @@ def _settle(model: Any, processor: Any) -> None:
 
 
 def _device(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    found = torch.cuda.is_available()
+    if device.startswith("cuda") and not found:
+        raise ModelError(f"device {device!r}: torch {torch.__version__} finds no CUDA GPU here; give -o device=cpu")
+    return ("cuda:0" if found else "cpu") if device == "auto" else device
 
 
 @contextmanager

@@ -348,6 +348,14 @@ def test_a_truncated_checkpoint_is_a_clear_error(checkpoint: Checkpoint, tmp_pat
         load(folder)
 
 
+def test_a_device_that_is_not_there_is_a_clear_error(checkpoint: Checkpoint) -> None:
+    with pytest.raises(ModelError, match="found nonsense"):
+        load(checkpoint("qwen2-vl"), device="nonsense")
+    if not torch.cuda.is_available():
+        with pytest.raises(ModelError, match=r"device 'cuda:1': torch .* finds no CUDA GPU here; give -o device=cpu"):
+            load(checkpoint("qwen2-vl"), device="cuda:1")
+
+
 def test_missing_weights_are_never_made_up(checkpoint: Checkpoint, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
