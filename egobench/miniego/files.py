@@ -6,12 +6,15 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from egobench.miniego.episode import Episode
+
+View = Literal["ego", "exo1", "exo2", "exo3", "exo4"]
 
 
 def uid(*key: object) -> str:
@@ -38,23 +41,47 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
         writer.writerows(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A video file to be made of an episode.
+
+    Attributes:
+        path: Where.
+        view: Which camera.
+        start: Seconds from the episode's start.
+        end: Seconds from the episode's start.
+    """
+
+    path: Path
+    view: View
+    start: float
+    end: float
+
+
 class Films:
     """The videos that annotations mention.
 
     Attributes:
-        files: Paths below the folder of videos, by episode number and seconds shown; several paths of one stretch are
-            one file.
+        root: The folder that their paths are below.
     """
 
-    def __init__(self) -> None:
-        self.files: defaultdict[tuple[int, float, float], list[str]] = defaultdict(list)
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._films: defaultdict[int, dict[Path, Film]] = defaultdict(dict)
 
-    def whole(self, episode: Episode, path: str) -> None:
+    @property
+    def count(self) -> int:
+        """Number of video files."""
+        return sum(map(len, self._films.values()))
+
+    def of(self, episode: Episode) -> list[Film]:
+        """The videos of one episode, in the order they were asked for."""
+        return list(self._films[episode.number].values())
+
+    def whole(self, episode: Episode, path: str, view: View = "ego") -> None:
         """Ask for the whole episode under a path."""
-        self.stretch(episode, 0.0, episode.seconds, path)
+        self._films[episode.number][self.root / path] = Film(self.root / path, view, 0.0, episode.seconds)
 
     def stretch(self, episode: Episode, start: float, end: float, path: str) -> None:
-        """Ask for a stretch of an episode under a path."""
-        paths = self.files[episode.number, start, end]
-        if path not in paths:
-            paths.append(path)
+        """Ask for a stretch of the wearer's view of an episode under a path."""
+        self._films[episode.number][self.root / path] = Film(self.root / path, "ego", start, end)
