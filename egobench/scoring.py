@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from egobench.controls import Control
-from egobench.metrics import OUTCOMES, Judged
+from egobench.errors import ModelError
+from egobench.metrics import OUTCOMES, Judged, Metric
 from egobench.model import Method
 from egobench.sample import Sample
 from egobench.sampleset import SampleSet
-from egobench.statistics import chance, estimate
+from egobench.statistics import Estimate, chance, estimate
 from egobench.store import Prediction
 from egobench.task import Subset, Task
 
@@ -76,7 +77,7 @@ def score(part: Part, predictions: Mapping[str, Prediction], *, seed: int) -> It
     answered = [each for each in judged if each.outcome == "answered"]
     shown = {part.subset.headline, *part.subset.beside}
     for name, metric in part.task.metrics_of(part.subset).items():
-        found = estimate(metric, judged, seed=seed) if judged else None
+        found, problem = _attempt(metric, judged, seed)
         yield (
             part.protocol_id(name),
             {
@@ -89,7 +90,8 @@ def score(part: Part, predictions: Mapping[str, Prediction], *, seed: int) -> It
                 "se": found.se if found else None,
                 "low": found.low if found else None,
                 "high": found.high if found else None,
-                "answered_only": estimate(metric, answered, seed=seed).value if answered else None,
+                "answered_only": alone.value if (alone := _attempt(metric, answered, seed)[0]) else None,
+            "problem": problem,
                 "chance": chance(metric, part.asked),
                 "blind_ceiling": part.sample_set.manifest.blind_ceiling,
                 "samples_sha256": part.sample_set.manifest.samples_sha256,
@@ -97,6 +99,16 @@ def score(part: Part, predictions: Mapping[str, Prediction], *, seed: int) -> It
                 "shown": name in shown,
             },
         )
+
+
+def _attempt(metric: Metric, judged: Sequence[Judged], seed: int) -> tuple[Estimate | None, str | None]:
+    """An estimate, or why there is none: a metric whose package is not installed must not cost the others."""
+    if not judged:
+        return None, "no sample"
+    try:
+        return estimate(metric, judged, seed=seed), None
+    except ModelError as error:
+        return None, str(error)
 
 
 def coverage(scores: Mapping[str, Mapping[str, Any]]) -> float:
