@@ -110,4 +110,5 @@ class Sample:
         """
         tags = {key: tuple(value) if isinstance(value, list) else value for key, value in row["tags"].items()}
         relevance = None if row["relevance"] is None else tuple(row["relevance"])
-        return cls(**{**row, "options": tuple(row["options"]), "relevance": relevance, "tags": tags})
+        fields: dict[str, Any] = {**row, "options": tuple(row["options"]), "relevance": relevance, "tags": tags}
+        return cls(**fields)

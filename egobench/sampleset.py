@@ -116,7 +116,8 @@ class SampleSet:
         """
         try:
             raw, listed = (folder / SAMPLES).read_bytes(), json.loads((folder / MANIFEST).read_bytes())
-            manifest = Manifest(**{**listed, "dropped": tuple(listed["dropped"])})
+            fields: dict[str, Any] = {**listed, "dropped": tuple(listed["dropped"])}
+            manifest = Manifest(**fields)
             samples = tuple(Sample.from_json(json.loads(line)) for line in raw.splitlines())
         except OSError as error:
             raise SampleSetError(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -206,7 +206,7 @@ class Run:
 
 
 @contextmanager
-def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Iterator[Run]:
+def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generator[Run]:
     """Open the run of a spec below a folder of runs, making its folder if there is none yet.
 
     Args:
@@ -261,7 +261,8 @@ def spec_from_json(held: Mapping[str, Any]) -> RunSpec:
         StoreError: If it was written by another version with other fields.
     """
     try:
-        return RunSpec(**{**held, "sets": tuple(SetRef(**entry) for entry in held["sets"])})
+        fields: dict[str, Any] = {**held, "sets": tuple(SetRef(**entry) for entry in held["sets"])}
+        return RunSpec(**fields)
     except (KeyError, TypeError) as error:
         raise StoreError(f"a run of another version of EgoBench ({error})") from error
 
@@ -301,7 +302,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
