@@ -143,7 +143,7 @@ TASK = Task(
     read=read,
     constructions={"paper": nearest(5, pool=all_class_names)},
     metrics={"mAP": options_class_map, "ap": single_positive_ap, "acc": accuracy},
-    subsets=(Subset("all", "mcq", headline="mAP", beside=("acc", "ap")),),
+    subsets=(Subset("all", "mcq", headline="mAP"),),
     cluster="video",
     headline="paper",
 )

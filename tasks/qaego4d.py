@@ -126,7 +126,7 @@ TASK = Task(
     },
     subsets=(
         Subset("closed", "mcq", headline="acc"),
-        Subset("open", "open", headline="rouge_l", beside=("exact", "normalised", "meteor", "similarity")),
+        Subset("open", "open", headline="rouge_l"),
     ),
     cluster="Ego4D video",
 )
