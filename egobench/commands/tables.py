@@ -81,12 +81,12 @@ def comparison_rows(runs: Mapping[str, Scores]) -> list[dict[str, Any]]:
     for protocol_id, entry in first.items():
         if not entry["shown"]:
             continue
-        task, subset, protocol, construction, metric, *_ = protocol_id.split("/")
+        task, subset, _, construction, metric, *_ = protocol_id.split("/")
         name = task if subset == "all" else f"{task} {subset}"
         rows.append(
             {
                 "id": protocol_id,
-                "column": f"{name} ({construction}, {protocol})",
+                "column": f"{name} ({construction})",
                 "metric": metric,
                 "n": entry["n"],
                 "chance": entry["chance"],
