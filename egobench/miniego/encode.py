@@ -60,9 +60,7 @@ class VideoTarget:
             ValueError: No frame between start and end, a start before the episode's, or an odd size.
         """
         if self.start < 0 or self.fps <= 0 or not self.indices:
-            raise ValueError(
-                f"{self.path}: no frame between {self.start} s and {self.end} s at {self.fps} frames a second"
-            )
+            raise ValueError(f"{self.path}: no frame from {self.start} to {self.end} s at {self.fps} frames a second")
         if self.size[0] % 2 or self.size[1] % 2:
             raise ValueError(f"{self.path}: H.264 needs an even width and height, not {self.size[0]}x{self.size[1]}")
 

@@ -101,8 +101,12 @@ class RoomView:
         shift = ROUND * (left < 0)
         left += shift
         top = min(max(y - HEIGHT / 2 / zoom, 0.0), _STRIP - HEIGHT / zoom)
-        box = (left, top, left + WIDTH / zoom, top + HEIGHT / zoom)
-        picture = self._room(snapshot).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, box)
+        if zoom == 1:
+            left, top = round(left), round(top)
+            picture = self._room(snapshot).crop((left, top, left + WIDTH, top + HEIGHT))
+        else:
+            box = (left, top, left + WIDTH / zoom, top + HEIGHT / zoom)
+            picture = self._room(snapshot).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, box)
         aim = ((focus[0] + shift - left) * zoom, (focus[1] - top) * zoom) if focus else None
         Work(picture, snapshot, self._stage, _BODY, aim).draw(_draw_hand)
         return picture
