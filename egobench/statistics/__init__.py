@@ -1,6 +1,7 @@
 """Errors, intervals and tests of scores. Samples of one cluster are not independent, and are never treated as if.
 
-:func:`estimate` is the one way from judged samples to a printed number, :func:`chance` the number beside it.
+:func:`estimate` is the one way from judged samples to a printed number, :func:`chance` the number beside it, and
+:func:`paired` the one way from two runs to a difference.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from egobench.metrics import Judged, MeanMetric, Metric
 from egobench.sample import Sample
+from egobench.statistics.pairs import PairedTest, holm, paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +83,4 @@ def chance(metric: Metric, samples: Sequence[Sample]) -> float | None:
     return metric.value(tied)
 
 
-__all__ = ["Estimate", "chance", "estimate"]
+__all__ = ["Estimate", "PairedTest", "chance", "estimate", "holm", "paired"]

@@ -38,6 +38,17 @@ def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Estimate:
     Returns:
         The mean; without error and interval where there are fewer than two clusters.
     """
+    centre, se, count = error(values, clusters)
+    n = len(values)
+    if se is None:
+        return Estimate(centre, None, None, None, n, count)
+    if count == n < SMALL and all(value in (0.0, 1.0) for value in values):
+        return Estimate(centre, se, *wilson(centre, count), n, count)
+    return around(centre, se, n, count)
+
+
+def error(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[float, float | None, int]:
+    """The mean, its clustered standard error (``None`` with fewer than two clusters), and the number of clusters."""
     n = len(values)
     centre = math.fsum(values) / n
     deviations: dict[Hashable, list[float]] = defaultdict(list)
@@ -45,12 +56,9 @@ def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Estimate:
         deviations[cluster].append(value - centre)
     count = len(deviations)
     if count < 2:
-        return Estimate(centre, None, None, None, n, count)
+        return centre, None, count
     squares = math.fsum(math.fsum(part) ** 2 for part in deviations.values())
-    se = math.sqrt(count / (count - 1) * squares) / n
-    if count == n < SMALL and all(value in (0.0, 1.0) for value in values):
-        return Estimate(centre, se, *wilson(centre, count), n, count)
-    return _around(centre, se, n, count)
+    return centre, math.sqrt(count / (count - 1) * squares) / n, count
 
 
 def bootstrapped(compute: Callable[[Sequence[int]], float], clusters: Sequence[Hashable], *, seed: int = 0) -> Estimate:
@@ -81,7 +89,7 @@ def bootstrapped(compute: Callable[[Sequence[int]], float], clusters: Sequence[H
         compute(np.concatenate([members[drawn] for drawn in rng.integers(count, size=count)]).tolist())
         for _ in range(n_replicates(n))
     ]
-    return _around(value, float(np.std(replicates, ddof=1)), n, count)
+    return around(value, float(np.std(replicates, ddof=1)), n, count)
 
 
 def n_replicates(n: int) -> int:
@@ -97,7 +105,8 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def _around(value: float, se: float, n: int, clusters: int) -> Estimate:
+def around(value: float, se: float, n: int, clusters: int) -> Estimate:
+    """A score in [0, 1] with the interval ``value +- t(C - 1) SE``; Wilson's where it is 0 or 1 without any error."""
     if se < EXACT and min(value, 1 - value) < EXACT:
         return Estimate(value, se, *wilson(round(value), clusters), n, clusters)
     half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * se

@@ -1,0 +1,41 @@
+"""An average of numbers whose tasks share videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from egobench.statistics.resampling import REPLICATES, Column, Resampled, draw
+
+
+def average(columns: Sequence[Column], *, seed: int = 0) -> Resampled:
+    """The plain mean of several numbers, under one resampling of all their source videos.
+
+    A cluster name that is equal in two columns is the same video: one draw moves both. So numbers over shared videos
+    are not taken for independent ones, whatever their metrics.
+
+    Args:
+        columns: The numbers, each for the same runs in the same order.
+        seed: Of the resampling.
+
+    Returns:
+        The average of each run. The degrees of freedom are those of the number with the fewest clusters.
+
+    Raises:
+        ValueError: If there is no column, or they have different numbers of runs.
+    """
+    if len({len(column.runs) for column in columns}) != 1:
+        raise ValueError(f"{len(columns)} columns with different runs; expected at least one, all of the same runs")
+    names = sorted({name for column in columns for name in column.clusters})
+    places = [np.searchsorted(names, column.clusters) for column in columns]
+    values = np.mean([column.values() for column in columns], axis=0)
+    n, fewest = sum(len(column.samples) for column in columns), min(len(column.clusters) for column in columns)
+    if fewest < 2:
+        return Resampled(values, np.empty((0, len(values))), n, fewest)
+    rng = np.random.default_rng(seed)
+    drawn = draw(len(names), REPLICATES, rng)
+    while (missing := np.any([~drawn[:, place].any(axis=1) for place in places], axis=0)).any():
+        drawn[missing] = draw(len(names), int(missing.sum()), rng)
+    replicates = [column.replicates(drawn[:, place]) for column, place in zip(columns, places, strict=True)]
+    return Resampled(values, np.mean(replicates, axis=0), n, fewest)

@@ -1,0 +1,157 @@
+"""Several runs under one resampling of source videos: what differences, ranks and averages of any metric rest on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from egobench.metrics import Judged, MeanMetric, Metric, SetMetric
+from egobench.sample import Sample
+from egobench.statistics import Estimate
+from egobench.statistics.clustered import around
+from egobench.statistics.pairs import PairedTest, paired, t_test
+
+REPLICATES = 1000
+"""Of every resampling: they know a standard error to 2.2 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """A number of several runs, and what it would have been with other videos, the same ones for all runs.
+
+    Attributes:
+        values: ``(n_runs,)``.
+        replicates: ``(n_replicates, n_runs)``, a row for each draw of clusters with replacement.
+        n: Number of samples.
+        clusters: Number of clusters, one more than the degrees of freedom.
+    """
+
+    values: np.ndarray
+    replicates: np.ndarray
+    n: int
+    clusters: int
+
+    def estimate(self, run: int) -> Estimate:
+        """The number of one run. The interval is around the number itself, for replicates of mAP are biased."""
+        value = float(self.values[run])
+        if self.clusters < 2:
+            return Estimate(value, None, None, None, self.n, self.clusters)
+        return around(value, float(self.replicates[:, run].std(ddof=1)), self.n, self.clusters)
+
+    def difference(self, first: int, second: int) -> PairedTest:
+        """One run minus another, with the error of that difference over the replicates."""
+        effect = float(self.values[first] - self.values[second])
+        apart = self.replicates[:, first] - self.replicates[:, second]
+        se = float(apart.std(ddof=1)) if self.clusters > 1 else None
+        return t_test(effect, se, n=self.n, clusters=self.clusters)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A number of several runs that were asked the same samples; made by :func:`column`.
+
+    Attributes:
+        metric: The metric.
+        runs: What became of the samples, one list a run, all in the order of ``samples``.
+        samples: Sorted by cluster and id.
+        each: ``(n_samples, n_runs)``, values of the samples; empty for a metric of all samples at once.
+        clusters: Names of the clusters, sorted.
+        sizes: ``(n_clusters,)``, samples of each.
+    """
+
+    metric: Metric
+    runs: tuple[tuple[Judged, ...], ...]
+    samples: tuple[Sample, ...]
+    each: np.ndarray
+    clusters: tuple[str, ...]
+    sizes: np.ndarray
+
+    def values(self) -> np.ndarray:
+        """The number of each run, ``(n_runs,)``."""
+        if isinstance(self.metric, SetMetric):
+            return np.array([self.metric.value(run) for run in self.runs])
+        return np.array([math.fsum(run) / len(run) for run in self.each.T.tolist()])
+
+    def replicates(self, drawn: np.ndarray) -> np.ndarray:
+        """The number of each run over draws of clusters.
+
+        Args:
+            drawn: ``(n_replicates, n_clusters)`` integers, how often each cluster was drawn.
+
+        Returns:
+            ``(n_replicates, n_runs)``.
+        """
+        if isinstance(self.metric, MeanMetric):
+            return means(self.each, self.sizes, drawn)
+        codes, positions = np.repeat(np.arange(len(self.sizes)), self.sizes), np.arange(len(self.samples))
+        rows: list[list[float]] = []
+        for row in drawn:
+            picked = np.repeat(positions, row[codes]).tolist()
+            rows.append([self.metric.value([run[position] for position in picked]) for run in self.runs])
+        return np.array(rows)
+
+    def resampled(self, *, seed: int = 0) -> Resampled:
+        """The number of each run under a resampling of its clusters."""
+        drawn = draw(len(self.clusters), REPLICATES, np.random.default_rng(seed))
+        return Resampled(self.values(), self.replicates(drawn), len(self.samples), len(self.clusters))
+
+    def paired(self, first: int, second: int, resampled: Resampled) -> PairedTest:
+        """One run against another: clustered t of the samples' differences, or of the resampled number without them."""
+        if isinstance(self.metric, SetMetric):
+            return resampled.difference(first, second)
+        clusters = [sample.cluster for sample in self.samples]
+        return paired(self.each[:, first].tolist(), self.each[:, second].tolist(), clusters)
+
+
+def column(metric: Metric, runs: Sequence[Sequence[Judged]]) -> Column:
+    """Put runs side by side.
+
+    Args:
+        metric: The metric.
+        runs: One list a run, in any order.
+
+    Raises:
+        ValueError: If there is nothing to compare, or the runs are not about the same samples.
+    """
+    ordered = [sorted(run, key=lambda one: (one.sample.cluster, one.sample.id)) for run in runs]
+    samples = tuple(one.sample for one in ordered[0]) if ordered else ()
+    if not samples:
+        raise ValueError("no samples to compare")
+    if any(tuple(one.sample for one in run) != samples for run in ordered):
+        raise ValueError("the runs are not about the same samples")
+    each = np.empty((len(samples), 0))
+    if isinstance(metric, MeanMetric):
+        each = np.array([[metric.value(one) for one in run] for run in ordered]).T
+    names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
+    return Column(metric, tuple(map(tuple, ordered)), samples, each, tuple(names.tolist()), sizes)
+
+
+def draw(n_clusters: int, n_replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw as many clusters as there are, with replacement, and count how often each came.
+
+    Returns:
+        ``(n_replicates, n_clusters)`` integers; each row sums to ``n_clusters``.
+    """
+    drawn = rng.integers(n_clusters, size=(n_replicates, n_clusters))
+    drawn += n_clusters * np.arange(n_replicates)[:, None]
+    return np.bincount(drawn.ravel(), minlength=n_replicates * n_clusters).reshape(n_replicates, n_clusters)
+
+
+def means(each: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Means over drawn clusters.
+
+    Args:
+        each: ``(n_samples, n_runs)``, sorted by cluster.
+        sizes: ``(n_clusters,)``, samples of each cluster, at least 1.
+        drawn: ``(n_replicates, n_clusters)`` integers, at least one of each row above 0.
+
+    Returns:
+        ``(n_replicates, n_runs)``.
+    """
+    sums = np.add.reduceat(each, np.cumsum(sizes) - sizes, axis=0)
+    weights = drawn.astype(np.float64)
+    found: np.ndarray = (weights @ sums) / (weights @ sizes)[:, None]
+    return found

@@ -1,0 +1,182 @@
+"""One resampling of videos for several runs: against formulas, by hand, and by what must not change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from egobench.metrics import Judged, Metric
+from egobench.metrics.accuracy import accuracy
+from egobench.metrics.ranking import options_class_map
+from egobench.statistics import estimate
+from egobench.statistics.average import average
+from egobench.statistics.ranks import RankSet, rank_sets
+from egobench.statistics.resampling import Column, Resampled, column, draw, means
+from tests.metrics.samples import choice
+
+
+def answers(
+    right: float, *, seed: int, n: int = 300, videos: int = 60, prefix: str = "v", difficulty: int = 0
+) -> list[Judged]:
+    """Answers to five-option questions, right with a probability around ``right`` that the video shifts."""
+    hard = np.random.default_rng(difficulty).normal(0, 0.15, videos)
+    rng = np.random.default_rng(seed)
+    found: list[Judged] = []
+    for number in range(n):
+        video, target = number % videos, number % 5
+        hit = rng.random() < right + hard[video]
+        scores = [float(option == (target if hit else (target + 1) % 5)) for option in range(5)]
+        found.append(choice(scores, target, cluster=f"{prefix}{video:03d}", name=f"q{number:04d}"))
+    return found
+
+
+def test_every_draw_takes_as_many_clusters_as_there_are() -> None:
+    drawn = draw(30, 200, np.random.default_rng(0))
+    assert drawn.shape == (200, 30)
+    assert set(drawn.sum(axis=1).tolist()) == {30}
+    # A cluster is left out with probability (29/30)^30 = 0.3617.
+    assert (drawn == 0).mean() == pytest.approx(0.3617, abs=0.02)
+
+
+def test_means_count_a_cluster_as_often_as_it_was_drawn() -> None:
+    """By hand: samples 1, 0 | 0 with the clusters drawn 1 and 2 times: (1 + 0 + 0 + 0) / 4; 2 and 0 times: 2 / 4."""
+    found = means(np.array([[1.0], [0.0], [0.0]]), np.array([2, 1]), np.array([[1, 2], [2, 0]]))
+    assert found.tolist() == [[0.25], [0.5]]
+
+
+@pytest.mark.parametrize("metric", [accuracy, options_class_map], ids=["mean", "set"])
+def test_fast_replicates_are_the_metric_of_the_drawn_samples(metric: Metric) -> None:
+    """Against taking every drawn cluster's samples, one after another, and computing the metric again."""
+    found = column(metric, [answers(0.6, seed=1, n=40, videos=8), answers(0.3, seed=2, n=40, videos=8)])
+    drawn = draw(8, 5, np.random.default_rng(3))
+    for row, replicate in zip(drawn, found.replicates(drawn), strict=True):
+        names = [name for name, times in zip(found.clusters, row, strict=True) for _ in range(times)]
+        for run, value in zip(found.runs, replicate, strict=True):
+            picked = [one for name in names for one in run if one.sample.cluster == name]
+            assert value == pytest.approx(estimate(metric, picked).value, abs=1e-12)
+
+
+def test_values_are_the_scores_of_the_runs() -> None:
+    runs = [answers(0.6, seed=1), answers(0.3, seed=2)[::-1]]
+    for metric in (accuracy, options_class_map):
+        found = column(metric, runs)
+        assert found.values().tolist() == pytest.approx([estimate(metric, run).value for run in runs], abs=1e-15)
+
+
+def test_a_mean_is_tested_by_the_formula_and_its_replicates_agree() -> None:
+    found = column(accuracy, [answers(0.6, seed=1), answers(0.4, seed=2)])
+    resampled = found.resampled()
+    exact, rough = found.paired(0, 1, resampled), resampled.difference(0, 1)
+    assert exact.effect == pytest.approx(rough.effect, abs=1e-15)
+    # 1,000 replicates know an error to 2.2 %; a bootstrap of 60 clusters is 0.8 % short.
+    assert rough.se == pytest.approx(exact.se, rel=0.08)
+    assert exact.discordant is not None
+
+
+def test_class_wise_map_is_tested_around_the_point_difference() -> None:
+    runs = [answers(0.6, seed=1, n=100, videos=25), answers(0.4, seed=2, n=100, videos=25)]
+    found = column(options_class_map, runs)
+    test = found.paired(0, 1, found.resampled())
+    assert test.effect == pytest.approx(options_class_map.value(runs[0]) - options_class_map.value(runs[1]), abs=1e-12)
+    assert test.low is not None
+    assert test.high is not None
+    assert (test.low + test.high) / 2 == pytest.approx(test.effect, abs=1e-12)
+    # One label a sample and five options: the scores are 0 or 1, so mAP follows accuracy, and its error is alike.
+    assert test.se == pytest.approx(column(accuracy, runs).paired(0, 1, found.resampled()).se, rel=0.5)
+
+
+def test_the_seed_alone_decides() -> None:
+    found = column(accuracy, [answers(0.6, seed=1), answers(0.4, seed=2)])
+    assert np.array_equal(found.resampled().replicates, found.resampled().replicates)
+    assert not np.array_equal(found.resampled().replicates, found.resampled(seed=1).replicates)
+
+
+def test_runs_over_different_samples_are_no_column() -> None:
+    with pytest.raises(ValueError, match="not about the same samples"):
+        column(accuracy, [answers(0.6, seed=1), answers(0.6, seed=1)[1:]])
+    with pytest.raises(ValueError, match="no samples"):
+        column(accuracy, [[], []])
+
+
+def test_numbers_over_the_same_videos_move_together() -> None:
+    """Two numbers with equal answers over the same videos have the average's error; apart, 1 / sqrt(2) of it."""
+    one = answers(0.5, seed=1)
+    elsewhere = answers(0.5, seed=1, prefix="w")
+    alone = column(accuracy, [one]).resampled().estimate(0)
+    shared = average([column(accuracy, [one]), column(accuracy, [one])]).estimate(0)
+    apart = average([column(accuracy, [one]), column(accuracy, [elsewhere])]).estimate(0)
+    assert alone.se is not None
+    assert shared.value == apart.value == pytest.approx(alone.value, abs=1e-15)
+    assert shared.se == pytest.approx(alone.se, rel=1e-12)
+    assert apart.se == pytest.approx(alone.se / np.sqrt(2), rel=0.08)
+
+
+def test_an_average_mixes_means_and_class_wise_map() -> None:
+    runs = [answers(0.6, seed=1), answers(0.4, seed=2)]
+    other = [answers(right, seed=3, n=60, videos=20, prefix="w") for right in (0.5, 0.4)]
+    columns = [column(accuracy, runs), column(options_class_map, other)]
+    found = average(columns)
+    expected = [(columns[0].values()[run] + columns[1].values()[run]) / 2 for run in range(2)]
+    assert found.values.tolist() == pytest.approx(expected, abs=1e-15)
+    assert (found.n, found.clusters) == (360, 20)
+    assert found.difference(0, 1).effect == pytest.approx(expected[0] - expected[1], abs=1e-15)
+
+
+def test_every_number_of_an_average_has_samples_in_every_draw() -> None:
+    """Two videos among 62 are missed by (60/62)^62 = 13 % of the draws; those are drawn again."""
+    few = answers(0.5, seed=1, n=10, videos=2, prefix="w")
+    found = average([column(accuracy, [answers(0.5, seed=1)]), column(accuracy, [few])])
+    assert np.isfinite(found.replicates).all()
+
+
+def test_an_average_with_a_number_over_one_video_has_no_error() -> None:
+    single = answers(0.5, seed=1, n=10, videos=1, prefix="w")
+    found = average([column(accuracy, [answers(0.5, seed=1)] * 2), column(accuracy, [single] * 2)])
+    estimated, test = found.estimate(0), found.difference(0, 1)
+    assert (estimated.se, estimated.low, test.se, test.p) == (None, None, None, None)
+    assert rank_sets(found) == [RankSet(1, 2)] * 2
+
+
+def test_an_average_needs_the_same_runs_everywhere() -> None:
+    one = answers(0.5, seed=1)
+    with pytest.raises(ValueError, match="2 columns with different runs"):
+        average([column(accuracy, [one]), column(accuracy, [one, one])])
+    with pytest.raises(ValueError, match="0 columns"):
+        average([])
+
+
+def test_runs_far_apart_have_one_rank_each_and_near_ones_share() -> None:
+    runs = [answers(0.9, seed=1), answers(0.5, seed=2), answers(0.5, seed=3), answers(0.1, seed=4)]
+    found = rank_sets(column(accuracy, runs).resampled())
+    assert found == [RankSet(1, 1), RankSet(2, 3), RankSet(2, 3), RankSet(4, 4)]
+    assert [str(each) for each in found] == ["1", "2-3", "2-3", "4"]
+
+
+def test_equal_runs_share_all_ranks_and_one_run_is_first() -> None:
+    run = answers(0.5, seed=1)
+    assert rank_sets(column(accuracy, [run] * 3).resampled()) == [RankSet(1, 3)] * 3
+    assert rank_sets(column(accuracy, [run]).resampled()) == [RankSet(1, 1)]
+
+
+@pytest.mark.parametrize(("videos", "expected"), [(5, [RankSet(1, 2)] * 2), (6, [RankSet(1, 1), RankSet(2, 2)])])
+def test_without_any_error_the_sign_test_of_the_videos_decides(videos: int, expected: list[RankSet]) -> None:
+    """Always right against always wrong: 2 / 2^5 = 0.0625, 2 / 2^6 = 0.031."""
+    runs = [answers(right, seed=1, n=60, videos=videos) for right in (2.0, -1.0)]
+    assert rank_sets(column(accuracy, runs).resampled()) == expected
+
+
+def test_two_runs_are_apart_when_the_paired_test_says_so() -> None:
+    """With one pair the quantile is that of |T|, which is t's; checked on effects on both sides of the border."""
+    rng = np.random.default_rng(8)
+    each = rng.normal(0, 1, (200, 1))
+    for shift, expected in ((1.7, False), (2.3, True)):
+        values = np.hstack([each - each.mean() + shift * each.std() / np.sqrt(200), np.zeros((200, 1))])
+        drawn = draw(200, 4000, np.random.default_rng(1))
+        found = Resampled(values.mean(axis=0), means(values, np.ones(200, int), drawn), 200, 200)
+        assert (rank_sets(found)[0] == RankSet(1, 1)) == expected
+
+
+def test_a_column_knows_its_videos() -> None:
+    found = column(accuracy, [answers(0.5, seed=1, n=10, videos=3)])
+    assert isinstance(found, Column)
+    assert (found.clusters, found.sizes.tolist()) == (("v000", "v001", "v002"), [4, 3, 3])
