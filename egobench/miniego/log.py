@@ -32,6 +32,6 @@ def read(path: Path) -> Iterator[Episode]:
 
 
 def _episode(row: dict[str, Any]) -> Episode:
-    kinds = {"things": Thing, "fixtures": Fixture, "steps": Step, "changes": Change}
-    lists = {key: tuple(kind(**each) for each in row[key]) for key, kind in kinds.items()}
+    kinds: dict[str, type[Any]] = {"things": Thing, "fixtures": Fixture, "steps": Step, "changes": Change}
+    lists: dict[str, Any] = {key: tuple(kind(**each) for each in row[key]) for key, kind in kinds.items()}
     return Episode(**{**row, **lists, "gaze": tuple(tuple(knot) for knot in row["gaze"])})

@@ -142,7 +142,7 @@ def _roles(rng: Random, goal: Goal, rooms: tuple[str, str], sources: Sequence[st
     sides = [kind for kind in _SIDES if kind not in goal.chores and _NEEDS.get(kind, set(rooms)) & set(rooms)]
     if "launder" in goal.chores:
         sides.remove("fold")
-    kinds = [*goal.chores, *rng.sample(sides, max(0, count - len(goal.chores)))]
+    kinds: list[ChoreKind] = [*goal.chores, *rng.sample(sides, max(0, count - len(goal.chores)))]
     free = set(NOUNS) - {"spoon", "knife", "sponge"} | {noun for kind in goal.chores for noun in fitting(kind)[:1]}
     roles: list[Chore] = []
     for kind in kinds:
