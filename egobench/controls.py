@@ -20,7 +20,8 @@ CONTROLS: tuple[Control, ...] = get_args(Control)
 
 def seed_of(sample: Sample, seed: int) -> int:
     """A seed of the sample's own, so that nothing depends on the order in which samples are asked."""
-    key = f"{sample.task}/{sample.subset}/{sample.id}/{seed}"
+    # Another key than option orders are drawn with: a guess by the same stream would not be independent of the target.
+    key = f"ask/{sample.task}/{sample.subset}/{sample.id}/{seed}"
     return int.from_bytes(sha256(key.encode()).digest()[:8])
 
 
