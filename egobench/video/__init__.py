@@ -5,8 +5,9 @@ Requests come first, then one plan: :func:`stream_clips` groups clips by file an
 costs nothing.
 
 What cannot be had is a typed error of :mod:`egobench.errors`, never another frame. One thing escapes every decoder: a
-few flipped bits inside a picture decode without complaint into a damaged picture of the right time. Only a checksum of
-the downloaded file finds those; where the decoder does flag a picture, the receipt says ``corrupt``.
+few flipped bits inside a picture may decode without complaint, into a damaged picture of the right time. Only a
+checksum of the downloaded file finds those. PyAV fails a clip where its decoder flags any picture that the clip's
+frames may refer to; torchcodec and decord do not tell, and may patch a damaged picture with a neighbour.
 """
 
 from __future__ import annotations

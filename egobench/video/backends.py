@@ -25,13 +25,11 @@ class Shot:
     Attributes:
         number: Its number in order of display.
         pixels: uint8 RGB ``(height, width, 3)``, upright; ``None`` with an error.
-        corrupt: Whether the decoder says that the picture is damaged.
         error: Why there are no pixels.
     """
 
     number: int
     pixels: np.ndarray | None
-    corrupt: bool = False
     error: VideoError | None = None
 
 

@@ -39,6 +39,7 @@ class VideoIndex:
 
     Attributes:
         path: The file.
+        stream: Number of the stream that is shown.
         container: FFmpeg's name of the container format.
         codec: FFmpeg's name of the codec.
         width: Coded pixels, before any rotation.
@@ -58,6 +59,7 @@ class VideoIndex:
     """
 
     path: Path
+    stream: int
     container: str
     codec: str
     width: int
@@ -158,6 +160,7 @@ def build_index(container: InputContainer, stream: VideoStream, path: Path) -> V
     stamped = timed and len(np.unique(pts)) == len(pts)
     return VideoIndex(
         path=path,
+        stream=stream.index,
         container=container.format.name,
         codec=stream.codec_context.name,
         width=stream.codec_context.width,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -20,6 +20,7 @@ from egobench.errors import DamagedVideoError
 from egobench.video.backends import Shot
 from egobench.video.index import NO_TIME, build_index, main_stream, open_container
 from egobench.video.plan import Run, plan_runs
+from egobench.video.trust import NEVER, Judged, Trust
 
 
 class PyavReader:
@@ -87,25 +88,29 @@ class PyavReader:
     def _decode_run(self, run: Run, missed: list[int], stop: Event) -> Iterator[Shot]:
         """Decode one run; frames that a seek does not lead to are added to ``missed``."""
         waiting = dict(run.wanted)
-        context = self._stream.codec_context
-        reached = run.key
+        context, trust = self._stream.codec_context, Trust(self.index, run.key)
+        problem: FFmpegError | None = None
         try:
             for position, packet in self._packets(run):
-                reached = position
                 self.decoded += 1
-                for frame in context.decode(packet):
-                    yield from self._taken(frame, waiting)
+                trust.feed(position)
+                for frame in self._decoded(packet, trust):
+                    yield from self._taken(trust.judge(frame), waiting)
                 if stop.is_set():
                     return
+                if trust.damaged_from <= position:
+                    break
             for frame in context.decode(None) if waiting else ():
-                yield from self._taken(frame, waiting)
+                yield from self._taken(trust.judge(frame), waiting)
         except FFmpegError as error:
-            yield from self._salvaged(waiting, reached)
-            yield from (self._lost(number, error) for number in waiting.values())
-            waiting.clear()
+            problem = error
         finally:
             context.flush_buffers()
-        missed.extend(waiting.values())
+        yield from self._taken(trust.rest(), waiting)
+        if problem is not None or trust.damaged_from != NEVER:
+            yield from (self._lost(number, problem) for number in waiting.values())
+        else:
+            missed.extend(waiting.values())
 
     def _packets(self, run: Run) -> Iterator[tuple[int, Packet[VideoStream]]]:
         """The packets of a run with their positions; ends early where the file does not follow its index."""
@@ -138,35 +143,34 @@ class PyavReader:
         self.sought += 1
         return self._container.demux(self._stream)
 
-    def _taken(self, frame: VideoFrame, waiting: dict[int, int]) -> Iterator[Shot]:
-        """The frame, if its presentation time is one that is wanted."""
-        number = waiting.pop(NO_TIME if frame.pts is None else frame.pts, None)
-        if number is not None:
-            yield Shot(number, upright(frame), frame.is_corrupt)
-
-    def _salvaged(self, waiting: dict[int, int], broken: int) -> Iterator[Shot]:
-        """What the decoder still holds of the packets before the one that it could not decode."""
-        sound = {int(time) for time in self.index.pts[:broken]}
+    def _decoded(self, packet: Packet[VideoStream], trust: Trust) -> list[VideoFrame]:
         try:
-            for frame in self._stream.codec_context.decode(None):
-                if frame.pts in sound:
-                    yield from self._taken(frame, waiting)
+            return self._stream.codec_context.decode(packet)
         except FFmpegError:
-            return
+            trust.fail(int(np.flatnonzero(self.index.pts == packet.pts)[0]))
+            return []
+
+    def _taken(self, judged: Iterable[Judged], waiting: dict[int, int]) -> Iterator[Shot]:
+        """The frames with a presentation time that is wanted."""
+        for frame, sound in judged:
+            number = waiting.pop(NO_TIME if frame.pts is None else frame.pts, None)
+            if number is not None:
+                yield Shot(number, upright(frame)) if sound else self._lost(number)
 
     def _decode_all(self, wanted: Sequence[int], stop: Event) -> Iterator[Shot]:
         """Decode from the beginning; frames are known by their presentation time, or by counting without one."""
         container, stream = self._open()
         stamped, index = self.index.stamped, self.index
         waiting = {int(index.pts[index.order[number]]) if stamped else number: number for number in wanted}
-        shown = 0
+        shown, sound = 0, True
         with container:
             try:
                 for frame in self._frames(container, stream):
                     if not stamped:
                         frame.pts = shown
                     shown += 1
-                    yield from self._taken(frame, waiting)
+                    sound = (sound or frame.key_frame) and not frame.is_corrupt
+                    yield from self._taken([Judged(frame, sound)], waiting)
                     if not waiting or stop.is_set():
                         return
             except FFmpegError as error:
@@ -177,12 +181,13 @@ class PyavReader:
             self.decoded += bool(packet.size)
             yield from stream.codec_context.decode(packet)
 
-    def _lost(self, number: int, error: FFmpegError) -> Shot:
+    def _lost(self, number: int, error: FFmpegError | None = None) -> Shot:
+        reason = "the decoder says so" if error is None else error.strerror
         problem = DamagedVideoError(
-            f"{self._path}: damaged on the way to {self.index.times[number]:.3f} s ({error.strerror}); "
+            f"{self._path}: damaged on the way to {self.index.times[number]:.3f} s ({reason}); "
             "download the file again and check its size"
         )
-        return Shot(number, None, error=problem)
+        return Shot(number, None, problem)
 
 
 def upright(frame: VideoFrame) -> np.ndarray:

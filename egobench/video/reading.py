@@ -14,7 +14,7 @@ from egobench.video.backends import Reader, Shot, open_reader
 from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
 from egobench.video.index import VideoIndex
 from egobench.video.receipts import Receipt, pixel_hash
-from egobench.video.resize import ResizeKind, Resizer, resizer
+from egobench.video.resize import KINDS, ResizeKind, resizer
 from egobench.video.sampling import scaled
 
 
@@ -47,6 +47,8 @@ def read_clips(
     Raises:
         ValueError: If a request is of another file, or there is no such decoder or way to resize.
     """
+    if resize not in KINDS:
+        raise ValueError(f"no way to resize is called {resize!r}; there are {', '.join(KINDS)}")
     for request in requests:
         if request.path != path:
             raise ValueError(f"clip {request.key!r} is of {request.path}, not of {path}")
@@ -57,7 +59,7 @@ def read_clips(
         yield from (FailedClip(request.key, error) for request in requests)
         return
     with reader:
-        yield from _clips(reader, requests, resizer(resize), stop)
+        yield from _clips(reader, requests, resize, stop)
 
 
 def wanted_frames(index: VideoIndex, request: ClipRequest) -> tuple[int, ...]:
@@ -89,13 +91,12 @@ class _Growing:
     numbers: tuple[int, ...]
     frames: dict[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])
     missing: set[int] = field(default_factory=set[int])
-    corrupt: bool = False
     resized: bool = False
     over: bool = False
 
 
 def _clips(
-    reader: Reader, requests: Sequence[ClipRequest], way: Resizer, stop: Event
+    reader: Reader, requests: Sequence[ClipRequest], way: ResizeKind, stop: Event
 ) -> Iterator[DecodedClip | FailedClip]:
     holders: dict[int, list[_Growing]] = {}
     for request in sorted(requests, key=lambda one: one.start):
@@ -112,10 +113,12 @@ def _clips(
     if stop.is_set():
         return
     for number in sorted(holders):
-        yield from _settled(reader, Shot(number, None, error=_absent(reader.index, number)), holders[number], way)
+        yield from _settled(reader, Shot(number, None, _absent(reader.index, number)), holders[number], way)
 
 
-def _settled(reader: Reader, shot: Shot, clips: Sequence[_Growing], way: Resizer) -> Iterator[DecodedClip | FailedClip]:
+def _settled(
+    reader: Reader, shot: Shot, clips: Sequence[_Growing], way: ResizeKind
+) -> Iterator[DecodedClip | FailedClip]:
     """Give a frame to the clips that need it; yield those that it completes or fails."""
     sized: dict[int, np.ndarray] = {}
     for clip in clips:
@@ -130,7 +133,6 @@ def _settled(reader: Reader, shot: Shot, clips: Sequence[_Growing], way: Resizer
             sized[side] = _resized(shot.pixels, side, way)
         clip.frames[shot.number] = sized[side]
         clip.resized |= sized[side] is not shot.pixels
-        clip.corrupt |= shot.corrupt
         clip.missing.discard(shot.number)
         if not clip.missing:
             clip.over = True
@@ -138,13 +140,13 @@ def _settled(reader: Reader, shot: Shot, clips: Sequence[_Growing], way: Resizer
             clip.frames.clear()
 
 
-def _resized(pixels: np.ndarray, short_side: int, way: Resizer) -> np.ndarray:
+def _resized(pixels: np.ndarray, short_side: int, way: ResizeKind) -> np.ndarray:
     height, width = pixels.shape[:2]
     target = scaled(width, height, short_side)
-    return pixels if target == (width, height) else way.apply(pixels, *target)
+    return pixels if target == (width, height) else resizer(way).apply(pixels, *target)
 
 
-def _finished(clip: _Growing, reader: Reader, way: Resizer) -> DecodedClip | FailedClip:
+def _finished(clip: _Growing, reader: Reader, way: ResizeKind) -> DecodedClip | FailedClip:
     request = clip.request
     if len({frame.shape for frame in clip.frames.values()}) > 1:
         error = UnsupportedVideoError(
@@ -159,9 +161,8 @@ def _finished(clip: _Growing, reader: Reader, way: Resizer) -> DecodedClip | Fai
         width=frames.shape[2],
         height=frames.shape[1],
         decoder=reader.decoder,
-        resize=way.name if clip.resized else "none",
+        resize=resizer(way).name if clip.resized else "none",
         sha256=pixel_hash(frames),
-        corrupt=clip.corrupt,
     )
     return DecodedClip(request.key, frames, times, receipt)
 

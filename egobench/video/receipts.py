@@ -23,7 +23,6 @@ class Receipt:
         decoder: Its name and version, e.g. ``"pyav 18.1.0"``.
         resize: What resized the frames, e.g. ``"torch bicubic antialias uint8 2.13.0"``; ``"none"`` for native frames.
         sha256: :func:`pixel_hash` of the frames.
-        corrupt: Whether the decoder said of any of the frames that it is damaged.
     """
 
     times: tuple[float, ...]
@@ -33,7 +32,6 @@ class Receipt:
     decoder: str
     resize: str
     sha256: str
-    corrupt: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The receipt as a JSON object."""

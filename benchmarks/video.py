@@ -1,0 +1,226 @@
+"""How much processor time the video reader saves, and how near it comes to what cannot be saved.
+
+Usage::
+
+    python benchmarks/video.py [FOLDER [SECONDS [CLIPS [ROUNDS]]]]
+    python benchmarks/video.py /tmp/barcode 600 200 3        (the defaults)
+
+Videos of SECONDS seconds, 480p, H.264 with 3 B-frames, key frames every 250 and every 30 frames, are written to FOLDER
+unless they are there already. CLIPS one-second clips at random times, 16 frames each at short side 336, are then read
+
+* ``egobench``: by :func:`egobench.video.read_clips`, receipts on;
+* ``decord_pil``: by decord, opened for each clip, native frames made smaller by PIL's bicubic filter;
+* ``decord_own``: by decord, opened for each clip, made smaller by decord itself;
+
+each in a fresh process, ROUNDS times in turn. Printed as JSON: processor seconds (user and system, all threads, imports
+left out; medians), how many times more decord takes, and ``over_floor``: ``egobench`` over the floor, which is the
+fewest frames that must be decoded, converted and resized, times the cost of each as measured in the same rounds. Then
+whether native frames equal those of a plain sequential decode and carry the right timecode, and the memory of one clip
+of 180 seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from threading import Event
+from time import process_time
+from typing import Any, Final
+
+import av
+import numpy as np
+from barcode import write
+
+from egobench.miniego import timecode
+from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
+from egobench.video.chunks import package
+from egobench.video.facts import read_index
+from egobench.video.index import VideoIndex, main_stream, open_container
+from egobench.video.plan import plan_runs
+from egobench.video.pyav import PyavReader, upright
+from egobench.video.reading import wanted_frames
+from egobench.video.resize import resizer
+from egobench.video.sampling import scaled
+
+RULE: Final = FrameRule()
+DISTANCES: Final = (250, 30)
+SAMPLE: Final = 1500
+"""Frames that the cost of one is measured on."""
+
+
+def main(folder: Path, seconds: int, clips: int, rounds: int) -> None:
+    """Measure and print."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {distance: folder / f"{seconds}s_gop{distance}.mp4" for distance in DISTANCES}
+    absent = [(path.with_suffix(".part"), distance) for distance, path in files.items() if not path.exists()]
+    if absent:
+        write(absent, seconds)
+    for part, _ in absent:
+        part.rename(part.with_suffix(".mp4"))
+    report: dict[str, Any] = {}
+    for distance, path in files.items():
+        cost: dict[str, list[float]] = {}
+        for _ in range(rounds):
+            for name in TIMED:
+                cost.setdefault(name, []).append(child(name, path, clips))
+        middle = {name: median(values) for name, values in cost.items()}
+        report[f"gop{distance}"] = {
+            "cpu_seconds": {name: [round(value, 2) for value in values] for name, values in cost.items()},
+            "decord_pil_over_egobench": round(middle["decord_pil"] / middle["egobench"], 2),
+            "decord_own_over_egobench": round(middle["decord_own"] / middle["egobench"], 2),
+            "over_floor": round(middle["egobench"] / middle["floor"], 3),
+            "wrong_frames": child("wrong", path, clips),
+            "memory_mb": round(child("memory", path, clips)),
+        }
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+
+
+def child(name: str, path: Path, clips: int) -> float:
+    """Run one measurement in a fresh process."""
+    command = [sys.executable, __file__, name, str(path), str(clips)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603 - ourselves
+
+
+def requests(path: Path, clips: int) -> list[ClipRequest]:
+    """The clips, at random times."""
+    draw = random.Random(11)  # noqa: S311 - clips need no secret
+    length = len(read_index(path).times) / 30
+    starts = [draw.uniform(0, length - 1) for _ in range(clips)]
+    return [ClipRequest(str(number), path, start, start + 1, RULE) for number, start in enumerate(starts)]
+
+
+def frame_numbers(index: VideoIndex, asked: list[ClipRequest]) -> list[list[int]]:
+    """The displayed frames of every clip."""
+    return [list(wanted_frames(index, request)) for request in asked]
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Processor seconds that something takes."""
+    started = process_time()
+    work()
+    return process_time() - started
+
+
+def egobench(path: Path, clips: int) -> float:
+    """What our reader takes; opening, indexing and receipts included."""
+    asked = requests(path, clips)
+    way = resizer("auto")
+    way.apply(np.zeros((4, 4, 3), np.uint8), 2, 2)
+    return timed(lambda: _consume(read_clips(path, asked)))
+
+
+def _consume(clips: Iterator[object]) -> None:
+    for clip in clips:
+        if not isinstance(clip, DecodedClip):
+            raise TypeError(f"not decoded: {clip}")
+
+
+def decord_pil(path: Path, clips: int) -> float:
+    """What decord and PIL take."""
+    decord = package("decord")
+    way = resizer("pil")
+    numbers = frame_numbers(read_index(path), requests(path, clips))
+
+    def work() -> None:
+        for frames in numbers:
+            native = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1).get_batch(frames).asnumpy()
+            size = scaled(native.shape[2], native.shape[1], RULE.short_side)
+            np.stack([way.apply(frame, *size) for frame in native])
+
+    return timed(work)
+
+
+def decord_own(path: Path, clips: int) -> float:
+    """What decord takes when it resizes by itself."""
+    decord = package("decord")
+    index = read_index(path)
+    width, height = scaled(index.width, index.height, RULE.short_side)
+    numbers = frame_numbers(index, requests(path, clips))
+
+    def work() -> None:
+        for frames in numbers:
+            reader = decord.VideoReader(str(path), ctx=decord.cpu(0), width=width, height=height, num_threads=1)
+            reader.get_batch(frames).asnumpy()
+
+    return timed(work)
+
+
+def floor(path: Path, clips: int) -> float:
+    """Fewest frames times the cost of each."""
+    index = read_index(path)
+    wanted = sorted({number for frames in frame_numbers(index, requests(path, clips)) for number in frames})
+    packets = [position for run in plan_runs(index, wanted) for position in run.packets]
+    spared = int(index.droppable[packets].sum())
+    referred, every, frames = _decode_costs(index)
+    count = int(index.droppable[:SAMPLE].sum())
+    total = min(SAMPLE, len(index.pts))
+    per_referred = referred / (total - count)
+    per_spared = (every - referred) / count
+    pixels = upright(frames[0])
+    way, size = resizer("auto"), scaled(index.width, index.height, RULE.short_side)
+    way.apply(pixels, *size)
+    per_frame = timed(lambda: [way.apply(upright(frame), *size) for frame in frames]) / len(frames)
+    return per_referred * (len(packets) - spared) + per_spared * spared + per_frame * len(wanted)
+
+
+def _decode_costs(index: VideoIndex) -> tuple[float, float, list[av.VideoFrame]]:
+    """Seconds to decode the first packets without and with those that nothing refers to; some of the frames."""
+    costs: list[float] = []
+    kept: list[av.VideoFrame] = []
+    for dropping in (True, False):
+        with open_container(index.path) as container:
+            stream = main_stream(container, index.path)
+            stream.codec_context.thread_count = 1
+            packets = [packet for _, packet in zip(range(SAMPLE), container.demux(stream), strict=False)]
+            asked = [one for at, one in enumerate(packets) if not (dropping and index.droppable[at])]
+            started = process_time()
+            for number, packet in enumerate(asked):
+                frames = stream.codec_context.decode(packet)
+                if dropping and number % 5 == 0:
+                    kept.extend(frames)
+            costs.append(process_time() - started)
+    return costs[0], costs[1], kept
+
+
+def wrong(path: Path, clips: int) -> float:
+    """How many frames are not those of a sequential decode bit by bit, or have another timecode."""
+    asked = requests(path, clips)
+    index = read_index(path)
+    wanted = {number for frames in frame_numbers(index, asked) for number in frames}
+    with open_container(path) as container, PyavReader(path) as reader:
+        decoded = enumerate(container.decode(main_stream(container, path)))
+        expected = ((number, upright(frame)) for number, frame in decoded if number in wanted)
+        found = reader.shots(sorted(wanted), Event())
+        bad = 0
+        for (number, pixels), shot in zip(expected, found, strict=True):
+            same = shot.pixels is not None and number == shot.number and np.array_equal(pixels, shot.pixels)
+            bad += not (same and timecode.read(pixels) == (1, number))
+    return bad
+
+
+def memory(path: Path, clips: int) -> float:
+    """Megabytes at the peak above what the imports hold, for one clip of 180 seconds."""
+    del clips
+    resizer("auto").apply(np.zeros((4, 4, 3), np.uint8), 2, 2)
+    held = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    _consume(read_clips(path, [ClipRequest("long", path, 0, 180, RULE)]))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - held / 2**20
+
+
+TIMED: Final = {"egobench": egobench, "decord_pil": decord_pil, "decord_own": decord_own, "floor": floor}
+CHILDREN: Final = {**TIMED, "wrong": wrong, "memory": memory}
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    if given and given[0] in CHILDREN:
+        sys.stdout.write(f"{CHILDREN[given[0]](Path(given[1]), int(given[2]))}\n")
+    else:
+        seconds, clips, rounds = (*map(int, given[1:]), *(600, 200, 3)[len(given[1:]) :])
+        main(Path(given[0] if given else "/tmp/barcode"), seconds, clips, rounds)  # noqa: S108 - a default to be seen

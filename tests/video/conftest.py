@@ -1,0 +1,32 @@
+"""The decoders that can be used here."""
+
+from __future__ import annotations
+
+import pytest
+
+from egobench.video.backends import DECODERS
+from egobench.video.chunks import package
+
+OTHERS = tuple(name for name in DECODERS if name != "pyav")
+
+
+def usable(name: str) -> str:
+    """The decoder, or a skipped test where its optional package cannot be used."""
+    if name in OTHERS:
+        try:
+            package(name)
+        except ValueError as error:
+            pytest.skip(str(error))
+    return name
+
+
+@pytest.fixture(params=DECODERS)
+def decoder(request: pytest.FixtureRequest) -> str:
+    """Each decoder in turn."""
+    return usable(request.param)
+
+
+@pytest.fixture(params=OTHERS)
+def other_decoder(request: pytest.FixtureRequest) -> str:
+    """Each decoder but the default in turn."""
+    return usable(request.param)
