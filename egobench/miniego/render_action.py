@@ -116,14 +116,14 @@ class Work:
         angle = _TURN * round(self._body.away(side) * motion.angle / _TURN)
         length = size * 0.42
         centre = grip[0] - length * math.sin(math.radians(angle)), grip[1] - length * math.cos(math.radians(angle))
-        self._draw_thing(name, centre, size, angle)
+        self._draw_thing(name, centre, size, angle, mirrored=self._body.away(side) < 0)
 
-    def _draw_thing(self, name: str, centre: Point, size: int, angle: int = 0) -> None:
+    def _draw_thing(self, name: str, centre: Point, size: int, angle: int = 0, *, mirrored: bool = False) -> None:
         thing = self._stage.things[name]
         reading = self._step is not None and self._step.verb == "read" and self._step.thing == name
         more = ["open"] if reading and 0.2 < self._snapshot.progress < 0.8 else []
         flags = self._stage.look(name, self._snapshot.state, *more)
-        drawn = sprites.thing(thing.noun, thing.colour, flags, size, angle)
+        drawn = sprites.thing(thing.noun, thing.colour, flags, size, angle, mirrored=mirrored)
         corner = round(centre[0] - drawn.width / 2), round(centre[1] - drawn.height / 2)
         self._picture.paste(drawn, corner, drawn)
 

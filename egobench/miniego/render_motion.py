@@ -122,7 +122,7 @@ def _stir(progress: float) -> Motion:
 def _cut(progress: float) -> Motion:
     staying = stay(progress)
     chop = abs(math.sin(math.pi * 5 * progress))
-    return Motion(staying, 0.85 + 0.2 * (0.5 - progress), -0.35 - 0.6 * chop, 95 * staying)
+    return Motion(staying, 0.85 + 0.2 * (0.5 - progress), -0.1 - 0.7 * chop, 95 * staying)
 
 
 def _wipe(progress: float) -> Motion:

@@ -19,7 +19,7 @@ _SLEEVE: Final = (92, 104, 122)
 
 
 @lru_cache(maxsize=8192)
-def thing(noun: str, colour: str, flags: Flags, size: int, angle: int = 0) -> Image.Image:
+def thing(noun: str, colour: str, flags: Flags, size: int, angle: int = 0, *, mirrored: bool = False) -> Image.Image:
     """A thing, ``size`` pixels wide and high, standing on its lower edge.
 
     Args:
@@ -28,9 +28,13 @@ def thing(noun: str, colour: str, flags: Flags, size: int, angle: int = 0) -> Im
         flags: Its states: ``dirty``, ``full``, ``cut``, ``folded``, ``open``.
         size: Pixels.
         angle: Degrees it is turned counterclockwise about its middle; the picture grows to hold it.
+        mirrored: Left and right are exchanged before it is turned.
     """
     if angle:
-        return thing(noun, colour, flags, size).rotate(angle, Image.Resampling.BILINEAR, expand=True)
+        upright = thing(noun, colour, flags, size, mirrored=mirrored)
+        return upright.rotate(angle, Image.Resampling.BILINEAR, expand=True)
+    if mirrored:
+        return thing(noun, colour, flags, size).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     pen = Pen(100, 100, size / 100)
     SHAPES[noun](pen, COLOURS[colour], flags)
     picture = pen.finished()
@@ -54,15 +58,15 @@ def fixture(noun: str, flags: Flags, opening: int, unit: float) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def hand(side: str, *, pointing: bool, size: int) -> Image.Image:
-    """A hand of the wearer with its forearm, ``size`` pixels wide and twice as high; the grip is at a quarter of it.
+    """A hand of the wearer with its forearm, three times as high as wide; it grips half its width below its top.
 
     Args:
         side: ``"left"`` or ``"right"``.
         pointing: With a stretched finger instead of a grip.
         size: Pixels.
     """
-    pen = Pen(100, 200, size / 100)
-    pen.shape((30, 84), (78, 84), (100, 200), (34, 200), fill=_SLEEVE)
+    pen = Pen(100, 300, size / 100)
+    pen.shape((30, 84), (78, 84), (100, 300), (34, 300), fill=_SLEEVE)
     pen.box(26, 72, 82, 98, darker(_SLEEVE), radius=8)
     if pointing:
         pen.box(34, 2, 50, 52, SKIN, radius=8)

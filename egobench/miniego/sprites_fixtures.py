@@ -168,8 +168,7 @@ def _sink(pen: Pen, _: Flags, __: int) -> None:
     pen.box(12, 50, 88, 76, darker(_STEEL, 0.35), radius=8)
     pen.box(17, 54, 83, 74, lighter(_STEEL, 0.3), radius=6, edge=False)
     for width, fill in ((9.0, OUTLINE), (5.0, METAL)):
-        pen.line((50, 52), (50, 20), (51, 19), (66, 19), fill=fill, width=width)
-        pen.line((66, 19), (66, 26), fill=fill, width=width)
+        pen.line((50, 52), (50, 20), (66, 20), (66, 29), fill=fill, width=width)
     pen.spots((50, 26), radius=4, fill=(200, 50, 50))
     pen.box(47, 30, 53, 38, METAL)
 
