@@ -34,20 +34,15 @@ def relevancy(
     """
     classes = sorted(set().union(*nouns, *gallery_nouns))
     clips, captions = _members(nouns, classes), _members(gallery_nouns, classes)
-    common = clips @ captions.T
-    union = clips.sum(axis=1)[:, None] + captions.sum(axis=1)[None] - common
-    same = np.asarray(verbs)[:, None] == np.asarray(gallery_verbs)[None]
-    return np.asarray(0.5 * same + 0.5 * np.divide(common, union, out=np.zeros_like(common), where=union > 0))
-
-
-def graded_map(scores: np.ndarray, relevance: np.ndarray) -> float:
-    """Mean of :func:`graded_aps` over the queries, in [0, 1]."""
-    return float(np.mean(graded_aps(scores, relevance)))
-
-
-def graded_ndcg(scores: np.ndarray, relevance: np.ndarray) -> float:
-    """Mean of :func:`graded_ndcgs` over the queries, in [0, 1]."""
-    return float(np.mean(graded_ndcgs(scores, relevance)))
+    spoken, spoken_of = np.asarray(verbs), np.asarray(gallery_verbs)
+    found = np.empty((len(clips), len(captions)))
+    for start in range(0, len(clips), ROWS):
+        rows = slice(start, start + ROWS)
+        common = clips[rows] @ captions.T
+        union = clips[rows].sum(axis=1)[:, None] + captions.sum(axis=1)[None] - common
+        alike = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+        found[rows] = 0.5 * (spoken[rows, None] == spoken_of[None]) + 0.5 * alike
+    return found
 
 
 def graded_aps(scores: np.ndarray, relevance: np.ndarray) -> np.ndarray:
@@ -128,37 +123,42 @@ def _by_block(
             order = np.argsort(-part, axis=1)
             yield compute(np.take_along_axis(part, order, axis=1), np.take_along_axis(wanted, order, axis=1))
 
-    return np.concatenate(list(values())) if len(scores) else np.zeros(0)
+    # A perfect ranking may round to a little more than 1.
+    return np.minimum(np.concatenate(list(values())), 1.0) if len(scores) else np.zeros(0)
 
 
-def _ties(ranked: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First place in the flattened rows of each tie block, its place in its row, and its size."""
-    n_gallery = ranked.shape[1]
+def _ties(ranked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First place in the flattened rows of each tie block, and its size."""
     first = np.ones(ranked.shape, bool)
     first[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
     starts = np.flatnonzero(first)
-    return starts, starts % n_gallery, np.diff(starts, append=ranked.size)
+    return starts, np.diff(starts, append=ranked.size)
 
 
 def _aps(ranked: np.ndarray, relevance: np.ndarray) -> np.ndarray:
-    starts, n, m = _ties(ranked)
-    flat = relevance.ravel()
-    p = np.add.reduceat((flat == 1).astype(np.float64), starts)
-    s = np.add.reduceat(flat, starts)
+    starts, sizes = _ties(ranked)
+    n_gallery = ranked.shape[1]
+    # Only blocks that hold a full hit count, and there are few.
+    hits = np.flatnonzero(relevance.ravel() == 1)
+    held, p = np.unique(np.searchsorted(starts, hits, side="right") - 1, return_counts=True)
+    first, m = starts[held], sizes[held]
+    n = first % n_gallery
     summed = np.cumsum(relevance, axis=1).ravel()
-    above = np.where(n > 0, summed[starts - 1], 0.0)
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, ranked.shape[1] + 1))])
+    above = np.where(n > 0, summed[first - 1], 0.0)
+    s = summed[first + m - 1] - above
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n_gallery + 1))])
     d = np.where(m == 1, 1 / (n + 1), harmonic[n + m] - harmonic[n])
-    spread = np.where(m > 1, (s - 1) / np.maximum(m - 1, 1) * (m - (n + 1) * d), 0.0)
-    gained = p / m * ((above + 1) * d + spread)
-    rows = starts // ranked.shape[1]
-    return np.asarray(np.bincount(rows, weights=gained, minlength=len(ranked)) / (relevance == 1).sum(axis=1))
+    gained = p / m * ((above + 1) * d + (s - 1) / np.maximum(m - 1, 1) * (m - (n + 1) * d) * (m > 1))
+    n_hits = np.bincount(hits // n_gallery, minlength=len(ranked))
+    return np.asarray(np.bincount(first // n_gallery, weights=gained, minlength=len(ranked)) / n_hits)
 
 
 def _ndcgs(ranked: np.ndarray, relevance: np.ndarray) -> np.ndarray:
-    starts, _, m = _ties(ranked)
-    gains = np.repeat(np.add.reduceat(relevance.ravel(), starts) / m, m).reshape(relevance.shape)
+    starts, sizes = _ties(ranked)
+    gains = relevance
+    if len(starts) < ranked.size:
+        gains = np.repeat(np.add.reduceat(relevance.ravel(), starts) / sizes, sizes).reshape(relevance.shape)
     discount = 1 / np.log2(np.arange(2, relevance.shape[1] + 2))
     counted = np.arange(relevance.shape[1]) < (relevance > 0).sum(axis=1)[:, None]
-    ideal = -np.sort(-relevance, axis=1)
+    ideal = np.sort(relevance, axis=1)[:, ::-1]
     return np.asarray((gains * counted) @ discount / ((ideal * counted) @ discount))

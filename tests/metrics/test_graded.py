@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egobench.metrics.graded import graded_aps, graded_map, graded_ndcg, graded_ndcgs, relevancy
+from egobench.metrics.graded import graded_aps, graded_ndcgs, relevancy
+from egobench.metrics.ranking import graded_map, graded_ndcg
 
 EPIC = Path(__file__).parents[3] / "shared" / "data" / "epic_kitchens_mir"
 
@@ -22,7 +23,7 @@ def published_ap(scores: np.ndarray, relevance: np.ndarray) -> float:
     for k, r in enumerate(ranked, 1):
         if r == 1:
             total += sum(ranked[:k]) / k
-    return total / sum(ranked == 1)
+    return float(total / sum(ranked == 1))
 
 
 def published_ndcg(scores: np.ndarray, relevance: np.ndarray) -> float:
@@ -32,7 +33,7 @@ def published_ndcg(scores: np.ndarray, relevance: np.ndarray) -> float:
     def dcg(ranked: np.ndarray) -> float:
         return sum(r / np.log2(k + 1) for k, r in enumerate(ranked[:cut], 1))
 
-    return dcg(relevance[np.argsort(-scores, kind="stable")]) / dcg(np.sort(relevance)[::-1])
+    return float(dcg(relevance[np.argsort(-scores, kind="stable")]) / dcg(np.sort(relevance)[::-1]))
 
 
 def graded(rng: np.random.Generator, queries: int, gallery: int) -> np.ndarray:
@@ -72,6 +73,16 @@ def test_a_ranking_of_three_scores_what_arithmetic_says() -> None:
     assert graded_ndcg(scores, relevance) == pytest.approx(by_hand, abs=1e-12)
 
 
+def test_values_lie_between_zero_and_one_and_a_perfect_ranking_is_one() -> None:
+    rng = np.random.default_rng(2)
+    relevance = graded(rng, 400, 37)
+    for scores in (relevance, -relevance, rng.normal(size=relevance.shape), np.zeros(relevance.shape)):
+        for values in (graded_aps(scores, relevance), graded_ndcgs(scores, relevance)):
+            assert values.min() >= 0
+            assert values.max() <= 1
+    assert graded_map(relevance, relevance) == graded_ndcg(relevance, relevance) == 1
+
+
 @pytest.mark.parametrize(
     ("scores", "relevance", "message"),
     [
@@ -102,8 +113,18 @@ def test_the_real_gallery_has_the_official_chance_and_a_perfect_ranking_scores_o
     assert relevance.shape == (9668, 3842)
     assert len(np.unique(relevance.round(9))) == 18
     assert (relevance == 1).sum(axis=1).mean() == pytest.approx(6.4682, abs=1e-4)
-    scores = np.random.default_rng(0).normal(size=relevance.shape).astype(np.float32)
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=relevance.shape).astype(np.float32)
     assert graded_map(scores, relevance) == pytest.approx(0.0569, abs=1e-3)
     assert graded_ndcg(scores, relevance) == pytest.approx(0.1080, abs=1e-3)
     assert graded_map(relevance, relevance) == pytest.approx(1.0, abs=1e-12)
     assert graded_ndcg(relevance, relevance) == pytest.approx(1.0, abs=1e-12)
+    noisy = relevance + rng.normal(scale=0.3, size=relevance.shape)
+    few = rng.choice(len(relevance), 20, replace=False)
+    expected = [published_ap(*pair) for pair in zip(noisy[few], relevance[few], strict=True)]
+    assert graded_aps(noisy, relevance)[few] == pytest.approx(expected, abs=1e-12)
+    expected = [published_ndcg(*pair) for pair in zip(noisy[few], relevance[few], strict=True)]
+    assert graded_ndcgs(noisy, relevance)[few] == pytest.approx(expected, abs=1e-12)
+    tied = np.round(noisy * 4)
+    assert 0.5 < graded_map(tied, relevance) < 0.6
+    assert 0.5 < graded_ndcg(tied, relevance) < 0.6
