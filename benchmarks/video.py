@@ -70,6 +70,7 @@ def main(folder: Path, seconds: int, clips: int, rounds: int) -> None:
         for _ in range(rounds):
             for name in TIMED:
                 cost.setdefault(name, []).append(child(name, path, clips))
+                sys.stderr.write(f"{path.name} {name}: {cost[name][-1]:.2f} s\n")
         middle = {name: median(values) for name, values in cost.items()}
         report[f"gop{distance}"] = {
             "cpu_seconds": {name: [round(value, 2) for value in values] for name, values in cost.items()},

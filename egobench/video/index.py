@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from egobench.errors import MissingVideoError, UnreadableVideoError
+from egobench.errors import MissingVideoError, UnreadableVideoError, UnsupportedVideoError
 from egobench.video.nal import length_size, unreferenced, unseen
 
 EXACT: Final = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
@@ -55,7 +55,8 @@ class VideoIndex:
         stamped: Whether every packet has a presentation time of its own.
         exact: Whether frames can be found by seeking.
         end: Seconds up to which every frame is there.
-        duration: Length in seconds; greater than ``end`` for a file that ends before its header says.
+        duration: Length in seconds; greater than ``end`` for a file that ends before its header says. Fragmented MP4,
+            MPEG-TS and raw streams say nothing, so that one that is cut off is taken for a shorter video.
     """
 
     path: Path
@@ -116,11 +117,15 @@ def main_stream(container: InputContainer, path: Path) -> VideoStream:
 
     Raises:
         UnreadableVideoError: If there is none.
+        UnsupportedVideoError: If there is no decoder for it.
     """
     streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
     if not streams:
         raise UnreadableVideoError(f"{path}: has no video stream, only sound or cover art; expected a video")
-    return next((one for one in streams if one.disposition & Disposition.default), streams[0])
+    stream = next((one for one in streams if one.disposition & Disposition.default), streams[0])
+    if getattr(stream, "codec_context", None) is None:  # what PyAV has for a codec that it does not know
+        raise UnsupportedVideoError(f"{path}: there is no decoder for its video stream; re-encode it as H.264")
+    return stream
 
 
 def build_index(container: InputContainer, stream: VideoStream, path: Path) -> VideoIndex:
@@ -211,6 +216,8 @@ def _demux(container: InputContainer, stream: VideoStream) -> _Seen:
 
 def _promised(container: InputContainer, stream: VideoStream, first: float) -> float:
     """Length in seconds that the headers give, 0 where they give none."""
+    if container.format.name == "avi" and stream.frames and stream.average_rate:
+        return float(stream.frames / stream.average_rate)  # FFmpeg shortens the duration of a file that is cut off
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     tag = stream.metadata.get("DURATION", "")

@@ -67,6 +67,8 @@ class PyavReader:
         missed: list[int] = []
         if self.index.exact:
             for run in plan_runs(self.index, wanted):
+                if stop.is_set():
+                    return
                 yield from self._decode_run(run, missed, stop)
         else:
             missed.extend(wanted)
@@ -127,7 +129,7 @@ class PyavReader:
                 if not len(found) or found[0] > run.key:
                     return
                 position = int(found[0])
-            if pts[position] != packet.pts:
+            if position == len(pts) or pts[position] != packet.pts:
                 return
             if position == at:
                 yield at, packet

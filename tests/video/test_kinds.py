@@ -152,3 +152,42 @@ def test_a_file_cut_off_behind_its_index_gives_the_clips_before_the_cut() -> Non
         assert isinstance(found[key], DamagedVideoError)
     assert isinstance(found["beyond"], ShortVideoError)
     assert "2.000 s" in str(found["beyond"])
+
+
+def cut(name: str, tmp_path: Path) -> Path:
+    """The first 60 % of a file."""
+    content = (VIDEOS / name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(content[: len(content) * 6 // 10])
+    return path
+
+
+@pytest.mark.parametrize("name", ["ok.mkv", "vp9.webm", "mpeg4.avi"])
+def test_other_containers_that_promise_a_length_are_known_to_be_cut_off(name: str, tmp_path: Path) -> None:
+    path = cut(name, tmp_path)
+    asked = [ClipRequest(key, path, start, None, FrameRule(4)) for key, start in (("whole", 0), ("late", 1.5))]
+    asked.append(ClipRequest("early", path, 0, 0.5, FrameRule(1)))
+    found = {clip.key: clip for clip in read_clips(path, asked)}
+    for key in ("whole", "late"):
+        clip = found[key]
+        assert isinstance(clip, FailedClip)
+        assert isinstance(clip.error, DamagedVideoError)
+    early = found["early"]
+    assert isinstance(early, DecodedClip)
+    assert [number(frame) for frame in early.frames] == [7]  # 0.25 s
+
+
+@pytest.mark.parametrize("name", ["ok.ts", "frag.mp4", "raw.h264"])
+def test_containers_that_promise_no_length_are_as_long_as_what_is_there(name: str, tmp_path: Path) -> None:
+    path = cut(name, tmp_path)
+    (clip,) = read_clips(path, [ClipRequest("late", path, 1.5, 2, FrameRule(4))])
+    assert isinstance(clip, FailedClip)
+    assert isinstance(clip.error, ShortVideoError)
+
+
+def test_a_codec_that_nobody_knows_is_a_typed_error(tmp_path: Path) -> None:
+    path = tmp_path / "unknown.mp4"
+    path.write_bytes((VIDEOS / "fast.mp4").read_bytes().replace(b"avc1", b"zzz9"))
+    (clip,) = read_clips(path, [ClipRequest("a", path, 0, 1, FrameRule())])
+    assert isinstance(clip, FailedClip)
+    assert isinstance(clip.error, UnsupportedVideoError)
