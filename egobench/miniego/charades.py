@@ -49,12 +49,14 @@ _MOVES: Final = {
 
 def _classes() -> list[Class]:
     classes: list[Class] = []
+    reaches: tuple[Reach, ...] = ("in", "on")
     for noun, kind in NOUNS.items():
-        classes += [("take", noun, "in"), ("take", noun, "on"), ("put", noun, "in"), ("put", noun, "on")]
-        classes += [(verb, noun, "") for verb in kind.verbs]
-    classes += [("wipe", noun, "") for noun in WIPED]
-    classes += [(verb, noun, "") for noun in OPENED for verb in ("open", "close")]
-    return classes + [(verb, noun, "") for noun in SWITCHED for verb in ("turn on", "turn off")]
+        classes.extend((verb, noun, reach) for verb in ("take", "put") for reach in reaches)
+        classes.extend((verb, noun, "") for verb in kind.verbs)
+    classes.extend(("wipe", noun, "") for noun in WIPED)
+    classes.extend((verb, noun, "") for noun in OPENED for verb in ("open", "close"))
+    classes.extend((verb, noun, "") for noun in SWITCHED for verb in ("turn on", "turn off"))
+    return classes
 
 
 CLASSES: Final = _classes()

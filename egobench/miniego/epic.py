@@ -82,10 +82,15 @@ def _rows(episode: Episode) -> list[tuple[object, ...]]:
         rows.append((
             f"{video_name(episode)}_{number}", participant(episode), video_name(episode),
             _timestamp(max(0.0, step.start - 0.2), 3), _timestamp(step.start, 2), _timestamp(step.end, 2),
-            max(1, math.floor(NOMINAL_FPS * step.start)), math.floor(NOMINAL_FPS * step.end), telegram(step),
+            max(1, _frame(step.start)), _frame(step.end), telegram(step),
             step.verb, _VERB_CLASSES.index(step.verb), nouns[0], classes[0], nouns, classes,
         ))  # fmt: skip
     return rows
+
+
+def _frame(seconds: float) -> int:
+    """The number of frames before a moment at the nominal rate; rounded first, as 60 x 16.65 is a little below 999."""
+    return math.floor(round(NOMINAL_FPS * seconds, 6))
 
 
 def _timestamp(seconds: float, digits: int) -> str:

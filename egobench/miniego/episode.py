@@ -87,7 +87,8 @@ class Change:
         time: Seconds from the beginning of the episode.
         subject: Id of a thing or fixture, or ``"wearer"``.
         key: ``"place"`` (a fixture id, ``"left"`` or ``"right"`` for a hand), ``"open"``, ``"on"``, ``"clean"``,
-            ``"cut"``, ``"full"``, ``"folded"``; for the wearer ``"room"``, ``"facing"`` (a fixture id) and ``"distance"``.
+            ``"cut"``, ``"full"``, ``"folded"``; for the wearer ``"room"``, ``"facing"`` (a fixture id) and, in walks,
+            ``"distance"``.
         value: The new value.
     """
 

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from egobench.miniego.episode import Episode
-
-View = Literal["ego", "exo1", "exo2", "exo3", "exo4"]
+from egobench.miniego.render import View
 
 
 def uid(*key: object) -> str:

@@ -33,5 +33,7 @@ def read(path: Path) -> Iterator[Episode]:
 
 def _episode(row: dict[str, Any]) -> Episode:
     kinds: dict[str, type[Any]] = {"things": Thing, "fixtures": Fixture, "steps": Step, "changes": Change}
-    lists: dict[str, Any] = {key: tuple(kind(**each) for each in row[key]) for key, kind in kinds.items()}
-    return Episode(**{**row, **lists, "gaze": tuple(tuple(knot) for knot in row["gaze"])})
+    for key, kind in kinds.items():
+        row[key] = tuple(kind(**each) for each in row[key])
+    row["gaze"] = tuple(tuple(knot) for knot in row["gaze"])
+    return Episode(**row)

@@ -139,7 +139,9 @@ def storage(rooms: tuple[str, str]) -> list[str]:
 
 def _roles(rng: Random, goal: Goal, rooms: tuple[str, str], sources: Sequence[str], count: int) -> list[Chore]:
     """The chores that all siblings share, before they vary."""
-    sides = [kind for kind in _SIDES if kind not in goal.chores and _NEEDS.get(kind, set(rooms)) & set(rooms)]
+    sides: list[ChoreKind] = [
+        kind for kind in _SIDES if kind not in goal.chores and _NEEDS.get(kind, set(rooms)) & set(rooms)
+    ]
     if "launder" in goal.chores:
         sides.remove("fold")
     kinds: list[ChoreKind] = [*goal.chores, *rng.sample(sides, max(0, count - len(goal.chores)))]

@@ -208,21 +208,24 @@ class Scene:
             return self._fixture_problem(verb, thing, other, hand)
         if verb not in {"take", "put"} and verb not in NOUNS[self.things[thing].noun].verbs:
             return f"no {self.things[thing].noun} is done that to"
-        holder = hand if hand != "both" else None
         place = self.state[thing]["place"]
         if verb == "take":
-            return self._unreachable(other, "in") if place == other and not self._holding(holder) else "not there"
+            there = place == other and self.held(hand) is None
+            return self._unreachable(other, "in") if there else "it is not there, or the hand is full"
         if verb in {"stir", "cut"}:
-            return "" if other and self.state[other]["place"] == hand and place in self.fixtures else "no tool, or held"
-        if place not in {"left", "right"} or (holder and place != holder):
+            ready = other is not None and self.state[other]["place"] == hand and place in self.fixtures
+            return "" if ready else "the tool is not in that hand, or the thing stands nowhere"
+        return self._held_problem(verb, thing, other, hand)
+
+    def _held_problem(self, verb: str, thing: str, other: str | None, hand: Hand) -> str:
+        """Why something cannot be done with a thing in hand."""
+        if self.state[thing]["place"] not in ({"left", "right"} if hand == "both" else {hand}):
             return "it is not in that hand"
-        if hand == "both":
-            return "" if all(self.held(side) in {None, thing} for side in ("left", "right")) else "a hand is full"
+        if hand == "both" and not all(self.held(side) in {None, thing} for side in ("left", "right")):
+            return "the other hand is full"
         if verb in {"put", "throw", "wash", "fill"}:
             return self._unreachable(other, FIXTURES[self.fixtures[str(other)].noun].holds or verb)
-        if verb in {"pour", "drink"} and not self.state[thing]["full"]:
-            return "it is empty"
-        return ""
+        return "it is empty" if verb in {"pour", "drink"} and not self.state[thing]["full"] else ""
 
     def _fixture_problem(self, verb: str, thing: str, other: str | None, hand: Hand) -> str:
         state, kind = self.state[thing], FIXTURES[self.fixtures[thing].noun]
@@ -234,12 +237,9 @@ class Scene:
             "turn on": kind.switch and not state["on"] and not state.get("open"),
             "turn off": kind.switch and state["on"],
         }
-        if self._holding(hand):
+        if self.held(hand) is not None:
             return "the hand is full"
         return "" if wanted[verb] else "it is that already, or cannot be"
-
-    def _holding(self, hand: Hand | None) -> bool:
-        return hand is None or self.held(hand) is not None
 
     def _unreachable(self, place: str | None, holds: str) -> str:
         if place is None or not holds:

@@ -10,8 +10,9 @@ from typing import Any, Final
 from egobench.miniego.captions import third
 from egobench.miniego.egomcq import tags
 from egobench.miniego.episode import Episode, Step
-from egobench.miniego.files import Films, View, uid, write_csv, write_json
+from egobench.miniego.files import Films, uid, write_csv, write_json
 from egobench.miniego.questions import Story
+from egobench.miniego.render import View
 from egobench.miniego.simulate import stream
 from egobench.miniego.world import VERBS
 

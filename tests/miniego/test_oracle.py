@@ -44,6 +44,7 @@ def _within_chance(sample_set: SampleSet, subset: str, accuracy: float) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_log_answers_every_question_from_the_frames(world: Path, sets: list[SampleSet], tmp_path: Path) -> None:
     oracle = Oracle(world / "log.jsonl")
     result = evaluate(oracle, sets, world / "videos", tmp_path)
@@ -53,6 +54,7 @@ def test_the_log_answers_every_question_from_the_frames(world: Path, sets: list[
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_frames_of_other_videos_answer_nothing(world: Path, sets: list[SampleSet], tmp_path: Path) -> None:
     oracle = Oracle(world / "log.jsonl")
     result = evaluate(oracle, sets, world / "videos", tmp_path, Settings(control="other-video"))
