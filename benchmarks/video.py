@@ -36,6 +36,7 @@ from typing import Any, Final
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from barcode import write
 
 from egobench.miniego import timecode
@@ -164,10 +165,10 @@ def floor(path: Path, clips: int) -> float:
     total = min(SAMPLE, len(index.pts))
     per_referred = referred / (total - count)
     per_spared = (every - referred) / count
-    pixels = upright(frames[0])
+    reformatter = VideoReformatter()
     way, size = resizer("auto"), scaled(index.width, index.height, RULE.short_side)
-    way.apply(pixels, *size)
-    per_frame = timed(lambda: [way.apply(upright(frame), *size) for frame in frames]) / len(frames)
+    way.apply(upright(frames[0], reformatter), *size)
+    per_frame = timed(lambda: [way.apply(upright(frame, reformatter), *size) for frame in frames]) / len(frames)
     return per_referred * (len(packets) - spared) + per_spared * spared + per_frame * len(wanted)
 
 
@@ -197,7 +198,7 @@ def wrong(path: Path, clips: int) -> float:
     wanted = {number for frames in frame_numbers(index, asked) for number in frames}
     with open_container(path) as container, PyavReader(path) as reader:
         decoded = enumerate(container.decode(main_stream(container, path)))
-        expected = ((number, upright(frame)) for number, frame in decoded if number in wanted)
+        expected = ((number, frame.to_ndarray(format="rgb24")) for number, frame in decoded if number in wanted)
         found = reader.shots(sorted(wanted), Event())
         bad = 0
         for (number, pixels), shot in zip(expected, found, strict=True):
