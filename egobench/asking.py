@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from egobench.controls import Control, alter, clips, seed_of
 from egobench.errors import MissingVideoError, ModelError
 from egobench.model import Method, Model, ModelInfo, OptionScores, Prompt, Reply, ScoresOptions
+from egobench.orders import orders_of, turn_back, turned
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
 from egobench.replies import read_reply
 from egobench.sample import Clip, Sample
@@ -38,6 +40,7 @@ class Settings:
         batch_size: Prompts a call of the model; never changes an answer, so it is no part of the spec.
         workers: Threads that decode.
         in_flight: Most decoded clips that wait for the model.
+        orders: Cyclic orders of its options that every sample is asked in.
     """
 
     method: Method = "generate"
@@ -49,17 +52,18 @@ class Settings:
     batch_size: int = 1
     workers: int = 1
     in_flight: int = 4
+    orders: int = 1
 
 
 class Observer(Protocol):
     """Who is told how a run goes."""
 
     def begin(self, part: str, asked: int, done: int) -> None:
-        """A part begins: how many samples it asks, and how many have been answered before."""
+        """A part begins: how many questions it asks, and how many have been answered before."""
         ...
 
     def advance(self, samples: int) -> None:
-        """So many samples more are done."""
+        """So many questions more are done."""
         ...
 
     def warn(self, message: str) -> None:
@@ -123,10 +127,10 @@ class Shown:
     """What a model is shown of one sample.
 
     Attributes:
-        sample: The sample.
+        sample: The sample, its options in the order shown.
         frames: uint8 RGB ``(n_frames, height, width, 3)``; none for a model that looks at nothing.
         times: Seconds of each frame, ``(n_frames,)``.
-        evidence: The prediction so far: receipt and video, or why there is nothing to show.
+        evidence: The prediction so far: order, receipt and video, or why there is nothing to show.
     """
 
     sample: Sample
@@ -151,7 +155,7 @@ def locate(videos: Path, task: Task, clip: Clip) -> Path:
 
 
 def ask(asking: Asking) -> None:
-    """Ask every sample of a part that has no answer yet.
+    """Ask every sample of a part, in every order of its options, that has no answer yet.
 
     An answer is kept if the video it was given for is still the same; media and request errors are tried again.
 
@@ -161,9 +165,17 @@ def ask(asking: Asking) -> None:
     """
     part, settings = asking.part, asking.settings
     shown = clips(part.samples, settings.control, settings.seed)
-    done = asking.run.predictions(part.name)
-    todo = [sample for sample in part.asked if not _kept(asking, done.get(sample.id), shown[sample.id])]
-    asking.observer.begin(part.name, len(part.asked), len(part.asked) - len(todo))
+    done = asking.run.by_order(part.name)
+    todo = {
+        sample.id: [
+            order
+            for order in orders_of(sample, part.orders)
+            if not _kept(asking, done.get(order, {}).get(sample.id), shown[sample.id])
+        ]
+        for sample in part.asked
+    }
+    asked = sum(len(orders_of(sample, part.orders)) for sample in part.asked)
+    asking.observer.begin(part.name, asked, asked - sum(map(len, todo.values())))
     batch: list[Shown] = []
     for each in _show(asking, todo, shown):
         if each.evidence.error is not None:
@@ -200,11 +212,14 @@ def _kept(asking: Asking, prediction: Prediction | None, clip: Clip) -> bool:
     return asking.fingerprint(clip) in {prediction.video, ""}
 
 
-def _show(asking: Asking, samples: Sequence[Sample], shown: Mapping[str, Clip]) -> Iterator[Shown]:
+def _show(asking: Asking, todo: Mapping[str, Sequence[int]], shown: Mapping[str, Clip]) -> Iterator[Shown]:
     part, settings = asking.part, asking.settings
+    samples = [sample for sample in part.asked if todo[sample.id]]
     rule = frame_rule(part.task, asking.model.info, settings)
     if rule is None:
-        yield from (Shown(sample, *_NOTHING, Prediction(sample.id, "unparsed")) for sample in samples)
+        for sample in samples:
+            evidence = Prediction(sample.id, "unparsed")
+            yield from _in_orders(Shown(sample, *_NOTHING, evidence), todo[sample.id])
         return
     wanted = clip_requests(samples, shown, part.task, asking.videos, rule)
     with stream_clips(
@@ -214,7 +229,12 @@ def _show(asking: Asking, samples: Sequence[Sample], shown: Mapping[str, Clip]) 
             if not isinstance(seen, DecodedClip):
                 asking.observer.warn(f"{part.name}: {seen.error}")
             for sample in wanted[seen.key][1]:
-                yield _shown(asking, sample, shown[sample.id], seen)
+                yield from _in_orders(_shown(asking, sample, shown[sample.id], seen), todo[sample.id])
+
+
+def _in_orders(shown: Shown, orders: Iterable[int]) -> Iterator[Shown]:
+    for order in orders:
+        yield replace(shown, sample=turned(shown.sample, order), evidence=replace(shown.evidence, order=order))
 
 
 def _shown(asking: Asking, sample: Sample, clip: Clip, seen: DecodedClip | FailedClip) -> Shown:
@@ -236,7 +256,7 @@ def _prompt(shown: Shown, part: Part, settings: Settings) -> Prompt:
         options=sample.options,
         text=user_turn(sample.question, sample.options),
         max_new_tokens=MAX_NEW_TOKENS[part.subset.protocol],
-        seed=seed_of(sample, settings.seed),
+        seed=seed_of(sample, settings.seed) + shown.evidence.order,
     )
 
 
@@ -260,11 +280,7 @@ def _answers(asking: Asking, batch: Sequence[Shown]) -> list[Prediction]:
 
 def _read(shown: Shown, answer: Reply | OptionScores, part: Part) -> Prediction:
     if isinstance(answer, OptionScores):
-        scores = answer.logprobs
-        if part.method == "likelihood-mean":
-            scores = tuple(total / count for total, count in zip(answer.logprobs, answer.tokens, strict=True))
-        choice = int(np.argmax(scores))
-        return replace(shown.evidence, outcome="answered", scores=scores, choice=choice, rule=part.method)
+        return _scored(shown, answer, part.method)
     told = replace(
         shown.evidence, reply=answer.text, prompt_tokens=answer.prompt_tokens, reply_tokens=answer.reply_tokens
     )
@@ -277,5 +293,26 @@ def _read(shown: Shown, answer: Reply | OptionScores, part: Part) -> Prediction:
     told = replace(told, outcome=reading.outcome, rule=reading.rule)
     if reading.choice is None:
         return told
-    chosen = tuple(float(position == reading.choice) for position in range(len(shown.sample.options)))
-    return replace(told, choice=reading.choice, scores=chosen)
+    chosen = [float(position == reading.choice) for position in range(len(shown.sample.options))]
+    return _chosen(told, chosen)
+
+
+def _scored(shown: Shown, answer: OptionScores, method: Method) -> Prediction:
+    scores = answer.logprobs
+    if len(scores) != len(shown.sample.options) or len(scores) != len(answer.tokens):
+        raise ModelError(
+            f"{len(scores)} scores and {len(answer.tokens)} token counts for {len(shown.sample.options)} options; "
+            "expected one of each an option"
+        )
+    if method == "likelihood-mean":
+        scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
+    if any(math.isnan(score) for score in scores):
+        return replace(shown.evidence, outcome="request_error", error=f"a score is not a number: {scores}")
+    return _chosen(replace(shown.evidence, outcome="answered", rule=method), scores)
+
+
+def _chosen(told: Prediction, scores: Sequence[float]) -> Prediction:
+    """The answer by the sample's own order of options; a tie for the top chooses none."""
+    own = turn_back(scores, told.order)
+    top = max(own)
+    return replace(told, scores=own, choice=own.index(top) if own.count(top) == 1 else None)

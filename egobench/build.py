@@ -46,7 +46,7 @@ def build(
         raise ValueError(
             f"task {task.name!r} has no construction {construction!r}; it has {', '.join(task.constructions)}"
         )
-    records = list(task.read(annotations))
+    records = list(task.readers.get(construction, task.read)(annotations))
     if not records:
         raise AnnotationFileError(f"{annotations.folder}: no usable record of task {task.name!r} in its files")
     watched = _Watched(embedder)

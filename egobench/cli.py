@@ -132,6 +132,9 @@ def run(
     frames: Annotated[
         int | None, typer.Option(min=0, help="Frames a clip; the model's or the task's if not given.")
     ] = None,
+    orders: Annotated[
+        int, typer.Option(min=1, help="Cyclic orders of the options: position bias, right in all of them.")
+    ] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="At most N samples a subset, a seeded choice.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts a call of the model.")] = 1,
     device: Annotated[str | None, typer.Option(help="Same as -o device=...")] = None,
@@ -152,7 +155,7 @@ def run(
     from egobench.commands.running import RunRequest, dry, go
 
     options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
-    settings = Settings(method, control, prompt, frames, limit, seed, batch_size, workers)
+    settings = Settings(method, control, prompt, frames, limit, seed, batch_size, workers, orders=orders)
     names = tuple(name.strip() for name in tasks.split(",")) if tasks else None
     wanted = RunRequest(model, options, data, names, construction, videos, out, settings)
     if dry_run:

@@ -15,8 +15,8 @@ from egobench.model import Method, Model, ModelInfo, ScoresOptions
 from egobench.plugins import load_task
 from egobench.prompts import prompt_hash
 from egobench.sampleset import SampleSet
-from egobench.scoring import Part, score
-from egobench.store import RunSpec, SetRef, open_run
+from egobench.scoring import Part, score, submission
+from egobench.store import Run, RunSpec, SetRef, open_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,34 @@ def evaluate(
     if settings.method != "generate" and not isinstance(model, ScoresOptions):
         raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
     work = plan(sets, settings)
-    scores: dict[str, dict[str, Any]] = {}
     with open_run(out, run_spec(model.info, work, settings), recorded or {}) as run:
         for part in work:
             ask(Asking(part, run, model, videos, settings, observer))
-        for part in work:
-            scores.update(score(part, run.predictions(part.name), seed=settings.seed))
-        run.finish(scores)
-    return Result(run.path, scores)
+        return Result(run.path, conclude(run, work, seed=settings.seed))
+
+
+def conclude(run: Run, parts: Sequence[Part], *, seed: int) -> dict[str, dict[str, Any]]:
+    """Score what a run holds and write it down.
+
+    Args:
+        run: The run.
+        parts: Its parts.
+        seed: Seed of bootstrap replicates.
+
+    Returns:
+        Entry by protocol id, as in ``scores.json``.
+
+    Raises:
+        StoreError: If the run folder is damaged or cannot be written.
+    """
+    scores: dict[str, dict[str, Any]] = {}
+    files: dict[str, str] = {}
+    for part in parts:
+        answers = run.by_order(part.name)
+        scores.update(score(part, answers, seed=seed))
+        files.update(submission(part, answers))
+    run.finish(scores, files)
+    return scores
 
 
 def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
@@ -88,8 +108,9 @@ def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
             samples = tuple(sample for sample in sample_set.samples if sample.subset == subset.name)
             asked = tuple(limited(samples, settings.limit, settings.seed))
             method: Method = settings.method if subset.protocol == "mcq" else "generate"
+            orders = settings.orders if subset.protocol == "mcq" else 1
             if samples:
-                parts.append(Part(task, sample_set, subset, samples, asked, method, settings.control))
+                parts.append(Part(task, sample_set, subset, samples, asked, method, settings.control, orders))
     return parts
 
 
@@ -108,4 +129,5 @@ def run_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunS
         limit=settings.limit,
         seed=settings.seed,
         harness=__version__,
+        orders=settings.orders,
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from egobench.controls import Control
 from egobench.errors import ModelError
-from egobench.metrics import OUTCOMES, Judged, Metric
+from egobench.metrics import OUTCOMES, Judged, Metric, Outcome
+from egobench.metrics.orders import circular, position_bias, positions
 from egobench.model import Method
+from egobench.orders import orders_of
 from egobench.sample import Sample
 from egobench.sampleset import SampleSet
 from egobench.statistics import Estimate, chance, estimate
@@ -30,6 +32,7 @@ class Part:
         asked: The samples that the run asks, all of them without ``--limit``.
         method: How an answer becomes a number; open questions are always generated.
         control: What is removed or altered, ``None`` for a plain run.
+        orders: Cyclic orders of its options that every sample is asked in.
     """
 
     task: Task
@@ -39,6 +42,7 @@ class Part:
     asked: tuple[Sample, ...]
     method: Method
     control: Control | None
+    orders: int = 1
 
     @property
     def name(self) -> str:
@@ -61,50 +65,118 @@ def judge(samples: Sequence[Sample], predictions: Mapping[str, Prediction]) -> l
     ]
 
 
-def score(part: Part, predictions: Mapping[str, Prediction], *, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def judge_orders(samples: Sequence[Sample], answers: Mapping[int, Mapping[str, Prediction]], n: int) -> list[Judged]:
+    """Samples that have been asked in all of their first ``n`` orders; answered where they were answered in each."""
+    judged: list[Judged] = []
+    for sample in samples:
+        orders = orders_of(sample, n)
+        found = [held for order in orders if (held := answers.get(order, {}).get(sample.id)) is not None]
+        if len(found) < len(orders):
+            continue
+        failed: list[Outcome] = [held.outcome for held in found if held.outcome != "answered"]
+        if failed:
+            judged.append(Judged(sample, failed[0]))
+        else:
+            scores = [held.scores for held in found if held.scores is not None]
+            judged.append(Judged(sample, "answered", scores[0], turned=tuple(scores[1:])))
+    return judged
+
+
+def score(
+    part: Part, answers: Mapping[int, Mapping[str, Prediction]], *, seed: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every metric of a part.
 
     Args:
         part: The part.
-        predictions: By sample id; samples without one count as not yet asked.
+        answers: Predictions by order of the options and sample id; samples without one count as not yet asked.
         seed: Seed of bootstrap replicates.
 
     Yields:
         Protocol id and its entry in ``scores.json``; values in [0, 1].
     """
-    judged = judge(part.asked, predictions)
-    outcomes = Counter(each.outcome for each in judged)
-    answered = [each for each in judged if each.outcome == "answered"]
-    shown = {part.subset.headline, *part.subset.beside}
+    judged = judge(part.asked, answers.get(0, {}))
     for name, metric in part.task.metrics_of(part.subset).items():
-        found, problem = _attempt(metric, judged, seed)
-        yield (
-            part.protocol_id(name),
-            {
-                "n": len(judged),
-                "n_expected": len(part.samples),
-                "partial": len(judged) < len(part.samples),
-                "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
-                "clusters": len({each.sample.cluster for each in judged}),
-                "value": found.value if found else None,
-                "se": found.se if found else None,
-                "low": found.low if found else None,
-                "high": found.high if found else None,
-                "answered_only": alone.value if (alone := _attempt(metric, answered, seed)[0]) else None,
-            "problem": problem,
-                "chance": chance(metric, part.asked),
-                "blind_ceiling": part.sample_set.manifest.blind_ceiling,
-                "samples_sha256": part.sample_set.manifest.samples_sha256,
-                "headline": name == part.subset.headline,
-                "shown": name in shown,
-            },
-        )
+        yield part.protocol_id(name), entry(part, name, metric, judged, seed=seed)
+    if part.orders > 1 and part.subset.protocol == "mcq":
+        judged = judge_orders(part.asked, answers, part.orders)
+        said, stood = positions(judged)
+        for name, metric in (("circular", circular), ("position_bias", position_bias)):
+            held = entry(part, name, metric, judged, seed=seed, orders=part.orders)
+            shown = {"shown": True, "positions": {"said": said, "right": stood}}
+            yield part.protocol_id(f"{name}{part.orders}"), {**held, **shown}
+
+
+def entry(
+    part: Part, name: str, metric: Metric, judged: Sequence[Judged], *, seed: int, orders: int = 1
+) -> dict[str, Any]:
+    """One entry of ``scores.json``.
+
+    Args:
+        part: What was asked.
+        name: The metric's name.
+        metric: The metric.
+        judged: The samples that have been asked.
+        seed: Seed of bootstrap replicates.
+        orders: Orders of the options that the number is about.
+    """
+    outcomes = Counter(each.outcome for each in judged)
+    found, problem = _attempt(metric, judged, seed)
+    alone, _ = _attempt(metric, [each for each in judged if each.outcome == "answered"], seed)
+    return {
+        "n": len(judged),
+        "n_expected": len(part.samples),
+        "partial": len(judged) < len(part.samples),
+        "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
+        "clusters": len({each.sample.cluster for each in judged}),
+        **_numbers(found),
+        "answered_only": alone.value if alone else None,
+        "problem": problem,
+        "chance": chance(metric, part.asked, orders=orders),
+        "blind_ceiling": part.sample_set.manifest.blind_ceiling,
+        "samples_sha256": part.sample_set.manifest.samples_sha256,
+        "orders": orders,
+        "headline": name == part.subset.headline,
+        "shown": name in {part.subset.headline, *part.subset.beside},
+        "by": {tag: _by(tag, metric, judged, seed) for tag in (part.task.breakdown if orders == 1 else ())},
+    }
+
+
+def submission(part: Part, answers: Mapping[int, Mapping[str, Prediction]]) -> Mapping[str, str]:
+    """Files for a server that holds the private answers of a part, content by name; most parts have none."""
+    made = part.subset.submission
+    return made(judge(part.asked, answers.get(0, {}))) if made else {}
+
+
+def _by(tag: str, metric: Metric, judged: Sequence[Judged], seed: int) -> dict[str, dict[str, Any]]:
+    groups: dict[str, list[Judged]] = defaultdict(list)
+    for each in judged:
+        held = each.sample.tags.get(tag, ())
+        for value in {held} if isinstance(held, str) else set(held):
+            groups[value].append(each)
+    return {
+        value: {
+            "n": len(members),
+            **_numbers(_attempt(metric, members, seed)[0]),
+            "chance": chance(metric, [each.sample for each in members]),
+        }
+        for value, members in sorted(groups.items())
+    }
+
+
+def _numbers(found: Estimate | None) -> dict[str, float | None]:
+    if found is None:
+        return dict.fromkeys(("value", "se", "low", "high"))
+    return {"value": found.value, "se": found.se, "low": found.low, "high": found.high}
 
 
 def _attempt(metric: Metric, judged: Sequence[Judged], seed: int) -> tuple[Estimate | None, str | None]:
     """An estimate, or why there is none: a metric whose package is not installed must not cost the others."""
     if not judged:
         return None, "no sample"
+    private = sum(each.sample.target is None for each in judged) if metric.protocol == "mcq" else 0
+    if private:
+        return None, f"unscored: the answers of {private} of {len(judged)} samples are private"
     try:
         return estimate(metric, judged, seed=seed), None
     except ModelError as error:
@@ -113,7 +185,7 @@ def _attempt(metric: Metric, judged: Sequence[Judged], seed: int) -> tuple[Estim
 
 def coverage(scores: Mapping[str, Mapping[str, Any]]) -> float:
     """Share of the asked samples that the model replied to, over all parts, in [0, 1]; 1 when none was asked."""
-    rows = [entry for entry in scores.values() if entry["headline"]]
+    rows = [entry for entry in scores.values() if entry["headline"] or entry["orders"] > 1]
     asked = sum(entry["n"] for entry in rows)
     lost = sum(entry["outcomes"]["media_error"] + entry["outcomes"]["request_error"] for entry in rows)
     return 1 - lost / asked if asked else 1.0

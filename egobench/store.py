@@ -59,6 +59,7 @@ class RunSpec:
         limit: Most samples of each subset, a seeded choice; ``None`` for all.
         seed: Seed of everything random.
         harness: EgoBench's version.
+        orders: Cyclic orders of its options that every sample is asked in.
     """
 
     model: Mapping[str, Any]
@@ -70,6 +71,7 @@ class RunSpec:
     limit: int | None
     seed: int
     harness: str
+    orders: int = 1
 
     def canonical(self) -> str:
         """The spec as canonical JSON: sorted keys, no blanks."""
@@ -89,15 +91,16 @@ class Prediction:
         id: The sample's id.
         outcome: What became of it.
         reply: What the model wrote; ``""`` where it scored options or was never asked.
-        choice: Position of the option it chose, ``None`` for none.
+        choice: Position of the option it chose in the sample's own order; ``None`` for none or a tie.
         rule: How the reply was read.
-        scores: One number an option, ``None`` unless answered.
+        scores: One number an option in the sample's own order, ``None`` unless answered.
         error: Why there is no answer.
         receipt: Which frames it saw; ``None`` when it was shown none.
         video: Fingerprint of the video file; ``""`` when none was opened.
         seconds: Wall time of its share of the model's work; never part of a score.
         prompt_tokens: Tokens read, where known.
         reply_tokens: Tokens written, where known.
+        order: By how many places the options were turned when they were shown.
     """
 
     id: str
@@ -112,6 +115,7 @@ class Prediction:
     seconds: float = 0.0
     prompt_tokens: int | None = None
     reply_tokens: int | None = None
+    order: int = 0
 
     @property
     def final(self) -> bool:
@@ -129,7 +133,7 @@ class Run:
         self._synced = monotonic()
 
     def predictions(self, part: str) -> dict[str, Prediction]:
-        """Predictions of one part so far, by sample id; the last line of a sample counts.
+        """Predictions of one part so far, by sample id, with the options in the sample's own order.
 
         Args:
             part: ``<task>.<subset>.<protocol>.<construction>``.
@@ -137,7 +141,18 @@ class Run:
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        found: dict[str, Prediction] = {}
+        return self.by_order(part).get(0, {})
+
+    def by_order(self, part: str) -> dict[int, dict[str, Prediction]]:
+        """Predictions of one part so far, by order of the options and sample id; the last line of each counts.
+
+        Args:
+            part: ``<task>.<subset>.<protocol>.<construction>``.
+
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        found: dict[int, dict[str, Prediction]] = {}
         for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl")):
             for number, line in enumerate(path.read_bytes().splitlines(), 1):
                 try:
@@ -148,7 +163,7 @@ class Run:
                     raise StoreError(
                         f"{path}, line {number}: damaged ({error}); delete the line to ask again"
                     ) from error
-                found[prediction.id] = prediction
+                found.setdefault(prediction.order, {})[prediction.id] = prediction
         return found
 
     def append(self, part: str, predictions: Iterable[Prediction], *, writer: str = "main") -> None:
@@ -168,8 +183,12 @@ class Run:
             if monotonic() - self._synced > SYNC_SECONDS:
                 self._sync()
 
-    def finish(self, scores: Mapping[str, Any]) -> Path:
-        """Write ``scores.json`` and ``checksums.txt``.
+    def finish(self, scores: Mapping[str, Any], files: Mapping[str, str] | None = None) -> Path:
+        """Write ``scores.json``, files of submissions and ``checksums.txt``.
+
+        Args:
+            scores: Entry by protocol id.
+            files: Content by name, for a server that holds private answers.
 
         Returns:
             The path of ``scores.json``.
@@ -181,9 +200,12 @@ class Run:
         with _writing(path):
             self._sync()
             _replace(path, json.dumps(scores, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-            files = sorted([self.path / "run.json", path, *(self.path / "predictions").iterdir()])
+            for name, content in (files or {}).items():
+                _replace(self.path / name, content)
+            written = [self.path / name for name in files or {}]
+            kept = sorted([self.path / "run.json", path, *written, *(self.path / "predictions").iterdir()])
             lines = [
-                f"{sha256(file.read_bytes()).hexdigest()}  {file.relative_to(self.path).as_posix()}" for file in files
+                f"{sha256(file.read_bytes()).hexdigest()}  {file.relative_to(self.path).as_posix()}" for file in kept
             ]
             _replace(self.path / "checksums.txt", "\n".join(lines) + "\n")
         return path

@@ -11,7 +11,7 @@ from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from egobench.metrics import Metric
+from egobench.metrics import Judged, Metric
 from egobench.sample import Record
 from egobench.video.sampling import FrameRule
 
@@ -103,6 +103,20 @@ Construction = Callable[[Sequence[Record], Tools], Iterable[Options | Dropped]]
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """How to tell that an answer is true of another clip too. Equal texts always are.
+
+    Attributes:
+        same: Tags of a record that together say what its answer says: where all are equal, either answer is true of
+            both clips. A record whose tags are all empty says nothing by them.
+        also: Tag that lists texts which are true of the clip beside its answer; ``""`` for none.
+    """
+
+    same: tuple[str, ...] = ()
+    also: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where a task's data comes from, so that anyone can get and check it.
 
@@ -130,12 +144,14 @@ class Subset:
         protocol: What a model is asked for.
         headline: The metric that stands for the subset.
         beside: Metrics shown beside the headline one even in short tables.
+        submission: From all samples to the files, content by name, that a server with the private answers takes.
     """
 
     name: str
     protocol: Asked
     headline: str
     beside: tuple[str, ...] = ()
+    submission: Callable[[Sequence[Judged]], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +170,9 @@ class Task:
         cluster: What a cluster is, in words, e.g. ``"video"``.
         frames: Which frames of a clip a model sees.
         headline: The construction that published rows used.
+        breakdown: Tags whose every value gets a number of its own beside the whole; a sample counts under each of its.
+        readers: Readers of constructions that need other records than those of ``read``.
+        true_of: How to tell that an answer is true of another clip too.
     """
 
     name: str
@@ -167,6 +186,9 @@ class Task:
     cluster: str
     frames: FrameRule = field(default_factory=FrameRule)
     headline: str = "official"
+    breakdown: tuple[str, ...] = ()
+    readers: Mapping[str, Reader] = field(default_factory=dict[str, Reader])
+    true_of: Truth = field(default_factory=Truth)
 
     def metrics_of(self, subset: Subset) -> dict[str, Metric]:
         """The metrics of a subset, its headline first."""

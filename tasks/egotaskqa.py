@@ -149,4 +149,5 @@ TASK = Task(
     subsets=(Subset("direct", "mcq", headline="acc"), Subset("indirect", "mcq", headline="acc")),
     cluster="recording",
     headline="paper",
+    breakdown=("reasoning_type", "structural"),
 )

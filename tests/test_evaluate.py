@@ -15,6 +15,7 @@ from egobench.errors import ModelError
 from egobench.evaluate import Result, evaluate
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.plugins import load_model
+from egobench.scoring import coverage
 from tests.conftest import ANSWERS, Navigation
 
 ID = "vln-qa/all/mcq/official/acc/generate"
@@ -192,3 +193,105 @@ def test_built_in_models_need_no_video(navigation: Navigation, tmp_path: Path) -
     result = evaluate(load_model("first-choice"), [navigation.sample_set], tmp_path / "none", tmp_path / "runs")
     # Options are turned by number % 3, so A is "left", "forward", "stop" in turn; by hand it is right 3 times in 12.
     assert result.scores[ID]["value"] == pytest.approx(3 / 12)
+
+
+class First(Eyes):
+    """Says the first letter, whatever it sees."""
+
+    def generate(self, prompts: Sequence[Prompt]) -> Sequence[Reply]:
+        self.asked += prompts
+        return [Reply("A")] * len(prompts)
+
+
+def test_a_model_that_sees_is_right_in_every_order_and_has_no_position_bias(navigation: Navigation) -> None:
+    model = Eyes()
+    result = run(navigation, model, orders=4)
+    assert result.scores[ID]["value"] == 1.0
+    every = result.scores["vln-qa/all/mcq/official/circular4/generate"]
+    assert (every["value"], every["n"], every["chance"]) == (1.0, 12, pytest.approx(0.25**4))
+    assert result.scores["vln-qa/all/mcq/official/position_bias4/generate"]["value"] == 0
+    assert len(model.asked) == 4 * 12
+    assert len({prompt.options for prompt in model.asked if prompt.question == model.asked[0].question}) >= 4
+    assert sorted({row["order"] for row in predictions(result)}) == [0, 1, 2, 3]  # type: ignore[type-var]
+
+
+def test_a_model_that_always_says_a_is_found_out(navigation: Navigation) -> None:
+    plain, scores = run(navigation, First()).scores[ID], run(navigation, First(), orders=4).scores
+    assert scores[ID]["value"] == plain["value"]
+    assert scores["vln-qa/all/mcq/official/circular4/generate"]["value"] == 0
+    # By hand: in four orders the right option stands a quarter of the time first; all answers stand there.
+    bias = scores["vln-qa/all/mcq/official/position_bias4/generate"]
+    assert bias["value"] == pytest.approx(3 / 4)
+    assert bias["positions"] == {"said": [1, 0, 0, 0], "right": [0.25] * 4}
+
+
+def test_only_the_orders_that_have_no_answer_are_asked_again(navigation: Navigation) -> None:
+    class Stumbles(Eyes):
+        def generate(self, prompts: Sequence[Prompt]) -> Sequence[Reply]:
+            if len(self.asked) >= 30:
+                raise RuntimeError("out of luck")
+            return super().generate(prompts)
+
+    whole = run(navigation, Eyes(), orders=4)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        run(navigation, Stumbles(), out="again", orders=4)
+    model = Eyes()
+    resumed = run(navigation, model, out="again", orders=4)
+    assert len(model.asked) == 48 - 30
+    assert (resumed.path / "scores.json").read_bytes() == (whole.path / "scores.json").read_bytes()
+
+
+def test_a_request_that_failed_in_one_order_counts_against_circular_accuracy_and_coverage(
+    navigation: Navigation,
+) -> None:
+    class Busy(Eyes):
+        def generate(self, prompts: Sequence[Prompt]) -> Sequence[Reply]:
+            replies = super().generate(prompts)
+            return replies if len(self.asked) % 4 else [Reply("", error="429 too many requests")]
+
+    scores = run(navigation, Busy(), orders=2).scores
+    entry = scores["vln-qa/all/mcq/official/circular2/generate"]
+    # Every fourth question is the second order of every second sample.
+    assert (entry["outcomes"]["request_error"], scores[ID]["outcomes"]["request_error"]) == (6, 0)
+    assert entry["value"] == pytest.approx(6 / 12)
+    assert coverage(scores) < 1
+
+
+class Fixed(Eyes):
+    """Gives the same log-probabilities to the options of every prompt."""
+
+    def __init__(self, logprobs: Sequence[float], tokens: Sequence[int]) -> None:
+        super().__init__()
+        self.given = OptionScores(tuple(logprobs), tuple(tokens))
+        self.forms: set[OptionForm] = set()
+
+    def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> Sequence[OptionScores]:
+        self.forms.add(form)
+        return [self.given] * len(prompts)
+
+
+def test_scores_that_are_no_numbers_are_no_answers(navigation: Navigation) -> None:
+    result = run(navigation, Fixed((float("nan"), -1, -2, -3), (1, 1, 1, 1)), method="likelihood-sum")
+    entry = result.scores["vln-qa/all/mcq/official/acc/likelihood-sum"]
+    assert (entry["outcomes"]["request_error"], entry["value"]) == (12, 0.0)
+    assert "a score is not a number" in str(predictions(result)[0]["error"])
+
+
+def test_too_few_scores_are_a_mistake_of_the_model_adapter(navigation: Navigation) -> None:
+    with pytest.raises(ModelError, match="2 scores and 2 token counts for 4 options"):
+        run(navigation, Fixed((-1, -2), (1, 1)), method="likelihood-sum")
+
+
+def test_likelihood_mean_is_the_log_probability_a_token(navigation: Navigation) -> None:
+    """EgoPlan's official rule. By hand: means -3, -2, -4, -2.5 and sums -3, -8, -4, -5, so another option wins."""
+    model = Fixed((-3, -8, -4, -5), (1, 4, 1, 2))
+    mean = predictions(run(navigation, model, method="likelihood-mean"))
+    assert model.forms == {"text"}
+    assert {(str(row["scores"]), row["choice"]) for row in mean} == {("[-3.0, -2.0, -4.0, -2.5]", 1)}
+    assert {row["choice"] for row in predictions(run(navigation, model, method="likelihood-sum"))} == {0}
+
+
+def test_tied_scores_choose_nothing_and_share_the_credit(navigation: Navigation) -> None:
+    result = run(navigation, Fixed((-1, -1, -1, -1), (1, 1, 1, 1)), method="likelihood-sum")
+    assert result.scores["vln-qa/all/mcq/official/acc/likelihood-sum"]["value"] == pytest.approx(1 / 4)
+    assert {row["choice"] for row in predictions(result)} == {None}

@@ -21,11 +21,12 @@ from egobench.commands.progress import ProgressObserver
 from egobench.commands.tables import console, run_table
 from egobench.controls import clips
 from egobench.errors import SampleSetError
-from egobench.evaluate import evaluate, plan
+from egobench.evaluate import conclude, evaluate, plan
 from egobench.model import Model
+from egobench.orders import orders_of
 from egobench.plugins import load_model
 from egobench.sampleset import SampleSet, find_sets
-from egobench.scoring import coverage, score
+from egobench.scoring import coverage
 from egobench.store import open_run, read_run, spec_from_json
 from egobench.video import ClipRequest, plan_summary
 
@@ -118,7 +119,7 @@ def dry(wanted: RunRequest, *, as_json: bool) -> None:
 def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[str, Any]:
     settings, asked, requests = wanted.settings, 0, list[ClipRequest]()
     for part in plan([sample_set], settings):
-        asked += len(part.asked)
+        asked += sum(len(orders_of(sample, part.orders)) for sample in part.asked)
         rule = frame_rule(part.task, model.info, settings)
         if rule is not None:
             shown = clips(part.samples, settings.control, settings.seed)
@@ -164,13 +165,11 @@ def rescore(path: Path, data: Path | None) -> tuple[Path, dict[str, Any]]:
         raise SampleSetError(
             f"{folder} does not hold what this run was asked: {', '.join(missing)} is missing or differs; give --data"
         )
-    settings = Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed)
+    settings = Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed, orders=spec.orders)
     asked = [SampleSet.read(sets[wanted.sha256]) for wanted in spec.sets]
-    scores: dict[str, Any] = {}
     with open_run(path.parent.parent, spec, recorded) as run:
-        for part in plan(asked, settings):
-            scores.update(score(part, run.predictions(part.name), seed=spec.seed))
-        return run.finish(scores), scores
+        scores = conclude(run, plan(asked, settings), seed=spec.seed)
+    return path / "scores.json", scores
 
 
 def environment() -> dict[str, Any]:

@@ -53,6 +53,8 @@ def run_table(scores: Scores, title: str, *, everything: bool = False) -> Table:
             n = f"{entry['n']} of {entry['n_expected']}" if entry["partial"] else str(entry["n"])
             cells = [n, percent(entry["value"]), interval(entry), percent(entry["chance"]), str(unanswered(entry))]
             table.add_row(protocol_id, *cells)
+        if everything:
+            _add_breakdown(table, entry)
     return table
 
 
@@ -94,6 +96,13 @@ def comparison_rows(runs: Mapping[str, Scores]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _add_breakdown(table: Table, entry: Mapping[str, Any]) -> None:
+    for tag, values in entry["by"].items():
+        for value, found in values.items():
+            cells = [str(found["n"]), percent(found["value"]), interval(found), percent(found["chance"])]
+            table.add_row(f"  {tag} = {value}", *cells, "")
 
 
 def _caption(runs: Sequence[Scores]) -> str:

@@ -26,12 +26,15 @@ class Judged:
         outcome: What became of it.
         scores: One number an option, higher is better; a choice scores 1 and the rest 0; ``None`` unless answered.
         reply: The reply's text, for open questions; ``""`` unless answered.
+        turned: The scores under each further order of the options, ``scores`` being the first; all of them by the
+            sample's own order. Empty where it was asked in one order.
     """
 
     sample: Sample
     outcome: Outcome
     scores: tuple[float, ...] | None = None
     reply: str = ""
+    turned: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from egobench.metrics import Judged, MeanMetric, Metric
+from egobench.orders import orders_of
 from egobench.sample import Sample
 from egobench.statistics.pairs import PairedTest, holm, paired
 
@@ -65,22 +66,29 @@ def estimate(metric: Metric, judged: Sequence[Judged], *, seed: int = 0) -> Esti
     return bootstrapped(lambda picked: compute([ordered[position] for position in picked]), clusters, seed=seed)
 
 
-def chance(metric: Metric, samples: Sequence[Sample]) -> float | None:
+def chance(metric: Metric, samples: Sequence[Sample], *, orders: int = 1) -> float | None:
     """What a model gets that gives all options of a sample the same score.
 
     Args:
         metric: The metric.
         samples: At least one.
+        orders: Orders of its options that every sample is asked in.
 
     Returns:
         The expected value; ``None`` for open questions and for samples without public answers.
     """
     if metric.protocol != "mcq" or any(sample.target is None for sample in samples):
         return None
-    tied = [Judged(sample, "answered", (0.0,) * len(sample.options)) for sample in samples]
+    tied = [_tied(sample, orders) for sample in samples]
     if isinstance(metric, MeanMetric):
         return math.fsum(map(metric.value, tied)) / len(tied)
     return metric.value(tied)
+
+
+def _tied(sample: Sample, orders: int) -> Judged:
+    further = len(orders_of(sample, orders)) - 1
+    scores = (0.0,) * len(sample.options)
+    return Judged(sample, "answered", scores, turned=(scores,) * further)
 
 
 __all__ = ["Estimate", "PairedTest", "chance", "estimate", "holm", "paired"]

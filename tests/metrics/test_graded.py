@@ -31,9 +31,9 @@ def published_ndcg(scores: np.ndarray, relevance: np.ndarray) -> float:
     cut = int(sum(relevance > 0))
 
     def dcg(ranked: np.ndarray) -> float:
-        return sum(r / np.log2(k + 1) for k, r in enumerate(ranked[:cut], 1))
+        return float(sum(r / np.log2(k + 1) for k, r in enumerate(ranked[:cut], 1)))
 
-    return float(dcg(relevance[np.argsort(-scores, kind="stable")]) / dcg(np.sort(relevance)[::-1]))
+    return dcg(relevance[np.argsort(-scores, kind="stable")]) / dcg(np.sort(relevance)[::-1])
 
 
 def graded(rng: np.random.Generator, queries: int, gallery: int) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""What several orders of the options show: right answers that stay right, and positions that are said too often."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from egobench.metrics import Judged, MeanMetric, SetMetric
+from egobench.metrics.accuracy import accuracy
+from egobench.orders import shown_at
+
+
+def positions(judged: Sequence[Judged]) -> tuple[list[float], list[float]]:
+    """How often each position was said, and how often the right option stood there, over all answers.
+
+    Args:
+        judged: Samples with their scores in every order; tied top scores share.
+
+    Returns:
+        Twice a share of the answers for each position; both sum to 1. Empty where nothing was answered.
+    """
+    said: dict[int, float] = defaultdict(float)
+    stood: dict[int, float] = defaultdict(float)
+    answers = 0
+    for one in judged:
+        if one.outcome != "answered" or one.scores is None or one.sample.target is None:
+            continue
+        n_options = len(one.scores)
+        for order, scores in enumerate((one.scores, *one.turned)):
+            top = max(scores)
+            answers += 1
+            stood[shown_at(one.sample.target, order, n_options)] += 1
+            for position, score in enumerate(scores):
+                said[shown_at(position, order, n_options)] += (score == top) / scores.count(top)
+    length = range(max(said, default=-1) + 1)
+    return [said[position] / answers for position in length], [stood[position] / answers for position in length]
+
+
+def _right_in_all(judged: Judged) -> float:
+    return math.prod(accuracy.value(replace(judged, scores=scores)) for scores in (judged.scores, *judged.turned))
+
+
+def _bias(judged: Sequence[Judged]) -> float:
+    return math.fsum(abs(one - other) for one, other in zip(*positions(judged), strict=True)) / 2
+
+
+circular = MeanMetric("mcq", _right_in_all)
+"""Circular accuracy: whether the sample is right in every order; tied top scores share, order by order."""
+
+position_bias = SetMetric("mcq", _bias)
+"""The least share of answers that would have to be given at other positions to fall where the right options stood.
+
+Half the sum of how far, position by position, the share of answers is from the share of right options: 0 where every
+position is said as often as it is right, (n - 1) / n for a model that says one letter in all n orders. Of answered
+samples alone.
+"""
