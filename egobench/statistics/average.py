@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from egobench.statistics.resampling import REPLICATES, Column, Resampled, draw
+from egobench.statistics.resampling import REPLICATES, Column, Influence, Resampled, draw
 
 
 def average(columns: Sequence[Column], *, seed: int = 0) -> Resampled:
@@ -25,10 +25,7 @@ def average(columns: Sequence[Column], *, seed: int = 0) -> Resampled:
     Raises:
         ValueError: If there is no column, or they have different numbers of runs.
     """
-    if len({len(column.runs) for column in columns}) != 1:
-        raise ValueError(f"{len(columns)} columns with different runs; expected at least one, all of the same runs")
-    names = sorted({name for column in columns for name in column.clusters})
-    places = [np.searchsorted(names, column.clusters) for column in columns]
+    names, places = _shared(columns)
     values = np.mean([column.values() for column in columns], axis=0)
     n, fewest = sum(len(column.samples) for column in columns), min(len(column.clusters) for column in columns)
     if fewest < 2:
@@ -39,3 +36,29 @@ def average(columns: Sequence[Column], *, seed: int = 0) -> Resampled:
         drawn[missing] = draw(len(names), int(missing.sum()), rng)
     replicates = [column.replicates(drawn[:, place]) for column, place in zip(columns, places, strict=True)]
     return Resampled(values, np.mean(replicates, axis=0), n, fewest)
+
+
+def average_influence(columns: Sequence[Column]) -> Influence:
+    """What each video adds to the plain mean of several numbers, for rank sets of the average.
+
+    Args:
+        columns: As of :func:`average`.
+
+    Raises:
+        ValueError: If there is no column, or they have different numbers of runs.
+    """
+    names, places = _shared(columns)
+    parts = [column.influence() for column in columns]
+    each, shares = np.zeros((len(names), len(parts[0].values))), np.zeros(len(names))
+    for part, place in zip(parts, places, strict=True):
+        each[place] += part.each / len(parts)
+        shares[place] += part.shares / len(parts)
+    return Influence(np.mean([part.values for part in parts], axis=0), each, shares)
+
+
+def _shared(columns: Sequence[Column]) -> tuple[list[str], list[np.ndarray]]:
+    """All videos by name, and where each column's are among them."""
+    if len({len(column.runs) for column in columns}) != 1:
+        raise ValueError(f"{len(columns)} columns with different runs; expected at least one, all of the same runs")
+    names = sorted({name for column in columns for name in column.clusters})
+    return names, [np.searchsorted(names, column.clusters) for column in columns]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 from egobench.statistics.clustered import EXACT, LEVEL
-from egobench.statistics.resampling import Resampled
+from egobench.statistics.resampling import REPLICATES, Influence
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +27,63 @@ class RankSet:
         return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
 
 
-def rank_sets(found: Resampled) -> list[RankSet]:
+def rank_sets(found: Influence, *, seed: int = 0) -> list[RankSet]:
     """Rank sets that are right together in 95 % of all cases.
 
-    All pairs of runs are compared at once: a pair is apart if its difference is more standard errors away from 0 than
-    the 95 % quantile, over the replicates, of the largest deviation that any pair has from its own difference
-    (max-T; Mogstad, Romano, Shaikh and Wilhelm 2024, one step). The quantile is widened by t(C - 1) over normal, so
-    that few clusters count as few. Pairs without an error are apart if the sign test of the clusters says so after
+    All pairs of runs are compared at once: a pair is apart if the size of its clustered t is above the 95 % quantile of
+    the largest t of any pair in a bootstrap that all pairs share (max-T; Mogstad, Romano, Shaikh and Wilhelm 2024, one
+    step). In each replicate the sign of every cluster's influence is drawn anew and errors are computed again (wild
+    cluster bootstrap-t of Cameron, Gelbach and Miller 2008), which holds the level with ten clusters too; drawing the
+    clusters themselves does not. Pairs without an error are apart if the sign test of the clusters says so after
     division by the number of pairs.
 
     Args:
         found: A number of at least one run, higher is better.
+        seed: Of the bootstrap.
 
     Returns:
         One a run.
     """
-    n_runs = len(found.values)
+    n_clusters, n_runs = found.each.shape
     first, second = np.triu_indices(n_runs, 1)
+    effect = found.values[first] - found.values[second]
+    squares = ((found.each[:, first] - found.each[:, second]) ** 2).sum(axis=0)
+    known = squares > EXACT**2
+    apart = (np.abs(effect) > EXACT) & (2 * 0.5**n_clusters <= (1 - LEVEL) / max(1, len(first)))
+    if known.any() and n_clusters > 1:
+        pairs = (first[known], second[known])
+        critical = np.quantile(_largest_t(found, pairs, squares[known], seed), LEVEL, method="higher")
+        apart[known] = np.abs(effect[known]) > critical * np.sqrt(squares[known] * n_clusters / (n_clusters - 1))
     better = np.zeros((n_runs, n_runs), bool)
-    if len(first) and found.clusters > 1:
-        effect = found.values[first] - found.values[second]
-        deviations = found.replicates[:, first] - found.replicates[:, second] - effect
-        se = deviations.std(axis=0, ddof=1)
-        known = se > EXACT
-        apart = ~known & (np.abs(effect) > EXACT) & (2 * 0.5**found.clusters <= (1 - LEVEL) / len(first))
-        if known.any():
-            largest = np.abs(deviations[:, known] / se[known]).max(axis=1)
-            tail = (1 + LEVEL) / 2
-            widened = float(stdtrit(found.clusters - 1, tail) / ndtri(tail))
-            critical = float(np.quantile(largest, LEVEL, method="higher")) * widened
-            apart[known] = np.abs(effect[known]) > critical * se[known]
-        better[first, second] = apart & (effect > 0)
-        better[second, first] = apart & (effect < 0)
+    better[first, second] = apart & (effect > 0)
+    better[second, first] = apart & (effect < 0)
     above, below = better.sum(axis=0), better.sum(axis=1)
     return [RankSet(int(1 + above[run]), int(n_runs - below[run])) for run in range(n_runs)]
+
+
+def _largest_t(found: Influence, pairs: tuple[np.ndarray, np.ndarray], squares: np.ndarray, seed: int) -> np.ndarray:
+    """The size of the largest t of any pair when the clusters' signs are random.
+
+    With signs e, influences u and shares s, the difference is ``d = sum_c e_c u_c`` and its squared error
+    ``C / (C - 1) sum_c (e_c u_c - s_c d)^2``.
+
+    Args:
+        found: Influences of the runs.
+        pairs: First and second run of each pair, twice ``(n_pairs,)``.
+        squares: ``(n_pairs,)``, sum of the squared influences of each pair.
+        seed: Of the signs.
+
+    Returns:
+        ``(n_replicates,)``; infinite where some pair's error vanishes.
+    """
+    first, second = pairs
+    n_clusters = len(found.shares)
+    signs = 2.0 * np.random.default_rng(seed).integers(2, size=(REPLICATES, n_clusters), dtype=np.int8) - 1
+    runs, crossed = signs @ found.each, signs @ (found.each * found.shares[:, None])
+    difference = runs[:, first] - runs[:, second]
+    left = squares - 2 * difference * (crossed[:, first] - crossed[:, second])
+    left += difference**2 * (found.shares**2).sum()
+    with np.errstate(divide="ignore"):
+        t_squared = difference**2 / np.maximum(left, 0)
+    largest: np.ndarray = np.sqrt(t_squared.max(axis=1) * (n_clusters - 1) / n_clusters)
+    return largest

@@ -50,6 +50,22 @@ class Resampled:
 
 
 @dataclass(frozen=True, slots=True)
+class Influence:
+    """What each cluster adds to a number of several runs, to first order.
+
+    Attributes:
+        values: ``(n_runs,)``.
+        each: ``(n_clusters, n_runs)``, columns sum to 0; for a mean ``sum_{i in c} (x_i - mean) / n``. The squared
+            error of a run is C / (C - 1) times the sum of the squares of its column.
+        shares: ``(n_clusters,)``, share of each cluster in the samples; sums to 1.
+    """
+
+    values: np.ndarray
+    each: np.ndarray
+    shares: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A number of several runs that were asked the same samples; made by :func:`column`.
 
@@ -97,6 +113,20 @@ class Column:
         """The number of each run under a resampling of its clusters."""
         drawn = draw(len(self.clusters), REPLICATES, np.random.default_rng(seed))
         return Resampled(self.values(), self.replicates(drawn), len(self.samples), len(self.clusters))
+
+    def influence(self) -> Influence:
+        """What each cluster adds; by leaving it out where the metric is one of all samples at once."""
+        values, shares, starts = self.values(), self.sizes / self.sizes.sum(), np.cumsum(self.sizes) - self.sizes
+        if isinstance(self.metric, MeanMetric):
+            return Influence(values, np.add.reduceat(self.each - values, starts, axis=0) / len(self.samples), shares)
+        if len(self.sizes) < 2:
+            return Influence(values, np.zeros((1, len(values))), shares)
+        rest = [
+            [self.metric.value(run[:start] + run[start + size :]) for run in self.runs]
+            for start, size in zip(starts.tolist(), self.sizes.tolist(), strict=True)
+        ]
+        each = (values - np.array(rest)) * (1 - shares[:, None])
+        return Influence(values, each - shares[:, None] * each.sum(axis=0), shares)
 
     def paired(self, first: int, second: int, resampled: Resampled) -> PairedTest:
         """One run against another: clustered t of the samples' differences, or of the resampled number without them."""
