@@ -17,6 +17,11 @@ SHORTEST: Final = 20.0
 LONGEST: Final = 60.0
 ATTEMPTS: Final = 1000
 WALK_FPS: Final = 6.0
+SHARES: Final = (0.28, 0.44, 0.49, 0.63, 0.77, 0.82, 0.97)
+"""Shares of a walk when the wearer has arrived, looks to one side, turns from it, is back, the same for the other side.
+
+Turns take several frames at ``WALK_FPS``, so that they tell left from right.
+"""
 MOVES: Final = {
     "left": "Turn left and move forward",
     "ahead": "Move forward",
@@ -98,7 +103,7 @@ def walks(seed: int, split: Split, groups: int, first: int) -> Iterator[Episode]
 
 def _walk(rng: Random, colour: str, side: str, split: Split, number: int) -> Episode:
     """A walk whose sought door is left, ahead (far or near) or right."""
-    seconds = round(rng.uniform(3.2, 4.6), 1)
+    seconds = round(rng.uniform(3.6, 5.0), 1)
     sought = "ahead" if side == "near" else side
     others = rng.sample([name for name in COLOURS if name != colour], 2)
     colours = {way: colour if way == sought else others.pop() for way in DOORWAYS}
@@ -108,13 +113,12 @@ def _walk(rng: Random, colour: str, side: str, split: Split, number: int) -> Epi
     things = [Thing(f"door-{way}", "door", colours[way]) for way in DOORWAYS]
     changes = [Change(0.0, thing.id, "place", fixture.id) for thing, fixture in zip(things, fixtures, strict=True)]
     changes += [Change(0.0, "wearer", "room", HALL), Change(0.0, "wearer", "facing", f"{HALL}/ahead")]
-    arrival = round(seconds * 0.45, 2)
+    arrival = round(seconds * SHARES[0], 2)
     changes += [Change(0.0, "wearer", "distance", 1.0), Change(arrival, "wearer", "distance", round(distance, 3))]
     looks = rng.sample([DOORWAYS["left"], DOORWAYS["right"]], 2)
-    shares = (0.45, 0.52, 0.60, 0.72, 0.80, 0.90)
-    headings = (0.0, looks[0], looks[0], looks[1], looks[1], 0.0)
+    headings = (0.0, looks[0], looks[0], 0.0, looks[1], looks[1], 0.0)
     gaze = [(0.0, 0.0, 0.0)]
-    gaze += [(round(seconds * share, 3), heading, 0.0) for share, heading in zip(shares, headings, strict=True)]
+    gaze += [(round(seconds * share, 3), heading, 0.0) for share, heading in zip(SHARES, headings, strict=True)]
     return Episode(
         number, "walk", split, f"walk to the {colour} door", seconds, WALK_FPS, tuple(things), tuple(fixtures), (),
         tuple(changes), tuple(gaze), {"instruction": f"Walk to the {colour} door and stop in front of it."},
