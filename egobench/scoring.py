@@ -143,9 +143,13 @@ def entry(
 
 
 def submission(part: Part, answers: Mapping[int, Mapping[str, Prediction]]) -> Mapping[str, str]:
-    """Files for a server that holds the private answers of a part, content by name; most parts have none."""
-    made = part.subset.submission
-    return made(judge(part.asked, answers.get(0, {}))) if made else {}
+    """Files for whoever holds the private answers of a part, content by name; nothing where all answers are public."""
+    made = part.task.submission
+    return made(judge(part.asked, answers.get(0, {}))) if made and _private(part.samples) else {}
+
+
+def _private(samples: Sequence[Sample]) -> int:
+    return sum(sample.target is None for sample in samples)
 
 
 def _by(tag: str, metric: Metric, judged: Sequence[Judged], seed: int) -> dict[str, dict[str, Any]]:
@@ -174,9 +178,10 @@ def _attempt(metric: Metric, judged: Sequence[Judged], seed: int) -> tuple[Estim
     """An estimate, or why there is none: a metric whose package is not installed must not cost the others."""
     if not judged:
         return None, "no sample"
-    private = sum(each.sample.target is None for each in judged) if metric.protocol == "mcq" else 0
+    private = _private([each.sample for each in judged]) if metric.protocol == "mcq" else 0
     if private:
-        return None, f"unscored: the answers of {private} of {len(judged)} samples are private"
+        missing = sum(each.choice is None for each in judged)
+        return None, f"unscored: the answers of {private} of {len(judged)} samples are private; {missing} have no reply"
     try:
         return estimate(metric, judged, seed=seed), None
     except ModelError as error:

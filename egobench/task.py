@@ -144,14 +144,12 @@ class Subset:
         protocol: What a model is asked for.
         headline: The metric that stands for the subset.
         beside: Metrics shown beside the headline one even in short tables.
-        submission: From all samples to the files, content by name, that a server with the private answers takes.
     """
 
     name: str
     protocol: Asked
     headline: str
     beside: tuple[str, ...] = ()
-    submission: Callable[[Sequence[Judged]], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +170,7 @@ class Task:
         headline: The construction that published rows used.
         breakdown: Tags whose every value gets a number of its own beside the whole; a sample counts under each of its.
         readers: Readers of constructions that need other records than those of ``read``.
+        submission: From the samples of a set with private answers to the files that their owner takes, by name.
         true_of: How to tell that an answer is true of another clip too.
     """
 
@@ -188,6 +187,7 @@ class Task:
     headline: str = "official"
     breakdown: tuple[str, ...] = ()
     readers: Mapping[str, Reader] = field(default_factory=dict[str, Reader])
+    submission: Callable[[Sequence[Judged]], Mapping[str, str]] | None = None
     true_of: Truth = field(default_factory=Truth)
 
     def metrics_of(self, subset: Subset) -> dict[str, Metric]:

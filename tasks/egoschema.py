@@ -8,6 +8,7 @@ Quirks:
 
 * The keys of the options hold a blank: ``"option 0"``.
 * 500 of 5,031 labels are public; only those questions become samples, so a score here is never one of the full set.
+  The construction ``full`` has all questions; a run of it is unscored and writes what the authors' server takes.
 * The order of options changed between releases: results are kept by ``q_uid`` and option text, never by an old index.
 * 811 stretches of Ego4D are shared by two questions, 128 by three; the cluster is the Ego4D video.
 * One of the 500 questions has an option twice.
@@ -15,7 +16,8 @@ Quirks:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -23,6 +25,7 @@ from pydantic import Field
 from egobench.annotations import Annotations, FieldError, Row
 from egobench.distractors import official
 from egobench.fields import Id, Seconds, Text, stretch
+from egobench.metrics import Judged
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
 from egobench.task import Source, Subset, Task
@@ -73,28 +76,24 @@ class Origin(Row):
     ending_sec: Seconds
 
 
-def read(annotations: Annotations) -> Iterator[Record]:
-    """The questions whose label is public; how many others there are is noted among the dropped."""
+def read_all(annotations: Annotations) -> Iterator[Record]:
+    """All questions, those without a public label without an answer."""
     path, rows = annotations.json_rows("subset_answers.json", key="q_uid", value="answer")
     labels = annotations.table(path, rows, Label, lambda label: label.q_uid)
     path, rows = annotations.json_rows("uid_to_ego4d.json", key="q_uid")
     origins = annotations.table(path, rows, Origin, lambda origin: origin.q_uid)
-    unlabelled: list[str] = []
 
-    def record(row: Question) -> Record | None:
-        if row.q_uid not in labels:
-            unlabelled.append(row.q_uid)
-            return None
+    def record(row: Question) -> Record:
         if row.q_uid not in origins:
             raise FieldError("q_uid", f"{row.q_uid!r} is not in uid_to_ego4d.json, which names its source video")
         origin = origins[row.q_uid]
         stretch(origin.video_uid, origin.starting_sec, origin.ending_sec, field="ending_sec")
-        target = labels[row.q_uid].answer
+        target = labels[row.q_uid].answer if row.q_uid in labels else None
         return Record(
             id=row.q_uid,
             clip=Clip(f"{row.q_uid}.mp4"),
             question=row.question,
-            answer=row.options[target],
+            answer="" if target is None else row.options[target],
             cluster=origin.video_uid,
             options=row.options,
             target=target,
@@ -102,8 +101,22 @@ def read(annotations: Annotations) -> Iterator[Record]:
 
     path, rows = annotations.json_rows("questions.json")
     yield from annotations.records(path, rows, Question, record)
-    if unlabelled:
-        annotations.drop(f"{len(unlabelled)} of {len(rows)} questions", "no public label")
+
+
+def read(annotations: Annotations) -> Iterator[Record]:
+    """The questions whose label is public; how many others there are is noted among the dropped."""
+    records = list(read_all(annotations))
+    public = [record for record in records if record.target is not None]
+    yield from public
+    if len(public) < len(records):
+        annotations.drop(f"{len(records) - len(public)} of {len(records)} questions", "no public label")
+
+
+def submission(judged: Sequence[Judged]) -> dict[str, str]:
+    """The options chosen, as the validation server and as Kaggle take them; what was not answered is left out."""
+    chosen = {one.sample.id: one.choice for one in judged if one.choice is not None}
+    lines = "".join(f"{q_uid},{choice}\n" for q_uid, choice in chosen.items())
+    return {"submission.json": json.dumps(chosen, indent=1) + "\n", "submission.csv": f"q_uid,answer\n{lines}"}
 
 
 TASK = Task(
@@ -112,8 +125,10 @@ TASK = Task(
     skill="reasoning over three minutes",
     source=SOURCE,
     read=read,
-    constructions={"official": official()},
+    constructions={"official": official(), "full": official()},
     metrics={"acc": accuracy},
     subsets=(Subset("all", "mcq", headline="acc"),),
     cluster="Ego4D video",
+    readers={"full": read_all},
+    submission=submission,
 )

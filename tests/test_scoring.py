@@ -56,7 +56,7 @@ def test_one_private_answer_leaves_the_set_unscored_and_counted(navigation: Navi
     work = part(navigation)
     hidden = (replace(work.samples[0], target=None, answer=""), *work.samples[1:])
     entry = dict(score(replace(work, samples=hidden, asked=hidden), {0: answers(work, "1111")}, seed=0))[ID]
-    assert entry["problem"] == "unscored: the answers of 1 of 4 samples are private"
+    assert entry["problem"] == "unscored: the answers of 1 of 4 samples are private; 0 have no reply"
     assert (entry["value"], entry["chance"], entry["outcomes"]["answered"]) == (None, None, 4)
 
 

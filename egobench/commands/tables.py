@@ -108,4 +108,10 @@ def _add_breakdown(table: Table, entry: Mapping[str, Any]) -> None:
 def _caption(runs: Sequence[Scores]) -> str:
     entries = [entry for scores in runs for entry in scores.values()]
     partial = "PARTIAL: not all samples were asked. " if any(entry["partial"] for entry in entries) else ""
-    return f"{partial}Scores x 100, 95 % intervals clustered by source video."
+    problems = [
+        f"\n{protocol_id}: {entry['problem']}."
+        for scores in runs
+        for protocol_id, entry in scores.items()
+        if entry["shown"] and entry["problem"]
+    ]
+    return f"{partial}Scores x 100, 95 % intervals clustered by source video.{''.join(problems)}"

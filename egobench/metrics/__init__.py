@@ -36,6 +36,14 @@ class Judged:
     reply: str = ""
     turned: tuple[tuple[float, ...], ...] = ()
 
+    @property
+    def choice(self) -> int | None:
+        """Position of the option with the top score; ``None`` where there is none or a tie."""
+        if self.outcome != "answered" or self.scores is None:
+            return None
+        top = max(self.scores)
+        return self.scores.index(top) if self.scores.count(top) == 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class MeanMetric:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from egobench.annotations import Annotations
+from egobench.asking import Settings
+from egobench.build import build
 from egobench.errors import AnnotationFileError, RecordError
-from egobench.plugins import load_task
+from egobench.evaluate import evaluate
+from egobench.model import ModelInfo, Prompt, Reply
+from egobench.plugins import load_model, load_task
 from egobench.sample import Clip, Record
+from egobench.sampleset import SampleSet
+from tests.conftest import NoEmbedder
 from tests.tasks.official_files import egoschema, write
 
 
@@ -47,3 +55,56 @@ def test_the_file_of_source_videos_is_asked_for(tmp_path: Path) -> None:
     del files["uid_to_ego4d.json"]
     with pytest.raises(AnnotationFileError, match=r"no file uid_to_ego4d\.json"):
         list(load_task("egoschema").read(Annotations(write(tmp_path, files))))
+
+
+def full(folder: Path) -> SampleSet:
+    return build(load_task("egoschema"), Annotations(write(folder, egoschema())), NoEmbedder(), construction="full")
+
+
+class Third:
+    """Says C to all but one question, which it declines."""
+
+    info = ModelInfo("third", "1")
+
+    def generate(self, prompts: Sequence[Prompt]) -> Sequence[Reply]:
+        return [Reply("I cannot tell." if "first" in prompt.question else "C") for prompt in prompts]
+
+
+def test_the_full_set_has_every_question_and_only_public_answers(tmp_path: Path) -> None:
+    held = full(tmp_path)
+    assert [(sample.id, sample.target, sample.answer) for sample in held.samples] == [
+        ("0074f737", 3, "C does thing 3 of 0074f737."),
+        ("00b9a0de", None, ""),
+        ("00f93e1e", 0, "C does thing 0 of 00f93e1e."),
+    ]
+    assert (held.name, held.manifest.dropped, held.manifest.chance) == ("egoschema/full", (), {})
+
+
+def test_a_run_of_the_full_set_is_unscored_and_writes_what_was_chosen(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    model = load_model("first-choice")
+    result = evaluate(model, [full(tmp_path / "a")], videos, tmp_path / "runs")
+    entry = result.scores["egoschema/all/mcq/full/acc/generate"]
+    assert (entry["value"], entry["n"], entry["low"], entry["chance"]) == (None, 3, None, None)
+    assert json.loads((result.path / "submission.json").read_text()) == {"0074f737": 0, "00b9a0de": 0, "00f93e1e": 0}
+    listed = (result.path / "checksums.txt").read_text()
+    assert "submission.json" in listed
+    assert "submission.csv" in listed
+
+
+def test_a_question_without_a_reply_is_missing_from_the_submission_and_counted(tmp_path: Path) -> None:
+    """The label of the declined question is public, and is not put in its place."""
+    blind = Settings(control="blind")
+    result = evaluate(Third(), [full(tmp_path / "a")], tmp_path, tmp_path / "runs", blind)
+    assert json.loads((result.path / "submission.json").read_text()) == {"0074f737": 2, "00b9a0de": 2}
+    assert (result.path / "submission.csv").read_text() == "q_uid,answer\n0074f737,2\n00b9a0de,2\n"
+    entry = result.scores["egoschema/all/mcq/full/acc/generate/blind"]
+    assert entry["problem"] == "unscored: the answers of 1 of 3 samples are private; 1 have no reply"
+    assert entry["outcomes"]["refused"] == 1
+
+
+def test_a_run_of_the_labelled_questions_writes_no_submission(tmp_path: Path) -> None:
+    labelled = build(load_task("egoschema"), Annotations(write(tmp_path / "a", egoschema())), NoEmbedder())
+    result = evaluate(load_model("first-choice"), [labelled], tmp_path, tmp_path / "runs")
+    assert result.scores["egoschema/all/mcq/official/acc/generate"]["n"] == 2
+    assert not (result.path / "submission.json").exists()
