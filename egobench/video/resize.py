@@ -45,10 +45,11 @@ def _torch() -> Resizer:
     from torch.nn.functional import interpolate  # noqa: PLC0415
 
     def apply(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-        # With its own leading axis the array counts as channels-last: nothing is copied, and torch starts no threads.
-        planes = torch.from_numpy(pixels[None]).permute(0, 3, 1, 2)
-        small: np.ndarray = interpolate(planes, size=(height, width), mode="bicubic", antialias=True)[0].numpy()
-        return np.stack(list(small), axis=-1)
+        # Unsqueezed by torch, not by numpy, it counts as channels-last: nothing is copied and no thread is started.
+        planes = torch.from_numpy(pixels).unsqueeze(0).permute(0, 3, 1, 2)
+        small = interpolate(planes, size=(height, width), mode="bicubic", antialias=True)
+        result: np.ndarray = small.permute(0, 2, 3, 1)[0].numpy()
+        return np.ascontiguousarray(result)
 
     return Resizer(f"torch bicubic antialias uint8 {torch.__version__.partition('+')[0]}", apply)
 
