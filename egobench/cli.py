@@ -156,8 +156,7 @@ def run(
 
     options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
     settings = Settings(method, control, prompt, frames, limit, seed, batch_size, workers, orders=orders)
-    names = tuple(name.strip() for name in tasks.split(",")) if tasks else None
-    wanted = RunRequest(model, options, data, names, construction, videos, out, settings)
+    wanted = RunRequest(model, options, data, _names(tasks), construction, videos, out, settings)
     if dry_run:
         dry(wanted, as_json=as_json)
     elif go(wanted, as_json=as_json) < min_coverage:
@@ -183,6 +182,27 @@ def score(
 
     path, scores = rescore(run, data)
     _show(scores) if as_json else console().print(run_table(scores, str(path), everything=everything))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders; the first is compared with each of the others.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of their sample sets, if they have moved.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every metric, not the headline ones only.")] = False,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare runs over the same samples: paired differences, tests, rank sets; a run and its control give its gain.
+
+    Example: egobench compare runs/hf/0123456789ab runs/random/ba9876543210
+    """
+    from egobench.commands.comparing import comparison_json, comparison_tables
+    from egobench.commands.tables import console
+    from egobench.comparison import compare as compare_runs
+
+    found = compare_runs(runs, data, tasks=_names(tasks), everything=everything, seed=seed)
+    _show(comparison_json(found)) if as_json else console().print(comparison_tables(found))
 
 
 @app.command()
@@ -213,6 +233,10 @@ def new(
 
     for path in new_plugin(kind, name, out):
         typer.echo(path)
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in listed.split(",")) if listed else None
 
 
 def _given(key: str, value: str | None) -> list[str]:

@@ -10,13 +10,13 @@ from typing import Any
 from egobench import __version__
 from egobench.asking import Asking, Observer, Settings, Silent, ask, frame_rule
 from egobench.controls import limited
-from egobench.errors import ModelError
+from egobench.errors import ModelError, SampleSetError
 from egobench.model import Method, Model, ModelInfo, ScoresOptions
 from egobench.plugins import load_task
 from egobench.prompts import prompt_hash
-from egobench.sampleset import SampleSet
+from egobench.sampleset import SampleSet, find_sets
 from egobench.scoring import Part, score, submission
-from egobench.store import Run, RunSpec, SetRef, open_run
+from egobench.store import Run, RunSpec, SetRef, open_run, read_run, spec_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,41 @@ def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
             if samples:
                 parts.append(Part(task, sample_set, subset, samples, asked, method, settings.control, orders))
     return parts
+
+
+def settings_of(spec: RunSpec) -> Settings:
+    """What decides the parts of a run that was made before."""
+    return Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed, orders=spec.orders)
+
+
+def sets_of(path: Path, data: Path | None = None, tasks: Sequence[str] | None = None) -> list[SampleSet]:
+    """The sample sets that a run was asked.
+
+    Args:
+        path: The run folder.
+        data: Folder of sample sets; ``None`` for where they were when it ran.
+        tasks: Only those of these tasks; ``None`` for all.
+
+    Returns:
+        In the order of the spec.
+
+    Raises:
+        StoreError: If the folder holds no run, or one of another version.
+        SampleSetError: If a sample set is gone or is not the one that was asked.
+    """
+    held, recorded = read_run(path)
+    asked = [one for one in spec_from_json(held).sets if tasks is None or one.task in tasks]
+    if data is None and "data" not in recorded:
+        raise SampleSetError(f"{path} does not say where its sample sets are; give --data")
+    folder = data or Path(recorded["data"])
+    found = [SampleSet.read(one) for one in find_sets(folder)]
+    sets = {one.manifest.samples_sha256: one for one in found}
+    missing = [f"{one.task}/{one.construction}" for one in asked if one.sha256 not in sets]
+    if missing:
+        raise SampleSetError(
+            f"{folder} does not hold what {path} was asked: {', '.join(missing)} is missing or differs; give --data"
+        )
+    return [sets[one.sha256] for one in asked]
 
 
 def run_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunSpec:

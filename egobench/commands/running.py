@@ -20,8 +20,7 @@ from egobench.asking import Settings, clip_requests, frame_rule
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.tables import console, run_table
 from egobench.controls import clips
-from egobench.errors import SampleSetError
-from egobench.evaluate import conclude, evaluate, plan
+from egobench.evaluate import conclude, evaluate, plan, sets_of, settings_of
 from egobench.model import Model
 from egobench.orders import orders_of
 from egobench.plugins import load_model
@@ -158,17 +157,9 @@ def rescore(path: Path, data: Path | None) -> tuple[Path, dict[str, Any]]:
     """
     held, recorded = read_run(path)
     spec = spec_from_json(held)
-    folder = data or Path(recorded["data"])
-    sets = {SampleSet.read(found).manifest.samples_sha256: found for found in find_sets(folder)}
-    missing = [f"{wanted.task}/{wanted.construction}" for wanted in spec.sets if wanted.sha256 not in sets]
-    if missing:
-        raise SampleSetError(
-            f"{folder} does not hold what this run was asked: {', '.join(missing)} is missing or differs; give --data"
-        )
-    settings = Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed, orders=spec.orders)
-    asked = [SampleSet.read(sets[wanted.sha256]) for wanted in spec.sets]
+    parts = plan(sets_of(path, data), settings_of(spec))
     with open_run(path.parent.parent, spec, recorded) as run:
-        scores = conclude(run, plan(asked, settings), seed=spec.seed)
+        scores = conclude(run, parts, seed=spec.seed)
     return path / "scores.json", scores
 
 

@@ -128,10 +128,21 @@ class Column:
         each = (values - np.array(rest)) * (1 - shares[:, None])
         return Influence(values, each - shares[:, None] * each.sum(axis=0), shares)
 
-    def paired(self, first: int, second: int, resampled: Resampled) -> PairedTest:
-        """One run against another: clustered t of the samples' differences, or of the resampled number without them."""
-        if isinstance(self.metric, SetMetric):
-            return resampled.difference(first, second)
+    @property
+    def at_once(self) -> bool:
+        """Whether the metric is one of all samples at once, so that its errors come from resampling."""
+        return isinstance(self.metric, SetMetric)
+
+    def paired(self, first: int, second: int, resampled: Resampled | None = None) -> PairedTest:
+        """One run against another: clustered t of the samples' differences, or of the number resampled.
+
+        Args:
+            first: Place of a run.
+            second: Place of another.
+            resampled: :meth:`resampled`, where the metric is one of all samples at once and it was computed before.
+        """
+        if self.at_once:
+            return (resampled or self.resampled()).difference(first, second)
         clusters = [sample.cluster for sample in self.samples]
         return paired(self.each[:, first].tolist(), self.each[:, second].tolist(), clusters)
 
