@@ -24,11 +24,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Row
-from egobench.distractors import nearest, official
+from egobench.distractors import anywhere, nearest, official, shared_sets
 from egobench.fields import Id, Integers, Text, stretch
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Record
-from egobench.task import Source, Subset, Task
+from egobench.task import Source, Subset, Task, Truth
 
 QUESTIONS = "egomcq.json"
 
@@ -46,6 +46,8 @@ CLEANING = 1
 """Version of :func:`clean`, noted in the manifest."""
 
 SUBSETS = {1: "inter", 2: "intra"}
+
+TRUE_OF = Truth(same=("verb", "noun"))
 
 
 class Choice(Row):
@@ -117,15 +119,25 @@ def read(annotations: Annotations) -> Iterator[Record]:
     yield from annotations.records(path, rows, Question, record)
 
 
+def own_video(record: Record) -> str:
+    """What an intra-video question shares with those that make its options: its video."""
+    return record.clip.video if record.subset == "intra" else ""
+
+
 TASK = Task(
     name="egomcq",
     version=1,
     skill="video-text alignment",
     source=SOURCE,
     read=read,
-    constructions={"official": official(), "paper": nearest(10)},
+    constructions={
+        "official": official(),
+        "paper": nearest(10),
+        "debiased": shared_sets(10, true_of=TRUE_OF, within=(own_video, anywhere)),
+    },
     metrics={"acc": accuracy},
     subsets=(Subset("inter", "mcq", headline="acc"), Subset("intra", "mcq", headline="acc")),
     cluster="Ego4D video",
     headline="paper",
+    true_of=TRUE_OF,
 )

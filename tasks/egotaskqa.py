@@ -26,12 +26,12 @@ from typing import Annotated
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from egobench.annotations import Annotations, FieldError, Row
-from egobench.distractors import nearest
+from egobench.distractors import nearest, shared_sets
 from egobench.errors import AnnotationFileError
 from egobench.fields import Id, Text, lettered
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
-from egobench.task import Source, Subset, Task
+from egobench.task import Source, Subset, Task, Truth
 
 FILES = {"direct": ("direct/test_qas.json", "egotaskqa.json"), "indirect": ("indirect/test_qas.json",)}
 
@@ -138,13 +138,18 @@ def read(annotations: Annotations) -> Iterator[Record]:
             yield from annotations.records(path, rows, Question, partial(official_record, subset=subset))
 
 
+def semantic(record: Record) -> str:
+    """What a question is about, which the questions of a group have in common; the flat form does not tell."""
+    return str(record.tags.get("semantic", ""))
+
+
 TASK = Task(
     name="egotaskqa",
     version=1,
     skill="goal-oriented questions",
     source=SOURCE,
     read=read,
-    constructions={"paper": nearest(5)},
+    constructions={"paper": nearest(5), "debiased": shared_sets(5, true_of=Truth(), within=(semantic,))},
     metrics={"acc": accuracy},
     subsets=(Subset("direct", "mcq", headline="acc"), Subset("indirect", "mcq", headline="acc")),
     cluster="recording",

@@ -10,20 +10,25 @@ Quirks:
   in the clip file. 3,842 captions have 3,835 texts.
 * Numbers over five candidates (chance 45.67 and 58.97) are not the full-gallery metrics of the challenge and stand in
   no column with them.
+* ``gallery`` is that challenge, clip to caption: 9,668 rows in the order of the clip file, 3,842 columns in that of the
+  sentence file. A score file is worth nothing against captions in another order, so the real one is known by hash.
 * The extension of the videos is upper case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 
 from egobench.annotations import Annotations, FieldError, Row
-from egobench.distractors import nearest
+from egobench.distractors import nearest, shared_sets
+from egobench.errors import AnnotationFileError
 from egobench.fields import Id, Integers, Ordinal, Text, Timestamp, stretch
 from egobench.metrics.accuracy import accuracy
+from egobench.metrics.gallery import class_relevancy, graded_ap, graded_gain
 from egobench.metrics.ranking import single_positive_ap, single_positive_ndcg
-from egobench.sample import Record
-from egobench.task import Source, Subset, Task
+from egobench.sample import GalleryItem, Record
+from egobench.task import Gallery, Source, Subset, Task, Tools, Truth
 
 CLIPS = "EPIC_100_retrieval_test.csv"
 CAPTIONS = "EPIC_100_retrieval_test_sentence.csv"
@@ -36,7 +41,13 @@ SOURCE = Source(
     videos="{participant_id}/{video_id}.MP4",
 )
 
+PUBLISHED = (3842, "033ff38ac4d39d37306923d681202901af182eb0430156767914ab9c488f0750")
+"""Number of captions, and SHA-256 of their ids in the published order, a line each."""
+
 QUESTION = "Which caption best describes the action in the video?"
+
+TRUE_OF = Truth(same=("verb", "noun"))
+"""Equal classes are a relevancy of 1."""
 
 
 class Narrated(Row):
@@ -86,15 +97,33 @@ def read(annotations: Annotations) -> Iterator[Record]:
     annotations.facts["texts"] = len({texts[narration_id] for narration_id in captions if narration_id in texts})
 
 
+def gallery(records: Sequence[Record], tools: Tools) -> list[GalleryItem]:
+    """Every caption in the order of the sentence file, with text and classes of the clip it was narrated for."""
+    strict = Annotations(tools.annotations.folder)
+    path, rows = strict.csv_rows(CAPTIONS, columns=Caption.model_fields)
+    captions = strict.table(path, rows, Caption, lambda caption: caption.narration_id)
+    if len(captions) == PUBLISHED[0] and sha256("\n".join(captions).encode()).hexdigest() != PUBLISHED[1]:
+        raise AnnotationFileError(
+            f"{path}: not in the published order, that of the columns of scores; download it again"
+        )
+    clips = {record.id: record for record in records}
+    strange = [name for name in captions if name not in clips]
+    if strange:
+        raise AnnotationFileError(f"{path}: {len(strange)} captions have no clip in {CLIPS}, e.g. {strange[0]!r}")
+    return [GalleryItem(name, clips[name].answer, clips[name].tags) for name in captions]
+
+
 TASK = Task(
     name="epic-kitchens-mir",
     version=1,
     skill="video to text retrieval",
     source=SOURCE,
     read=read,
-    constructions={"paper": nearest(5)},
+    constructions={"paper": nearest(5), "debiased": shared_sets(5, true_of=TRUE_OF)},
     metrics={"mAP": single_positive_ap, "nDCG": single_positive_ndcg, "acc": accuracy},
     subsets=(Subset("all", "mcq", headline="mAP", beside=("nDCG",)),),
     cluster="video",
     headline="paper",
+    true_of=TRUE_OF,
+    galleries={"gallery": Gallery(gallery, class_relevancy, {"mAP": graded_ap, "nDCG": graded_gain})},
 )

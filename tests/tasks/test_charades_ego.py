@@ -32,7 +32,10 @@ def test_the_longest_segment_of_each_video_is_asked_about(tmp_path: Path) -> Non
         question="What action am I currently performing?",
         answer="Throwing clothes somewhere",
         cluster="5C4I9EGO",
-        tags={"class": "c003"},
+        tags={
+            "class": "c003",
+            "actions": ("Putting clothes somewhere", "Throwing clothes somewhere", "Tidying some clothes"),
+        },
     )
 
 
