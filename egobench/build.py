@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from egobench.annotations import Annotations
 from egobench.errors import AnnotationFileError
-from egobench.sample import Record, Sample
-from egobench.sampleset import Manifest, SampleSet, encode
+from egobench.gallery import gallery_chance
+from egobench.sample import GalleryItem, Record, Sample
+from egobench.sampleset import Manifest, SampleSet, encode, encode_gallery
 from egobench.statistics import chance
 from egobench.task import Dropped, Embedder, Options, Task, Tools
 
@@ -42,17 +43,17 @@ def build(
         AnnotationError: If a file or row is malformed; rows only unless ``annotations.skip_bad`` is on.
     """
     construction = construction or task.default_construction
-    if construction not in task.constructions:
-        raise ValueError(
-            f"task {task.name!r} has no construction {construction!r}; it has {', '.join(task.constructions)}"
-        )
+    known = (*task.constructions, *task.galleries)
+    if construction not in known:
+        raise ValueError(f"task {task.name!r} has no construction {construction!r}; it has {', '.join(known)}")
     records = list(task.readers.get(construction, task.read)(annotations))
     if not records:
         raise AnnotationFileError(f"{annotations.folder}: no usable record of task {task.name!r} in its files")
     watched = _Watched(embedder)
     tools = Tools(task.name, seed, annotations, watched)
     samples: list[Sample] = []
-    for record, options in zip(records, task.constructions[construction](records, tools), strict=True):
+    construct = task.constructions.get(construction, _no_options)
+    for record, options in zip(records, construct(records, tools), strict=True):
         if isinstance(options, Dropped):
             annotations.drop(record.id, options.reason)
         else:
@@ -62,7 +63,13 @@ def build(
         raise AnnotationFileError(
             f"{annotations.folder}: construction {construction!r} of task {task.name!r} placed no record; e.g. {reason}"
         )
-    return _freeze(task, construction, tuple(samples), tools, embedder.name if watched.used else None)
+    items = tuple(task.galleries[construction].items(records, tools)) if construction in task.galleries else ()
+    return _freeze(task, construction, tuple(samples), items, tools, embedder.name if watched.used else None)
+
+
+def _no_options(records: Sequence[Record], tools: Tools) -> Iterable[Options]:
+    del tools
+    return [Options()] * len(records)
 
 
 def _sample(task: str, record: Record, options: Options) -> Sample:
@@ -84,23 +91,28 @@ def _sample(task: str, record: Record, options: Options) -> Sample:
 
 
 def _freeze(
-    task: Task, construction: str, samples: tuple[Sample, ...], tools: Tools, embedder: str | None
+    task: Task,
+    construction: str,
+    samples: tuple[Sample, ...],
+    items: tuple[GalleryItem, ...],
+    tools: Tools,
+    embedder: str | None,
 ) -> SampleSet:
     counts = Counter(sample.subset for sample in samples)
     subsets = [subset for subset in task.subsets if counts[subset.name]]
     lengths = [sample.end - sample.start for sample in samples if sample.end is not None]
-    answers = [sample.answer for sample in samples]
+    captions = [item.text for item in items] or sorted({sample.answer for sample in samples})
     facts = dict(tools.annotations.facts)
     manifest = Manifest(
         task=task.name,
         task_version=task.version,
-        protocol={subset.name: subset.protocol for subset in subsets},
+        protocol={subset.name: "gallery" if items else subset.protocol for subset in subsets},
         construction=construction,
         n=len(samples),
         n_by_subset={subset.name: counts[subset.name] for subset in subsets},
         videos=len({sample.video for sample in samples}),
-        captions=facts.pop("captions", len(set(answers))),
-        texts=facts.pop("texts", len(set(answers))),
+        captions=facts.pop("captions", len(captions)),
+        texts=facts.pop("texts", len(set(captions))),
         facts=facts,
         mean_seconds=round(fmean(lengths), 6) if lengths else None,
         dropped=tuple(tools.annotations.dropped),
@@ -108,13 +120,20 @@ def _freeze(
         samples_sha256=sha256(encode(samples)).hexdigest(),
         embedder=embedder,
         seed=tools.seed,
-        chance=dict(_chances(task, samples)),
+        chance=dict(_chances(task, construction, samples, items)),
+        gallery_sha256=sha256(encode_gallery(items)).hexdigest() if items else None,
         **tools.report,
     )
-    return SampleSet(manifest, samples)
+    return SampleSet(manifest, samples, items)
 
 
-def _chances(task: Task, samples: Sequence[Sample]) -> Iterable[tuple[str, float]]:
+def _chances(
+    task: Task, construction: str, samples: Sequence[Sample], items: Sequence[GalleryItem]
+) -> Iterable[tuple[str, float]]:
+    if items:
+        tied = gallery_chance(task.galleries[construction], samples, items)
+        yield from ((f"all/{name}", value) for name, value in tied.items())
+        return
     for subset in task.subsets:
         part = [sample for sample in samples if sample.subset == subset.name]
         for name, metric in task.metrics_of(subset).items():

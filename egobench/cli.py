@@ -168,19 +168,25 @@ def run(
 
 @app.command()
 def score(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of its sample sets, if they have moved.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every metric, not the headline ones only.")] = False,
+    run: Annotated[Path, typer.Argument(help="A run folder, or a .npy or .npz file of gallery scores.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of its sample sets, if they have moved; of a file, its set's own.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every metric and every tag, not the headline ones only.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compute a run's scores again from its predictions, and print them.
+    """Compute a run's scores again from its predictions, or those of a table of gallery scores, and print them.
 
     Example: egobench score runs/random/0123456789ab
+
+    Example: egobench score similarities.npy --data data/epic-kitchens-mir/gallery
     """
-    from egobench.commands.running import rescore
+    from egobench.commands.running import rescore, score_file
     from egobench.commands.tables import console, run_table
 
-    path, scores = rescore(run, data)
+    path, scores = (run, score_file(run, data)) if run.is_file() else rescore(run, data)
     _show(scores) if as_json else console().print(run_table(scores, str(path), everything=everything))
 
 

@@ -11,6 +11,7 @@ The tree::
     │   ├── AnnotationFileError    missing, empty, wrong encoding, truncated
     │   └── RecordError            one row of it is malformed
     ├── SampleSetError             a frozen sample set is missing, damaged, or of another version
+    ├── ScoreFileError             a table of gallery scores cannot be used: shape, order, not a number
     ├── VideoError                 frames of a clip cannot be had
     │   ├── MissingVideoError      no file
     │   ├── UnreadableVideoError   a file that is no video: empty, truncated before its index, audio only
@@ -83,6 +84,10 @@ class RecordError(AnnotationError):
 
 class SampleSetError(EgoBenchError):
     """A frozen sample set is missing, damaged, or was written by another version."""
+
+
+class ScoreFileError(EgoBenchError):
+    """A table of gallery scores cannot be used: another shape or order, or not numbers."""
 
 
 class VideoError(EgoBenchError):

@@ -100,7 +100,11 @@ def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
 
     Raises:
         PluginError: If a sample set's task is not installed.
+        ValueError: If a set is a gallery, which is scored as a whole and not asked.
     """
+    galleries = [one.name for one in sets if one.gallery]
+    if galleries:
+        raise ValueError(f"{galleries[0]} is a gallery; it takes a table of scores, see egobench.gallery")
     parts: list[Part] = []
     for sample_set in sorted(sets, key=lambda one: one.name):
         task = load_task(sample_set.manifest.task)

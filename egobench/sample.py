@@ -64,6 +64,21 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class GalleryItem:
+    """One of the texts that every sample of a gallery is scored against: one column of the scores.
+
+    Attributes:
+        id: Unique in the gallery.
+        text: The text.
+        tags: What its relevance is told by.
+    """
+
+    id: str
+    text: str
+    tags: Tags = field(default_factory=dict[str, str | tuple[str, ...]])
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One thing that every model is asked: one line of ``samples.jsonl``.
 

@@ -1,7 +1,8 @@
 """Frozen sample sets: what every model is asked, on disk, hashed.
 
-A folder holds ``samples.jsonl``, one sample a line, and ``manifest.json``, which says where they came from. Equal
-inputs give equal bytes, so a set is known by the hash of its samples.
+A folder holds ``samples.jsonl``, one sample a line, and ``manifest.json``, which says where they came from; where all
+samples are scored against one gallery, ``gallery.json`` holds it once. Equal inputs give equal bytes, so a set is known
+by the hash of its samples.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from egobench.errors import SampleSetError
-from egobench.sample import Sample
+from egobench.sample import GalleryItem, Sample
 
 SAMPLES = "samples.jsonl"
 MANIFEST = "manifest.json"
+GALLERY = "gallery.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Manifest:
         similarity_ratio: Likeness of distractors to answers, over that of the nearest ones, where that was measured.
         placed: Share of records that got options, where a construction may leave some out.
         blind_ceiling: Accuracy of the best attack that sees neither video nor question, where the set was audited.
+        gallery_sha256: SHA-256 of ``gallery.json``, where there is one.
     """
 
     task: str
@@ -69,6 +72,7 @@ class Manifest:
     similarity_ratio: float | None = None
     placed: float | None = None
     blind_ceiling: float | None = None
+    gallery_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,12 @@ class SampleSet:
     Attributes:
         manifest: Where they came from.
         samples: In the order of the annotation files.
+        gallery: The texts that every sample is scored against, in their published order; empty for other sets.
     """
 
     manifest: Manifest
     samples: tuple[Sample, ...]
+    gallery: tuple[GalleryItem, ...] = ()
 
     @property
     def name(self) -> str:
@@ -100,7 +106,10 @@ class SampleSet:
         folder = data / self.manifest.task / self.manifest.construction
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for name, content in ((SAMPLES, encode(self.samples)), (MANIFEST, _pretty(asdict(self.manifest)))):
+            files = {SAMPLES: encode(self.samples), MANIFEST: _pretty(asdict(self.manifest))}
+            if self.gallery:
+                files = {GALLERY: encode_gallery(self.gallery), **files}
+            for name, content in files.items():
                 part = folder / f"{name}.part"
                 part.write_bytes(content)
                 part.replace(folder / name)
@@ -110,7 +119,7 @@ class SampleSet:
 
     @classmethod
     def read(cls, folder: Path) -> SampleSet:
-        """Read a set and check that its samples are the ones its manifest speaks of.
+        """Read a set and check that its samples and its gallery are the ones its manifest speaks of.
 
         Raises:
             SampleSetError: If a file is missing, damaged, or was changed by hand.
@@ -120,6 +129,8 @@ class SampleSet:
             fields: dict[str, Any] = {**listed, "dropped": tuple(listed["dropped"])}
             manifest = Manifest(**fields)
             samples = tuple(Sample.from_json(json.loads(line)) for line in raw.splitlines())
+            listing = (folder / GALLERY).read_bytes() if manifest.gallery_sha256 else b"[]"
+            gallery = tuple(_item(row) for row in json.loads(listing))
         except OSError as error:
             raise SampleSetError(
                 f"no sample set in {folder}: {error.strerror}; make one with egobench build"
@@ -128,12 +139,22 @@ class SampleSet:
             raise SampleSetError(f"the sample set in {folder} is damaged ({error}); build it again") from error
         if sha256(raw).hexdigest() != manifest.samples_sha256:
             raise SampleSetError(f"{folder / SAMPLES} is not what {MANIFEST} describes: it was changed; build it again")
-        return cls(manifest, samples)
+        if manifest.gallery_sha256 and sha256(listing).hexdigest() != manifest.gallery_sha256:
+            raise SampleSetError(
+                f"{folder / GALLERY} is not what {MANIFEST} describes: its texts or their order were changed; "
+                "build it again"
+            )
+        return cls(manifest, samples, gallery)
 
 
 def encode(samples: tuple[Sample, ...]) -> bytes:
     """The bytes of ``samples.jsonl``: one JSON object a line, UTF-8."""
     return "".join(json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples).encode()
+
+
+def encode_gallery(gallery: tuple[GalleryItem, ...]) -> bytes:
+    """The bytes of ``gallery.json``: a list in the order of the scores' columns."""
+    return _pretty([asdict(item) for item in gallery])
 
 
 def find_sets(data: Path, tasks: tuple[str, ...] | None = None, construction: str | None = None) -> list[Path]:
@@ -161,6 +182,11 @@ def find_sets(data: Path, tasks: tuple[str, ...] | None = None, construction: st
             f"{data} holds no sample set of {wanted}; it holds {', '.join(have) or 'none'}; run egobench build"
         )
     return [folder for folder in found if tasks is None or folder.parent.name in tasks]
+
+
+def _item(row: Mapping[str, Any]) -> GalleryItem:
+    tags = {key: tuple(value) if isinstance(value, list) else value for key, value in row["tags"].items()}
+    return GalleryItem(row["id"], row["text"], tags)
 
 
 def _pretty(value: object) -> bytes:

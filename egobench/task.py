@@ -12,7 +12,8 @@ from random import Random
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from egobench.metrics import Judged, Metric
-from egobench.sample import Record
+from egobench.metrics.gallery import GalleryMetric, Relevance
+from egobench.sample import GalleryItem, Record
 from egobench.video.sampling import FrameRule
 
 if TYPE_CHECKING:
@@ -117,6 +118,21 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class Gallery:
+    """A construction without options: every sample is scored against all texts of one gallery.
+
+    Attributes:
+        items: From the records to the gallery, in the order in which its scores are published.
+        relevance: What is right.
+        metrics: By name, the headline first.
+    """
+
+    items: Callable[[Sequence[Record], Tools], Sequence[GalleryItem]]
+    relevance: Relevance
+    metrics: Mapping[str, GalleryMetric]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where a task's data comes from, so that anyone can get and check it.
 
@@ -169,6 +185,7 @@ class Task:
         frames: Which frames of a clip a model sees.
         headline: The construction that published rows used.
         breakdown: Tags whose every value gets a number of its own beside the whole; a sample counts under each of its.
+        galleries: Constructions of another kind, by name: the official metrics over a whole gallery.
         readers: Readers of constructions that need other records than those of ``read``.
         submission: From the samples of a set with private answers to the files that their owner takes, by name.
         true_of: How to tell that an answer is true of another clip too.
@@ -186,6 +203,7 @@ class Task:
     frames: FrameRule = field(default_factory=FrameRule)
     headline: str = "official"
     breakdown: tuple[str, ...] = ()
+    galleries: Mapping[str, Gallery] = field(default_factory=dict[str, Gallery])
     readers: Mapping[str, Reader] = field(default_factory=dict[str, Reader])
     submission: Callable[[Sequence[Judged]], Mapping[str, str]] | None = None
     true_of: Truth = field(default_factory=Truth)

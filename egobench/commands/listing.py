@@ -19,7 +19,7 @@ def list_tasks() -> list[dict[str, Any]]:
             "version": task.version,
             "skill": task.skill,
             "subsets": {subset.name: [subset.headline, *subset.beside] for subset in task.subsets},
-            "constructions": list(task.constructions),
+            "constructions": [*task.constructions, *task.galleries],
             "cluster": task.cluster,
             "files": dict(task.source.files),
             "videos": task.source.videos,

@@ -20,11 +20,13 @@ from egobench.asking import Settings, clip_requests, frame_rule
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.tables import console, run_table
 from egobench.controls import clips
+from egobench.errors import SampleSetError
 from egobench.evaluate import conclude, evaluate, plan, sets_of, settings_of
+from egobench.gallery import read_scores, score_gallery
 from egobench.model import Model
 from egobench.orders import orders_of
 from egobench.plugins import load_model
-from egobench.sampleset import SampleSet, find_sets
+from egobench.sampleset import MANIFEST, SampleSet, find_sets
 from egobench.scoring import coverage
 from egobench.store import open_run, read_run, spec_from_json
 from egobench.video import ClipRequest, plan_summary
@@ -65,7 +67,9 @@ class RunRequest:
             EgoBenchError: If either cannot be had.
         """
         folders = find_sets(self.data, self.tasks, self.construction)
-        sets = [SampleSet.read(folder) for folder in folders]
+        sets = [one for one in map(SampleSet.read, folders) if not one.gallery]
+        if not sets:
+            raise SampleSetError(f"{self.data} holds galleries alone; egobench score FILE.npy --data SET scores those")
         return load_model(self.model, **self.options), sets
 
 
@@ -161,6 +165,23 @@ def rescore(path: Path, data: Path | None) -> tuple[Path, dict[str, Any]]:
     with open_run(path.parent.parent, spec, recorded) as run:
         scores = conclude(run, parts, seed=spec.seed)
     return path / "scores.json", scores
+
+
+def score_file(path: Path, data: Path | None) -> dict[str, Any]:
+    """Scores of a table of gallery scores.
+
+    Args:
+        path: A ``.npy`` or ``.npz`` file, see :func:`egobench.gallery.read_scores`.
+        data: The sample set's folder.
+
+    Raises:
+        SampleSetError: If that is no sample set with a gallery.
+        ScoreFileError: If the scores do not fit it.
+    """
+    if data is None or not (data / MANIFEST).is_file():
+        raise SampleSetError(f"what is {path} about? give --data DATA/<task>/<construction>, the folder of its set")
+    sample_set = SampleSet.read(data)
+    return score_gallery(read_scores(path, sample_set), sample_set)
 
 
 def environment() -> dict[str, Any]:

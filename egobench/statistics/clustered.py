@@ -61,7 +61,13 @@ def error(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[float,
     return centre, math.sqrt(count / (count - 1) * squares) / n, count
 
 
-def bootstrapped(compute: Callable[[Sequence[int]], float], clusters: Sequence[Hashable], *, seed: int = 0) -> Estimate:
+def bootstrapped(
+    compute: Callable[[Sequence[int]], float],
+    clusters: Sequence[Hashable],
+    *,
+    seed: int = 0,
+    replicates: int | None = None,
+) -> Estimate:
     """Any statistic, with a standard error from resampling whole clusters.
 
     The interval is ``value +- t(C - 1) SE`` around the statistic of all samples: percentiles of the replicates would be
@@ -71,6 +77,7 @@ def bootstrapped(compute: Callable[[Sequence[int]], float], clusters: Sequence[H
         compute: The statistic of some samples, given by position and repeated where they were drawn repeatedly.
         clusters: Each sample's cluster.
         seed: Of the resampling.
+        replicates: How many times to resample; :func:`n_replicates` if ``None``.
 
     Returns:
         The statistic; without error and interval where there are fewer than two clusters.
@@ -85,11 +92,11 @@ def bootstrapped(compute: Callable[[Sequence[int]], float], clusters: Sequence[H
     if count < 2:
         return Estimate(value, None, None, None, n, count)
     rng = np.random.default_rng(seed)
-    replicates = [
-        compute(np.concatenate([members[drawn] for drawn in rng.integers(count, size=count)]).tolist())
-        for _ in range(n_replicates(n))
+    drawn = [
+        compute(np.concatenate([members[number] for number in rng.integers(count, size=count)]).tolist())
+        for _ in range(replicates or n_replicates(n))
     ]
-    return around(value, float(np.std(replicates, ddof=1)), n, count)
+    return around(value, float(np.std(drawn, ddof=1)), n, count)
 
 
 def n_replicates(n: int) -> int:

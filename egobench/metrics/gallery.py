@@ -1,0 +1,91 @@
+"""Metrics of whole galleries: every sample is a row of scores, every text of the gallery a column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from egobench.metrics.ranking import class_map
+from egobench.sample import GalleryItem, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Relevance = Callable[[Sequence[Sample], Sequence[GalleryItem]], "np.ndarray"]
+"""From samples and gallery to ``(n_samples, n_items)`` in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowMetric:
+    """A metric that is the mean of one value a sample.
+
+    Attributes:
+        values: From scores and relevance, twice ``(n_samples, n_items)``, to ``(n_samples,)`` in [0, 1].
+    """
+
+    values: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class TableMetric:
+    """A metric that is defined on all samples at once; samples without any relevance never change it.
+
+    Attributes:
+        value: From scores and relevance, twice ``(n_samples, n_items)``, to a number in [0, 1].
+    """
+
+    value: Callable[[np.ndarray, np.ndarray], float]
+
+
+GalleryMetric = RowMetric | TableMetric
+
+
+def class_relevancy(samples: Sequence[Sample], items: Sequence[GalleryItem]) -> np.ndarray:
+    """The relevancy of EPIC-KITCHENS, by the tags ``verb`` (one class) and ``noun`` (classes) of clips and captions."""
+    from egobench.metrics.graded import relevancy  # noqa: PLC0415 - numpy
+
+    def classes(held: Sequence[Sample] | Sequence[GalleryItem]) -> tuple[list[int], list[frozenset[int]]]:
+        return [int(str(one.tags["verb"])) for one in held], [frozenset(map(int, one.tags["noun"])) for one in held]
+
+    return relevancy(*classes(samples), *classes(items))
+
+
+def labels(tag: str) -> Relevance:
+    """1 where an item's id is among a sample's tags of that name, else 0."""
+
+    def relevance(samples: Sequence[Sample], items: Sequence[GalleryItem]) -> np.ndarray:
+        import numpy as np  # noqa: PLC0415 - a task that names a gallery stays light
+
+        column = {item.id: number for number, item in enumerate(items)}
+        found = np.zeros((len(samples), len(items)))
+        for row, sample in enumerate(samples):
+            found[row, [column[label] for label in sample.tags[tag]]] = 1.0
+        return found
+
+    return relevance
+
+
+def _aps(scores: np.ndarray, relevance: np.ndarray) -> np.ndarray:
+    from egobench.metrics.graded import graded_aps  # noqa: PLC0415 - numpy
+
+    return graded_aps(scores, relevance)
+
+
+def _ndcgs(scores: np.ndarray, relevance: np.ndarray) -> np.ndarray:
+    from egobench.metrics.graded import graded_ndcgs  # noqa: PLC0415 - numpy
+
+    return graded_ndcgs(scores, relevance)
+
+
+graded_ap = RowMetric(_aps)
+"""mAP of EPIC-KITCHENS: average precision built from graded relevance."""
+
+graded_gain = RowMetric(_ndcgs)
+"""nDCG of EPIC-KITCHENS, cut off at the number of relevant texts."""
+
+class_ap = TableMetric(lambda scores, relevance: class_map(scores, relevance).mean)
+"""mAP of Charades: mean over the classes that have positives."""
+
+weighted_class_ap = TableMetric(lambda scores, relevance: class_map(scores, relevance).weighted)
+"""wAP of Charades: the same, weighted by the number of positives."""
