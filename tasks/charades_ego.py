@@ -26,14 +26,14 @@ from typing import Annotated, NamedTuple
 from pydantic import BeforeValidator
 
 from egobench.annotations import Annotations, FieldError, Row
-from egobench.distractors import nearest
+from egobench.distractors import nearest, shared_sets
 from egobench.errors import RecordError
 from egobench.fields import Id, Seconds
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.gallery import class_ap, labels, weighted_class_ap
 from egobench.metrics.ranking import options_class_map, single_positive_ap
 from egobench.sample import Clip, GalleryItem, Record
-from egobench.task import Gallery, Source, Subset, Task, Tools
+from egobench.task import Gallery, Source, Subset, Task, Tools, Truth
 
 VIDEOS = "CharadesEgo_v1_test_only1st.csv"
 CLASSES = "Charades_v1_classes.txt"
@@ -47,6 +47,9 @@ SOURCE = Source(
 )
 
 QUESTION = "What action am I currently performing?"
+
+TRUE_OF = Truth(also="actions")
+"""Every action of a video, since they overlap in time more often than not."""
 
 ACTION = re.compile(r"(?P<action>c\d{3}) (?P<start>\d+(?:\.\d+)?) (?P<end>\d+(?:\.\d+)?)")
 
@@ -131,7 +134,7 @@ def read(annotations: Annotations) -> Iterator[Record]:
             question=QUESTION,
             answer=names[longest.action],
             cluster=row.id,
-            tags={"class": longest.action},
+            tags={"class": longest.action, "actions": tuple(sorted({names[one.action] for one in found}))},
         )
 
     path, rows = annotations.csv_rows(VIDEOS, columns=("id", "actions", "length"))
@@ -168,11 +171,12 @@ TASK = Task(
     skill="action recognition",
     source=SOURCE,
     read=read,
-    constructions={"paper": nearest(5, pool=all_class_names)},
+    constructions={"paper": nearest(5, pool=all_class_names), "debiased": shared_sets(5, true_of=TRUE_OF)},
     metrics={"mAP": options_class_map, "ap": single_positive_ap, "acc": accuracy},
     subsets=(Subset("all", "mcq", headline="mAP"),),
     cluster="video",
     headline="paper",
+    true_of=TRUE_OF,
     galleries={"gallery157": Gallery(all_classes, labels("class"), {"mAP": class_ap, "wAP": weighted_class_ap})},
     readers={"gallery157": read_videos},
 )

@@ -21,14 +21,14 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from egobench.annotations import Annotations, FieldError, Row
-from egobench.distractors import nearest
+from egobench.distractors import nearest, shared_sets
 from egobench.errors import AnnotationFileError
 from egobench.fields import Id, Integers, Ordinal, Text, Timestamp, stretch
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.gallery import class_relevancy, graded_ap, graded_gain
 from egobench.metrics.ranking import single_positive_ap, single_positive_ndcg
 from egobench.sample import GalleryItem, Record
-from egobench.task import Gallery, Source, Subset, Task, Tools
+from egobench.task import Gallery, Source, Subset, Task, Tools, Truth
 
 CLIPS = "EPIC_100_retrieval_test.csv"
 CAPTIONS = "EPIC_100_retrieval_test_sentence.csv"
@@ -45,6 +45,9 @@ PUBLISHED = (3842, "033ff38ac4d39d37306923d681202901af182eb0430156767914ab9c488f
 """Number of captions, and SHA-256 of their ids in the published order, a line each."""
 
 QUESTION = "Which caption best describes the action in the video?"
+
+TRUE_OF = Truth(same=("verb", "noun"))
+"""Equal classes are a relevancy of 1."""
 
 
 class Narrated(Row):
@@ -116,10 +119,11 @@ TASK = Task(
     skill="video to text retrieval",
     source=SOURCE,
     read=read,
-    constructions={"paper": nearest(5)},
+    constructions={"paper": nearest(5), "debiased": shared_sets(5, true_of=TRUE_OF)},
     metrics={"mAP": single_positive_ap, "nDCG": single_positive_ndcg, "acc": accuracy},
     subsets=(Subset("all", "mcq", headline="mAP", beside=("nDCG",)),),
     cluster="video",
     headline="paper",
+    true_of=TRUE_OF,
     galleries={"gallery": Gallery(gallery, class_relevancy, {"mAP": graded_ap, "nDCG": graded_gain})},
 )
