@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from egobench.asking import Settings
 from egobench.cli import app
+from egobench.commands.comparing import comparison_tables
+from egobench.commands.tables import console
 from egobench.comparison import compare, headline_numbers
 from egobench.controls import Control
 from egobench.errors import SampleSetError, StoreError
@@ -245,6 +247,10 @@ def test_the_average_is_there_only_with_all_ten_numbers(made: Callable[..., Path
     assert average.adjusted == (None, None)
     assert len(average.ranks) == 3
     assert found.family == 20
+    shown = console()
+    with shown.capture() as said:
+        shown.print(comparison_tables(found))
+    assert f"Avg: {found.runs[0].name} {100 * average.values[0]:.1f} [" in " ".join(said.get().split())
     without = compare(paths, tasks=[task for task, _ in HEADLINE if task != "vln-qa"])
     assert "Avg" not in [number.id for number in without.averages]
     assert without.absent["Avg"] == ("vln-qa/all/mcq/official/acc",)

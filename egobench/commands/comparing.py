@@ -83,8 +83,8 @@ def _against(found: Comparison, other: int) -> Table:
                 number.id + (" (PARTIAL)" if number.partial else ""),
                 str(test.n),
                 f"{test.clusters}{'*' if test.clusters < FEW else ''}",
-                _value(number, 0),
-                _value(number, other),
+                percent(number.values[0]),
+                percent(number.values[other]),
                 f"{_signed(test.effect)} {_interval(test)}",
                 _p(test.p),
                 _p(number.adjusted[other - 1]),
@@ -121,6 +121,13 @@ def _notes(found: Comparison) -> list[str]:
         notes.append("Rank sets of a line are right together in 95 % of all cases.")
     if any(number.partial for number in found.numbers):
         notes.append("PARTIAL: not all samples were asked. Class-wise mAP of a part does not compare with that of all.")
+    for average in found.averages:
+        each = [
+            f"{_label(run)} {percent(held.value)}"
+            + ("" if held.low is None else f" [{percent(held.low)}, {percent(held.high)}]")
+            for run, held in zip(found.runs, average.intervals, strict=True)
+        ]
+        notes.append(f"{average.id}: {'; '.join(each)}; its videos are those of the number that has fewest.")
     for name, missing in found.absent.items():
         notes.append(f"No {name}: it needs ten numbers, and {len(missing)} are not there: {', '.join(missing)}.")
     return notes + [f"{key} was not compared: {problem}." for key, problem in found.problems.items()]
@@ -128,13 +135,6 @@ def _notes(found: Comparison) -> list[str]:
 
 def _label(run: Compared) -> str:
     return run.name + (f" ({run.spec.control})" if run.spec.control else "")
-
-
-def _value(number: Number, run: int) -> str:
-    if not number.intervals or number.intervals[run].low is None:
-        return percent(number.values[run])
-    held = number.intervals[run]
-    return f"{percent(held.value)} [{percent(held.low)}, {percent(held.high)}]"
 
 
 def _signed(value: float) -> str:
