@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,12 +16,13 @@ SAMPLED = 4096
 """Bytes read of each tensor for the fingerprint."""
 
 
-def find_checkpoint(checkpoint: str, revision: str) -> tuple[Path, str]:
+def find_checkpoint(checkpoint: str, revision: str, read: Sequence[str] = READ) -> tuple[Path, str]:
     """The folder of a checkpoint, and its revision.
 
     Args:
         checkpoint: A folder, or a name on the Hugging Face hub.
         revision: Commit, branch or tag; ``""`` for the newest.
+        read: Files of a hub repository that are fetched, as patterns.
 
     Returns:
         The folder; for a hub checkpoint the commit, else ``revision`` as it was given.
@@ -35,7 +37,7 @@ def find_checkpoint(checkpoint: str, revision: str) -> tuple[Path, str]:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=READ))
+        found = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=list(read)))
     except (OSError, ValueError, HFValidationError) as error:
         raise ModelError(
             f"checkpoint {checkpoint!r}: no such folder, and the Hugging Face hub does not give it "

@@ -1,0 +1,46 @@
+"""Where a local model computes, and what happens when there is no room."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+
+from egobench.errors import ModelError
+
+
+def torch_device(device: str) -> str:
+    """The device a model option names.
+
+    Args:
+        device: What :class:`torch.device` takes; ``auto`` is the first GPU, else the CPU; ``balanced`` all GPUs.
+
+    Raises:
+        ModelError: If it needs a GPU and there is none, or it names nothing.
+    """
+    found = torch.cuda.is_available()
+    if device.startswith("cuda") and not found:
+        raise ModelError(f"device {device!r}: torch {torch.__version__} finds no CUDA GPU here; give -o device=cpu")
+    chosen = ("cuda:0" if found else "cpu") if device == "auto" else device
+    if chosen != "balanced":
+        try:
+            torch.device(chosen)
+        except RuntimeError as error:
+            raise ModelError(f"device {device!r}: {str(error).splitlines()[0]}") from error
+    return chosen
+
+
+@contextmanager
+def room(name: str) -> Generator[None]:
+    """Run what may need more memory than there is.
+
+    Raises:
+        ModelError: If memory runs out.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"model {name!r}: out of GPU memory; lower --batch-size or -o frames, or set -o device=balanced"
+        ) from error

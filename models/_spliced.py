@@ -1,0 +1,185 @@
+"""Models that put video features between the words of a prompt: the asking and scoring they have in common.
+
+A language model of transformers reads embedded words, then the features of the clip, then embedded words again. What
+those words are and where the features come from is the :class:`Reader`'s affair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+
+from egobench.errors import ModelError
+from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
+from egobench.prompts import LETTERS
+
+from ._device import room
+from .hf.scoring import continuation_logprobs, split
+
+Purpose = Literal["reply", "letter", "text"]
+"""What follows a prompt: a free reply, one option's letter, or one option's text."""
+
+PREFILL = "("
+"""How an answer begins whose next letter is scored: options are listed as ``(A) ...``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A prompt in a model's own form.
+
+    Attributes:
+        before: Words before the clip's features.
+        after: Words after them, with what the answer is made to begin with.
+        begun: The part of ``after`` that belongs to the reply.
+    """
+
+    before: str
+    after: str
+    begun: str = ""
+
+
+class Reader(Protocol):
+    """What a family of models does in its own way."""
+
+    def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
+        """The prompt in the model's own form."""
+        ...
+
+    def see(self, prompt: Prompt) -> torch.Tensor:
+        """Features of the prompt's frames, at least one: ``(tokens, width)``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SplicedModel:
+    """A model ready to be asked.
+
+    Attributes:
+        info: What identifies it.
+        language: A causal language model of transformers.
+        tokenizer: Its tokenizer.
+        reader: The rest of the model.
+    """
+
+    info: ModelInfo
+    language: Any
+    tokenizer: Any
+    reader: Reader
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        """Answer a batch greedily; prompts of any length go through the model together.
+
+        Raises:
+            ModelError: If a prompt is longer than the model reads, or memory runs out.
+        """
+        alike: dict[int, list[int]] = {}
+        for number, prompt in enumerate(prompts):
+            alike.setdefault(prompt.max_new_tokens, []).append(number)
+        replies: dict[int, Reply] = {}
+        for numbers in alike.values():
+            with room(self.info.name):
+                answers = self._generate([prompts[number] for number in numbers])
+            replies |= zip(numbers, answers, strict=True)
+        return [replies[number] for number in range(len(prompts))]
+
+    def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
+        """Score every option of every prompt, behind one pass over video and prompt.
+
+        Raises:
+            ModelError: As :meth:`generate`, or if a log-probability is no number.
+        """
+        scores: list[OptionScores] = []
+        for prompt in prompts:
+            with room(self.info.name):
+                scores.append(self._score(prompt, form))
+        return scores
+
+    @torch.inference_mode()
+    def embed(self, prompt: Prompt, before: Sequence[int], after: Sequence[int]) -> torch.Tensor:
+        """The prompt as the language model reads it.
+
+        Args:
+            prompt: Whose frames are shown, if it has any.
+            before: Tokens before them.
+            after: Tokens after them.
+
+        Returns:
+            ``(1, tokens, width)``.
+        """
+        words = self.language.get_input_embeddings()
+        parts = [words(torch.tensor([ids], dtype=torch.long, device=self.language.device)) for ids in (before, after)]
+        if len(prompt.frames):
+            parts.insert(1, self.reader.see(prompt)[None].to(parts[0]))
+        return torch.cat(parts, dim=1)
+
+    def tokens(self, text: str) -> list[int]:
+        """Tokens of one stretch of words, as it stands."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        turns = [self.reader.turn(prompt, "reply") for prompt in prompts]
+        rows = [
+            self.embed(prompt, self.tokens(turn.before), self.tokens(turn.after))[0]
+            for prompt, turn in zip(prompts, turns, strict=True)
+        ]
+        read, longest = [len(row) for row in rows], max(map(len, rows))
+        limit = prompts[0].max_new_tokens
+        self._check_length(longest + limit)
+        inputs = rows[0].new_zeros((len(rows), longest, rows[0].shape[1]))
+        mask = torch.zeros((len(rows), longest), dtype=torch.long, device=inputs.device)
+        for number, row in enumerate(rows):
+            inputs[number, longest - len(row) :] = row
+            mask[number, longest - len(row) :] = 1
+        with torch.inference_mode():
+            out = self.language.generate(inputs_embeds=inputs, attention_mask=mask, max_new_tokens=limit)
+        ends = set(self.language.generation_config.eos_token_id)
+        replies: list[Reply] = []
+        for turn, before, ids in zip(turns, read, out.tolist(), strict=True):
+            written = next((place + 1 for place, token in enumerate(ids) if token in ends), len(ids))
+            text = turn.begun + self.tokenizer.decode(ids[:written], skip_special_tokens=True)
+            replies.append(Reply(text.strip(), prompt_tokens=before, reply_tokens=written))
+        return replies
+
+    def _score(self, prompt: Prompt, form: OptionForm) -> OptionScores:
+        turn = self.reader.turn(prompt, form)
+        gap = "" if form == "letter" or turn.after[-1:].isspace() else " "
+        answers = LETTERS[: len(prompt.options)] if form == "letter" else [option.strip() for option in prompt.options]
+        alone = self.tokens(turn.after)
+        try:
+            surplus, continuations = split([self.tokens(turn.after + gap + answer) for answer in answers], alone)
+        except ValueError as error:
+            raise ModelError(f"model {self.info.name!r} cannot score {list(answers)}: {error}") from error
+        prefix = self.embed(prompt, self.tokens(turn.before), alone[: len(alone) - surplus])
+        self._check_length(prefix.shape[1] + max(map(len, continuations)))
+        sums = continuation_logprobs(self.language, {"inputs_embeds": prefix}, continuations)
+        if not all(map(math.isfinite, sums)):
+            raise ModelError(f"model {self.info.name!r} gave log-probabilities {sums}; try -o dtype=float32")
+        return OptionScores(tuple(sums), tuple(map(len, continuations)))
+
+    def _check_length(self, tokens: int) -> None:
+        longest = self.language.config.max_position_embeddings
+        if tokens > longest:
+            raise ModelError(f"model {self.info.name!r} reads {longest} tokens; prompt and answer need {tokens}")
+
+
+def shown_frames(prompt: Prompt, usual: int) -> np.ndarray:
+    """Frames to show: a single one, as an image, the usual number of times."""
+    return prompt.frames if len(prompt.frames) != 1 else np.repeat(prompt.frames, usual, axis=0)
+
+
+def settle(language: Any, tokenizer: Any) -> None:
+    """Make generation plainly greedy, whatever sampling or penalties a checkpoint comes with."""
+    import transformers
+
+    given = language.generation_config.eos_token_id
+    ends = {*(given if isinstance(given, list) else [given]), tokenizer.eos_token_id} - {None}
+    if not ends:
+        raise ModelError("neither tokenizer nor model says which token ends a reply")
+    language.generation_config = transformers.GenerationConfig(
+        eos_token_id=sorted(ends), pad_token_id=min(ends), do_sample=False
+    )

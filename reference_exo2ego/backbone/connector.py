@@ -1,0 +1,143 @@
+"""The connector of VideoLLaMA2: patches of a clip's frames become tokens of the language model.
+
+Two stages of RegNet blocks (arXiv 2003.13678), as timm's ``RegStage`` computes them, stand before and after one 3D
+convolution that joins 2 frames and 2 x 2 patches (arXiv 2406.07476, section 3). Parameters have the names of the
+published checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+Kind = Literal["stc_connector", "stc_connector_v35"]
+"""``mm_projector_type`` of VideoLLaMA2 and of 2.1. The second does not pad before it joins."""
+
+JOINED = 2
+"""Frames, rows and columns that become one."""
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of ``(n, channels, height, width)``, then SiLU where it is wanted."""
+
+    def __init__(self, channels: int, *, active: bool) -> None:
+        super().__init__(channels, eps=1e-5)
+        self.active = active
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Norm of each place: same shape."""
+        normed = super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return functional.silu(normed) if self.active else normed
+
+
+class NormedConvolution(nn.Module):
+    """A convolution that keeps height and width, without bias, then :class:`ChannelNorm`."""
+
+    def __init__(self, before: int, after: int, side: int = 1, *, active: bool = True) -> None:
+        super().__init__()
+        # Wider than one pixel it is depthwise: groups of one channel.
+        groups = 1 if side == 1 else after
+        self.conv = nn.Conv2d(before, after, side, padding=side // 2, groups=groups, bias=False)
+        self.bn = ChannelNorm(after, active=active)
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """``(n, before, height, width)`` to ``(n, after, height, width)``."""
+        normed: torch.Tensor = self.bn(self.conv(patches))
+        return normed
+
+
+class Excitation(nn.Module):
+    """Squeeze and excitation (arXiv 1709.01507): a gate that sees the means of all channels scales each."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """Scaled channels: same shape."""
+        gate: torch.Tensor = self.fc2(functional.silu(self.fc1(patches.mean((2, 3), keepdim=True))))
+        return patches * gate.sigmoid()
+
+
+class Block(nn.Module):
+    """A RegNet block: 1 x 1, depthwise 3 x 3, excitation, 1 x 1, and a shortcut."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv1 = NormedConvolution(before, after)
+        self.conv2 = NormedConvolution(after, after, 3)
+        self.se = Excitation(after, round(before / 4))
+        self.conv3 = NormedConvolution(after, after, active=False)
+        self.downsample = NormedConvolution(before, after, active=False) if before != after else nn.Identity()
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """``(n, before, height, width)`` to ``(n, after, height, width)``."""
+        changed = self.conv3(self.se(self.conv2(self.conv1(patches))))
+        return functional.silu(changed + self.downsample(patches))
+
+
+def stage(before: int, after: int, depth: int) -> nn.Sequential:
+    """Blocks ``b1``, ``b2`` and so on, of which the first widens."""
+    blocks = nn.Sequential()
+    for number in range(depth):
+        blocks.add_module(f"b{number + 1}", Block(after if number else before, after))
+    return blocks
+
+
+class Connector(nn.Module):
+    """The spatial-temporal convolution connector.
+
+    Args:
+        seen: Channels of a patch.
+        width: Channels of a token.
+        kind: Which release's.
+        depth: Blocks of each stage; published ones have 4.
+    """
+
+    def __init__(self, seen: int, width: int, kind: Kind, depth: int = 4) -> None:
+        super().__init__()
+        self.padding = int(kind == "stc_connector")
+        self.s1 = stage(seen, width, depth)
+        self.sampler = nn.Sequential(nn.Conv3d(width, width, JOINED, stride=JOINED, padding=self.padding), nn.SiLU())
+        self.s2 = stage(width, width, depth)
+        self.readout = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """Join frames and neighbouring patches.
+
+        Args:
+            patches: Of a square of patches a frame, ``(clips, frames, patches, seen)``.
+
+        Returns:
+            ``(clips, tokens, width)``; steps in time, then rows, then columns.
+        """
+        clips, frames, count, seen = patches.shape
+        side = math.isqrt(count)
+        if not self.padding and frames % JOINED:
+            # Without padding the last frame of an odd number would be dropped.
+            patches = torch.cat([patches, patches[:, -1:]], dim=1)
+            frames += 1
+        found = self.s1(patches.reshape(clips * frames, side, side, seen).permute(0, 3, 1, 2))
+        found = self.sampler(found.unflatten(0, (clips, frames)).transpose(1, 2)).transpose(1, 2)
+        steps = found.shape[1]
+        found = self.s2(found.flatten(0, 1)).unflatten(0, (clips, steps))
+        tokens: torch.Tensor = self.readout(found.permute(0, 1, 3, 4, 2).flatten(1, 3))
+        return tokens
+
+
+def token_count(frames: int, side: int, kind: Kind) -> int:
+    """Tokens of one clip.
+
+    Args:
+        frames: Its frames.
+        side: Patches in a row of a frame.
+        kind: Which release's connector.
+    """
+    if kind == "stc_connector":
+        return (frames // JOINED + 1) * (side // JOINED + 1) ** 2
+    return -(-frames // JOINED) * (side // JOINED) ** 2

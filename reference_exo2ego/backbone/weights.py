@@ -1,0 +1,147 @@
+"""Weights on disk: read without running anything that they hold, and compared name by name with what is wanted."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from egobench.errors import ModelError
+
+NAMED = 3
+"""Most tensors that a message names of each fault."""
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The weights of a folder made by ``save_pretrained``: one file or several, safetensors before pickles.
+
+    Raises:
+        ModelError: If there are none, or one that the index names is missing.
+    """
+    for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
+        index = folder / f"{stem}.{suffix}.index.json"
+        if index.is_file():
+            files = [folder / name for name in sorted(set(_json(index)["weight_map"].values()))]
+            absent = [path.name for path in files if not path.is_file()]
+            if absent:
+                raise ModelError(
+                    f"{index}: names {', '.join(absent)}, not there; copy or download the whole checkpoint"
+                )
+            return files
+        if (folder / f"{stem}.{suffix}").is_file():
+            return [folder / f"{stem}.{suffix}"]
+    raise ModelError(
+        f"{folder}: no weights; expected model.safetensors, its parts and their index, or pytorch_model.bin"
+    )
+
+
+def read_weights(files: Iterable[Path]) -> dict[str, torch.Tensor]:
+    """Tensors by name, mapped into memory where the format allows.
+
+    Raises:
+        ModelError: If a file is damaged, is a pickle that holds more than tensors, or two files hold one name.
+    """
+    found: dict[str, torch.Tensor] = {}
+    for path in files:
+        tensors = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+        twice = sorted(found.keys() & tensors.keys())
+        if twice:
+            raise ModelError(f"{path}: {_some(twice)} in another file too; are these parts of one checkpoint?")
+        found |= tensors
+    return found
+
+
+def check_weights(where: object, found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Size]) -> None:
+    """Compare names and shapes.
+
+    Args:
+        where: What holds them, for messages.
+        found: The tensors.
+        wanted: The shape of every tensor there has to be.
+
+    Raises:
+        ModelError: If a tensor is missing, is not wanted, or has another shape; it names them.
+    """
+    faults: list[str] = []
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+    other = [
+        f"{name} of {shapes[name]}, not {tuple(wanted[name])}"
+        for name in sorted(wanted.keys() & found.keys())
+        if shapes[name] != tuple(wanted[name])
+    ]
+    for names, fault in ((missing, "missing"), (extra, "not known"), (other, "of another shape")):
+        if names:
+            faults.append(f"{len(names)} {fault}: {_some(names)}")
+    if faults:
+        raise ModelError(
+            f"{where}: of {len(wanted)} tensors expected, {'; '.join(faults)}. Is the checkpoint complete, and of this "
+            f"class?"
+        )
+
+
+def pickle_fingerprint(path: Path) -> str:
+    """Fingerprint of the weights in a pickle: names, sizes and check sums of its records, or of all its bytes.
+
+    Returns:
+        ``"sha256:"`` and 16 hex digits.
+    """
+    digest = sha256()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for record in archive.infolist():
+                # Records lie below a folder named as the file was when it was written.
+                inside = record.filename.partition("/")[2]
+                digest.update(f"{inside}\0{record.file_size}\0{record.CRC}\0".encode())
+    else:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: not a whole safetensors file ({error}); copy or download it again") from error
+
+
+def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        found: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{path}: refused, for it holds more than tensors and may run code when it is read ({reason}); expected "
+            f"tensors by name"
+        ) from error
+    except (OSError, EOFError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{path}: cannot be read ({reason}); copy or download it again") from error
+    if isinstance(found, dict) and isinstance(found.get("model"), dict):
+        found = found["model"]
+    if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
+        raise ModelError(f"{path}: holds no tensors by name; expected a state dict")
+    return {str(name): tensor for name, tensor in found.items()}
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy or download it again") from error
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

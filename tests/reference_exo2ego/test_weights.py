@@ -1,0 +1,119 @@
+"""Reading weights: nothing that a file holds is run, and every fault is named."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from egobench.errors import ModelError
+
+torch = pytest.importorskip("torch")
+
+
+class Trap:
+    """Unpickled with trust, it would make a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_pickle_that_holds_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    from reference_exo2ego.backbone.weights import read_weights
+
+    for legacy in (False, True):
+        file = tmp_path / f"weights{legacy}.pth"
+        trapped = {"a": torch.zeros(2), "b": Trap(tmp_path / "made")}
+        torch.save(trapped, file, _use_new_zipfile_serialization=not legacy)
+        with pytest.raises(ModelError, match=r"refused, for it holds more than tensors"):
+            read_weights([file])
+    plain = tmp_path / "plain.bin"
+    plain.write_bytes(pickle.dumps(Trap(tmp_path / "made"), protocol=2))
+    with pytest.raises(ModelError, match="refused"):
+        read_weights([plain])
+    assert not (tmp_path / "made").exists()
+
+
+def test_pickles_of_tensors_are_read_in_both_formats(tmp_path: Path) -> None:
+    from reference_exo2ego.backbone.weights import read_weights
+
+    tensors = {"a": torch.arange(3.0), "b": torch.ones(2, 2, dtype=torch.bfloat16)}
+    torch.save(tensors, tmp_path / "new.pth")
+    torch.save({"model": tensors}, tmp_path / "inside.pth")
+    torch.save(tensors, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    for name in ("new", "inside", "old"):
+        found = read_weights([tmp_path / f"{name}.pth"])
+        assert {key: value.tolist() for key, value in found.items()} == {"a": [0, 1, 2], "b": [[1, 1], [1, 1]]}
+
+
+def test_a_file_that_is_no_dictionary_of_tensors_is_a_clear_error(tmp_path: Path) -> None:
+    from reference_exo2ego.backbone.weights import read_weights
+
+    torch.save([torch.zeros(1)], tmp_path / "list.pth")
+    with pytest.raises(ModelError, match=r"list\.pth: holds no tensors by name"):
+        read_weights([tmp_path / "list.pth"])
+    torch.save({"a": torch.zeros(1000)}, tmp_path / "whole.pth")
+    (tmp_path / "part.pth").write_bytes((tmp_path / "whole.pth").read_bytes()[:2000])
+    with pytest.raises(ModelError, match=r"part\.pth: "):
+        read_weights([tmp_path / "part.pth"])
+    (tmp_path / "part.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    with pytest.raises(ModelError, match=r"not a whole safetensors file"):
+        read_weights([tmp_path / "part.safetensors"])
+
+
+def test_a_missing_part_is_named(tmp_path: Path) -> None:
+    from reference_exo2ego.backbone.weights import weight_files
+    from tests.reference_exo2ego.published_layout import save_parts
+
+    save_parts(tmp_path, {"a": torch.zeros(1), "b": torch.zeros(1)})
+    assert [path.name for path in weight_files(tmp_path)] == [
+        f"model-0000{part}-of-00002.safetensors" for part in (1, 2)
+    ]
+    (tmp_path / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"names model-00002-of-00002\.safetensors, not there"):
+        weight_files(tmp_path)
+    with pytest.raises(ModelError, match="no weights; expected"):
+        weight_files(tmp_path / "nothing")
+
+
+def test_what_is_missing_extra_or_misshapen_is_named() -> None:
+    from reference_exo2ego.backbone.weights import check_weights
+
+    found = {"kept": torch.zeros(2, 3), "turned": torch.zeros(3, 2), "extra": torch.zeros(1)}
+    wanted = {"kept": torch.Size((2, 3)), "turned": torch.Size((2, 3))} | {
+        f"lost{number}": torch.Size((1,)) for number in range(5)
+    }
+    with pytest.raises(ModelError) as raised:
+        check_weights("here", found, wanted)
+    assert str(raised.value).startswith(
+        "here: of 7 tensors expected, 5 missing: lost0, lost1, lost2 and 2 more; 1 not known: extra; "
+        "1 of another shape: turned of (3, 2), not (2, 3)."
+    )
+    check_weights("here", {"kept": found["kept"]}, {"kept": torch.Size((2, 3))})
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_one_changed_number_changes_a_pickles_fingerprint(zipped: bool, tmp_path: Path) -> None:
+    from reference_exo2ego.backbone.weights import pickle_fingerprint
+
+    first, other = tmp_path / "first.pth", tmp_path / "other.pth"
+    torch.save({"a": torch.zeros(1000)}, first, _use_new_zipfile_serialization=zipped)
+    torch.save(
+        {"a": torch.zeros(1000).index_fill(0, torch.tensor(500), 1)}, other, _use_new_zipfile_serialization=zipped
+    )
+    renamed = tmp_path / "renamed.pth"
+    renamed.write_bytes(first.read_bytes())
+    assert pickle_fingerprint(first) == pickle_fingerprint(renamed) != pickle_fingerprint(other)
+
+
+def test_the_same_weights_under_another_name_have_the_same_fingerprint(tmp_path: Path) -> None:
+    from reference_exo2ego.backbone.weights import pickle_fingerprint
+
+    for name in ("one", "two"):
+        torch.save({"a": torch.arange(1000.0)}, tmp_path / f"{name}.pth")
+    assert pickle_fingerprint(tmp_path / "one.pth") == pickle_fingerprint(tmp_path / "two.pth")
