@@ -112,6 +112,38 @@ def build(
 
 
 @app.command()
+def doctor(
+    data: Annotated[Path, typer.Argument(help="Folder of sample sets, from egobench build.")],
+    videos: Annotated[Path, typer.Option(help="Folder of videos, or of one such folder a task.")],
+    tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas.")] = None,
+    construction: Annotated[str | None, typer.Option(help="Only sample sets of this construction.")] = None,
+    decode: Annotated[bool, typer.Option("--decode", help="Decode every frame; slow, finds all damage.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that look at files.")] = 2,
+    min_coverage: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of each sample set's samples whose frames can be had.")
+    ] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Check the videos of sample sets: found, readable, long enough for every clip, frame rates, how they are stored.
+
+    What is found out is kept in DATA/doctor.jsonl; the same command again looks only at files that have changed.
+    Exit code 0 if every sample set is covered to --min-coverage, else 1.
+
+    Example: egobench doctor data --videos videos
+    """
+    from egobench.commands.doctor import check_videos, health_tables
+    from egobench.commands.tables import console
+
+    health = check_videos(data, videos, _names(tasks), construction, workers=workers, decode=decode)
+    _show(health.to_json()) if as_json else console().print(*health_tables(health))
+    if health.coverage < min_coverage:
+        raise EgoBenchError(
+            f"{health.coverage:.1%} of the samples of the least covered sample set can be shown, less than "
+            f"{min_coverage:.1%}; mend what is listed above and run the same command again, or lower --min-coverage"
+        )
+
+
+@app.command()
 def run(
     model: Annotated[str, typer.Argument(help="A model's name, see egobench models.")],
     data: Annotated[Path, typer.Option(help="Folder of sample sets, from egobench build.")],
