@@ -289,10 +289,10 @@ def _summary(name: str, needed: Iterable[_Needed], videos: Sequence[VideoHealth]
     samples = [sample for one in needed if one.name == name for sample in one.samples]
     whole = all(sample.start == 0 and sample.end is None for sample in samples)
     layouts = Counter(one.layout for one in videos if one.layout != "missing")
-    words = {"file": "pre-cut clips" if whole else "whole files"}
+    words = {"file": "pre-cut clips" if whole else "whole files", "clip by id": "clips by id"}
     return SetHealth(
         set=name,
-        layout=", ".join(f"{count} {words.get(layout, layout + 's')}" for layout, count in layouts.most_common())
+        layout=", ".join(f"{count} {words.get(layout, f'{layout}s')}" for layout, count in layouts.most_common())
         or "none found",
         needed=len(videos),
         found=sum(one.layout != "missing" for one in videos),

@@ -141,7 +141,7 @@ def test_variable_frame_rates_and_edit_lists_are_told(name: str, variable: bool,
         ("rgb_frames/{stem}/frame_0000000001.jpg", "frame folder", "1 frame folders"),
         ("rgb_frames/{stem}.tar", "frame archive", "1 frame archives"),
         ("{name}/0.mp4", "chunk folder", "1 chunk folders"),
-        ("{stem}/{id}.mp4", "clip by id", "1 clip by ids"),
+        ("{stem}/{id}.mp4", "clip by id", "1 clips by id"),
     ],
 )
 def test_another_layout_is_named_and_said_to_be_unreadable(
