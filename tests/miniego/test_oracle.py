@@ -10,10 +10,11 @@ import pytest
 from egobench.annotations import Annotations
 from egobench.asking import Settings
 from egobench.build import build
+from egobench.comparison import compare
 from egobench.distractors.embedding import SentenceEmbedder
-from egobench.evaluate import evaluate
+from egobench.evaluate import Result, evaluate
 from egobench.miniego import generate
-from egobench.plugins import TASKS, load_task, names
+from egobench.plugins import TASKS, load_model, load_task, names
 from egobench.sampleset import SampleSet
 from tests.miniego.oracle import Oracle
 
@@ -35,6 +36,20 @@ def sets(world: Path) -> list[SampleSet]:
     ]
 
 
+@pytest.fixture(scope="module")
+def plain(world: Path, sets: list[SampleSet]) -> tuple[Result, int]:
+    """The oracle's run over everything, and how many questions it guessed."""
+    oracle = Oracle(world / "log.jsonl")
+    result = evaluate(oracle, sets, world / "videos", world / "runs", recorded=_written(world, sets))
+    return result, oracle.guesses
+
+
+def _written(world: Path, sets: list[SampleSet]) -> dict[str, str]:
+    for each in sets:
+        each.write(world / "data")
+    return {"data": str(world / "data")}
+
+
 def _within_chance(sample_set: SampleSet, subset: str, accuracy: float) -> bool:
     """Whether an accuracy lies in the 99.9 % interval of guessing, where yes/no questions are two-way."""
     samples = [sample for sample in sample_set.samples if sample.subset == subset]
@@ -45,12 +60,11 @@ def _within_chance(sample_set: SampleSet, subset: str, accuracy: float) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_log_answers_every_question_from_the_frames(world: Path, sets: list[SampleSet], tmp_path: Path) -> None:
-    oracle = Oracle(world / "log.jsonl")
-    result = evaluate(oracle, sets, world / "videos", tmp_path)
+def test_the_log_answers_every_question_from_the_frames(plain: tuple[Result, int]) -> None:
+    result, guesses = plain
     wrong = {key: entry["value"] for key, entry in result.scores.items() if "/acc/" in key and entry["value"] != 1.0}
     assert wrong == {}
-    assert oracle.guesses == 0
+    assert guesses == 0
 
 
 @pytest.mark.slow
@@ -68,3 +82,25 @@ def test_the_frames_of_other_videos_answer_nothing(world: Path, sets: list[Sampl
             if not _within_chance(its, subset, entry["value"]):
                 far[key] = entry["value"]
     assert far == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_who_reads_the_frames_gains_by_them_and_who_does_not_gains_nothing(
+    world: Path, sets: list[SampleSet], plain: tuple[Result, int]
+) -> None:
+    data, blind = _written(world, sets), Settings(control="blind")
+    unseen = evaluate(Oracle(world / "log.jsonl"), sets, world / "videos", world / "runs", blind, recorded=data)
+    gains = {number.id: number.tests[0] for number in compare([plain[0].path, unseen.path]).numbers}
+    assert len(gains) >= 11
+    assert [name for name, test in gains.items() if test is None or test.low is None or test.low <= 0] == []
+    guessed = [
+        evaluate(load_model("random"), sets, world / "videos", world / "runs", settings, recorded=data)
+        for settings in (Settings(), blind)
+    ]
+    for number in compare([result.path for result in guessed]).numbers:
+        (test,) = number.tests
+        assert test is not None
+        assert test.low is not None
+        assert test.high is not None
+        assert test.low <= 0 <= test.high
