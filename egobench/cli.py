@@ -207,6 +207,10 @@ def score(
     everything: Annotated[
         bool, typer.Option("--all", help="Every metric and every tag, not the headline ones only.")
     ] = False,
+    judge_url: Annotated[
+        str | None, typer.Option(help="Ask a judge about open answers: an OpenAI-compatible server, as https://.../v1.")
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(help="The judge's name there; the key is OPENAI_API_KEY.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compute a run's scores again from its predictions, or those of a table of gallery scores, and print them.
@@ -215,9 +219,13 @@ def score(
 
     Example: egobench score similarities.npy --data data/epic-kitchens-mir/gallery
     """
-    from egobench.commands.running import rescore, score_file
+    from egobench.commands.running import ask_judge, rescore, score_file
     from egobench.commands.tables import console, run_table
 
+    if (judge_url is None) != (judge_model is None):
+        raise typer.BadParameter("--judge-url and --judge-model go together")
+    if judge_url and judge_model:
+        ask_judge(run, data, judge_url, judge_model)
     path, scores = (run, score_file(run, data)) if run.is_file() else rescore(run, data)
     _show(scores) if as_json else console().print(run_table(scores, str(path), everything=everything))
 

@@ -18,6 +18,7 @@ The tree::
     │   ├── ShortVideoError        the video ends before the clip starts
     │   ├── DamagedVideoError      decoding failed on the way to a frame, or frames are missing
     │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
+    ├── JudgeError                 a judge cannot be reached, or has nothing to judge
     ├── ModelError                 a model cannot be loaded or cannot do what was asked of it
     └── StoreError                 a run folder cannot be used
         └── SpecMismatchError      it holds another run
@@ -116,6 +117,10 @@ class UnsupportedVideoError(VideoError):
 
 class ModelError(EgoBenchError):
     """A model cannot be loaded, or cannot do what was asked of it."""
+
+
+class JudgeError(EgoBenchError):
+    """A judge cannot be reached, refuses, or has nothing to judge."""
 
 
 class StoreError(EgoBenchError):

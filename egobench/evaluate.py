@@ -15,7 +15,7 @@ from egobench.model import Method, Model, ModelInfo, ScoresOptions
 from egobench.plugins import load_task
 from egobench.prompts import prompt_hash
 from egobench.sampleset import SampleSet, find_sets
-from egobench.scoring import Part, score, submission
+from egobench.scoring import Part, score, score_judged, submission
 from egobench.store import Run, RunSpec, SetRef, open_run, read_run, spec_from_json
 
 
@@ -87,9 +87,12 @@ def conclude(run: Run, parts: Sequence[Part], *, seed: int) -> dict[str, dict[st
     """
     scores: dict[str, dict[str, Any]] = {}
     files: dict[str, str] = {}
+    judgements = run.judgements()
     for part in parts:
         answers = run.by_order(part.name)
         scores.update(score(part, answers, seed=seed))
+        if part.subset.protocol == "open":
+            scores.update(score_judged(part, answers.get(0, {}), judgements, seed=seed))
         files.update(submission(part, answers))
     run.finish(scores, files)
     return scores

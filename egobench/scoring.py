@@ -6,10 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from egobench.controls import Control
 from egobench.errors import ModelError
 from egobench.metrics import OUTCOMES, Judged, Metric, Outcome
+from egobench.metrics.judge import JudgeReply, Messages, judge_metrics, key_of, messages, read_verdict, rubric_hash
 from egobench.metrics.orders import circular, position_bias, positions
 from egobench.model import Method
 from egobench.orders import orders_of
@@ -140,6 +142,55 @@ def entry(
         "shown": name in {part.subset.headline, *part.subset.beside},
         "by": {tag: _by(tag, metric, judged, seed) for tag in (part.task.breakdown if orders == 1 else ())},
     }
+
+
+def chats(part: Part, predictions: Mapping[str, Prediction]) -> dict[str, Messages]:
+    """What a judge is asked about the open answers of a part, by sample id."""
+    return {
+        each.sample.id: messages(each.sample.question, each.sample.answer, each.reply)
+        for each in judge(part.asked, predictions)
+        if each.outcome == "answered" and each.sample.answer
+    }
+
+
+def score_judged(
+    part: Part,
+    predictions: Mapping[str, Prediction],
+    judgements: Mapping[str, Mapping[str, JudgeReply]],
+    *,
+    seed: int,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What judges make of the open answers of a part.
+
+    Args:
+        part: The part.
+        predictions: By sample id.
+        judgements: What has been said, by judge and key. Judges that were asked about no answer of the part are left
+            out; as long as one that was asked has not been heard on all of them, there is no value.
+        seed: Seed of bootstrap replicates.
+
+    Yields:
+        Protocol id, with the judge's name and the hash of the rubric, and its entry in ``scores.json``.
+    """
+    judged = judge(part.asked, predictions)
+    asked = {name: key_of(chat) for name, chat in chats(part, predictions).items()}
+    for model, said in judgements.items():
+        heard = {name: said[key] for name, key in asked.items() if key in said}
+        if not heard:
+            continue
+        verdicts = {name: None if one.error else read_verdict(one.reply) for name, one in heard.items()}
+        failed = sum(one.error is not None for one in heard.values())
+        counts = {"failed": failed, "unparsed": sum(one is None for one in verdicts.values()) - failed}
+        missing = len(asked) - len(heard)
+        for name, metric in judge_metrics(verdicts).items():
+            held = entry(part, name, metric, judged, seed=seed)
+            held |= {"shown": True, "judge": {"model": model, "rubric": rubric_hash(), "asked": len(heard), **counts}}
+            if missing:
+                held |= {**_numbers(None), "answered_only": None}
+                held["problem"] = f"the judge has not been heard on {missing} of {len(asked)} answers; run it again"
+            elif verdicts and None in verdicts.values():
+                held["problem"] = f"{failed} requests failed and {counts['unparsed']} verdicts were unreadable: no, 0"
+            yield part.protocol_id(f"{name}@{quote(model, safe='')}@{rubric_hash()}"), held
 
 
 def submission(part: Part, answers: Mapping[int, Mapping[str, Prediction]]) -> Mapping[str, str]:

@@ -17,19 +17,26 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 from egobench.controls import Control
 from egobench.errors import SpecMismatchError, StoreError
 from egobench.metrics import Outcome
+from egobench.metrics.judge import JudgeReply
 from egobench.model import Method
+
+T = TypeVar("T")
+
+JUDGES = "judge.*.jsonl"
+"""What judges have said, a file a judge."""
 
 SYNC_SECONDS = 5.0
 """Longest time a written prediction waits for ``fsync``."""
@@ -154,17 +161,29 @@ class Run:
         """
         found: dict[int, dict[str, Prediction]] = {}
         for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl")):
-            for number, line in enumerate(path.read_bytes().splitlines(), 1):
-                try:
-                    row = json.loads(line)
-                    row["scores"] = None if row["scores"] is None else tuple(row["scores"])
-                    prediction = Prediction(**row)
-                except (ValueError, TypeError, KeyError) as error:
-                    raise StoreError(
-                        f"{path}, line {number}: damaged ({error}); delete the line to ask again"
-                    ) from error
+            for prediction in _lines(path, _prediction):
                 found.setdefault(prediction.order, {})[prediction.id] = prediction
         return found
+
+    def judgements(self) -> dict[str, dict[str, JudgeReply]]:
+        """What judges have said about this run's open answers, by judge and key; the last line of each counts.
+
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        found: dict[str, dict[str, JudgeReply]] = {}
+        for path in sorted(self.path.glob(JUDGES)):
+            model = unquote(path.name.removeprefix("judge.").removesuffix(".jsonl"))
+            found[model] = {reply.key: reply for reply in _lines(path, lambda row: JudgeReply(**row))}
+        return found
+
+    def append_judgement(self, model: str, reply: JudgeReply) -> None:
+        """Append what a judge said.
+
+        Raises:
+            StoreError: If the folder cannot be written.
+        """
+        self._append(f"judge.{quote(model, safe='')}.jsonl", [reply])
 
     def append(self, part: str, predictions: Iterable[Prediction], *, writer: str = "main") -> None:
         """Append predictions; they have left this process when this returns, and reach the disk within seconds.
@@ -172,12 +191,13 @@ class Run:
         Raises:
             StoreError: If the folder cannot be written.
         """
-        name = f"{part}.{writer}.jsonl"
-        rows = [json.dumps(asdict(prediction), ensure_ascii=False) + "\n" for prediction in predictions]
-        lines = "".join(rows).encode()
-        with _writing(self.path / "predictions" / name):
+        self._append(f"predictions/{part}.{writer}.jsonl", predictions)
+
+    def _append(self, name: str, rows: Iterable[Prediction | JudgeReply]) -> None:
+        lines = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows).encode()
+        with _writing(self.path / name):
             if name not in self._files:
-                self._files[name] = (self.path / "predictions" / name).open("ab", buffering=0)
+                self._files[name] = (self.path / name).open("ab", buffering=0)
             while lines:
                 lines = lines[self._files[name].write(lines) :]
             if monotonic() - self._synced > SYNC_SECONDS:
@@ -202,10 +222,11 @@ class Run:
             _replace(path, json.dumps(scores, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
             for name, content in (files or {}).items():
                 _replace(self.path / name, content)
-            written = [self.path / name for name in files or {}]
-            kept = sorted([self.path / "run.json", path, *written, *(self.path / "predictions").iterdir()])
+            kept = [self.path / "run.json", path, *(self.path / name for name in files or {})]
+            kept += [*self.path.glob(JUDGES), *(self.path / "predictions").iterdir()]
             lines = [
-                f"{sha256(file.read_bytes()).hexdigest()}  {file.relative_to(self.path).as_posix()}" for file in kept
+                f"{sha256(file.read_bytes()).hexdigest()}  {file.relative_to(self.path).as_posix()}"
+                for file in sorted(kept)
             ]
             _replace(self.path / "checksums.txt", "\n".join(lines) + "\n")
         return path
@@ -250,7 +271,7 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
         except BlockingIOError as error:
             raise StoreError(f"another process is at work in {path}; wait for it or stop it") from error
         _claim(path / "run.json", spec, recorded)
-        for file in (path / "predictions").glob("*.jsonl"):
+        for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGES)]:
             _cut_broken_line(file)
         run = Run(path, spec)
         finished = False
@@ -303,6 +324,19 @@ def _claim(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
             f"{file} holds another run: {', '.join(differ)} differ; nothing was written; "
             "use another --out, or move it away"
         )
+
+
+def _prediction(row: dict[str, Any]) -> Prediction:
+    row["scores"] = None if row["scores"] is None else tuple(row["scores"])
+    return Prediction(**row)
+
+
+def _lines(path: Path, make: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            yield make(json.loads(line))
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(f"{path}, line {number}: damaged ({error}); delete the line to ask again") from error
 
 
 def _cut_broken_line(file: Path) -> None:

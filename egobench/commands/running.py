@@ -17,12 +17,14 @@ from typing import Any
 from rich.table import Table
 
 from egobench.asking import Settings, clip_requests, frame_rule
+from egobench.commands.judging import judge_run
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.tables import console, run_table
 from egobench.controls import clips
 from egobench.errors import SampleSetError
 from egobench.evaluate import conclude, evaluate, plan, sets_of, settings_of
 from egobench.gallery import read_scores, score_gallery
+from egobench.judge import find_judge
 from egobench.model import Model
 from egobench.orders import orders_of
 from egobench.plugins import load_model
@@ -165,6 +167,18 @@ def rescore(path: Path, data: Path | None) -> tuple[Path, dict[str, Any]]:
     with open_run(path.parent.parent, spec, recorded) as run:
         scores = conclude(run, parts, seed=spec.seed)
     return path / "scores.json", scores
+
+
+def ask_judge(path: Path, data: Path | None, url: str, model: str) -> None:
+    """Ask a judge about the open answers of a run, with progress on standard error.
+
+    Raises:
+        ValueError: If the address cannot be used.
+        EgoBenchError: If the run, its sample sets or the judge cannot be used.
+    """
+    judge = find_judge(url, model)
+    with ProgressObserver() as observer:
+        judge_run(path, data, judge, observer)
 
 
 def score_file(path: Path, data: Path | None) -> dict[str, Any]:

@@ -114,4 +114,5 @@ def _caption(runs: Sequence[Scores]) -> str:
         for protocol_id, entry in scores.items()
         if entry["shown"] and entry["problem"]
     ]
-    return f"{partial}Scores x 100, 95 % intervals clustered by source video.{''.join(problems)}"
+    points = "A judge_score of 100 is 5 of 5 points. " if any("judge" in entry for entry in entries) else ""
+    return f"{partial}Scores x 100, 95 % intervals clustered by source video. {points}{''.join(problems)}"
