@@ -180,7 +180,7 @@ def _decode_costs(index: VideoIndex) -> tuple[float, float, list[av.VideoFrame]]
         with open_container(index.path) as container:
             stream = main_stream(container, index.path)
             stream.codec_context.thread_count = 1
-            packets = [packet for _, packet in zip(range(SAMPLE), container.demux(stream), strict=False)]
+            packets = [one for _, one in zip(range(SAMPLE), container.demux(stream), strict=False) if one.size]
             asked = [one for at, one in enumerate(packets) if not (dropping and index.droppable[at])]
             started = process_time()
             for number, packet in enumerate(asked):
