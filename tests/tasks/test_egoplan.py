@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from egobench.annotations import Annotations
+from egobench.asking import Settings
+from egobench.build import build
 from egobench.errors import RecordError
+from egobench.evaluate import evaluate
+from egobench.model import Method, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.plugins import load_task
 from egobench.sample import Record
+from tests.conftest import NoEmbedder
 from tests.tasks.official_files import egoplan, write
 
 QUESTIONS = "EgoPlan_validation.json"
@@ -69,3 +75,29 @@ def test_an_epic_video_without_a_frame_rate_is_refused(tmp_path: Path) -> None:
     files = egoplan()
     with pytest.raises(RecordError, match=r"row 1, field 'video_id': no frame rate of 'P01_13'"):
         read(write(tmp_path, {QUESTIONS: files[QUESTIONS]}))
+
+
+class Likelihoods:
+    """Gives choice A the best mean and choice B the best sum of log-probabilities."""
+
+    info = ModelInfo("likelihoods", "1")
+
+    def generate(self, prompts: Sequence[Prompt]) -> Sequence[Reply]:
+        return [Reply("C")] * len(prompts)
+
+    def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> Sequence[OptionScores]:
+        assert form == "text"
+        return [OptionScores((-6.0, -4.0, -9.0, -12.0), (6, 3, 2, 6))] * len(prompts)
+
+
+def test_official_scoring_takes_the_choice_that_is_likeliest_a_token(tmp_path: Path) -> None:
+    """By hand: means -1, -4/3, -9/2, -2, and A is right everywhere; by sums B would be chosen."""
+    held = build(load_task("egoplan"), Annotations(write(tmp_path / "a", egoplan())), NoEmbedder())
+
+    def accuracy(method: Method) -> float:
+        settings = Settings(method, "blind")
+        scores = evaluate(Likelihoods(), [held], tmp_path, tmp_path / "runs", settings).scores
+        value: float = scores[f"egoplan/all/mcq/official/acc/{method}/blind"]["value"]
+        return value
+
+    assert (accuracy("likelihood-mean"), accuracy("likelihood-sum"), accuracy("generate")) == (1.0, 0.0, 0.0)
