@@ -1,0 +1,210 @@
+"""The adapter: VideoChat2's prompts, its frames and tiles, and opening its checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from egobench.errors import ModelError
+from egobench.model import FramePolicy, ModelInfo, Prompt
+from egobench.prompts import LETTERS, user_turn
+from reference_exo2ego.backbone.frames import clip_sight, pixels
+from reference_exo2ego.backbone.weights import pickle_fingerprint
+
+from ._device import torch_device
+from ._spliced import PREFILL, Purpose, SplicedModel, Turn, settle, shown_frames
+from ._videochat2_eyes import Eyes
+from ._videochat2_weights import load_published, read_plan
+from .hf.checkpoint import READ, find_checkpoint, weights_fingerprint
+
+SYSTEM = (
+    "Carefully watch the video and pay attention to the cause and sequence of events, the detail and movement of "
+    "objects, and the action and pose of persons. Based on your observations, select the best option that accurately "
+    "addresses the question.\n"
+)
+ANSWER = "Best option:("
+"""The release's own system prompt and answer start (``video_chat2/mvbench.ipynb`` of OpenGVLab/Ask-Anything)."""
+
+MOST_TILES = 6
+"""Of one frame, the whole not counted."""
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pictures: HD was trained with them, stage 3 with CLIP's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of :func:`egobench.models.videochat2.load`, which says what they mean."""
+
+    checkpoint: str
+    revision: str
+    dtype: str
+    device: str
+    frames: int
+    tiles: Literal["auto", "yes", "no"]
+    prompt: Literal["harness", "own"]
+    language: str
+    vocabulary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """VideoChat2's eyes and manners.
+
+    Attributes:
+        eyes: The visual half.
+        vocabulary: Tokenizer of the Q-Former.
+        start: What begins every prompt, ``"<s>"``.
+        side: Pixels of a frame's side.
+        frames: Frames it was asked to show.
+        tiled: Whether frames are seen in tiles too.
+        own: Whether the release's own prompt is put, else the harness's.
+    """
+
+    eyes: Eyes
+    vocabulary: Any
+    start: str
+    side: int
+    frames: int
+    tiled: bool
+    own: bool
+
+    def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
+        """The prompt in the model's own form."""
+        options = () if purpose == "text" else prompt.options
+        begun = ANSWER if self.own and options else PREFILL if purpose == "letter" else ""
+        question = f"[INST] {self._question(prompt, options)} [/INST]" + f" {begun}" * bool(begun)
+        before, after = f"{self.start}{self._system(prompt)}", question
+        if len(prompt.frames):
+            before, after = f"{before}[INST] <Video>", f"</Video> [/INST] {question}"
+        else:
+            before, after = "", before + after
+        return Turn(before, after, PREFILL if begun == ANSWER else "")
+
+    def see(self, prompt: Prompt) -> torch.Tensor:
+        """Features of the prompt's frames: ``(tokens, width)``, tile after tile, then the whole."""
+        frames = shown_frames(prompt, self.frames)
+        seen = tiles(frames, self.side) if self.tiled else pixels(frames, clip_sight(self.side))[None]
+        # Of a text longer than the Q-Former reads the end is kept, as in training.
+        most = int(self.eyes.qformer.config.max_position_embeddings)
+        words = self.vocabulary(self._system(prompt), return_tensors="pt", truncation=True, max_length=most)
+        weight = self.eyes.query_tokens
+        features: torch.Tensor = self.eyes(seen.to(weight), words["input_ids"].to(weight.device))
+        return features.flatten(0, 1)
+
+    def _system(self, prompt: Prompt) -> str:
+        return SYSTEM if self.own else f"{prompt.system}\n"
+
+    def _question(self, prompt: Prompt, options: tuple[str, ...]) -> str:
+        if not self.own:
+            return prompt.text if options == prompt.options else user_turn(prompt.question, options)
+        if not options:
+            return prompt.question
+        listed = [f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)]
+        lines = [f"Question: {prompt.question}", "Options:", *listed, "Only give the best option."]
+        return SYSTEM + "\n".join(lines)
+
+
+def grid(height: int, width: int, side: int) -> tuple[int, int]:
+    """Rows and columns of tiles: of all grids of at most :data:`MOST_TILES` the one nearest in shape (InternVL 1.5).
+
+    Args:
+        height: Of a frame, in pixels.
+        width: Likewise.
+        side: Pixels of a tile's side.
+    """
+    shapes = [
+        (columns, rows)
+        for columns in range(1, MOST_TILES + 1)
+        for rows in range(1, MOST_TILES + 1)
+        if columns * rows <= MOST_TILES
+    ]
+    best, least = (1, 1), float("inf")
+    for columns, rows in sorted(shapes, key=lambda shape: shape[0] * shape[1]):
+        difference = abs(width / height - columns / rows)
+        # Of grids of one shape, a large frame gets the finer one.
+        finer = difference == least and width * height > 0.5 * side * side * columns * rows
+        if difference < least or finer:
+            best, least = (columns, rows), difference
+    return best[1], best[0]
+
+
+def tiles(frames: np.ndarray, side: int) -> torch.Tensor:
+    """What HD sees of a clip: its frames stretched over a grid of tiles, cut up, and as a whole.
+
+    Args:
+        frames: uint8 RGB ``(n_frames, height, width, 3)``.
+        side: Pixels of a tile's side.
+
+    Returns:
+        float32 ``(n_tiles + 1, n_frames, 3, side, side)``, row by row, the whole last.
+    """
+    rows, columns = grid(frames.shape[1], frames.shape[2], side)
+    values = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
+    mean, deviation = (torch.tensor(parts)[:, None, None] for parts in (MEAN, DEVIATION))
+    large = (_stretched(values, rows * side, columns * side) / 255 - mean) / deviation
+    parts = large.unflatten(3, (columns, side)).unflatten(2, (rows, side)).permute(2, 4, 0, 1, 3, 5).flatten(0, 1)
+    return torch.cat([parts, _stretched(large, side, side)[None]])
+
+
+def open_model(asked: Asked) -> SplicedModel:
+    """Load a checkpoint.
+
+    Raises:
+        ModelError: If it is missing or cannot be used.
+    """
+    import transformers
+
+    library: Any = transformers
+    device = torch_device(asked.device)
+    weights, revision = _weights(asked)
+    language, _ = find_checkpoint(asked.language, "", READ)
+    vocabulary, _ = find_checkpoint(asked.vocabulary, "", READ)
+    try:
+        tokenizer = library.AutoTokenizer.from_pretrained(language, trust_remote_code=False)
+        words = library.AutoTokenizer.from_pretrained(vocabulary, trust_remote_code=False, truncation_side="left")
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{language} or {vocabulary}: no tokenizer that transformers loads ({' '.join(str(error).split())})"
+        ) from error
+    plan = read_plan(weights, language, vocabulary)
+    if len(words) > plan.qformer.vocab_size:
+        raise ModelError(f"{vocabulary}: {len(words)} words; the Q-Former knows {plan.qformer.vocab_size}")
+    eyes, model = load_published(plan, weights, language, dtype=asked.dtype, device=device)
+    settle(model, tokenizer)
+    tiled = asked.tiles == "yes" or (asked.tiles == "auto" and "hd" in weights.stem.lower())
+    prints = f"{pickle_fingerprint(weights)} {weights_fingerprint(language)}"
+    info = ModelInfo(
+        name=weights.stem,
+        revision=revision,
+        weights=f"sha256:{sha256(prints.encode()).hexdigest()[:16]}",
+        dtype=str(model.dtype).removeprefix("torch."),
+        frames=FramePolicy(asked.frames),
+        settings={"prompt": asked.prompt, "tiles": tiled, "prefill": PREFILL},
+    )
+    start = tokenizer.bos_token or ""
+    reader = Watching(eyes, words, start, plan.sizes.side, asked.frames, tiled, asked.prompt == "own")
+    return SplicedModel(info, model, tokenizer, reader)
+
+
+def _weights(asked: Asked) -> tuple[Path, str]:
+    """The ``.pth`` file, and its revision."""
+    file = Path(asked.checkpoint).expanduser()
+    if file.is_file():
+        return file, asked.revision
+    folder, revision = find_checkpoint(asked.checkpoint, asked.revision, ["*.pth", "config.json"])
+    found = sorted(folder.glob("*.pth"))
+    if len(found) != 1:
+        named = ", ".join(path.name for path in found) or "none"
+        raise ModelError(f"{folder}: expected one .pth file, found {named}; give the file: -o checkpoint=FILE.pth")
+    return found[0], revision
+
+
+def _stretched(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    return functional.interpolate(values, size=(height, width), mode="bicubic", align_corners=False)
