@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from egobench.asking import Settings
 from egobench.errors import ModelError, ModelOptionError
+from egobench.evaluate import evaluate
 from egobench.model import FramePolicy, Prompt
 from egobench.plugins import load_model
 from egobench.prompts import LETTERS, SYSTEM, user_turn
+from tests.conftest import Navigation
 from tests.models.prompts import OPTIONS, QUESTION, ask
 
 torch = pytest.importorskip("torch")
@@ -253,6 +256,15 @@ def test_a_prompt_longer_than_the_model_reads_is_a_clear_error(tiny: Tiny) -> No
         adapter.generate([long])
     with pytest.raises(ModelError, match="reads 4096 tokens"):
         adapter.score_options([ask(options=("an onion " * 3000, "a mug"))], "text")
+
+
+def test_a_run_from_video_files_answers_every_sample(tiny: Tiny, navigation: Navigation) -> None:
+    settings = Settings(method="likelihood-letter", batch_size=5)
+    result = evaluate(load(tiny("2")), [navigation.sample_set], navigation.videos, navigation.root / "runs", settings)
+    rows = [json.loads(row) for path in result.path.glob("predictions/*") for row in path.read_text().splitlines()]
+    assert [(row["outcome"], len(row["scores"]), len(row["receipt"]["times"])) for row in rows] == [
+        ("answered", 4, 16)
+    ] * 12
 
 
 def test_what_cannot_be_loaded_is_a_clear_error(tiny: Tiny, tmp_path: Path) -> None:
