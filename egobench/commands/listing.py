@@ -33,12 +33,12 @@ def list_tasks() -> list[dict[str, Any]]:
 
 def tasks_table(rows: list[dict[str, Any]]) -> Table:
     """Tasks, a line each."""
-    table = Table(caption="Files and videos of each task: egobench tasks --json", caption_justify="left")
-    for column in ("task", "skill", "subsets: numbers", "constructions", "annotation files"):
+    table = Table(caption="Annotation files, names of videos, licences: egobench tasks --json", caption_justify="left")
+    for column in ("task", "skill", "subsets: numbers", "constructions", "clusters"):
         table.add_column(column, overflow="fold")
     for row in rows:
         subsets = "; ".join(f"{name}: {', '.join(metrics)}" for name, metrics in row["subsets"].items())
-        table.add_row(row["name"], row["skill"], subsets, ", ".join(row["constructions"]), "\n".join(row["files"]))
+        table.add_row(row["name"], row["skill"], subsets, ", ".join(row["constructions"]), row["cluster"])
     return table
 
 
