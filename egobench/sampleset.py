@@ -157,6 +157,20 @@ def encode_gallery(gallery: tuple[GalleryItem, ...]) -> bytes:
     return _pretty([asdict(item) for item in gallery])
 
 
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest of a set that is on disk, for what is found out about it later.
+
+    Raises:
+        SampleSetError: If it cannot be written.
+    """
+    part = folder / f"{MANIFEST}.part"
+    try:
+        part.write_bytes(_pretty(asdict(manifest)))
+        part.replace(folder / MANIFEST)
+    except OSError as error:
+        raise SampleSetError(f"cannot write {folder / MANIFEST}: {error.strerror}") from error
+
+
 def find_sets(data: Path, tasks: tuple[str, ...] | None = None, construction: str | None = None) -> list[Path]:
     """Folders of sample sets below a data folder, or the folder itself if it is one.
 

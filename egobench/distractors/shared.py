@@ -133,7 +133,7 @@ class _Rules:
             return "not placed: its answer is private"
         if _two_way(record):
             return f"not placed: more samples are answered {record.answer!r} than its opposite"
-        return f"not placed: found no group of {self.size} whose answers are not true of one another's clips"
+        return f"not placed: left over when groups of {self.size}, no answer true of another's clip, were formed"
 
 
 def _two_way(record: Record) -> bool:

@@ -176,7 +176,7 @@ def test_a_frequent_answer_takes_as_many_groups_as_there_can_be() -> None:
     # Of 21 other answers three go to each group, one "open fridge" to each: 7 groups of 4.
     assert sum(isinstance(one, Options) for one in options) == 28
     assert tools.report["placed"] == pytest.approx(28 / 51)
-    assert all("no group of 4" in one.reason for one in options if isinstance(one, Dropped))
+    assert all("left over when groups of 4" in one.reason for one in options if isinstance(one, Dropped))
 
 
 def test_yes_and_no_are_two_way_and_equally_many() -> None:
