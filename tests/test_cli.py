@@ -25,7 +25,7 @@ def egobench(*arguments: str | Path, cwd: Path | None = None, **environment: str
     )
 
 
-COMMANDS = ("tasks", "models", "miniego", "build", "run", "score", "compare", "doctor", "demo", "new")
+COMMANDS = ("tasks", "models", "miniego", "build", "audit", "run", "score", "compare", "doctor", "demo", "new")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
