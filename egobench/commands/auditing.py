@@ -11,13 +11,13 @@ from typing import Any
 from rich.table import Table
 
 from egobench.commands.tables import console, percent
-from egobench.distractors.audit import audit
+from egobench.distractors.audit import Audit, audit
 from egobench.distractors.embedding import SentenceEmbedder
 from egobench.errors import SampleSetError, UnknownPluginError
 from egobench.plugins import load_task
 from egobench.sample import Sample
 from egobench.sampleset import SampleSet, find_sets, write_manifest
-from egobench.task import Truth
+from egobench.task import Embedder, Truth
 
 
 def audit_sets(data: Path, embedder: str) -> list[dict[str, Any]]:
@@ -40,20 +40,31 @@ def audit_sets(data: Path, embedder: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     folders = [] if data.is_file() else find_sets(data)
     for folder in folders:
-        found = SampleSet.read(folder)
-        console(errors=True).print(f"auditing {found.name} ...")
-        audits = list(audit(found.samples, _truth(found.manifest.task), texts))
+        found, audits = audited(SampleSet.read(folder), texts)
+        write_manifest(folder, found.manifest)
         rows += [_row(found.name, one.blind_ceiling, asdict(one)) for one in audits]
-        if audits:
-            share = sum(one.co_correct * one.n for one in audits) / sum(one.n for one in audits)
-            ceiling = max(one.blind_ceiling for one in audits)
-            write_manifest(folder, replace(found.manifest, co_correct=share, blind_ceiling=ceiling))
     if data.is_file():
         foreign = audit(list(_foreign(data)), Truth(), texts)
         rows += [_row(data.name, one.blind_ceiling, asdict(one)) for one in foreign]
     if not rows:
         raise SampleSetError(f"{data}: no sample has options and a public answer, so there is nothing to audit")
     return rows
+
+
+def audited(sample_set: SampleSet, embedder: Embedder) -> tuple[SampleSet, list[Audit]]:
+    """A sample set with co-correct rate and blind ceiling in its manifest, and the audits they come from.
+
+    Raises:
+        ModelError: If the extra ``[distractors]`` is not installed.
+    """
+    manifest = sample_set.manifest
+    console(errors=True).print(f"auditing {sample_set.name} ...")
+    audits = list(audit(sample_set.samples, _truth(manifest.task), embedder))
+    if audits:
+        share = sum(one.co_correct * one.n for one in audits) / sum(one.n for one in audits)
+        ceiling = max(one.blind_ceiling for one in audits)
+        manifest = replace(manifest, co_correct=share, blind_ceiling=ceiling)
+    return replace(sample_set, manifest=manifest), audits
 
 
 def audit_table(rows: Sequence[Mapping[str, Any]]) -> Table:

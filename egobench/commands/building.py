@@ -11,7 +11,8 @@ from rich.table import Table
 
 from egobench.annotations import Annotations
 from egobench.build import build
-from egobench.commands.tables import console
+from egobench.commands.auditing import audited
+from egobench.commands.tables import console, percent
 from egobench.distractors.embedding import SentenceEmbedder
 from egobench.plugins import TASKS, load_task, names
 
@@ -26,7 +27,7 @@ def build_tasks(
     skip_bad: bool,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Build and write the sample sets of some tasks.
+    """Build and write the sample sets of some tasks; constructed ones are audited.
 
     Args:
         wanted: Names of tasks, or ``["all"]``.
@@ -52,6 +53,8 @@ def build_tasks(
         console(errors=True).print(f"building {task.name} ...")
         files = Annotations(own if own.is_dir() else annotations, skip_bad=skip_bad)
         built = build(task, files, texts, construction=construction, seed=seed)
+        if built.manifest.embedder is not None:
+            built, _ = audited(built, texts)
         built.write(out)
         rows.append(asdict(built.manifest))
     return rows
@@ -62,10 +65,18 @@ def manifests_table(rows: Sequence[dict[str, Any]], out: Path) -> Table:
     table = Table(caption=f"Written to {out}/<task>/<construction>/; dropped rows are in each manifest.json")
     for column in ("task", "construction"):
         table.add_column(column)
-    for column in ("samples", "videos", "captions", "texts", "mean seconds", "dropped"):
+    for column in ("samples", "videos", "captions", "texts", "mean seconds", "dropped", "blind ceiling"):
         table.add_column(column, justify="right")
     for row in rows:
         seconds = "-" if row["mean_seconds"] is None else f"{row['mean_seconds']:.3f}"
-        counts = [row["n"], row["videos"], row["captions"], row["texts"], seconds, len(row["dropped"])]
+        counts = [
+            row["n"],
+            row["videos"],
+            row["captions"],
+            row["texts"],
+            seconds,
+            len(row["dropped"]),
+            percent(row["blind_ceiling"]),
+        ]
         table.add_row(row["task"], row["construction"], *map(str, counts))
     return table

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from egobench.annotations import Annotations
 from egobench.asking import Settings
 from egobench.build import build
+from egobench.commands.auditing import audited
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.running import environment
 from egobench.commands.tables import comparison_rows, comparison_table, console
@@ -74,8 +75,11 @@ def run_demo(out: Path, *, as_json: bool) -> None:
     sets: list[SampleSet] = []
     for task in map(load_task, names(TASKS)):
         files = Annotations(world / "annotations" / task.name)
-        sets.append(build(task, files, embedder, construction=task.headline))
-        sets[-1].write(data)
+        built = build(task, files, embedder, construction=task.headline)
+        if built.manifest.embedder is not None:
+            built, _ = audited(built, embedder)
+        built.write(data)
+        sets.append(built)
     said.print(f"3/3 running {', '.join(BUILT_IN)} in {runs}")
     scores: dict[str, Any] = {}
     paths: dict[str, str] = {}

@@ -46,13 +46,13 @@ def run_table(scores: Scores, title: str, *, everything: bool = False) -> Table:
     """
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption([scores]))
     table.add_column("task/subset/protocol/construction/metric/method", overflow="fold")
-    for column in ("n", "score", "95 % interval", "chance", "unanswered"):
+    for column in ("n", "score", "95 % interval", "chance", "blind", "unanswered"):
         table.add_column(column, justify="right", no_wrap=True)
     for protocol_id, entry in scores.items():
         if everything or entry["shown"]:
             n = f"{entry['n']} of {entry['n_expected']}" if entry["partial"] else str(entry["n"])
-            cells = [n, percent(entry["value"]), interval(entry), percent(entry["chance"]), str(unanswered(entry))]
-            table.add_row(protocol_id, *cells)
+            beside = [percent(entry["chance"]), percent(entry["blind_ceiling"]), str(unanswered(entry))]
+            table.add_row(protocol_id, n, percent(entry["value"]), interval(entry), *beside)
         if everything:
             _add_breakdown(table, entry)
     return table
@@ -68,11 +68,12 @@ def comparison_table(runs: Mapping[str, Scores], title: str) -> Table:
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(list(runs.values())))
     table.add_column("task", no_wrap=True)
     table.add_column("metric", no_wrap=True)
-    for column in ("n", *runs, "chance"):
+    for column in ("n", *runs, "chance", "blind"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in comparison_rows(runs):
         cells = [f"{percent(cell['value'])} {interval(cell)}" for cell in row["runs"].values()]
-        table.add_row(row["column"], row["metric"], str(row["n"]), *cells, percent(row["chance"]))
+        beside = [percent(row["chance"]), percent(row["blind_ceiling"])]
+        table.add_row(row["column"], row["metric"], str(row["n"]), *cells, *beside)
     return table
 
 
@@ -92,6 +93,7 @@ def comparison_rows(runs: Mapping[str, Scores]) -> list[dict[str, Any]]:
                 "metric": metric,
                 "n": entry["n"],
                 "chance": entry["chance"],
+                "blind_ceiling": entry["blind_ceiling"],
                 "runs": {name: scores[protocol_id] for name, scores in runs.items() if protocol_id in scores},
             }
         )
@@ -102,7 +104,7 @@ def _add_breakdown(table: Table, entry: Mapping[str, Any]) -> None:
     for tag, values in entry["by"].items():
         for value, found in values.items():
             cells = [str(found["n"]), percent(found["value"]), interval(found), percent(found["chance"])]
-            table.add_row(f"  {tag} = {value}", *cells, "")
+            table.add_row(f"  {tag} = {value}", *cells, "", "")
 
 
 def _caption(runs: Sequence[Scores]) -> str:
@@ -115,4 +117,7 @@ def _caption(runs: Sequence[Scores]) -> str:
         if entry["shown"] and entry["problem"]
     ]
     points = "A judge_score of 100 is 5 of 5 points. " if any("judge" in entry for entry in entries) else ""
-    return f"{partial}Scores x 100, 95 % intervals clustered by source video. {points}{''.join(problems)}"
+    blind = ""
+    if any(entry["blind_ceiling"] is not None for entry in entries):
+        blind = "\nblind: accuracy of the best attack on a constructed set that sees neither video nor question. "
+    return f"{partial}Scores x 100, 95 % intervals clustered by source video. {points}{blind}{''.join(problems)}"
