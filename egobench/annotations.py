@@ -45,6 +45,7 @@ class Annotations:
         skip_bad: Leave malformed rows out, and say so in ``dropped``, instead of raising.
         sources: SHA-256 of every file read so far, by name below the folder.
         dropped: Rows left out: ``{"id": ..., "reason": ...}``.
+        videos: What the files say of videos, for ``egobench doctor``: ``seconds`` and ``fps`` by video, where they do.
         facts: Counts a reader notes for the manifest, e.g. ``{"captions": 3842}``.
     """
 
@@ -52,6 +53,7 @@ class Annotations:
     skip_bad: bool = False
     sources: dict[str, str] = field(default_factory=dict[str, str])
     dropped: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    videos: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     facts: dict[str, int] = field(default_factory=dict[str, int])
     _seen: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 

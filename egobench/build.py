@@ -124,7 +124,7 @@ def _freeze(
         gallery_sha256=sha256(encode_gallery(items)).hexdigest() if items else None,
         **tools.report,
     )
-    return SampleSet(manifest, samples, items)
+    return SampleSet(manifest, samples, items, dict(sorted(tools.annotations.videos.items())))
 
 
 def _chances(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from egobench.sample import GalleryItem, Sample
 SAMPLES = "samples.jsonl"
 MANIFEST = "manifest.json"
 GALLERY = "gallery.json"
+VIDEOS = "videos.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,13 @@ class SampleSet:
         manifest: Where they came from.
         samples: In the order of the annotation files.
         gallery: The texts that every sample is scored against, in their published order; empty for other sets.
+        videos: ``seconds`` and ``fps`` by video where the annotations say them; written for ``egobench doctor``.
     """
 
     manifest: Manifest
     samples: tuple[Sample, ...]
     gallery: tuple[GalleryItem, ...] = ()
+    videos: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, dict[str, float]], compare=False)
 
     @property
     def name(self) -> str:
@@ -107,6 +110,8 @@ class SampleSet:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             files = {SAMPLES: encode(self.samples), MANIFEST: _pretty(asdict(self.manifest))}
+            if self.videos:
+                files[VIDEOS] = _pretty(self.videos)
             if self.gallery:
                 files = {GALLERY: encode_gallery(self.gallery), **files}
             for name, content in files.items():

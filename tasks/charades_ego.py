@@ -123,6 +123,8 @@ def read(annotations: Annotations) -> Iterator[Record]:
     names = class_names(annotations)
 
     def record(row: Video) -> Record | None:
+        if row.length is not None:
+            annotations.videos[f"{row.id}.mp4"] = {"seconds": row.length}
         found = segments(row, names)
         if not found:
             annotations.drop(row.id, "no action with a length" if row.actions.strip() else "no action")

@@ -100,13 +100,16 @@ def read(annotations: Annotations) -> Iterator[Record]:
 
     def record(row: Question) -> Record:
         options = (row.choice_a, row.choice_b, row.choice_c, row.choice_d)
+        shown = clip(row, epic)
+        rate = EGO4D_FRAMES_PER_SECOND if row.video_source == "Ego4D" else epic[row.video_id].fps
+        annotations.videos[shown.video] = {"fps": rate}
         target = lettered(row.golden_choice_idx, options, field="golden_choice_idx")
         if row.answer != options[target]:
             letter = row.golden_choice_idx
             raise FieldError("answer", f"{row.answer!r} is not the choice {letter}, which is {options[target]!r}")
         return Record(
             id=row.sample_id,
-            clip=clip(row, epic),
+            clip=shown,
             question=row.question,
             answer=row.answer,
             cluster=row.video_id,

@@ -39,6 +39,13 @@ def test_the_longest_segment_of_each_video_is_asked_about(tmp_path: Path) -> Non
     )
 
 
+def test_lengths_of_the_annotation_are_kept_for_the_doctor(tmp_path: Path) -> None:
+    annotations = Annotations(write(tmp_path, charades_ego()))
+    list(load_task("charades-ego").read(annotations))
+    assert annotations.videos["5C4I9EGO.mp4"] == {"seconds": 28.0}
+    assert "DDDDDEGO.mp4" not in annotations.videos
+
+
 def test_videos_without_a_segment_are_dropped_by_name(tmp_path: Path) -> None:
     annotations = Annotations(write(tmp_path, charades_ego()))
     list(load_task("charades-ego").read(annotations))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def test_frames_count_from_one_at_the_rate_of_the_epic_video(tmp_path: Path) -> 
 def test_frames_of_ego4d_count_from_zero_at_thirty_a_second(tmp_path: Path) -> None:
     record = read(write(tmp_path, egoplan()))[1]
     assert (record.clip.video, record.clip.start, record.clip.end) == ("5f1a2b3c.mp4", 10.0, 30.0)
+
+
+def test_frame_rates_of_the_annotation_lie_beside_the_samples_for_the_doctor(tmp_path: Path) -> None:
+    built = build(load_task("egoplan"), Annotations(write(tmp_path, egoplan())), NoEmbedder())
+    rates = json.loads((built.write(tmp_path) / "videos.json").read_text())
+    assert rates["P01/P01_13.MP4"] == {"fps": pytest.approx(59.94, abs=0.01)}
+    assert rates["5f1a2b3c.mp4"] == {"fps": 30.0}
 
 
 def test_without_progress_the_clip_is_the_observation(tmp_path: Path) -> None:
