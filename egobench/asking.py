@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
 from typing import Protocol
 
 import numpy as np
 
+from egobench.answering import Answers, Question
 from egobench.controls import Control, alter, clips, seed_of
-from egobench.errors import MissingVideoError, ModelError
-from egobench.model import Method, Model, ModelInfo, OptionScores, Prompt, Reply, ScoresOptions
-from egobench.orders import orders_of, turn_back, turned
+from egobench.errors import MissingVideoError
+from egobench.model import Method, Model, ModelInfo, Prompt
+from egobench.orders import orders_of, turned
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
-from egobench.replies import read_reply
 from egobench.sample import Clip, Sample
 from egobench.scoring import Part
-from egobench.store import Prediction, Run
+from egobench.store import Event, Prediction, Run
 from egobench.task import Task
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, fingerprint, stream_clips
 
@@ -176,17 +174,17 @@ def ask(asking: Asking) -> None:
     }
     asked = sum(len(orders_of(sample, part.orders)) for sample in part.asked)
     asking.observer.begin(part.name, asked, asked - sum(map(len, todo.values())))
-    batch: list[Shown] = []
+    answers = Answers(asking.model, part, settings.batch_size)
+    batch: list[Question] = []
     for each in _show(asking, todo, shown):
         if each.evidence.error is not None:
             asking.write([each.evidence])
             continue
-        batch.append(each)
-        if len(batch) == settings.batch_size:
-            asking.write(_answers(asking, batch))
+        batch.append(_question(each, part, settings))
+        if len(batch) >= answers.batch_size:
+            _write(asking, answers, batch)
             batch = []
-    if batch:
-        asking.write(_answers(asking, batch))
+    _write(asking, answers, batch)
 
 
 def clip_requests(
@@ -246,9 +244,9 @@ def _shown(asking: Asking, sample: Sample, clip: Clip, seen: DecodedClip | Faile
     return Shown(sample, frames, seen.times, evidence)
 
 
-def _prompt(shown: Shown, part: Part, settings: Settings) -> Prompt:
+def _question(shown: Shown, part: Part, settings: Settings) -> Question:
     sample = shown.sample
-    return Prompt(
+    prompt = Prompt(
         frames=shown.frames,
         times=shown.times,
         system=SYSTEM[settings.prompt],
@@ -258,61 +256,12 @@ def _prompt(shown: Shown, part: Part, settings: Settings) -> Prompt:
         max_new_tokens=MAX_NEW_TOKENS[part.subset.protocol],
         seed=seed_of(sample, settings.seed) + shown.evidence.order,
     )
+    return Question(prompt, shown.evidence)
 
 
-def _answers(asking: Asking, batch: Sequence[Shown]) -> list[Prediction]:
-    model, part = asking.model, asking.part
-    prompts = [_prompt(each, part, asking.settings) for each in batch]
-    started = perf_counter()
-    answers: Sequence[Reply] | Sequence[OptionScores]
-    if part.method == "generate":
-        answers = model.generate(prompts)
-    elif isinstance(model, ScoresOptions):
-        answers = model.score_options(prompts, "letter" if part.method == "likelihood-letter" else "text")
-    else:
-        raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
-    seconds = (perf_counter() - started) / len(batch)
-    if len(answers) != len(batch):
-        raise ModelError(f"model {model.info.name!r} gave {len(answers)} answers to {len(batch)} prompts")
-    pairs: Iterable[tuple[Shown, Reply | OptionScores]] = zip(batch, answers, strict=True)
-    return [replace(_read(each, answer, part), seconds=round(seconds, 6)) for each, answer in pairs]
-
-
-def _read(shown: Shown, answer: Reply | OptionScores, part: Part) -> Prediction:
-    if isinstance(answer, OptionScores):
-        return _scored(shown, answer, part.method)
-    told = replace(
-        shown.evidence, reply=answer.text, prompt_tokens=answer.prompt_tokens, reply_tokens=answer.reply_tokens
-    )
-    if answer.error is not None:
-        return replace(told, outcome="request_error", reply="", error=answer.error)
-    if not shown.sample.options:
-        blank = not answer.text.strip()
-        return replace(told, outcome="unparsed" if blank else "answered", rule="empty" if blank else "words")
-    reading = read_reply(answer.text, shown.sample.options)
-    told = replace(told, outcome=reading.outcome, rule=reading.rule)
-    if reading.choice is None:
-        return told
-    chosen = [float(position == reading.choice) for position in range(len(shown.sample.options))]
-    return _chosen(told, chosen)
-
-
-def _scored(shown: Shown, answer: OptionScores, method: Method) -> Prediction:
-    scores = answer.logprobs
-    if len(scores) != len(shown.sample.options) or len(scores) != len(answer.tokens):
-        raise ModelError(
-            f"{len(scores)} scores and {len(answer.tokens)} token counts for {len(shown.sample.options)} options; "
-            "expected one of each an option"
-        )
-    if method == "likelihood-mean":
-        scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
-    if any(math.isnan(score) for score in scores):
-        return replace(shown.evidence, outcome="request_error", error=f"a score is not a number: {scores}")
-    return _chosen(replace(shown.evidence, outcome="answered", rule=method), scores)
-
-
-def _chosen(told: Prediction, scores: Sequence[float]) -> Prediction:
-    """The answer by the sample's own order of options; a tie for the top chooses none."""
-    own = turn_back(scores, told.order)
-    top = max(own)
-    return replace(told, scores=own, choice=own.index(top) if own.count(top) == 1 else None)
+def _write(asking: Asking, answers: Answers, batch: Sequence[Question]) -> None:
+    for predictions, problem in answers.of(batch):
+        if problem:
+            asking.run.append_event(Event(asking.part.name, problem))
+            asking.observer.warn(f"{asking.part.name}: {problem}")
+        asking.write(predictions)

@@ -20,6 +20,8 @@ The tree::
     │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
     ├── JudgeError                 a judge cannot be reached, or has nothing to judge
     ├── ModelError                 a model cannot be loaded or cannot do what was asked of it
+    │   ├── PromptError            it cannot take this one prompt; others it can
+    │   └── ModelMemoryError       a batch needs more memory than there is; a smaller one may not
     └── StoreError                 a run folder cannot be used
         └── SpecMismatchError      it holds another run
 
@@ -117,6 +119,14 @@ class UnsupportedVideoError(VideoError):
 
 class ModelError(EgoBenchError):
     """A model cannot be loaded, or cannot do what was asked of it."""
+
+
+class PromptError(ModelError):
+    """A model cannot take one prompt, e.g. one that is longer than it reads: a request error, and the run goes on."""
+
+
+class ModelMemoryError(ModelError):
+    """A batch needs more memory than there is. It is asked again in halves; a single prompt is a request error."""
 
 
 class JudgeError(EgoBenchError):

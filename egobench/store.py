@@ -6,7 +6,8 @@
         run.json          the spec, and beside it what is recorded but does not identify the run
         predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line a sample, appended
         scores.json       one entry a protocol id, derived from the predictions
-        checksums.txt     SHA-256 of the files above, written last
+        events.jsonl      what a run had to do otherwise than it was told: batches that were too large
+        checksums.txt     SHA-256 of the other files, written last
 
 A prediction is one line that ends in a newline, so a process that is killed leaves at most one broken line at the end
 of a file; it is cut off when the run is opened again.
@@ -130,6 +131,19 @@ class Prediction:
         return self.outcome not in {"media_error", "request_error"}
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a run and changes no answer: one line of ``events.jsonl``.
+
+    Attributes:
+        part: Of which part of the run.
+        what: In a sentence.
+    """
+
+    part: str
+    what: str
+
+
 class Run:
     """One run folder, held by one process at a time."""
 
@@ -185,6 +199,14 @@ class Run:
         """
         self._append(f"judge.{quote(model, safe='')}.jsonl", [reply])
 
+    def append_event(self, event: Event) -> None:
+        """Append what happened.
+
+        Raises:
+            StoreError: If the folder cannot be written.
+        """
+        self._append("events.jsonl", [event])
+
     def append(self, part: str, predictions: Iterable[Prediction], *, writer: str = "main") -> None:
         """Append predictions; they have left this process when this returns, and reach the disk within seconds.
 
@@ -193,7 +215,7 @@ class Run:
         """
         self._append(f"predictions/{part}.{writer}.jsonl", predictions)
 
-    def _append(self, name: str, rows: Iterable[Prediction | JudgeReply]) -> None:
+    def _append(self, name: str, rows: Iterable[Prediction | JudgeReply | Event]) -> None:
         lines = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows).encode()
         with _writing(self.path / name):
             if name not in self._files:
@@ -223,7 +245,7 @@ class Run:
             for name, content in (files or {}).items():
                 _replace(self.path / name, content)
             kept = [self.path / "run.json", path, *(self.path / name for name in files or {})]
-            kept += [*self.path.glob(JUDGES), *(self.path / "predictions").iterdir()]
+            kept += [*self.path.glob(JUDGES), *self.path.glob("events.jsonl"), *(self.path / "predictions").iterdir()]
             lines = [
                 f"{sha256(file.read_bytes()).hexdigest()}  {file.relative_to(self.path).as_posix()}"
                 for file in sorted(kept)
@@ -271,7 +293,7 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
         except BlockingIOError as error:
             raise StoreError(f"another process is at work in {path}; wait for it or stop it") from error
         _claim(path / "run.json", spec, recorded)
-        for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGES)]:
+        for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGES), *path.glob("events.jsonl")]:
             _cut_broken_line(file)
         run = Run(path, spec)
         finished = False

@@ -1,0 +1,139 @@
+"""From prompts to predictions: one call of the model, and what its answers mean for a score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from egobench.errors import ModelError, ModelMemoryError, PromptError
+from egobench.model import Method, Model, OptionScores, Prompt, Reply, ScoresOptions
+from egobench.orders import turn_back
+from egobench.replies import read_reply
+from egobench.scoring import Part
+from egobench.store import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt, and what is known of its answer before it is given.
+
+    Attributes:
+        prompt: What the model is asked.
+        evidence: The prediction so far: sample, order, receipt and video.
+    """
+
+    prompt: Prompt
+    evidence: Prediction
+
+
+@dataclass(slots=True)
+class Answers:
+    """The answers of one model to one part of a run.
+
+    Attributes:
+        model: Who is asked.
+        part: What is asked.
+        batch_size: Prompts a call; halved when memory runs out, for the rest of the part.
+    """
+
+    model: Model
+    part: Part
+    batch_size: int
+
+    def of(self, questions: Sequence[Question]) -> Generator[tuple[list[Prediction], str]]:
+        """Ask, in smaller batches where one does not fit or holds a prompt that the model cannot take.
+
+        Args:
+            questions: A batch; none is none.
+
+        Yields:
+            Predictions in the order of the questions, some at a time, and what went wrong before them, ``""`` mostly.
+
+        Raises:
+            ModelError: If the model cannot do what the method asks, or breaks its contract.
+        """
+        waiting, problem = [list(questions)] if questions else [], ""
+        while waiting:
+            batch = waiting.pop()
+            if len(batch) > self.batch_size:
+                waiting += [batch[self.batch_size :], batch[: self.batch_size]]
+                continue
+            try:
+                found = self._ask(batch)
+            except (ModelMemoryError, PromptError) as error:
+                half = len(batch) // 2
+                if not half:
+                    failed = replace(
+                        batch[0].evidence, outcome="request_error", error=f"{type(error).__name__}: {error}"
+                    )
+                    yield [failed], problem or str(error)
+                    problem = ""
+                    continue
+                if isinstance(error, ModelMemoryError):
+                    self.batch_size = min(self.batch_size, half)
+                    problem = (
+                        f"{error}; a batch of {len(batch)} was halved, and {self.batch_size} are asked at a time now"
+                    )
+                waiting += [batch[half:], batch[:half]]
+                continue
+            yield found, problem
+            problem = ""
+
+    def _ask(self, batch: Sequence[Question]) -> list[Prediction]:
+        model, part = self.model, self.part
+        prompts = [question.prompt for question in batch]
+        started = perf_counter()
+        answers: Sequence[Reply] | Sequence[OptionScores]
+        if part.method == "generate":
+            answers = model.generate(prompts)
+        elif isinstance(model, ScoresOptions):
+            answers = model.score_options(prompts, "letter" if part.method == "likelihood-letter" else "text")
+        else:
+            raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
+        seconds = (perf_counter() - started) / len(batch)
+        if len(answers) != len(batch):
+            raise ModelError(f"model {model.info.name!r} gave {len(answers)} answers to {len(batch)} prompts")
+        pairs: Iterable[tuple[Question, Reply | OptionScores]] = zip(batch, answers, strict=True)
+        return [replace(_read(each, answer, part), seconds=round(seconds, 6)) for each, answer in pairs]
+
+
+def _read(question: Question, answer: Reply | OptionScores, part: Part) -> Prediction:
+    if isinstance(answer, OptionScores):
+        return _scored(question, answer, part.method)
+    told = replace(
+        question.evidence, reply=answer.text, prompt_tokens=answer.prompt_tokens, reply_tokens=answer.reply_tokens
+    )
+    if answer.error is not None:
+        return replace(told, outcome="request_error", reply="", error=answer.error)
+    if not question.prompt.options:
+        blank = not answer.text.strip()
+        return replace(told, outcome="unparsed" if blank else "answered", rule="empty" if blank else "words")
+    reading = read_reply(answer.text, question.prompt.options)
+    told = replace(told, outcome=reading.outcome, rule=reading.rule)
+    if reading.choice is None:
+        return told
+    chosen = [float(position == reading.choice) for position in range(len(question.prompt.options))]
+    return _chosen(told, chosen)
+
+
+def _scored(question: Question, answer: OptionScores, method: Method) -> Prediction:
+    scores = answer.logprobs
+    if len(scores) != len(question.prompt.options) or len(scores) != len(answer.tokens):
+        raise ModelError(
+            f"{len(scores)} scores and {len(answer.tokens)} token counts for {len(question.prompt.options)} options; "
+            "expected one of each an option"
+        )
+    if method == "likelihood-mean":
+        scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
+    if any(math.isnan(score) for score in scores):
+        return replace(question.evidence, outcome="request_error", error=f"a score is not a number: {scores}")
+    return _chosen(replace(question.evidence, outcome="answered", rule=method), scores)
+
+
+def _chosen(told: Prediction, scores: Sequence[float]) -> Prediction:
+    """The answer by the sample's own order of options; a tie for the top chooses none."""
+    own = turn_back(scores, told.order)
+    top = max(own)
+    return replace(told, scores=own, choice=own.index(top) if own.count(top) == 1 else None)
