@@ -69,6 +69,7 @@ def miniego(
     size: Annotated[
         Literal["small", "full"], typer.Option(help="At least 100 or 1,000 test questions a task.")
     ] = "small",
+    tasks: Annotated[str | None, typer.Option(help="Render the videos of these tasks alone, with commas.")] = None,
     timecode: Annotated[bool, typer.Option("--timecode", help="Show episode and frame number in a strip.")] = False,
     seed: Seed = 0,
     as_json: Json = False,
@@ -80,7 +81,7 @@ def miniego(
     from egobench.commands.demo import make_world
     from egobench.commands.tables import console
 
-    summary = make_world(out, size=size, timecode=timecode, seed=seed)
+    summary = make_world(out, size=size, timecode=timecode, seed=seed, tasks=_names(tasks))
     if as_json:
         _show(summary)
         return
@@ -290,13 +291,15 @@ def demo(
 
 @app.command()
 def new(
-    kind: Annotated[Literal["task"], typer.Argument(help="What to make.")],
+    kind: Annotated[Literal["task", "model"], typer.Argument(help="What to make.")],
     name: Annotated[str, typer.Argument(help="Its name, e.g. my-task.")],
     out: Annotated[Path, typer.Option(help="Folder to write the package to.")] = Path(),
 ) -> None:
     """Write a documented plugin of your own, with its test, ready to install.
 
     Example: egobench new task my-task
+
+    Example: egobench new model my-model
     """
     from egobench.commands.scaffold import new_plugin
 

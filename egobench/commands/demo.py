@@ -27,13 +27,23 @@ BUILT_IN: dict[str, dict[str, object]] = {"first-choice": {}, "random": {"frames
 """The demo's models. The random one is shown the frames of every clip, so that the whole path is walked."""
 
 
-def make_world(out: Path, *, size: Literal["small", "full"], timecode: bool, seed: int) -> dict[str, Any]:
+def make_world(
+    out: Path, *, size: Literal["small", "full"], timecode: bool, seed: int, tasks: tuple[str, ...] | None = None
+) -> dict[str, Any]:
     """Generate MiniEgo with progress on standard error.
+
+    Args:
+        out: An empty or new folder.
+        size: At least 100 or 1,000 test questions a task.
+        timecode: Whether the videos show episode and frame number in a strip.
+        seed: Seed of everything random.
+        tasks: Tasks whose videos alone are rendered; ``None`` for all, and those to train on.
 
     Returns:
         What was made, as a JSON object.
 
     Raises:
+        ValueError: If MiniEgo has no such task.
         EgoBenchError: If the folder is not empty or cannot be written.
     """
     if out.is_dir() and any(out.iterdir()):
@@ -49,6 +59,7 @@ def make_world(out: Path, *, size: Literal["small", "full"], timecode: bool, see
                 timecode=timecode,
                 seed=seed,
                 progress=lambda done, total: bars.update(bar, completed=done, total=total),
+                videos=True if tasks is None else tasks,
             )
         except OSError as error:
             raise EgoBenchError(f"cannot write {out}: {error.strerror}") from error

@@ -21,7 +21,7 @@ def new_plugin(kind: str, name: str, out: Path) -> list[Path]:
     """Write a plugin's package.
 
     Args:
-        kind: What it is a plugin for: ``"task"``.
+        kind: What it is: ``"task"`` or ``"model"``.
         name: Its name: small letters, digits and ``-``, beginning with a letter.
         out: Folder in which its folder ``egobench-<name>`` is made.
 
@@ -33,7 +33,7 @@ def new_plugin(kind: str, name: str, out: Path) -> list[Path]:
         EgoBenchError: If its folder exists or cannot be written.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        raise ValueError(f"{name!r} is no name for a {kind}; use small letters, digits and -, e.g. my-task")
+        raise ValueError(f"{name!r} is no name for a {kind}; use small letters, digits and -, e.g. my-{kind}")
     folder = out / f"egobench-{name}"
     words = {"name": name, "module": f"egobench_{name.replace('-', '_')}"}
     written: list[Path] = []

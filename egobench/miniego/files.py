@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -72,6 +72,15 @@ class Films:
     def count(self) -> int:
         """Number of video files."""
         return sum(map(len, self._films.values()))
+
+    def below(self, folders: Collection[str]) -> Films:
+        """Those of the videos that lie in some folders right below the root."""
+        found = Films(self.root)
+        for number, films in self._films.items():
+            for path, film in films.items():
+                if path.relative_to(self.root).parts[0] in folders:
+                    found._films[number][path] = film
+        return found
 
     def of(self, episode: Episode) -> list[Film]:
         """The videos of one episode, in the order they were asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -34,6 +34,18 @@ from egobench.miniego.simulate import activities, stream, walks
 SizeName = Literal["small", "full"]
 Progress = Callable[[int, int], None]
 """Told how many episodes are rendered, of how many."""
+
+TASKS: Final = (
+    "charades-ego",
+    "egomcq",
+    "egoplan",
+    "egoschema",
+    "egotaskqa",
+    "epic-kitchens-mir",
+    "qaego4d",
+    "vln-qa",
+)
+"""Folders of annotations and of videos."""
 
 QA_FPS: Final = 15.0
 SHORT_FPS: Final = 8.0
@@ -168,7 +180,7 @@ def generate(
     seed: int = 0,
     workers: int = 2,
     progress: Progress | None = None,
-    videos: bool = True,
+    videos: Collection[str] | bool = True,
 ) -> Summary:
     """Generate MiniEgo: annotations, videos, training data and, last, the simulator's log.
 
@@ -179,26 +191,30 @@ def generate(
         seed: Any number; the same one gives the same bytes.
         workers: Rendering processes; 1 renders in this one.
         progress: Told now and then how far the rendering is.
-        videos: Whether videos are rendered.
+        videos: Whether videos are rendered, or of which tasks alone, without those to train on.
 
     Returns:
         What was made.
 
     Raises:
+        ValueError: There is no such task.
         EgoBenchError: A rendering process died.
         OSError: Something cannot be written.
     """
     started = monotonic()
+    strange = [] if isinstance(videos, bool) else sorted(set(videos) - set(TASKS))
+    if strange:
+        raise ValueError(f"MiniEgo has no task {strange[0]!r}; it has {', '.join(TASKS)}")
     world = simulate(size, seed)
     films, training = Films(out / "videos"), Films(out / "train")
     counts = write_tasks(out / "annotations", world, SIZES[size].questions, films, seed)
     number_of_takes = takes.write(out / "train", world.takes, training)
-    if videos:
-        _render(world.episodes, [films, training], timecode=timecode, workers=workers, progress=progress)
+    wanted = [films, training] if videos is True else [films.below(videos or [])]
+    _render(world.episodes, wanted, timecode=timecode, workers=workers, progress=progress)
     log.write(out / log.NAME, world.episodes)
     return Summary(
         episodes=len(world.episodes),
-        videos=films.count + training.count if videos else 0,
+        videos=sum(one.count for one in wanted),
         takes=number_of_takes,
         questions=counts,
         seconds=round(monotonic() - started, 3),

@@ -15,7 +15,7 @@ import pytest
 from egobench.annotations import Annotations
 from egobench.miniego import generate, log
 from egobench.miniego.files import Film
-from egobench.miniego.generate import World, render, simulate
+from egobench.miniego.generate import TASKS, World, render, simulate
 from egobench.model import Model, Prompt
 from egobench.plugins import load_model, load_task
 
@@ -66,6 +66,20 @@ def test_the_summary_counts_at_least_100_questions_of_everything(tmp_path: Path)
     assert min(summary.questions.values()) >= 100
     assert (summary.videos, told) == (0, [])
     assert summary.episodes == len(simulate("small").episodes)
+
+
+def test_the_videos_of_some_tasks_alone_can_be_had(tmp_path: Path) -> None:
+    summary = generate(tmp_path, "small", videos=["vln-qa"], workers=1)
+    videos = [path for path in tmp_path.rglob("*") if path.suffix in {".mp4", ".MP4"}]
+    assert summary.videos == len(videos) == summary.questions["vln-qa"]
+    assert {path.relative_to(tmp_path).parts[:2] for path in videos} == {("videos", "vln-qa")}
+    assert {folder.name for folder in (tmp_path / "annotations").iterdir()} == set(TASKS)
+
+
+def test_a_task_that_it_does_not_have_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no task 'vlnqa'; it has charades-ego"):
+        generate(tmp_path / "world", videos=["vlnqa"])
+    assert not (tmp_path / "world").exists()
 
 
 def _score(model: Model, folder: Path, task: str) -> dict[str, list[bool]]:
