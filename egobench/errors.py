@@ -18,6 +18,8 @@ The tree::
     │   ├── ShortVideoError        the video ends before the clip starts
     │   ├── DamagedVideoError      decoding failed on the way to a frame, or frames are missing
     │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
+    ├── EndpointError              a server that models or judges are asked through answers nobody
+    │   └── RequestError           it has no answer to one request
     ├── JudgeError                 a judge cannot be reached, or has nothing to judge
     ├── ModelError                 a model cannot be loaded or cannot do what was asked of it
     │   ├── PromptError            it cannot take this one prompt; others it can
@@ -127,6 +129,23 @@ class PromptError(ModelError):
 
 class ModelMemoryError(ModelError):
     """A batch needs more memory than there is. It is asked again in halves; a single prompt is a request error."""
+
+
+class EndpointError(EgoBenchError):
+    """A server answers nobody: a wrong address or key, or every request fails."""
+
+
+class RequestError(EndpointError):
+    """A server has no answer to one request, in spite of all tries.
+
+    Attributes:
+        status: The HTTP status of the last try, ``None`` where there was none.
+        tries: How often the request was sent.
+    """
+
+    def __init__(self, told: str, *, status: int | None = None, tries: int = 1) -> None:
+        super().__init__(told)
+        self.status, self.tries = status, tries
 
 
 class JudgeError(EgoBenchError):

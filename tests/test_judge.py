@@ -126,7 +126,8 @@ def run(tmp_path: Path) -> Path:
 
 
 def quick(server: Server) -> Judge:
-    return replace(find_judge(server.url, "toy/judge"), timeout=0.5, tries=3, first_wait=0.01)
+    judge = find_judge(server.url, "toy/judge")
+    return replace(judge, endpoint=replace(judge.endpoint, timeout=0.5, tries=3, first_wait=0.01))
 
 
 def judged(run: Path, judge: Judge) -> dict[str, Any]:
@@ -315,14 +316,15 @@ def test_an_address_that_would_give_the_key_away_is_refused(url: str, message: s
 
 @pytest.mark.parametrize("host", ["127.0.0.1:80", "localhost:80", "[::1]:80", "127.8.9.1"])
 def test_this_machine_may_be_asked_without_tls(host: str) -> None:
-    assert find_judge(f"http://{host}/v1/", "m").url == f"http://{host}/v1/chat/completions"
+    assert find_judge(f"http://{host}/v1/", "m").endpoint.url == f"http://{host}/v1"
 
 
 def test_a_server_that_speaks_no_tls_is_named(run: Path) -> None:
     with serving(lambda _: YES) as server:
         judge = quick(server)
         with pytest.raises(JudgeError, match=r"ConnectError: .*SSL"):
-            judge_run(run, None, replace(judge, url=judge.url.replace("http:", "https:"), tries=1), Silent())
+            encrypted = replace(judge.endpoint, url=judge.endpoint.url.replace("http:", "https:"), tries=1)
+            judge_run(run, None, replace(judge, endpoint=encrypted), Silent())
 
 
 def test_no_proxy_of_the_environment_sees_plain_requests(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,6 @@ def _ask(run: Run, judge: Judge, todo: list[Messages], observer: Observer) -> No
                 observer.warn(f"judge {judge.model}: {reply.error}")
             if failures == IN_A_ROW:
                 raise JudgeError(
-                    f"{judge.url} failed {IN_A_ROW} times in a row, the last time with: {reply.error}; "
+                    f"{judge.endpoint.url} failed {IN_A_ROW} times in a row, the last time with: {reply.error}; "
                     "its other verdicts are kept, run the same command again to go on"
                 )
