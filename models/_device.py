@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, ModelMemoryError
 
 
 def torch_device(device: str) -> str:
@@ -35,12 +35,15 @@ def torch_device(device: str) -> str:
 def room(name: str) -> Generator[None]:
     """Run what may need more memory than there is.
 
+    Args:
+        name: The model's, for messages.
+
     Raises:
-        ModelError: If memory runs out.
+        ModelMemoryError: If memory runs out.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise ModelError(
+        raise ModelMemoryError(
             f"model {name!r}: out of GPU memory; lower --batch-size or -o frames, or set -o device=balanced"
         ) from error

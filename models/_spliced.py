@@ -6,7 +6,6 @@ those words are and where the features come from is the :class:`Reader`'s affair
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -14,18 +13,16 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
-from egobench.errors import ModelError
+from egobench.errors import PromptError
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
 
+from ._asking import check_length, in_batches
 from ._device import room
-from .hf.scoring import continuation_logprobs, split
+from ._scoring import option_scores, split
 
 Purpose = Literal["reply", "letter", "text"]
 """What follows a prompt: a free reply, one option's letter, or one option's text."""
-
-PREFILL = "("
-"""How an answer begins whose next letter is scored: options are listed as ``(A) ...``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +72,10 @@ class SplicedModel:
         """Answer a batch greedily; prompts of any length go through the model together.
 
         Raises:
-            ModelError: If a prompt is longer than the model reads, or memory runs out.
+            PromptError: If a prompt is longer than the model reads.
+            ModelMemoryError: If memory runs out.
         """
-        alike: dict[int, list[int]] = {}
-        for number, prompt in enumerate(prompts):
-            alike.setdefault(prompt.max_new_tokens, []).append(number)
-        replies: dict[int, Reply] = {}
-        for numbers in alike.values():
-            with room(self.info.name):
-                answers = self._generate([prompts[number] for number in numbers])
-            replies |= zip(numbers, answers, strict=True)
-        return [replies[number] for number in range(len(prompts))]
+        return in_batches(self.info.name, prompts, lambda _: None, self._generate)
 
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
         """Score every option of every prompt, behind one pass over video and prompt.
@@ -129,7 +119,7 @@ class SplicedModel:
         ]
         read, longest = [len(row) for row in rows], max(map(len, rows))
         limit = prompts[0].max_new_tokens
-        self._check_length(longest + limit)
+        check_length(self.info.name, self.language, longest + limit)
         inputs = rows[0].new_zeros((len(rows), longest, rows[0].shape[1]))
         mask = torch.zeros((len(rows), longest), dtype=torch.long, device=inputs.device)
         for number, row in enumerate(rows):
@@ -153,33 +143,12 @@ class SplicedModel:
         try:
             surplus, continuations = split([self.tokens(turn.after + gap + answer) for answer in answers], alone)
         except ValueError as error:
-            raise ModelError(f"model {self.info.name!r} cannot score {list(answers)}: {error}") from error
+            raise PromptError(f"model {self.info.name!r} cannot score {list(answers)}: {error}") from error
         prefix = self.embed(prompt, self.tokens(turn.before), alone[: len(alone) - surplus])
-        self._check_length(prefix.shape[1] + max(map(len, continuations)))
-        sums = continuation_logprobs(self.language, {"inputs_embeds": prefix}, continuations)
-        if not all(map(math.isfinite, sums)):
-            raise ModelError(f"model {self.info.name!r} gave log-probabilities {sums}; try -o dtype=float32")
-        return OptionScores(tuple(sums), tuple(map(len, continuations)))
-
-    def _check_length(self, tokens: int) -> None:
-        longest = self.language.config.max_position_embeddings
-        if tokens > longest:
-            raise ModelError(f"model {self.info.name!r} reads {longest} tokens; prompt and answer need {tokens}")
+        check_length(self.info.name, self.language, prefix.shape[1] + max(map(len, continuations)))
+        return option_scores(self.info.name, self.language, {"inputs_embeds": prefix}, continuations)
 
 
 def shown_frames(prompt: Prompt, usual: int) -> np.ndarray:
     """Frames to show: a single one, as an image, the usual number of times."""
     return prompt.frames if len(prompt.frames) != 1 else np.repeat(prompt.frames, usual, axis=0)
-
-
-def settle(language: Any, tokenizer: Any) -> None:
-    """Make generation plainly greedy, whatever sampling or penalties a checkpoint comes with."""
-    import transformers
-
-    given = language.generation_config.eos_token_id
-    ends = {*(given if isinstance(given, list) else [given]), tokenizer.eos_token_id} - {None}
-    if not ends:
-        raise ModelError("neither tokenizer nor model says which token ends a reply")
-    language.generation_config = transformers.GenerationConfig(
-        eos_token_id=sorted(ends), pad_token_id=min(ends), do_sample=False
-    )

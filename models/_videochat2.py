@@ -17,8 +17,9 @@ from egobench.prompts import LETTERS, user_turn
 from reference_exo2ego.backbone.frames import clip_sight, pixels
 from reference_exo2ego.backbone.weights import pickle_fingerprint
 
+from ._asking import PREFILL, make_greedy
 from ._device import torch_device
-from ._spliced import PREFILL, Purpose, SplicedModel, Turn, settle, shown_frames
+from ._spliced import Purpose, SplicedModel, Turn, shown_frames
 from ._videochat2_eyes import Eyes
 from ._videochat2_weights import load_published, read_plan
 from .hf.checkpoint import READ, find_checkpoint, weights_fingerprint
@@ -177,7 +178,7 @@ def open_model(asked: Asked) -> SplicedModel:
     if len(words) > plan.qformer.vocab_size:
         raise ModelError(f"{vocabulary}: {len(words)} words; the Q-Former knows {plan.qformer.vocab_size}")
     eyes, model = load_published(plan, weights, language, dtype=asked.dtype, device=device)
-    settle(model, tokenizer)
+    make_greedy(model, tokenizer)
     tiled = asked.tiles == "yes" or (asked.tiles == "auto" and "hd" in weights.stem.lower())
     prints = f"{pickle_fingerprint(weights)} {weights_fingerprint(language)}"
     info = ModelInfo(

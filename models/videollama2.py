@@ -80,7 +80,8 @@ class Template:
 
     def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
         """The prompt in the model's own form."""
-        from ._spliced import PREFILL, Turn
+        from ._asking import PREFILL
+        from ._spliced import Turn
 
         options = () if purpose == "text" else prompt.options
         system, user = self._words(prompt, options)
@@ -226,8 +227,9 @@ def _open(asked: Asked) -> SplicedModel:
     from reference_exo2ego.backbone.architecture import architecture
     from reference_exo2ego.backbone.published import load_published
 
+    from ._asking import PREFILL, make_greedy
     from ._device import torch_device
-    from ._spliced import PREFILL, SplicedModel, settle
+    from ._spliced import SplicedModel
 
     library: Any = transformers
     parts, revision = _parts(asked)
@@ -242,7 +244,7 @@ def _open(asked: Asked) -> SplicedModel:
     template = find_template(tokenizer, mistral=mistral, own=asked.prompt == "own")
     weights = _fingerprint(parts)
     model = load_published(parts, dtype=asked.dtype, device=device)
-    settle(model.language, tokenizer)
+    make_greedy(model.language, tokenizer)
     settings: dict[str, str | int | float | bool | None] = {
         "fit": asked.fit,
         "prompt": asked.prompt,
