@@ -80,34 +80,49 @@ class Prompt:
     seed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an answer took; never part of a score.
+
+    Attributes:
+        prompt_tokens: Tokens read, where the model knows.
+        reply_tokens: Tokens written, where the model knows.
+        tries: How often the model was asked; more than once where a server failed.
+        cost: Price in the currency of the prices that were given; ``None`` where none were.
+    """
+
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
+    tries: int = 1
+    cost: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Usage):
     """What a model answered.
 
     Attributes:
         text: The new text, without the prompt and special tokens.
         error: Why there is no answer (a request that failed); ``None`` when there is one. Never scored as an answer.
-        prompt_tokens: Tokens read, where the model knows.
-        reply_tokens: Tokens written, where the model knows.
     """
 
     text: str
     error: str | None = None
-    prompt_tokens: int | None = None
-    reply_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class OptionScores:
+class OptionScores(Usage):
     """Log-probabilities of every option of one prompt.
 
     Attributes:
         logprobs: Sum over the option's tokens, one number an option, natural logarithm.
         tokens: Number of tokens summed over, one number an option.
+        floored: Options whose log-probability is not known, only that it is at most what stands for it.
     """
 
     logprobs: tuple[float, ...]
     tokens: tuple[int, ...]
+    floored: int = 0
 
 
 @runtime_checkable
@@ -145,6 +160,16 @@ class ScoresOptions(Protocol):
         Returns:
             One entry a prompt, in order.
         """
+        ...
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """A model that may be called from several threads, one prompt a call: what answers is elsewhere."""
+
+    @property
+    def at_once(self) -> int:
+        """Most calls under way at a time, at least 1."""
         ...
 
 
