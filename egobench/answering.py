@@ -7,8 +7,11 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+import numpy as np
+
+from egobench.encoding import rows_of
 from egobench.errors import ModelError, ModelMemoryError, PromptError
-from egobench.model import Method, Model, OptionScores, Prompt, Reply, ScoresOptions
+from egobench.model import Encoder, Model, OptionScores, Prompt, Reply, ScoresOptions
 from egobench.orders import turn_back
 from egobench.replies import read_reply
 from egobench.scoring import Part
@@ -36,11 +39,13 @@ class Answers:
         model: Who is asked.
         part: What is asked.
         batch_size: Prompts a call; halved when memory runs out, for the rest of the part.
+        texts: The part's gallery, embedded, ``(n_items, dim)``; ``None`` where it is not.
     """
 
     model: Model
     part: Part
     batch_size: int
+    texts: np.ndarray | None = None
 
     def of(self, questions: Sequence[Question]) -> Generator[tuple[list[Prediction], str]]:
         """Ask, in smaller batches where one does not fit or holds a prompt that the model cannot take.
@@ -85,8 +90,10 @@ class Answers:
         model, part = self.model, self.part
         prompts = [question.prompt for question in batch]
         started = perf_counter()
-        answers: Sequence[Reply] | Sequence[OptionScores]
-        if part.method == "generate":
+        answers: Sequence[Reply] | Sequence[OptionScores] | Sequence[tuple[float, ...]]
+        if self.texts is not None and isinstance(model, Encoder):
+            answers = rows_of(model, prompts, self.texts)
+        elif part.method == "generate":
             answers = model.generate(prompts)
         elif isinstance(model, ScoresOptions):
             answers = model.score_options(prompts, "letter" if part.method == "likelihood-letter" else "text")
@@ -95,11 +102,13 @@ class Answers:
         seconds = (perf_counter() - started) / len(batch)
         if len(answers) != len(batch):
             raise ModelError(f"model {model.info.name!r} gave {len(answers)} answers to {len(batch)} prompts")
-        pairs: Iterable[tuple[Question, Reply | OptionScores]] = zip(batch, answers, strict=True)
+        pairs: Iterable[tuple[Question, Reply | OptionScores | tuple[float, ...]]] = zip(batch, answers, strict=True)
         return [replace(_read(each, answer, part), seconds=round(seconds, 6)) for each, answer in pairs]
 
 
-def _read(question: Question, answer: Reply | OptionScores, part: Part) -> Prediction:
+def _read(question: Question, answer: Reply | OptionScores | tuple[float, ...], part: Part) -> Prediction:
+    if isinstance(answer, tuple):
+        return replace(question.evidence, outcome="answered", rule=part.method, scores=answer)
     if isinstance(answer, OptionScores):
         return _scored(question, answer, part.method)
     told = replace(
@@ -118,7 +127,7 @@ def _read(question: Question, answer: Reply | OptionScores, part: Part) -> Predi
     return _chosen(told, chosen)
 
 
-def _scored(question: Question, answer: OptionScores, method: Method) -> Prediction:
+def _scored(question: Question, answer: OptionScores, method: str) -> Prediction:
     scores = answer.logprobs
     if len(scores) != len(question.prompt.options) or len(scores) != len(answer.tokens):
         raise ModelError(

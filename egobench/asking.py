@@ -11,10 +11,13 @@ import numpy as np
 
 from egobench.answering import Answers, Question
 from egobench.controls import Control, alter, clips, seed_of
+from egobench.encoding import embedded
 from egobench.errors import MissingVideoError
-from egobench.model import Method, Model, ModelInfo, Prompt
+from egobench.model import Encoder, Method, Model, ModelInfo, Prompt
 from egobench.orders import orders_of, turned
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
+from egobench.rerank import Candidates, Rerank
+from egobench.rows import Rows, open_rows
 from egobench.sample import Clip, Sample
 from egobench.scoring import Part
 from egobench.store import Event, Prediction, Run
@@ -39,6 +42,7 @@ class Settings:
         workers: Threads that decode.
         in_flight: Most decoded clips that wait for the model.
         orders: Cyclic orders of its options that every sample is asked in.
+        rerank: Whose best texts of a gallery are scored again; ``None`` for an encoder's scores of all.
     """
 
     method: Method = "generate"
@@ -51,6 +55,7 @@ class Settings:
     workers: int = 1
     in_flight: int = 4
     orders: int = 1
+    rerank: Rerank | None = None
 
 
 class Observer(Protocol):
@@ -94,6 +99,7 @@ class Asking:
         videos: Folder of videos.
         settings: How it is done.
         observer: Who is told how it goes.
+        rows: Where scores of a gallery go; ``None`` for a part without one.
     """
 
     part: Part
@@ -102,6 +108,7 @@ class Asking:
     videos: Path
     settings: Settings
     observer: Observer
+    rows: Rows | None = None
     _fingerprints: dict[Path, str] = field(default_factory=dict[Path, str])
 
     def fingerprint(self, clip: Clip) -> str:
@@ -116,7 +123,7 @@ class Asking:
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Keep answers and say so."""
-        self.run.append(self.part.name, predictions)
+        self.run.append(self.part.name, self.rows.keep(predictions) if self.rows else predictions)
         self.observer.advance(len(predictions))
 
 
@@ -164,6 +171,9 @@ def ask(asking: Asking) -> None:
     part, settings = asking.part, asking.settings
     shown = clips(part.samples, settings.control, settings.seed)
     done = asking.run.by_order(part.name)
+    asking.rows = open_rows(asking.run, part, Candidates.of_part(part, settings.rerank, settings.seed))
+    if asking.rows:
+        done = {0: asking.rows.kept(done.get(0, {}))}
     todo = {
         sample.id: [
             order
@@ -174,13 +184,17 @@ def ask(asking: Asking) -> None:
     }
     asked = sum(len(orders_of(sample, part.orders)) for sample in part.asked)
     asking.observer.begin(part.name, asked, asked - sum(map(len, todo.values())))
-    answers = Answers(asking.model, part, settings.batch_size)
+    if asking.rows:
+        lost = asking.rows.lost(sample for sample in part.asked if todo[sample.id])
+        todo |= {one.id: [] for one in lost}
+        asking.write(lost)
+    answers = Answers(asking.model, part, settings.batch_size, _texts(asking) if any(todo.values()) else None)
     batch: list[Question] = []
     for each in _show(asking, todo, shown):
         if each.evidence.error is not None:
             asking.write([each.evidence])
             continue
-        batch.append(_question(each, part, settings))
+        batch.append(_question(each, asking))
         if len(batch) >= answers.batch_size:
             _write(asking, answers, batch)
             batch = []
@@ -244,15 +258,26 @@ def _shown(asking: Asking, sample: Sample, clip: Clip, seen: DecodedClip | Faile
     return Shown(sample, frames, seen.times, evidence)
 
 
-def _question(shown: Shown, part: Part, settings: Settings) -> Question:
-    sample = shown.sample
+def _texts(asking: Asking) -> np.ndarray | None:
+    if asking.part.method != "embedding" or not isinstance(asking.model, Encoder):
+        return None
+    return embedded(asking.model, [item.text for item in asking.part.sample_set.gallery])
+
+
+def _question(shown: Shown, asking: Asking) -> Question:
+    part, settings, sample = asking.part, asking.settings, shown.sample
+    listed = sample.options
+    if asking.rows and asking.rows.candidates:
+        sample = asking.rows.candidates.shown(sample)
+        # More texts than there are letters are scored as answers to the bare question.
+        listed = sample.options if part.method == "likelihood-letter" else ()
     prompt = Prompt(
         frames=shown.frames,
         times=shown.times,
         system=SYSTEM[settings.prompt],
         question=sample.question,
         options=sample.options,
-        text=user_turn(sample.question, sample.options),
+        text=user_turn(sample.question, listed),
         max_new_tokens=MAX_NEW_TOKENS[part.subset.protocol],
         seed=seed_of(sample, settings.seed) + shown.evidence.order,
     )

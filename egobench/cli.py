@@ -191,6 +191,11 @@ def run(
     orders: Annotated[
         int, typer.Option(min=1, help="Cyclic orders of the options: position bias, right in all of them.")
     ] = 1,
+    rerank: Annotated[
+        Path | None,
+        typer.Option(help="Score a retriever's best texts of a gallery again: its run folder, .npy or .npz file."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many of them for each sample.")] = 50,
     limit: Annotated[int | None, typer.Option(min=1, help="At most N samples a subset, a seeded choice.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts a call of the model.")] = 1,
     device: Annotated[str | None, typer.Option(help="Same as -o device=...")] = None,
@@ -206,13 +211,17 @@ def run(
     Exit code 0 if at least --min-coverage of the samples got a reply, else 1.
 
     Example: egobench run hf -o checkpoint=Qwen/Qwen2-VL-7B-Instruct --data data --videos videos --out runs
+
+    A dual encoder also scores galleries, and another model the best texts that one has found:
+
+    Example: egobench run hf ... --rerank runs/clip-vit-base-patch32/0123456789ab --method likelihood-sum
     """
     from egobench.asking import Settings
     from egobench.commands.running import RunRequest, dry, go
 
     options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
     settings = Settings(method, control, prompt, frames, limit, seed, batch_size, workers, orders=orders)
-    wanted = RunRequest(model, options, data, _names(tasks), construction, videos, out, settings)
+    wanted = RunRequest(model, options, data, _names(tasks), construction, videos, out, settings, rerank, top)
     if dry_run:
         dry(wanted, as_json=as_json)
     elif go(wanted, as_json=as_json) < min_coverage:

@@ -119,8 +119,11 @@ def compare(
     numbers: list[Number] = []
     problems: dict[str, str] = {}
     for row in parts:
-        judged = _judged(runs, row)
         first = row[0]
+        if first.sample_set.gallery:
+            problems[first.name.replace(".", "/")] = "galleries are not compared; see the scores of each run"
+            continue
+        judged = _judged(runs, row)
         metrics = first.task.metrics_of(first.subset)
         for name in metrics if everything else [first.subset.headline]:
             key = "/".join([*first.name.split("."), name])

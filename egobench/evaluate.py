@@ -11,12 +11,16 @@ from egobench import __version__
 from egobench.asking import Asking, Observer, Settings, Silent, ask, frame_rule
 from egobench.controls import limited
 from egobench.errors import ModelError, SampleSetError
-from egobench.model import Method, Model, ModelInfo, ScoresOptions
+from egobench.gallery import gallery_of, score_rows
+from egobench.model import Encoder, Method, Model, ModelInfo, ScoresOptions
 from egobench.plugins import load_task
-from egobench.prompts import prompt_hash
+from egobench.prompts import LETTERS, prompt_hash
+from egobench.rerank import Rerank
+from egobench.rows import read_rows
 from egobench.sampleset import SampleSet, find_sets
 from egobench.scoring import Part, score, score_judged, submission
 from egobench.store import Run, RunSpec, SetRef, open_run, read_run, spec_from_json
+from egobench.task import Subset, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,8 @@ def evaluate(
         ValueError: If the control is impossible for a sample set.
     """
     settings, observer = settings or Settings(), observer or Silent()
-    if settings.method != "generate" and not isinstance(model, ScoresOptions):
-        raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
     work = plan(sets, settings)
+    check(model, work, settings)
     with open_run(out, run_spec(model.info, work, settings), recorded or {}) as run:
         for part in work:
             ask(Asking(part, run, model, videos, settings, observer))
@@ -89,6 +92,10 @@ def conclude(run: Run, parts: Sequence[Part], *, seed: int) -> dict[str, dict[st
     files: dict[str, str] = {}
     judgements = run.judgements()
     for part in parts:
+        if part.sample_set.gallery:
+            rows, scored = read_rows(run, part)
+            scores.update(score_rows(rows, part.sample_set, scored, seed=seed))
+            continue
         answers = run.by_order(part.name)
         scores.update(score(part, answers, seed=seed))
         if part.subset.protocol == "open":
@@ -98,19 +105,44 @@ def conclude(run: Run, parts: Sequence[Part], *, seed: int) -> dict[str, dict[st
     return scores
 
 
+def check(model: Model, parts: Sequence[Part], settings: Settings) -> None:
+    """See that a model can do what a run would ask of it, before anything is written.
+
+    Raises:
+        ModelError: If the model cannot.
+        ValueError: If the settings go together with no model.
+    """
+    name = model.info.name
+    if settings.method != "generate" and not isinstance(model, ScoresOptions):
+        raise ModelError(f"model {name!r} cannot score options; use --method generate")
+    for part in parts:
+        if part.subset.protocol != "gallery":
+            continue
+        if not isinstance(model, Encoder):
+            raise ModelError(
+                f"model {name!r} does not embed clips and texts, so it cannot score the gallery of "
+                f"{part.sample_set.name}; have it score a retriever's best texts: --rerank RUN"
+            )
+        if frame_rule(part.task, model.info, settings) is None:
+            raise ValueError(
+                f"{part.sample_set.name} is a gallery, and a clip without frames has no embedding: blind is impossible"
+            )
+
+
 def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
     """The parts of a run, sorted by task and subset.
 
     Raises:
         PluginError: If a sample set's task is not installed.
-        ValueError: If a set is a gallery, which is scored as a whole and not asked.
+        ValueError: If a retriever's best texts are to be scored again, and a set has no gallery or the method makes no
+            scores of that many.
     """
-    galleries = [one.name for one in sets if one.gallery]
-    if galleries:
-        raise ValueError(f"{galleries[0]} is a gallery; it takes a table of scores, see egobench.gallery")
     parts: list[Part] = []
     for sample_set in sorted(sets, key=lambda one: one.name):
         task = load_task(sample_set.manifest.task)
+        if sample_set.gallery or settings.rerank:
+            parts.append(_gallery_part(task, sample_set, settings))
+            continue
         for subset in task.subsets:
             samples = tuple(sample for sample in sample_set.samples if sample.subset == subset.name)
             asked = tuple(limited(samples, settings.limit, settings.seed))
@@ -121,9 +153,28 @@ def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
     return parts
 
 
+def _gallery_part(task: Task, sample_set: SampleSet, settings: Settings) -> Part:
+    headline, samples = next(iter(gallery_of(sample_set).metrics)), sample_set.samples
+    asked = tuple(limited(samples, settings.limit, settings.seed))
+    if settings.rerank is None:
+        subset = Subset("all", "gallery", headline)
+        return Part(task, sample_set, subset, samples, asked, "embedding", settings.control)
+    top = settings.rerank.top
+    if settings.method == "generate":
+        raise ValueError("a reply ranks no texts: with --rerank, give --method likelihood-sum or likelihood-mean")
+    if settings.method == "likelihood-letter" and min(top, len(sample_set.gallery)) > len(LETTERS):
+        raise ValueError(
+            f"{top} texts are more than there are letters ({len(LETTERS)}); give --method likelihood-sum or "
+            f"likelihood-mean, or --top {len(LETTERS)}"
+        )
+    subset, retriever = Subset("all", "rerank", headline), settings.rerank.name(sample_set.name)
+    return Part(task, sample_set, subset, samples, asked, settings.method, settings.control, retriever=retriever)
+
+
 def settings_of(spec: RunSpec) -> Settings:
     """What decides the parts of a run that was made before."""
-    return Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed, orders=spec.orders)
+    rerank = None if spec.rerank is None else Rerank(**spec.rerank)
+    return Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed, orders=spec.orders, rerank=rerank)
 
 
 def sets_of(path: Path, data: Path | None = None, tasks: Sequence[str] | None = None) -> list[SampleSet]:
@@ -172,4 +223,5 @@ def run_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunS
         seed=settings.seed,
         harness=__version__,
         orders=settings.orders,
+        rerank=settings.rerank and {"top": settings.rerank.top, "sha256": dict(sorted(settings.rerank.sha256.items()))},
     )

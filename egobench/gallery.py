@@ -1,18 +1,21 @@
 """Scores of whole galleries: a table with a row for every sample and a column for every text of the gallery.
 
-The scores come from a dual encoder, or from anything else that fills such a table; what is done with them here is the
-official metric, row order and column order being those of the sample set.
+The scores come from a run of a dual encoder, from one that scores a retriever's best texts again, or from anything else
+that fills such a table; what is done with them here is the official metric, row order and column order being those of
+the sample set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from egobench.errors import SampleSetError, ScoreFileError
-from egobench.metrics import OUTCOMES
+from egobench.metrics import OUTCOMES, Outcome
 from egobench.metrics.gallery import GalleryMetric, RowMetric
 from egobench.plugins import load_task
 from egobench.sample import GalleryItem, Sample
@@ -28,6 +31,21 @@ ROWS = 512
 
 REPLICATES = 200
 """Of the bootstrap of whole tables; they know a standard error to 5 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The samples of a gallery that were asked, and what became of them.
+
+    Attributes:
+        samples: In the order of the rows of scores.
+        outcomes: One a sample. A row counts as scores only where it is ``"answered"``.
+        column: From a metric's name to the id of its number.
+    """
+
+    samples: Sequence[Sample]
+    outcomes: Sequence[Outcome]
+    column: Callable[[str], str]
 
 
 def score_gallery(
@@ -48,29 +66,56 @@ def score_gallery(
         SampleSetError: If the set has no gallery.
         ScoreFileError: If the scores have another shape, or one is not a number.
     """
-    gallery, manifest = _gallery(sample_set), sample_set.manifest
+    gallery_of(sample_set)
     _check(scores, sample_set)
-    relevance = gallery.relevance(sample_set.samples, sample_set.gallery)
-    outcomes = {outcome: len(scores) * (outcome == "answered") for outcome in OUTCOMES}
+    answered: list[Outcome] = ["answered"] * len(scores)
+    name = f"{sample_set.manifest.task}/all/gallery/{sample_set.manifest.construction}"
+    scored = Scored(sample_set.samples, answered, lambda metric: f"{name}/{metric}/{method}")
+    entries = score_rows(scores, sample_set, scored, seed=seed)
+    problem = next((entry["problem"] for entry in entries.values() if entry["problem"]), None)
+    if problem:
+        raise ScoreFileError(f"scores of {sample_set.name}: {problem}")
+    return entries
+
+
+def score_rows(scores: np.ndarray, sample_set: SampleSet, scored: Scored, *, seed: int) -> dict[str, dict[str, Any]]:
+    """Every metric of the samples of a gallery that were asked.
+
+    A sample without an answer is never ranked by chance: where a metric is a mean over samples its value is 0, and
+    where samples are ranked class by class it is last in every class.
+
+    Args:
+        scores: ``(n_asked, n_items)``, higher is better; rows of samples without an answer are not looked at.
+        sample_set: A set that was built with a gallery.
+        scored: What the rows are.
+        seed: Seed of bootstrap replicates.
+
+    Returns:
+        By protocol id, entries as in ``scores.json``; a metric that cannot be had says why.
+
+    Raises:
+        SampleSetError: If the set has no gallery.
+    """
+    gallery, manifest, asked = gallery_of(sample_set), sample_set.manifest, scored.samples
+    relevance = gallery.relevance(asked, sample_set.gallery)
+    outcomes = Counter(scored.outcomes)
+    tied = None if len(asked) == len(sample_set.samples) else gallery_chance(gallery, asked, sample_set.gallery)
     entries: dict[str, dict[str, Any]] = {}
     for number, (name, metric) in enumerate(gallery.metrics.items()):
-        try:
-            found = _estimate(metric, scores, relevance, sample_set.samples, seed)
-        except ValueError as error:
-            raise ScoreFileError(f"scores of {sample_set.name}: {error}") from error
-        entries[f"{manifest.task}/all/gallery/{manifest.construction}/{name}/{method}"] = {
-            "n": len(scores),
-            "n_expected": len(scores),
-            "partial": False,
-            "outcomes": outcomes,
-            "clusters": found.clusters,
-            "value": found.value,
-            "se": found.se,
-            "low": found.low,
-            "high": found.high,
-            "answered_only": found.value,
-            "problem": None,
-            "chance": manifest.chance[f"all/{name}"],
+        found, alone, problem = _attempt(metric, scores, relevance, scored, seed)
+        entries[scored.column(name)] = {
+            "n": len(asked),
+            "n_expected": len(sample_set.samples),
+            "partial": len(asked) < len(sample_set.samples),
+            "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
+            "clusters": found.clusters if found else len({sample.cluster for sample in asked}),
+            "value": found.value if found else None,
+            "se": found.se if found else None,
+            "low": found.low if found else None,
+            "high": found.high if found else None,
+            "answered_only": alone,
+            "problem": problem,
+            "chance": manifest.chance[f"all/{name}"] if tied is None else tied.get(name),
             "blind_ceiling": manifest.blind_ceiling,
             "samples_sha256": manifest.samples_sha256,
             "gallery_sha256": manifest.gallery_sha256,
@@ -117,15 +162,22 @@ def read_scores(path: Path, sample_set: SampleSet) -> np.ndarray:
 
 
 def gallery_chance(gallery: Gallery, samples: Sequence[Sample], items: Sequence[GalleryItem]) -> Mapping[str, float]:
-    """What scores that are all equal get, by metric."""
+    """What scores that are all equal get, by metric; without metrics that the samples do not define."""
     import numpy as np  # noqa: PLC0415 - as above
 
     relevance = gallery.relevance(samples, items)
+    if not relevance.any():
+        return {}
     tied = np.zeros(relevance.shape, np.float32)
     return {name: _value(metric, tied, relevance) for name, metric in gallery.metrics.items()}
 
 
-def _gallery(sample_set: SampleSet) -> Gallery:
+def gallery_of(sample_set: SampleSet) -> Gallery:
+    """The gallery a sample set was built with.
+
+    Raises:
+        SampleSetError: If it was built without.
+    """
     gallery = load_task(sample_set.manifest.task).galleries.get(sample_set.manifest.construction)
     if gallery is None or not sample_set.gallery:
         raise SampleSetError(
@@ -173,13 +225,45 @@ def _value(metric: GalleryMetric, scores: np.ndarray, relevance: np.ndarray) -> 
     return metric.value(scores, relevance)
 
 
+def _attempt(
+    metric: GalleryMetric, scores: np.ndarray, relevance: np.ndarray, scored: Scored, seed: int
+) -> tuple[Estimate | None, float | None, str | None]:
+    """An estimate, the value of the answered samples alone, and why there is none."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    held = np.array([outcome == "answered" for outcome in scored.outcomes], dtype=bool)
+    if not len(held):
+        return None, None, "no sample"
+    try:
+        if held.all():
+            found = _estimate(metric, scores, relevance, scored.samples, seed)
+            return found, found.value, None
+        own = np.asarray(scores[held]), relevance[held]
+        if isinstance(metric, RowMetric):
+            values = np.zeros(len(held))
+            values[held] = metric.values(*own) if held.any() else 0.0
+            return _mean(values, scored.samples), float(values[held].mean()) if held.any() else None, None
+        last = np.full(relevance.shape, -np.inf)
+        last[held] = own[0]
+        found = _estimate(metric, last, relevance, scored.samples, seed)
+        return found, _value(metric, *own) if own[1].any() else None, None
+    except ValueError as error:
+        return None, None, str(error)
+
+
+def _mean(values: np.ndarray, samples: Sequence[Sample]) -> Estimate:
+    from egobench.statistics.clustered import mean  # noqa: PLC0415 - scipy
+
+    return mean(values.tolist(), [sample.cluster for sample in samples])
+
+
 def _estimate(
     metric: GalleryMetric, scores: np.ndarray, relevance: np.ndarray, samples: Sequence[Sample], seed: int
 ) -> Estimate:
-    from egobench.statistics.clustered import bootstrapped, mean  # noqa: PLC0415 - scipy
+    from egobench.statistics.clustered import bootstrapped  # noqa: PLC0415 - scipy
 
     if isinstance(metric, RowMetric):
-        return mean(metric.values(scores, relevance).tolist(), [sample.cluster for sample in samples])
+        return _mean(metric.values(scores, relevance), samples)
     compute = metric.value
     # A sample that nothing is right for ranks last everywhere and changes no value, so it is no draw either.
     rows = [row for row, right in enumerate(relevance) if right.any()]

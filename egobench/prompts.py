@@ -22,7 +22,7 @@ SYSTEM = {
 }
 """System prompts by id: arXiv 2503.09143, Table 16."""
 
-MAX_NEW_TOKENS = {"mcq": 64, "open": 128}
+MAX_NEW_TOKENS = {"mcq": 64, "open": 128, "gallery": 0, "rerank": 0}
 """Most tokens of a reply, by protocol."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from egobench.controls import Control
@@ -32,9 +32,10 @@ class Part:
         subset: The subset.
         samples: All its samples.
         asked: The samples that the run asks, all of them without ``--limit``.
-        method: How an answer becomes a number; open questions are always generated.
+        method: How an answer becomes a number; open questions are always generated, and galleries embedded.
         control: What is removed or altered, ``None`` for a plain run.
         orders: Cyclic orders of its options that every sample is asked in.
+        retriever: Whose best texts are scored again, and how many; ``""`` where none are.
     """
 
     task: Task
@@ -42,9 +43,10 @@ class Part:
     subset: Subset
     samples: tuple[Sample, ...]
     asked: tuple[Sample, ...]
-    method: Method
+    method: Method | Literal["embedding"]
     control: Control | None
     orders: int = 1
+    retriever: str = ""
 
     @property
     def name(self) -> str:
@@ -54,7 +56,8 @@ class Part:
 
     def protocol_id(self, metric: str) -> str:
         """Names a column: numbers with different ids or sample sets never share one."""
-        parts = [*self.name.split("."), metric, self.method, *([self.control] if self.control else [])]
+        method = f"{self.method}@{self.retriever}" if self.retriever else self.method
+        parts = [*self.name.split("."), metric, method, *([self.control] if self.control else [])]
         return "/".join(parts)
 
 

@@ -68,6 +68,7 @@ class RunSpec:
         seed: Seed of everything random.
         harness: EgoBench's version.
         orders: Cyclic orders of its options that every sample is asked in.
+        rerank: ``top`` and, by sample set, ``sha256`` of the gallery scores whose best are scored again.
     """
 
     model: Mapping[str, Any]
@@ -80,10 +81,12 @@ class RunSpec:
     seed: int
     harness: str
     orders: int = 1
+    rerank: Mapping[str, Any] | None = None
 
     def canonical(self) -> str:
-        """The spec as canonical JSON: sorted keys, no blanks."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """The spec as canonical JSON: sorted keys, no blanks; ``rerank`` where there is one."""
+        held = {key: value for key, value in asdict(self).items() if value is not None or key != "rerank"}
+        return json.dumps(held, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @property
     def id(self) -> str:

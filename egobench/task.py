@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from egobench.annotations import Annotations
 
-Asked = Literal["mcq", "open"]
-"""What a model is asked for: to choose among the options, or to answer in words."""
+Asked = Literal["mcq", "open", "gallery", "rerank"]
+"""What a model is asked for: to choose among the options, to answer in words, to score a whole gallery, or to score a
+retriever's best texts of a gallery again. Subsets of a task are of the first two kinds."""
 
 Reader = Callable[["Annotations"], Iterable[Record]]
 """Reads a folder of official files."""

@@ -10,7 +10,7 @@ import pytest
 
 from egobench.annotations import Annotations
 from egobench.build import build
-from egobench.errors import AnnotationFileError, RecordError, SampleSetError, ScoreFileError
+from egobench.errors import AnnotationFileError, ModelError, RecordError, SampleSetError, ScoreFileError
 from egobench.evaluate import evaluate
 from egobench.gallery import read_scores, score_gallery
 from egobench.plugins import load_model, load_task
@@ -179,7 +179,7 @@ def test_a_caption_of_an_unknown_clip_and_a_class_named_twice_end_the_build(tmp_
 
 
 def test_a_gallery_is_not_asked_question_by_question(epic: SampleSet, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="epic-kitchens-mir/gallery is a gallery; it takes a table of scores"):
+    with pytest.raises(ModelError, match=r"cannot score the gallery of epic-kitchens-mir/gallery; .* --rerank RUN"):
         evaluate(load_model("first-choice"), [epic], tmp_path, tmp_path / "runs")
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,9 +25,10 @@ from egobench.errors import SampleSetError
 from egobench.evaluate import conclude, evaluate, plan, sets_of, settings_of
 from egobench.gallery import read_scores, score_gallery
 from egobench.judge import find_judge
-from egobench.model import Model
+from egobench.model import Encoder, Model
 from egobench.orders import orders_of
 from egobench.plugins import load_model
+from egobench.rerank import TOP, read_retriever
 from egobench.sampleset import MANIFEST, SampleSet, find_sets
 from egobench.scoring import coverage
 from egobench.store import open_run, read_run, spec_from_json
@@ -51,6 +52,8 @@ class RunRequest:
         videos: Folder of videos.
         out: Folder of runs.
         settings: How it is done.
+        rerank: A retriever's run, or its file of scores; ``None`` for none.
+        top: How many of its best texts are scored again.
     """
 
     model: str
@@ -61,18 +64,41 @@ class RunRequest:
     videos: Path
     out: Path
     settings: Settings
+    rerank: Path | None = None
+    top: int = TOP
 
-    def load(self) -> tuple[Model, list[SampleSet]]:
-        """The model and the sample sets.
+    def load(self) -> tuple[Model, list[SampleSet], Settings]:
+        """The model, the sample sets that it can be asked, and how.
 
         Raises:
-            EgoBenchError: If either cannot be had.
+            EgoBenchError: If any cannot be had.
         """
-        folders = find_sets(self.data, self.tasks, self.construction)
-        sets = [one for one in map(SampleSet.read, folders) if not one.gallery]
+        held = [SampleSet.read(folder) for folder in find_sets(self.data, self.tasks, self.construction)]
+        model = load_model(self.model, **self.options)
+        galleries = [one for one in held if one.gallery]
+        if self.rerank is not None:
+            if not galleries:
+                raise SampleSetError(
+                    f"{self.data} holds no gallery; make one with egobench build --construction gallery"
+                )
+            settings = replace(self.settings, rerank=read_retriever(self.rerank, galleries, self.top))
+            self._leave_out([one for one in held if not one.gallery], "--rerank asks about galleries alone")
+            return model, galleries, settings
+        if isinstance(model, Encoder) or not galleries:
+            return model, held, self.settings
+        sets = [one for one in held if not one.gallery]
         if not sets:
-            raise SampleSetError(f"{self.data} holds galleries alone; egobench score FILE.npy --data SET scores those")
-        return load_model(self.model, **self.options), sets
+            raise SampleSetError(
+                f"{self.data} holds galleries alone, and {model.info.name!r} does not embed clips and texts; score a "
+                "retriever's best texts with --rerank RUN, or a table with egobench score FILE.npy --data SET"
+            )
+        self._leave_out(galleries, f"{model.info.name!r} does not embed clips and texts; see --rerank")
+        return model, sets, self.settings
+
+    def _leave_out(self, sets: Sequence[SampleSet], why: str) -> None:
+        if sets:
+            names = ", ".join(one.name for one in sets)
+            console(errors=True).print(f"left out: {names}: {why}", soft_wrap=True, markup=False)
 
 
 def go(wanted: RunRequest, *, as_json: bool) -> float:
@@ -84,10 +110,10 @@ def go(wanted: RunRequest, *, as_json: bool) -> float:
     Raises:
         EgoBenchError: If the model, a sample set or the run folder cannot be used.
     """
-    model, sets = wanted.load()
+    model, sets, settings = wanted.load()
     recorded = {"command": sys.argv, "data": str(wanted.data.resolve()), **environment()}
     with ProgressObserver() as observer:
-        result = evaluate(model, sets, wanted.videos, wanted.out, wanted.settings, observer=observer, recorded=recorded)
+        result = evaluate(model, sets, wanted.videos, wanted.out, settings, observer=observer, recorded=recorded)
     if as_json:
         print(json.dumps({"run": str(result.path), "scores": result.scores}, indent=1))  # noqa: T201
     else:
@@ -104,8 +130,9 @@ def dry(wanted: RunRequest, *, as_json: bool) -> None:
     Raises:
         EgoBenchError: If the model or a sample set cannot be used.
     """
-    model, sets = wanted.load()
-    rows = [_forecast(wanted, model, sample_set) for sample_set in sets]
+    model, sets, settings = wanted.load()
+    asked = replace(wanted, settings=settings)
+    rows = [_forecast(asked, model, sample_set) for sample_set in sets]
     if as_json:
         print(json.dumps(rows, indent=1))  # noqa: T201
         return
