@@ -21,6 +21,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     short_side: int | None = None,
     as_images: Literal["auto", "yes", "no"] = "auto",
     rope_fix: bool = True,
+    thinking: int = 0,
 ) -> Model:
     """Load a checkpoint.
 
@@ -36,6 +37,9 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         as_images: Whether frames are shown as single images; ``auto`` where the checkpoint has no place for a video.
         rope_fix: Whether Qwen2-VL and Qwen2.5-VL count text positions after a video as they were trained to; see
             :mod:`egobench.models.hf.rope`.
+        thinking: Most tokens of thoughts before a reply, on top of the reply's own. 0 has the model answer at once:
+            its template is told so, and a template that opens thoughts all the same has them closed. Options are
+            always scored behind closed thoughts.
 
     Raises:
         ModelError: If torch or transformers is missing, or the checkpoint is missing or cannot be used.
@@ -50,4 +54,4 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         raise ModelError(
             f"model 'hf' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
         ) from error
-    return open_model(Asked(checkpoint, revision, dtype, device, frames, short_side, as_images, rope_fix))
+    return open_model(Asked(checkpoint, revision, dtype, device, frames, short_side, as_images, rope_fix, thinking))

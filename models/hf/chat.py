@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -22,6 +23,12 @@ TICKS = 1000
 _PROBES = ("system: look closely", "user: what is this")
 
 
+_OPENED = re.compile(r"(?P<left>[<◁])(?P<name>think|thinking|thought)(?P<right>[>▷])(?P<blank>\s*)\Z")
+"""Thoughts that a prompt ends in: ``<think>``, or ``◁think▷`` of Kimi-VL."""
+
+_CLOSED = re.compile(r"[<◁]/(?:think|thinking|thought)[>▷]")
+
+
 @dataclass(frozen=True, slots=True)
 class Chat:
     """The processor of a checkpoint, and what was found out about it.
@@ -31,24 +38,46 @@ class Chat:
         processor: A transformers processor.
         frames: Whether a clip is shown as one video or as single images.
         system: Whether the template has a system role, else the system prompt opens the user's turn.
-        switches: Variables given to the template.
+        switch: Whether the template has a switch for thinking.
+        thinking: Most tokens of thoughts before a reply.
     """
 
     name: str
     processor: Any
     frames: Frames
     system: bool
-    switches: dict[str, bool]
+    switch: bool
+    thinking: int
 
-    def render(self, prompt: Prompt, text: str) -> str:
+    def render(self, prompt: Prompt, text: str, *, thinking: bool = False) -> str:
         """The prompt as a text, up to where the answer begins; each video or image is one placeholder.
 
         Args:
             prompt: The prompt.
             text: The user's turn.
+            thinking: Whether the model may think first. Else the template is told so; thoughts that it opens
+                nevertheless are closed at once, as templates with a switch do.
         """
         shown = 0 if not len(prompt.frames) else 1 if self.frames == "video" else len(prompt.frames)
-        return _render(self.processor, (prompt.system, text), [self.frames.removesuffix("s")] * shown, self)
+        rendered = _render(self, (prompt.system, text), [self.frames.removesuffix("s")] * shown, thinking=thinking)
+        opened = None if thinking else _OPENED.search(rendered)
+        if opened is None:
+            return rendered
+        # As Qwen's and GLM's templates write it with their switch off: a blank line inside and after, or no blank.
+        return f"{rendered}{opened['blank']}{opened['left']}/{opened['name']}{opened['right']}{opened['blank'] * 2}"
+
+    def begin(self, rendered: str, answer: str) -> str:
+        """A rendered prompt with its answer begun, parted as a model would part them.
+
+        After a word, as in ``ASSISTANT:``, an answer follows behind a blank; after closed thoughts on a new line; after
+        a line's end or a token of the template's own as it is.
+        """
+        if not answer or rendered[-1:].isspace():
+            return rendered + answer
+        if _CLOSED.fullmatch(rendered, rendered.rfind("/") - 1):
+            return f"{rendered}\n{answer}"
+        marked = rendered.endswith(tuple(self.processor.tokenizer.get_added_vocab()))
+        return rendered + answer if marked else f"{rendered} {answer}"
 
     def encode(self, prompts: Sequence[Prompt], rendered: Sequence[str]) -> Any:
         """What the model takes, padded on the left.
@@ -86,7 +115,16 @@ class Chat:
         """Hashes of what turns a prompt into tokens and pixels, for the run."""
         parts = [getattr(self.processor, part, None) for part in ("image_processor", "video_processor")]
         pixels = json.dumps([part.to_dict() for part in parts if part is not None], sort_keys=True, default=str)
-        return {"chat_template": _short_hash(str(self.processor.chat_template)), "processor": _short_hash(pixels)}
+        # A processor may put another template in the place of the checkpoint's where there is a video (SmolVLM).
+        shown = _render(self, _PROBES, [self.frames.removesuffix("s")])
+        template = f"{self.processor.chat_template}\0{shown}"
+        return {"chat_template": _short_hash(template), "processor": _short_hash(pixels)}
+
+    def without_thinking(self) -> str:
+        """What has it answer at once: the template's ``switch``, thoughts ``closed`` for it, or ``nothing``."""
+        if self.switch:
+            return "switch"
+        return "closed" if thoughts_opened(_render(self, _PROBES, [])) else "nothing"
 
     def _check_frames(self, inputs: Any, clips: int, asked: int) -> None:
         per_step = getattr(self.processor.video_processor, "temporal_patch_size", None) or 1
@@ -105,36 +143,48 @@ class Chat:
             )
 
 
-def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"]) -> Chat:
+def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"], thinking: int = 0) -> Chat:
     """Find out how a processor wants to be asked.
 
     Args:
         processor: A transformers processor.
         name: The checkpoint's name, for messages.
         as_images: Whether to show frames as images; ``auto`` where there is no place for a video.
+        thinking: Most tokens of thoughts before a reply.
 
     Raises:
-        ModelError: If it has no chat template, or no place for frames.
+        ModelError: If it has no chat template, or no place for frames, or cannot think as asked.
     """
     if getattr(processor, "tokenizer", None) is None or not getattr(processor, "chat_template", None):
         raise ModelError(f"model {name!r}: its processor has no chat template; expected chat_template.jinja beside it")
-    switches = {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
-    chat = Chat(name, processor, "video", _takes_system(processor, name, switches), switches)
-    plain = _render(processor, _PROBES, [], chat)
-    places = [
-        kind
-        for kind, part in (("video", "video_processor"), ("images", "image_processor"))
-        if getattr(processor, part, None) is not None
-        and _render(processor, _PROBES, [kind.removesuffix("s")], chat) != plain
+    template = str(processor.chat_template)
+    if thinking < 0:
+        raise ModelError(f"-o thinking={thinking}: expected a number of tokens, or 0 for an answer at once")
+    if thinking and not _CLOSED.search(template):
+        raise ModelError(
+            f"model {name!r}: its chat template has no </think>, so thoughts could not be told from a reply"
+        )
+    blind = Chat(name, processor, "video", system=True, switch="enable_thinking" in template, thinking=thinking)
+    blind = replace(blind, system=_takes_system(blind, []))
+    places: list[Frames] = [
+        frames
+        for frames, part in (("video", "video_processor"), ("images", "image_processor"))
+        if getattr(processor, part, None) is not None and _has_place(blind, frames)
     ]
-    wanted = {"auto": places, "yes": ["images"], "no": ["video"]}[as_images][:1]
+    wanted: list[Frames] = {"auto": places, "yes": ["images"], "no": ["video"]}[as_images][:1]
     if not wanted or wanted[0] not in places:
         raise ModelError(
             f"model {name!r}: no place for {' or '.join(wanted) or 'frames'} in its chat template and processor; "
             f"it takes {' and '.join(places) or 'text only'}"
         )
-    frames: Frames = "video" if wanted[0] == "video" else "images"
-    return Chat(name, processor, frames, chat.system, switches)
+    chat = replace(blind, frames=wanted[0])
+    return replace(chat, system=chat.system and _takes_system(chat, [chat.frames.removesuffix("s")]))
+
+
+def thoughts_opened(rendered: str) -> str:
+    """The sign, ``<think>``, of thoughts that a rendered prompt ends in; ``""`` if it does not."""
+    opened = _OPENED.search(rendered)
+    return opened[0] if opened else ""
 
 
 def video_metadata(times: np.ndarray) -> dict[str, Any]:
@@ -166,6 +216,8 @@ def frames_used(inputs: Any, per_step: int) -> int | None:
     """
     if "video_grid_thw" in inputs:
         return int(inputs["video_grid_thw"][:, 0].sum()) * per_step
+    if "num_frames_per_video" in inputs:
+        return int(sum(inputs["num_frames_per_video"]))
     pixels = inputs.get("pixel_values_videos", inputs.get("pixel_values"))
     # (clips, frames, channels, height, width), or the frames of all clips in one row.
     if pixels is None or pixels.ndim not in {4, 5}:
@@ -173,7 +225,7 @@ def frames_used(inputs: Any, per_step: int) -> int | None:
     return int(math.prod(pixels.shape[: pixels.ndim - 3]))
 
 
-def _render(processor: Any, texts: tuple[str, str], media: Sequence[str], chat: Chat) -> str:
+def _render(chat: Chat, texts: tuple[str, str], media: Sequence[str], *, thinking: bool = False) -> str:
     system, user = texts
     if not chat.system:
         user = f"{system}\n{user}"
@@ -182,20 +234,30 @@ def _render(processor: Any, texts: tuple[str, str], media: Sequence[str], chat: 
     ]
     if chat.system:
         turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
-    return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **chat.switches))
+    switches = {"enable_thinking": thinking} if chat.switch else {}
+    return str(chat.processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **switches))
 
 
-def _takes_system(processor: Any, name: str, switches: dict[str, bool]) -> bool:
+def _takes_system(chat: Chat, media: Sequence[str]) -> bool:
     problem = "it leaves texts out"
     for system in (True, False):
         try:
-            rendered = _render(processor, _PROBES, [], Chat(name, processor, "video", system, switches))
+            rendered = _render(replace(chat, system=system), _PROBES, media)
         except (TemplateError, TypeError) as error:
             problem = str(error)
             continue
-        if all(probe in rendered for probe in _PROBES):
+        if "'type':" in rendered:
+            problem = "it knows turns of text alone"
+        elif all(probe in rendered for probe in _PROBES):
             return system
-    raise ModelError(f"model {name!r}: its chat template cannot put a system prompt and a question ({problem})")
+    raise ModelError(f"model {chat.name!r}: its chat template cannot put a system prompt and a question ({problem})")
+
+
+def _has_place(chat: Chat, frames: Frames) -> bool:
+    try:
+        return _render(chat, _PROBES, [frames.removesuffix("s")]) != _render(chat, _PROBES, [])
+    except (TemplateError, TypeError):
+        return False
 
 
 def _short_hash(text: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from egobench.errors import ModelError
 
@@ -57,13 +58,10 @@ def weights_fingerprint(folder: Path) -> str:
         ``"sampled-sha256:"`` and 16 hex digits.
 
     Raises:
-        ModelError: If there are no such files, or one is damaged.
+        ModelError: If there are no such files, one is damaged, or one that the index names is missing.
     """
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ModelError(f"{folder}: no *.safetensors file; expected a checkpoint made by save_pretrained")
     digest = sha256()
-    for path in files:
+    for path in _weight_files(folder):
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
         try:
             for part in _sampled(path):
@@ -71,6 +69,78 @@ def weights_fingerprint(folder: Path) -> str:
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise ModelError(f"{path}: not a whole safetensors file ({error}); copy or download it again") from error
     return f"sampled-sha256:{digest.hexdigest()[:16]}"
+
+
+def check_loaded(folder: Path, kind: str, found: Mapping[str, Collection[Any]]) -> None:
+    """Whether every weight of a checkpoint went where it belongs.
+
+    Args:
+        folder: The checkpoint.
+        kind: The model's class, for messages.
+        found: What ``from_pretrained`` says with ``output_loading_info``; what a class is known to leave aside is not
+            in it.
+
+    Raises:
+        ModelError: If a weight is missing, is not known to the class, or has another shape; it names the first.
+    """
+    missing, extra = (sorted(map(str, found[f"{fault}_keys"])) for fault in ("missing", "unexpected"))
+    other = [f"{name} of {tuple(has)}, not {tuple(wanted)}" for name, has, wanted in sorted(found["mismatched_keys"])]
+    faults = [
+        f"{len(names)} weights of {kind} {fault}, first {names[0]}"
+        for names, fault in ((missing, "are missing"), (other, "have another shape"), (extra, "are not known to it"))
+        if names
+    ]
+    if faults:
+        raise ModelError(f"checkpoint {folder}: {'; '.join(faults)}; is it complete, and of this class?")
+
+
+def quantised(folder: Path, model: Any) -> str:
+    """How a checkpoint's weights are quantised: transformers' name of the method, ``""`` for weights as they are.
+
+    A method that cannot compute on this machine may have turned them back into plain numbers, which is said behind it.
+
+    Args:
+        folder: The checkpoint.
+        model: What transformers made of it.
+
+    Raises:
+        ModelError: If transformers does not know the method, so that it took the weights as they are.
+    """
+    saved: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    said = saved.get("quantization_config") or saved.get("text_config", {}).get("quantization_config")
+    if not said:
+        return ""
+    method = str(said.get("quant_method") or "bitsandbytes")
+    if getattr(model, "hf_quantizer", None) is not None:
+        return method
+    if getattr(model.config, "quantization_config", None) is not None:
+        raise ModelError(f"checkpoint {folder}: quantised by {method!r}, which transformers does not know")
+    return f"{method}, dequantised"
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    found = sorted(folder.glob("*.safetensors"))
+    pickles = sorted(path.name for end in ("bin", "pt", "pth", "ckpt") for path in folder.glob(f"*.{end}"))
+    if not found and pickles:
+        raise ModelError(
+            f"{folder}: its weights are in {pickles[0]}, refused, for a pickle may run code when it is read; expected "
+            f"*.safetensors, as save_pretrained writes them"
+        )
+    if not found:
+        raise ModelError(f"{folder}: no *.safetensors file; expected a checkpoint made by save_pretrained")
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            named: set[str] = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError) as error:
+            raise ModelError(f"{index}: cannot be read ({error}); copy or download it again") from error
+        absent = sorted(named - {path.name for path in found})
+        if absent:
+            raise ModelError(
+                f"{index}: names {len(absent)} files that are not there, first {absent[0]}; copy or download the whole "
+                f"checkpoint"
+            )
+    return found
 
 
 def _sampled(path: Path) -> list[bytes]:

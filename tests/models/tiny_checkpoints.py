@@ -2,161 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers as _transformers
-from tokenizers import Regex, Tokenizer
-from tokenizers.decoders import ByteLevel as ByteLevelDecoder
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel, Split
-from tokenizers.pre_tokenizers import Sequence as Steps
-from tokenizers.trainers import BpeTrainer
+
+from tests.models.tiny_parts import TEXT, clip, save, siglip, template, tokenizer
+from tests.models.tiny_qwen import qwen2_5_vl, qwen2_vl, qwen3_5, qwen3_vl, videollama3
 
 transformers: Any = _transformers
 
-SENTENCES = (
-    "Question: What does the camera wearer cut with the knife before opening the fridge?",
-    "Options:\n(A) an onion\n(B) the red mug\n(C) a slice of bread\n(D) nothing\n(E) the tap",
-    "Answer with the option's letter only. Answer briefly. Carefully observe the video and choose the best option.",
-    "user assistant system 0123456789",
+SMOLVLM_TEMPLATE = (
+    "<|im_start|>{% for m in messages %}{{ m['role'] | capitalize }}"
+    "{{ ':' if m['content'][0]['type'] == 'image' else ': ' }}"
+    "{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }}"
+    "{% elif c['type'] == 'image' %}<image>{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-"""What the tokenizers are trained on."""
+"""As published: of images alone; the processor puts another one in its place where there is a video."""
 
-WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+"
-"""Where the tokenizers part a text: as Qwen's do, so that ``(A`` after a line's end is one token."""
-
-TEXT = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 4096,
-    "initializer_range": 0.5,
-}
-MROPE = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
-
-QWEN_SPECIALS = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
+VICUNA_TEMPLATE = (
+    "{% for m in messages %}"
+    "{% if m['role'] == 'system' %}{{ m['content'][0]['text'] }} {% else %}"
+    "{{ m['role'].upper() }}: {% for c in m['content'] %}"
+    "{% if c['type'] in ('image', 'video') %}<{{ c['type'] }}>\n{% endif %}{% endfor %}"
+    "{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }} {% endif %}{% endfor %}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
-
-
-def tokenizer(specials: Sequence[str], **named: Any) -> Any:
-    """A byte-level BPE tokenizer of 600 tokens.
-
-    Args:
-        specials: Its special tokens, which get the first ids.
-        named: Those of them with a part to play, e.g. ``eos_token="<|im_end|>"``.
-    """
-    built = Tokenizer(BPE())
-    parted = Split(Regex(WORDS), behavior="isolated")
-    built.pre_tokenizer = Steps([parted, ByteLevel(add_prefix_space=False, use_regex=False)])
-    built.decoder = ByteLevelDecoder()
-    trainer = BpeTrainer(
-        vocab_size=600,
-        special_tokens=list(specials),
-        initial_alphabet=ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    built.train_from_iterator(SENTENCES * 4, trainer)
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=built, **named)
-
-
-def template(image: str, video: str, *, system: bool = True) -> str:
-    """A chat template in the style of Qwen.
-
-    Args:
-        image: What stands for an image.
-        video: What stands for a video; ``""`` for a template that knows none.
-        system: Whether there is a system role; else it raises at one, as Gemma's first template did.
-    """
-    refusal = "" if system else "{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
-    return (
-        "{% for m in messages %}" + refusal + "<|im_start|>{{ m['role'] }}\n"
-        "{% for c in m['content'] %}"
-        "{% if c['type'] == 'video' %}"
-        + video
-        + "{% elif c['type'] == 'image' %}"
-        + image
-        + "{% else %}{{ c['text'] }}"
-        "{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-
-
-QWEN_TEMPLATE = template("<|vision_start|><|image_pad|><|vision_end|>", "<|vision_start|><|video_pad|><|vision_end|>")
-
-
-def qwen2_vl(folder: Path) -> Path:
-    """Qwen2-VL: patches of 14 pixels, 2 x 2 merged, two frames a step."""
-    words = _qwen_tokenizer()
-    vision = {"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2}
-    config = transformers.Qwen2VLConfig(
-        text_config={**TEXT, "vocab_size": len(words), "rope_parameters": MROPE},
-        vision_config=vision,
-        **_qwen_ids(words),
-    )
-    return _save(
-        folder, transformers.Qwen2VLForConditionalGeneration, config, _qwen2_processor("Qwen2VLProcessor", words)
-    )
-
-
-def qwen2_5_vl(folder: Path) -> Path:
-    """Qwen2.5-VL: as Qwen2-VL, with positions in time counted in seconds."""
-    words = _qwen_tokenizer()
-    vision = {
-        "depth": 2,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_heads": 2,
-        "out_hidden_size": 32,
-        "fullatt_block_indexes": [1],
-        "tokens_per_second": 2,
-    }
-    config = transformers.Qwen2_5_VLConfig(
-        text_config={**TEXT, "vocab_size": len(words), "rope_parameters": MROPE},
-        vision_config=vision,
-        **_qwen_ids(words),
-    )
-    processor = _qwen2_processor("Qwen2_5_VLProcessor", words)
-    return _save(folder, transformers.Qwen2_5_VLForConditionalGeneration, config, processor)
-
-
-def qwen3_vl(folder: Path) -> Path:
-    """Qwen3-VL: patches of 16 pixels, a timestamp before each step; its processor samples frames unless told not to."""
-    words = _qwen_tokenizer()
-    vision = {
-        "depth": 2,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_heads": 2,
-        "out_hidden_size": 32,
-        "deepstack_visual_indexes": [0],
-        "num_position_embeddings": 64,
-    }
-    config = transformers.Qwen3VLConfig(
-        text_config={**TEXT, "head_dim": 8, "vocab_size": len(words), "rope_parameters": MROPE},
-        vision_config=vision,
-        **_qwen_ids(words),
-    )
-    size = {"shortest_edge": 32 * 32, "longest_edge": 64 * 64 * 32}
-    processor = transformers.Qwen3VLProcessor(
-        image_processor=transformers.Qwen2VLImageProcessor(size=size, patch_size=16),
-        video_processor=transformers.Qwen3VLVideoProcessor(size=size),
-        tokenizer=words,
-        chat_template=QWEN_TEMPLATE,
-    )
-    return _save(folder, transformers.Qwen3VLForConditionalGeneration, config, processor)
+"""In the style of Vicuna: a system prompt without a name, frames before texts, a blank after each."""
 
 
 def llava_onevision(folder: Path) -> Path:
@@ -168,7 +42,7 @@ def llava_onevision(folder: Path) -> Path:
     )
     config = transformers.LlavaOnevisionConfig(
         text_config=transformers.Qwen2Config(**TEXT, vocab_size=len(words)),
-        vision_config=_siglip(),
+        vision_config=siglip(),
         image_token_id=words.convert_tokens_to_ids("<image>"),
         video_token_id=words.convert_tokens_to_ids("<video>"),
         image_grid_pinpoints=[[56, 56]],
@@ -185,7 +59,7 @@ def llava_onevision(folder: Path) -> Path:
         vision_feature_select_strategy="full",
         chat_template=template("<image>", "<video>"),
     )
-    return _save(folder, transformers.LlavaOnevisionForConditionalGeneration, config, processor)
+    return save(folder, transformers.LlavaOnevisionForConditionalGeneration, config, processor)
 
 
 def internvl(folder: Path) -> Path:
@@ -222,7 +96,7 @@ def internvl(folder: Path) -> Path:
         image_seq_length=4,
         chat_template=template("<IMG_CONTEXT>", "<video>"),
     )
-    return _save(folder, transformers.InternVLForConditionalGeneration, config, processor)
+    return save(folder, transformers.InternVLForConditionalGeneration, config, processor)
 
 
 def gemma3(folder: Path) -> Path:
@@ -237,7 +111,7 @@ def gemma3(folder: Path) -> Path:
     )
     config = transformers.Gemma3Config(
         text_config={**TEXT, "head_dim": 8, "vocab_size": len(words), "sliding_window": 64, "query_pre_attn_scalar": 8},
-        vision_config=_siglip(),
+        vision_config=siglip(),
         mm_tokens_per_image=4,
         image_token_index=words.convert_tokens_to_ids("<image_soft_token>"),
         boi_token_index=words.convert_tokens_to_ids("<start_of_image>"),
@@ -249,7 +123,149 @@ def gemma3(folder: Path) -> Path:
         image_seq_length=4,
         chat_template="<bos>" + template("<start_of_image>", "", system=False),
     )
-    return _save(folder, transformers.Gemma3ForConditionalGeneration, config, processor)
+    return save(folder, transformers.Gemma3ForConditionalGeneration, config, processor)
+
+
+def smolvlm(folder: Path) -> Path:
+    """SmolVLM2: 4 tokens a frame, each with its minute and second; a template of its own where there is a video."""
+    parts = {
+        "fake_image_token": "<fake_token_around_image>",
+        "image_token": "<image>",
+        "end_of_utterance_token": "<end_of_utterance>",
+        "global_image_token": "<global-img>",
+        "video_token": "<video>",
+    }
+    words = tokenizer(
+        ["<|endoftext|>", "<|im_start|>", *parts.values()],
+        eos_token="<end_of_utterance>",
+        bos_token="<|im_start|>",
+        pad_token="<|endoftext|>",
+        extra_special_tokens=parts,
+    )
+    config = transformers.SmolVLMConfig(
+        text_config=transformers.LlamaConfig(**TEXT, vocab_size=len(words)),
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 56,
+            "patch_size": 14,
+        },
+        scale_factor=2,
+        image_token_id=words.convert_tokens_to_ids("<image>"),
+    )
+    size = {"max_image_size": {"longest_edge": 56}, "size": {"longest_edge": 56}}
+    processor = transformers.SmolVLMProcessor(
+        image_processor=transformers.SmolVLMImageProcessor(**size, do_image_splitting=False),
+        # The published checkpoints say how they sample by themselves.
+        video_processor=transformers.SmolVLMVideoProcessor(
+            **size, video_sampling={"fps": 1, "max_frames": 8, "video_size": {"longest_edge": 56}}
+        ),
+        tokenizer=words,
+        image_seq_len=4,
+        chat_template=SMOLVLM_TEMPLATE,
+    )
+    return save(folder, transformers.SmolVLMForConditionalGeneration, config, processor)
+
+
+def video_llava(folder: Path) -> Path:
+    """Video-LLaVA: two towers of CLIP, 17 tokens a frame, no sign between turns."""
+    words = _vicuna_tokenizer()
+    config = transformers.VideoLlavaConfig(
+        text_config=transformers.LlamaConfig(**TEXT, vocab_size=len(words)),
+        vision_config=clip(),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        video_token_index=words.convert_tokens_to_ids("<video>"),
+        video_seq_length=8 * 17,
+    )
+    size = {"size": {"shortest_edge": 56}, "crop_size": {"height": 56, "width": 56}}
+    processor = transformers.VideoLlavaProcessor(
+        image_processor=transformers.VideoLlavaImageProcessor(**size),
+        video_processor=transformers.VideoLlavaVideoProcessor(**size),
+        tokenizer=words,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=VICUNA_TEMPLATE,
+    )
+    return save(folder, transformers.VideoLlavaForConditionalGeneration, config, processor)
+
+
+def llava_next_video(folder: Path) -> Path:
+    """LLaVA-NeXT-Video: CLIP, a frame's patches pooled 2 x 2."""
+    words = _vicuna_tokenizer()
+    config = transformers.LlavaNextVideoConfig(
+        text_config=transformers.LlamaConfig(**TEXT, vocab_size=len(words)),
+        vision_config=clip(),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        video_token_index=words.convert_tokens_to_ids("<video>"),
+        image_grid_pinpoints=[[56, 56]],
+    )
+    size = {"size": {"shortest_edge": 56}, "crop_size": {"height": 56, "width": 56}}
+    processor = transformers.LlavaNextVideoProcessor(
+        image_processor=transformers.LlavaNextImageProcessor(**size, image_grid_pinpoints=[[56, 56]]),
+        video_processor=transformers.LlavaNextVideoVideoProcessor(**size),
+        tokenizer=words,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=VICUNA_TEMPLATE,
+    )
+    return save(folder, transformers.LlavaNextVideoForConditionalGeneration, config, processor)
+
+
+def gemma4(folder: Path) -> Path:
+    """Gemma 4: padded patches, the minute and second of each frame, sliding layers; its processor samples frames."""
+    parts = {
+        "image_token": "<|image|>",
+        "boi_token": "<|image>",
+        "eoi_token": "<image|>",
+        "audio_token": "<|audio|>",
+        "boa_token": "<|audio>",
+        "eoa_token": "<audio|>",
+    }
+    words = tokenizer(
+        ["<pad>", "<bos>", "<|im_start|>", "<|im_end|>", "<|video|>", *parts.values()],
+        eos_token="<|im_end|>",
+        pad_token="<pad>",
+        bos_token="<bos>",
+        extra_special_tokens=parts,
+    )
+    rope = {"rope_type": "default", "rope_theta": 10000.0}
+    config = transformers.Gemma4Config(
+        text_config={
+            **TEXT,
+            "vocab_size": len(words),
+            "head_dim": 8,
+            "global_head_dim": 8,
+            "layer_types": ["sliding_attention", "full_attention"],
+            "sliding_window": 64,
+            "hidden_size_per_layer_input": 0,
+            "rope_parameters": {"sliding_attention": rope, "full_attention": rope},
+            "use_bidirectional_attention": "vision",
+        },
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+            "position_embedding_size": 128,
+        },
+        audio_config=None,
+        image_token_id=words.convert_tokens_to_ids("<|image|>"),
+        video_token_id=words.convert_tokens_to_ids("<|video|>"),
+    )
+    processor = transformers.Gemma4Processor(
+        feature_extractor=transformers.Gemma4AudioFeatureExtractor(),
+        image_processor=transformers.Gemma4ImageProcessor(max_soft_tokens=70),
+        video_processor=transformers.Gemma4VideoProcessor(max_soft_tokens=70),
+        tokenizer=words,
+        chat_template="<bos>" + template("<|image|>", "<|video|>"),
+    )
+    return save(folder, transformers.Gemma4ForConditionalGeneration, config, processor)
 
 
 FAMILIES: dict[str, Callable[[Path], Path]] = {
@@ -259,55 +275,17 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "llava-onevision": llava_onevision,
     "internvl": internvl,
     "gemma3": gemma3,
+    "gemma4": gemma4,
+    "videollama3": videollama3,
+    "smolvlm": smolvlm,
+    "video-llava": video_llava,
+    "llava-next-video": llava_next_video,
+    "qwen3.5": qwen3_5,
 }
 """Makers by name: each saves a checkpoint in a folder and returns it."""
 
 
-def _qwen_tokenizer() -> Any:
-    return tokenizer(QWEN_SPECIALS, eos_token="<|im_end|>", pad_token="<|endoftext|>")
-
-
-def _qwen_ids(words: Any) -> dict[str, int]:
-    return {
-        f"{part}_token_id": words.convert_tokens_to_ids(f"<|{token}|>")
-        for part, token in (
-            ("image", "image_pad"),
-            ("video", "video_pad"),
-            ("vision_start", "vision_start"),
-            ("vision_end", "vision_end"),
-        )
-    }
-
-
-def _qwen2_processor(kind: str, words: Any) -> Any:
-    size = {"shortest_edge": 28 * 28, "longest_edge": 56 * 56}
-    return getattr(transformers, kind)(
-        image_processor=transformers.Qwen2VLImageProcessor(size=size),
-        video_processor=transformers.Qwen2VLVideoProcessor(size=size),
-        tokenizer=words,
-        chat_template=QWEN_TEMPLATE,
+def _vicuna_tokenizer() -> Any:
+    return tokenizer(
+        ["<unk>", "<s>", "</s>", "<image>", "<video>"], eos_token="</s>", bos_token="<s>", pad_token="<unk>"
     )
-
-
-def _siglip() -> Any:
-    return transformers.SiglipVisionConfig(
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=56,
-        patch_size=14,
-    )
-
-
-def _save(folder: Path, kind: Any, config: Any, processor: Any) -> Path:
-    torch.manual_seed(0)
-    model = kind(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if not parameter.any():
-                # What a class leaves at zero before training could shut the frames out.
-                parameter.normal_(std=0.1)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder

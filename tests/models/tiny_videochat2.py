@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import transformers as _transformers
 
-from tests.models.tiny_checkpoints import TEXT, tokenizer
+from tests.models.tiny_parts import TEXT, tokenizer
 
 transformers: Any = _transformers
 
@@ -120,7 +120,7 @@ def tiny_videochat2(folder: Path) -> Path:
     tower = {"encoder_embed_dim": 32, "encoder_depth": 4, "encoder_num_heads": 2, "patch_size": 8, "img_size": 32}
     model = {"vision_encoder": tower | {"ckpt_num_frame": 4}, "num_query_token": 3, "extra_num_query_token": 5}
     (folder / "config.json").write_text(json.dumps({"model": model}))
-    config = transformers.MistralConfig(**TEXT, vocab_size=TINY.words, sliding_window=None)
+    config = transformers.MistralConfig(**TEXT | {"initializer_range": 0.2}, vocab_size=TINY.words, sliding_window=None)
     transformers.MistralForCausalLM(config).save_pretrained(folder / "language")
     words.save_pretrained(folder / "language")
     words.save_pretrained(folder / "vocabulary")
@@ -138,9 +138,12 @@ def tiny_videochat2(folder: Path) -> Path:
 
 
 def random_tensors(shapes: Shapes) -> dict[str, torch.Tensor]:
-    """Random tensors: norms near one, all else small."""
+    """Random tensors: norms near one, all else small; low-rank changes smaller, for they add up."""
     near = ("norm1.weight", "norm2.weight", "LayerNorm.weight", "layernorm.weight")
-    return {name: torch.randn(shape) * 0.3 + float(name.endswith(near)) for name, shape in shapes.items()}
+    return {
+        name: torch.randn(shape) * (0.1 if "lora" in name else 0.3) + float(name.endswith(near))
+        for name, shape in shapes.items()
+    }
 
 
 def _linear(shapes: Shapes, name: str, shape: tuple[int, ...]) -> None:

@@ -11,7 +11,7 @@ import torch
 import transformers as _transformers
 from safetensors.torch import save_file
 
-from tests.models.tiny_checkpoints import TEXT, tokenizer
+from tests.models.tiny_parts import TEXT, tokenizer
 
 transformers: Any = _transformers
 
