@@ -298,6 +298,43 @@ def demo(
     run_demo(out, as_json=as_json)
 
 
+@app.command("lmms-path")
+def lmms_path(
+    data: Annotated[Path, typer.Option(envvar="EGOBENCH_DATA", help="Folder of sample sets, from egobench build.")],
+    videos: Annotated[
+        Path, typer.Option(envvar="EGOBENCH_VIDEOS", help="Folder of videos, or of one such folder a task.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder to write, clips too; DATA/lmms-eval if not given.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas.")] = None,
+    construction: Annotated[str | None, typer.Option(help="Only sample sets of this construction.")] = None,
+    prompt: Annotated[Literal["base", "task", "first_person"], typer.Option(help="System prompt.")] = "first_person",
+    system: Annotated[
+        Literal["turn", "model"],
+        typer.Option(help="With simple models: system prompt before the user's turn, or the model is told it itself."),
+    ] = "turn",
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames a clip; the task's if not given.")] = None,
+    true_rate: Annotated[
+        bool, typer.Option("--true-rate", help="Clips as long as they are, not one frame a second.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the tasks as files for lmms-eval and print their folder, for --include_path.
+
+    Example: lmms-eval --include_path "$(egobench lmms-path --data data --videos videos)" --tasks egobench_egoschema ...
+    """
+    from egobench.interop.clips import FPS
+    from egobench.interop.lmms_write import Wanted, write_tasks
+
+    wanted = Wanted(videos, prompt, system, frames, None if true_rate else FPS, _names(tasks), construction)
+    folder = (out or data / "lmms-eval").resolve()
+    names = write_tasks(data, folder, wanted)
+    if as_json:
+        _show({"folder": str(folder), "tasks": names})
+        return
+    typer.echo(f"{len(names)} tasks, and the group egobench of them: {', '.join(names)}", err=True)
+    typer.echo(folder)
+
+
 @app.command()
 def new(
     kind: Annotated[Literal["task", "model"], typer.Argument(help="What to make.")],

@@ -1,0 +1,217 @@
+"""What lmms-eval is given of a sample set: one document a sample, from which everything else follows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+import numpy as np
+
+from egobench.asking import Settings, clip_requests, frame_rule
+from egobench.controls import clips, seed_of
+from egobench.errors import SampleSetError
+from egobench.evaluate import plan
+from egobench.interop.clips import cached_clip
+from egobench.model import ModelInfo, Prompt
+from egobench.prompts import LETTERS, MAX_NEW_TOKENS, SYSTEM, user_turn
+from egobench.sample import Sample
+from egobench.sampleset import SampleSet
+from egobench.scoring import Part
+from egobench.store import Prediction
+from egobench.video import DecodedClip, FailedClip, read_clips
+from egobench.video.sampling import FrameRule
+
+Placement = Literal["turn", "model"]
+"""Where the system prompt goes with a model of lmms-eval's simple kind: before the user's turn, or nowhere, because the
+model itself was told it. A chat model always gets it as its system message."""
+
+KEY = "egobench"
+"""Field of a document that says that it is ours, and what the :class:`Put` is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """How one subset of a sample set is put to models in lmms-eval.
+
+    Attributes:
+        data: Folder of the sample set.
+        sha256: Hash of its samples when the tasks were written.
+        subset: The subset.
+        videos: Folder of videos, or of one such folder a task.
+        clips: Folder where clips are kept.
+        prompt: Id of the prompt style.
+        system: Where the system prompt goes with a simple model.
+        frames: Frames a clip; ``None`` leaves it to the task.
+        fps: Frames a second of the clips; ``None`` for their true rate.
+    """
+
+    data: str
+    sha256: str
+    subset: str
+    videos: str
+    clips: str
+    prompt: str
+    system: Placement
+    frames: int | None
+    fps: float | None
+
+    def to_json(self) -> str:
+        """As one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @property
+    def part(self) -> Part:
+        """The part of a run that this is, all its samples asked.
+
+        Raises:
+            SampleSetError: If the sample set is gone or was built again with other samples.
+        """
+        return _part(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What there is to show of a document.
+
+    Attributes:
+        clip: The lossless clip; ``None`` where none was asked for, or the video cannot be had.
+        prediction: The prediction so far: the receipt, or a media error.
+    """
+
+    clip: Path | None
+    prediction: Prediction
+
+
+Document = Mapping[str, Any]
+"""A row of lmms-eval's data set."""
+
+
+def documents(put: Put) -> list[dict[str, Any]]:
+    """One document a sample, in the order of the set.
+
+    Raises:
+        SampleSetError: If the sample set is gone or was built again with other samples.
+    """
+    return [
+        {
+            KEY: put.to_json(),
+            "sample": json.dumps(sample.to_json(), ensure_ascii=False),
+            "id": sample.id,
+            "video": sample.video,
+            "question": sample.question,
+            "options": list(sample.options),
+            "target": sample.answer if sample.target is None else LETTERS[sample.target],
+            "cluster": sample.cluster,
+        }
+        for sample in put.part.samples
+    ]
+
+
+def put_of(document: Document) -> Put:
+    """How a document is put."""
+    return _put(document[KEY])
+
+
+def sample_of(document: Document) -> Sample:
+    """The sample that a document is about."""
+    return Sample.from_json(json.loads(document["sample"]))
+
+
+def rule_of(put: Put) -> FrameRule:
+    """Which frames are shown; lmms-eval's models never leave it to themselves."""
+    rule = frame_rule(put.part.task, ModelInfo("lmms-eval", ""), Settings(frames=put.frames))
+    if rule is None:
+        raise ValueError("0 frames a clip; expected at least 1")
+    return rule
+
+
+def show(document: Document) -> DecodedClip | FailedClip:
+    """Decode the frames of a document, the very ones that ``egobench run`` shows."""
+    put, sample = put_of(document), sample_of(document)
+    shown = clips([sample], None, 0)
+    found = clip_requests([sample], shown, put.part.task, Path(put.videos), rule_of(put))
+    (request, _), *_ = found.values()
+    return next(iter(read_clips(request.path, [request])))
+
+
+def prompt_of(document: Document, seen: DecodedClip) -> Prompt:
+    """The prompt of a document, the very one that ``egobench run`` asks."""
+    put, sample = put_of(document), sample_of(document)
+    return Prompt(
+        frames=seen.frames,
+        times=seen.times,
+        system=SYSTEM[put.prompt],
+        question=sample.question,
+        options=sample.options,
+        text=user_turn(sample.question, sample.options),
+        max_new_tokens=MAX_NEW_TOKENS[put.part.subset.protocol],
+        seed=seed_of(sample, 0),
+    )
+
+
+def evidence(document: Document, *, clip: bool) -> Evidence:
+    """What there is to show of a document, decoded when it is first asked for in this process.
+
+    Args:
+        document: The document.
+        clip: Whether the clip is needed as a file.
+    """
+    put = put_of(document)
+    key = (put, document["id"])
+    with _lock:
+        known = _seen.get(key)
+    if known is not None and (known.clip is not None or not clip or known.prediction.outcome == "media_error"):
+        return known
+    seen = show(document)
+    found = note(document, seen)
+    if clip and isinstance(seen, DecodedClip):
+        found = replace(found, clip=cached_clip(seen.frames, seen.times, Path(put.clips), fps=put.fps))
+        with _lock:
+            _seen[key] = found
+    return found
+
+
+def note(document: Document, seen: DecodedClip | FailedClip) -> Evidence:
+    """Remember what was shown of a document."""
+    name = document["id"]
+    if isinstance(seen, DecodedClip):
+        prediction = Prediction(name, "unparsed", receipt=seen.receipt.to_json())
+    else:
+        prediction = Prediction(name, "media_error", error=f"{type(seen.error).__name__}: {seen.error}")
+    found = Evidence(None, prediction)
+    with _lock:
+        _seen[(put_of(document), name)] = found
+    return found
+
+
+def placeholder(put: Put) -> Path:
+    """A grey clip for a sample whose video cannot be had: what a model says of it is dropped.
+
+    Models of lmms-eval fail without a video, or worse, answer without one.
+    """
+    rule = rule_of(put)
+    grey = np.full((rule.count, 56, 56, 3), 128, np.uint8)
+    return cached_clip(grey, np.arange(rule.count, dtype=float), Path(put.clips))
+
+
+_lock = Lock()
+_seen: dict[tuple[Put, str], Evidence] = {}
+"""What was shown in this process: lmms-eval asks for a video, and later for the scores, in separate calls."""
+
+
+@lru_cache(maxsize=64)
+def _put(written: str) -> Put:
+    return Put(**json.loads(written))
+
+
+@lru_cache(maxsize=64)
+def _part(put: Put) -> Part:
+    held = SampleSet.read(Path(put.data))
+    if held.manifest.samples_sha256 != put.sha256:
+        raise SampleSetError(f"{put.data} was built again since the tasks were written; run egobench lmms-path again")
+    return next(part for part in plan([held], Settings()) if part.subset.name == put.subset)

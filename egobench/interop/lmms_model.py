@@ -1,0 +1,197 @@
+"""Any model of EgoBench as a model of lmms-eval: ``--model egobench --model_args model=hf,checkpoint=...``.
+
+Asked one of our own tasks, it answers the very prompt that ``egobench run`` asks, frames and times included. Asked any
+other task of lmms-eval, it is shown what that task gives: the frames of its video by our rule, or its images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib import import_module
+from inspect import signature
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from egobench.errors import PromptError, UnreadableVideoError, VideoError
+from egobench.interop.lmms_documents import KEY, note, prompt_of, show
+from egobench.model import Prompt
+from egobench.plugins import load_model, model_function
+from egobench.torchvision_ops import ensure_torchvision
+from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
+
+FAILED = "[LMMS_EVAL_REQUEST_FAILED] "
+"""How a text begins that stands for no answer, as with lmms-eval's own models."""
+
+PREFIX = "option_"
+"""What may stand before the name of an option of ours, and must where it is called like an argument here."""
+
+if TYPE_CHECKING:
+
+    class _Base:
+        """What lmms-eval's base class is to us."""
+
+        task_dict: dict[str, Any]
+        device: Any
+else:
+    ensure_torchvision()
+    _Base = import_module("lmms_eval.api.model").lmms
+
+
+class EgoBench(_Base):
+    """A model of EgoBench in lmms-eval.
+
+    Args:
+        model: Its name, see ``egobench models``.
+        system: System prompt for tasks that are not ours.
+        device: lmms-eval's device, for models that take one.
+        batch_size: Prompts a call of the model.
+        max_batch_size: lmms-eval's; nothing here looks at it.
+        options: Options of the model, as after ``-o``.
+
+    Raises:
+        EgoBenchError: If the model cannot be loaded.
+        ValueError: If no model is named.
+    """
+
+    is_simple = True
+
+    def __init__(
+        self,
+        model: str = "",
+        system: str = "You are a helpful assistant.",
+        device: str | None = None,
+        batch_size: int | str | None = 1,
+        max_batch_size: int | None = None,  # noqa: ARG002
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if not model:
+            raise ValueError("which model? give --model_args model=NAME,option=value; see egobench models")
+        given = {key.removeprefix(PREFIX): str(value) for key, value in options.items() if value is not None}
+        if device and "device" in signature(model_function(model.partition(":")[0])).parameters:
+            given.setdefault("device", device)
+        self._given = load_model(model, **given)
+        self._system = system
+        self._batch = int(batch_size or 1)
+        # lmms-eval gathers over this device where there are several ranks.
+        self.device = import_module("torch").device(device or "cpu")
+
+    @property
+    def batch_size(self) -> int:
+        """Prompts a call of the model."""
+        return self._batch
+
+    def generate_until(self, requests: Sequence[Any]) -> list[str]:
+        """Answer greedily; a text that begins with :data:`FAILED` stands for a prompt that has no answer."""
+        answers: list[str] = []
+        asked = iter(requests)
+        while batch := list(islice(asked, self._batch)):
+            answers += self._answer(batch)
+        return answers
+
+    def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
+        """Refuse: lmms-eval 0.7 turns the pair it gets into a text, and takes losses for log-probabilities.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("egobench scores options by itself: egobench run MODEL --method likelihood-letter")
+
+    def generate_until_multi_round(self, requests: Sequence[Any]) -> list[str]:
+        """Refuse: our models answer one turn.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("models of EgoBench answer one turn; take a task of one")
+
+    def _answer(self, requests: Sequence[Any]) -> list[str]:
+        prompts: dict[int, Prompt] = {}
+        texts: dict[int, str] = {}
+        ends: list[list[str]] = []
+        for place, request in enumerate(requests):
+            context, generation, visual, number, task, split = request.args
+            ends.append(_ends(generation))
+            try:
+                prompts[place] = self._prompt(context, generation, visual, self.task_dict[task][split][number])
+            except VideoError as error:
+                texts[place] = f"{FAILED}{error}"
+        texts |= zip(prompts, self._ask(list(prompts.values())), strict=True)
+        return [_cut(texts[place], ends[place]) for place in range(len(requests))]
+
+    def _ask(self, prompts: Sequence[Prompt]) -> Iterator[str]:
+        """Ask a batch, and one by one where a prompt of it cannot be taken."""
+        if not prompts:
+            return
+        try:
+            replies = self._given.generate(prompts)
+        except PromptError as error:
+            if len(prompts) == 1:
+                yield f"{FAILED}{error}"
+                return
+            for prompt in prompts:
+                yield from self._ask([prompt])
+            return
+        for reply in replies:
+            yield reply.text if reply.error is None else f"{FAILED}{reply.error}"
+
+    def _prompt(self, context: str, generation: dict[str, Any], visual: Any, document: Any) -> Prompt:
+        if KEY in document:
+            seen = show(document)
+            note(document, seen)
+            if not isinstance(seen, DecodedClip):
+                raise seen.error
+            return prompt_of(document, seen)
+        frames, times = self._frames(visual(document) or [])
+        return Prompt(
+            frames=frames,
+            times=times,
+            system=self._system,
+            question=context,
+            options=(),
+            text=context,
+            max_new_tokens=int(generation.get("max_new_tokens") or 128),
+            seed=0,
+        )
+
+    def _frames(self, visuals: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Frames of one video, or of images in one size."""
+        policy = self._given.info.frames
+        rule = FrameRule()
+        rule = replace(rule, count=policy.count or rule.count, short_side=policy.short_side or rule.short_side)
+        paths = [one for one in visuals if isinstance(one, str | Path)]
+        if not visuals:
+            return np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0)
+        if paths and len(visuals) == 1:
+            request = ClipRequest("video", Path(paths[0]), 0.0, None, rule)
+            seen = next(iter(read_clips(request.path, [request])))
+            if not isinstance(seen, DecodedClip):
+                raise seen.error
+            return seen.frames, seen.times
+        if paths or not all(hasattr(one, "convert") for one in visuals):
+            raise UnreadableVideoError(f"{len(visuals)} media of mixed kinds; expected one video, or images")
+        images = [one.convert("RGB") for one in visuals]
+        frames = np.stack([np.asarray(one.resize(images[0].size)) for one in images])
+        return frames, np.arange(len(images), dtype=float)
+
+
+def manifests() -> Any:
+    """What the entry point ``egobench`` of the group ``lmms_eval.models`` stands for."""
+    registry: Any = import_module("lmms_eval.models.registry_v2")
+    return registry.ModelManifest(model_id="egobench", simple_class_path=f"{__name__}.EgoBench")
+
+
+def _ends(generation: dict[str, Any]) -> list[str]:
+    until = generation.get("until") or []
+    return [until] if isinstance(until, str) else list(until)
+
+
+def _cut(text: str, ends: Sequence[str]) -> str:
+    """A reply up to the first of the texts that end one; a failure is kept whole."""
+    if text.startswith(FAILED):
+        return text
+    return text[: min((text.find(end) for end in ends if end and end in text), default=len(text))]

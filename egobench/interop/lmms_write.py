@@ -1,0 +1,170 @@
+"""Our tasks as files that lmms-eval reads: one task a subset of a sample set, and one group of all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from egobench.asking import Settings
+from egobench.errors import SampleSetError
+from egobench.evaluate import plan
+from egobench.interop.clips import FPS
+from egobench.interop.lmms_documents import KEY, Placement, Put
+from egobench.interop.lmms_tasks import SHARES
+from egobench.prompts import MAX_NEW_TOKENS, SYSTEM
+from egobench.sampleset import SampleSet, find_sets
+from egobench.scoring import Part
+
+GROUP = "egobench"
+"""Name of the group of all tasks, and prefix of each: on a clash lmms-eval would take its own."""
+
+FUNCTIONS = "egobench.interop.lmms_tasks"
+
+NEVER = "<|egobench never ends here|>"
+"""What ends a reply: lmms-eval sets a blank line where nothing is said, and models differ in what they make of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How the tasks are put.
+
+    Attributes:
+        videos: Folder of videos, or of one such folder a task.
+        prompt: Id of the prompt style.
+        system: Where the system prompt goes with a model of the simple kind.
+        frames: Frames a clip; ``None`` leaves it to the task.
+        fps: Frames a second of the clips that models get; ``None`` for their true rate.
+        tasks: Only these; ``None`` for all.
+        construction: Only sample sets of this one; ``None`` for all.
+    """
+
+    videos: Path
+    prompt: str = "first_person"
+    system: Placement = "turn"
+    frames: int | None = None
+    fps: float | None = FPS
+    tasks: tuple[str, ...] | None = None
+    construction: str | None = None
+
+
+def write_tasks(data: Path, out: Path, wanted: Wanted) -> list[str]:
+    """Write the files of all sample sets below a folder, and take away what an earlier call wrote.
+
+    Args:
+        data: Folder of sample sets, from ``egobench build``.
+        out: Folder to write, for ``--include_path``; clips are kept in it, too.
+        wanted: How the tasks are put.
+
+    Returns:
+        Names of the tasks, sorted.
+
+    Raises:
+        SampleSetError: If there is no sample set, one is damaged, or the folder cannot be written.
+        ValueError: If there is no such prompt style, or no frame is asked for.
+    """
+    if wanted.prompt not in SYSTEM:
+        raise ValueError(f"no prompt {wanted.prompt!r}; there are {', '.join(SYSTEM)}")
+    if wanted.frames is not None and wanted.frames < 1:
+        raise ValueError(f"{wanted.frames} frames a clip; expected at least 1")
+    folders = find_sets(data, wanted.tasks, wanted.construction)
+    read = [(folder, SampleSet.read(folder)) for folder in folders]
+    sets = [(folder.resolve(), one) for folder, one in read if not one.gallery]
+    if not sets:
+        raise SampleSetError(f"{data} holds galleries alone, which no model is asked about")
+    files: dict[str, str] = {}
+    names: list[str] = []
+    for folder, one in sets:
+        parts = plan([one], Settings())
+        for part in parts:
+            name = task_name(part)
+            put = _put(folder, part, out, wanted)
+            files |= {f"{name}.yaml": _task(name, part), f"{name}.json": json.dumps({KEY: put.to_json()}) + "\n"}
+            names.append(name)
+    files[f"{GROUP}.yaml"] = _group(names)
+    _write(out, files)
+    return sorted(names)
+
+
+def task_name(part: Part) -> str:
+    """A task's name in lmms-eval, e.g. ``"egobench_egomcq_paper_inter"``.
+
+    The construction is left out where it is the task's default one, and the subset where it is the only one.
+    """
+    task, construction = part.task, part.sample_set.manifest.construction
+    named = [GROUP, task.name]
+    named += [construction] if construction != task.default_construction else []
+    named += [part.subset.name] if len(task.subsets) > 1 else []
+    return "_".join(named).replace("-", "_")
+
+
+def _put(folder: Path, part: Part, out: Path, wanted: Wanted) -> Put:
+    return Put(
+        data=str(folder),
+        sha256=part.sample_set.manifest.samples_sha256,
+        subset=part.subset.name,
+        videos=str(wanted.videos.resolve()),
+        clips=str((out / "clips").resolve()),
+        prompt=wanted.prompt,
+        system=wanted.system,
+        frames=wanted.frames,
+        fps=wanted.fps,
+    )
+
+
+def _task(name: str, part: Part) -> str:
+    lines = [
+        f"task: {name}",
+        "dataset_path: json",
+        f"dataset_kwargs: {{data_files: {{test: {name}.json}}}}",
+        "test_split: test",
+        "output_type: generate_until",
+        f"process_docs: !function {FUNCTIONS}.make_documents",
+        f"doc_to_visual: !function {FUNCTIONS}.visual",
+        f"doc_to_text: !function {FUNCTIONS}.text",
+        f"doc_to_messages: !function {FUNCTIONS}.messages",
+        f"doc_to_target: !function {FUNCTIONS}.target",
+        f"process_results: !function {FUNCTIONS}.results",
+        "generation_kwargs:",
+        f"  max_new_tokens: {MAX_NEW_TOKENS[part.subset.protocol]}",
+        "  temperature: 0",
+        "  do_sample: false",
+        f"  until: [{json.dumps(NEVER)}]",
+        "cluster_key: cluster",
+        "metric_list:",
+    ]
+    lines += [line for metric in part.task.metrics_of(part.subset) for line in _metric(metric, "score", better="true")]
+    for share in SHARES:
+        lines += _metric(share, "share", better="true" if share == "answered" else "false")
+    lines += [
+        "metadata:",
+        f"  version: {part.task.version}",
+        f"  samples: {part.sample_set.manifest.samples_sha256}",
+        f"  protocol: {json.dumps(part.name)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _metric(name: str, function: str, *, better: Literal["true", "false"]) -> list[str]:
+    return [
+        f"  - metric: {name}",
+        f"    aggregation: !function {FUNCTIONS}.{function}",
+        f"    higher_is_better: {better}",
+    ]
+
+
+def _group(names: Sequence[str]) -> str:
+    return "\n".join([f"group: {GROUP}", "task:", *(f"  - {name}" for name in sorted(names))]) + "\n"
+
+
+def _write(out: Path, files: dict[str, str]) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for old in [*out.glob(f"{GROUP}*.yaml"), *out.glob(f"{GROUP}*.json")]:
+            old.unlink()
+        for name, content in files.items():
+            (out / name).write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise SampleSetError(f"cannot write the tasks to {out}: {error.strerror}; give --out another folder") from error
