@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
@@ -30,6 +27,7 @@ from egobench.metrics.judge import messages, read_verdict, rubric_hash
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_task
 from tests.conftest import NoEmbedder
+from tests.scripted_server import Server, chat, serving
 from tests.tasks.official_files import qaego4d, write
 from tests.test_cli import egobench
 
@@ -40,64 +38,6 @@ KEY = "sk-0123456789abcdef"
 ACC = f"qaego4d/open/open/official/judge_acc@toy%2Fjudge@{rubric_hash()}/generate/blind"
 SCORE = ACC.replace("judge_acc", "judge_score")
 QUESTIONS = 8
-
-
-@dataclass
-class Server:
-    """What a server says, and what it was asked.
-
-    Attributes:
-        says: From the number of a request, from 0, to status, headers and body.
-        asked: The bodies of all requests.
-        authorizations: Their ``Authorization``.
-        url: Its base address.
-    """
-
-    says: Callable[[int], tuple[int, dict[str, str], bytes]]
-    asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    authorizations: list[str | None] = field(default_factory=list["str | None"])
-    url: str = ""
-    hung: Event = field(default_factory=Event)
-
-
-@contextmanager
-def serving(says: Callable[[int], tuple[int, dict[str, str], bytes]]) -> Generator[Server]:
-    """A server on 127.0.0.1; the status 0 means to hang until the test ends."""
-    held = Server(says)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            number = len(held.asked)
-            held.asked.append(body)
-            held.authorizations.append(self.headers["Authorization"])
-            status, headers, content = held.says(number)
-            if status == 0:
-                held.hung.wait(20)
-                return
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            del format, args
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        held.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        try:
-            yield held
-        finally:
-            held.hung.set()
-            server.shutdown()
-            thread.join()
-
-
-def chat(content: str | None) -> tuple[int, dict[str, str], bytes]:
-    return 200, {}, json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}]}).encode()
 
 
 YES = chat('{"correct": "yes", "score": 4}')

@@ -1,0 +1,101 @@
+"""Any model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, OpenAI, transformers serve, and many more.
+
+What the server can do is found out by asking it when the model is loaded, and is part of what identifies a run.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any, Literal
+
+from egobench.endpoint import find_endpoint
+from egobench.errors import EndpointError, ModelError
+from egobench.model import FramePolicy, Model
+
+
+def load(  # noqa: PLR0913 - each is an option of the command line
+    *,
+    base_url: str,
+    model: str,
+    media: Literal["auto", "images", "video", "vllm-video"] = "auto",
+    frames: int | None = None,
+    short_side: int | None = None,
+    image_format: Literal["jpeg", "png"] = "jpeg",
+    quality: int = 95,
+    detail: Literal["auto", "low", "high"] = "auto",
+    choice: Literal["auto", "yes", "no"] = "auto",
+    reasoning_tokens: int = 0,
+    extra: str = "",
+    concurrency: int = 16,
+    timeout: float = 300.0,
+    tries: int = 6,
+    price_in: float | None = None,
+    price_out: float | None = None,
+) -> Model:
+    """Find out what a server can do. The key is read from the environment variable ``OPENAI_API_KEY`` alone.
+
+    Args:
+        base_url: Its base address, e.g. ``http://127.0.0.1:8000/v1``; other machines are asked over https only.
+        model: The model's name there.
+        media: How frames are sent: ``images``, each behind its time; ``video``, an MP4 file of exactly the frames;
+            ``vllm-video``, JPEG images in one video part, which vLLM does not sample again. ``auto`` is ``images``
+            where the server takes them, else nothing, which leaves ``--control blind``.
+        frames: Number of frames to ask for; ``None`` leaves it to the task.
+        short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
+        image_format: How single images are stored; ``png`` keeps every pixel.
+        quality: Of JPEG images, in [1, 100].
+        detail: How finely a server that charges by it is to look at an image.
+        choice: Whether replies to questions with options are held to the options' letters: where that was seen to
+            work, in any case, or never.
+        reasoning_tokens: Tokens beyond those of the reply, for a model that thinks before.
+        extra: Fields of every request beside ours, as a JSON object, e.g.
+            ``{"chat_template_kwargs": {"enable_thinking": false}}``.
+        concurrency: Most requests under way at a time; fewer are while the server is busy.
+        timeout: Seconds without a byte until a try is given up.
+        tries: Most tries of one request.
+        price_in: Price of a million tokens read, to sum up what a run costs.
+        price_out: Price of a million tokens written.
+
+    Raises:
+        ModelError: If a package is missing, or the server or the model cannot be asked.
+        ValueError: If the address cannot be used, or a number is out of its range.
+    """
+    from .adapter import Prices, open_model
+    from .dialect import Dialect
+    from .probe import probe
+    from .showing import Media
+
+    _check(concurrency=concurrency, tries=tries, quality=quality, timeout=timeout)
+    kind = "images" if media == "auto" else media
+    wanted = Dialect(
+        model,
+        Media(kind, image_format, quality, detail),
+        reasoning_tokens=reasoning_tokens,
+        extra=_fields(extra),
+    )
+    try:
+        endpoint = replace(find_endpoint(base_url, "-o base_url"), timeout=timeout, tries=tries)
+        connection = endpoint.connect(concurrency)
+    except EndpointError as error:
+        raise ModelError(f"model 'openai': {error}") from error
+    found = probe(connection, wanted, must_see=media != "auto", choice=choice)
+    return open_model(connection, found, FramePolicy(frames, short_side), Prices(price_in, price_out))
+
+
+def _check(*, concurrency: int, tries: int, quality: int, timeout: float) -> None:
+    if min(concurrency, tries) < 1 or not 1 <= quality <= 100 or not timeout > 0:
+        raise ValueError(
+            f"concurrency={concurrency}, tries={tries}, quality={quality}, timeout={timeout:g}: expected at least 1, "
+            "at least 1, 1 to 100, and more than 0 seconds"
+        )
+
+
+def _fields(extra: str) -> dict[str, Any]:
+    try:
+        found = json.loads(extra or "{}")
+    except ValueError as error:
+        raise ValueError(f'-o extra is no JSON ({error}); expected an object such as {{"top_k": 1}}') from error
+    if not isinstance(found, dict):
+        raise ValueError(f"-o extra is a {type(found).__name__}; expected a JSON object")
+    return found

@@ -1,0 +1,157 @@
+"""The adapter: one request a prompt, to a server whose abilities have been found out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from egobench.endpoint import Completion, Connection
+from egobench.errors import EndpointError, ModelError, PromptError, RequestError, VideoError
+from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
+from egobench.prompts import LETTERS
+
+from .choice import chosen, held_to
+from .letters import letter_logprobs
+from .probe import Found, logprob_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What tokens cost, per million.
+
+    Attributes:
+        read: Of a prompt, frames included; ``None`` where it is not known.
+        written: Of a reply, thoughts included; ``None`` where it is not known.
+    """
+
+    read: float | None = None
+    written: float | None = None
+
+    def cost(self, answer: Completion) -> float | None:
+        """The price of an answer, where prices and tokens are known; discounts for cached prompts are not."""
+        amounts = (self.read, answer.prompt_tokens), (self.written, answer.reply_tokens)
+        if any(price is None or tokens is None for price, tokens in amounts):
+            return None
+        return sum(price * tokens for price, tokens in amounts if price is not None and tokens is not None) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model behind an OpenAI-compatible server.
+
+    Attributes:
+        info: What identifies it.
+        connection: The server.
+        found: What that can do.
+        prices: What it takes for it.
+    """
+
+    info: ModelInfo
+    connection: Connection
+    found: Found
+    prices: Prices
+
+    @property
+    def at_once(self) -> int:
+        """Most requests under way at a time."""
+        return self.connection.pace.most
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        """Answer each prompt by a request of its own; one that fails in spite of all tries is a reply with an error.
+
+        Raises:
+            ModelError: If the server will answer nobody any more, or cannot be shown frames.
+        """
+        with ThreadPoolExecutor(min(self.at_once, len(prompts))) as pool:
+            return list(pool.map(self._reply, prompts))
+
+    def _reply(self, prompt: Prompt) -> Reply:
+        form = self.found.choice if prompt.options else None
+        fields = held_to(form, LETTERS[: len(prompt.options)]) if form else {}
+        try:
+            answer = self._ask(prompt, fields)
+        except RequestError as error:
+            return Reply("", error=str(error), tries=error.tries)
+        return Reply(
+            (chosen(form, answer.text) if form else answer.text).strip(),
+            prompt_tokens=answer.prompt_tokens,
+            reply_tokens=answer.reply_tokens,
+            tries=answer.tries,
+            cost=self.prices.cost(answer),
+        )
+
+    def _ask(self, prompt: Prompt, fields: dict[str, object]) -> Completion:
+        dialect = self.found.dialect
+        if len(prompt.frames) and self.found.blind:
+            raise ModelError(
+                f"model {self.info.name!r}: {self.found.blind}; without frames it can be asked: --control blind"
+            )
+        try:
+            return self.connection.chat({**dialect.body(prompt), **fields})
+        except RequestError:
+            raise
+        except EndpointError as error:
+            raise ModelError(f"model {self.info.name!r}: {error}") from error
+        except VideoError as error:
+            raise RequestError(f"the frames cannot be sent: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredModel(ServedModel):
+    """One whose server also tells how likely the first token of a reply was, and the next likeliest ones."""
+
+    def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
+        """Score the letter of every option of every prompt, by a request a prompt.
+
+        Raises:
+            ModelError: As :meth:`generate`, or if texts of options are to be scored.
+            PromptError: If a request fails in spite of all tries, or its answer holds no log-probabilities.
+        """
+        if form == "text":
+            raise ModelError(
+                f"model {self.info.name!r}: chats tell no log-probability of a given text; "
+                "use --method likelihood-letter or --method generate"
+            )
+        with ThreadPoolExecutor(min(self.at_once, len(prompts))) as pool:
+            return list(pool.map(self._scores, prompts))
+
+    def _scores(self, prompt: Prompt) -> OptionScores:
+        try:
+            answer = self._ask(prompt, logprob_fields(self.found.dialect, self.found.logprobs))
+        except RequestError as error:
+            raise PromptError(str(error)) from error
+        scored = letter_logprobs(answer.logprobs, LETTERS[: len(prompt.options)])
+        if scored is None:
+            raise PromptError(f"the answer holds no log-probabilities: {answer.logprobs!r:.200}")
+        return OptionScores(
+            tuple(scored[0]),
+            (1,) * len(prompt.options),
+            floored=scored[1],
+            prompt_tokens=answer.prompt_tokens,
+            reply_tokens=answer.reply_tokens,
+            tries=answer.tries,
+            cost=self.prices.cost(answer),
+        )
+
+
+def open_model(connection: Connection, found: Found, frames: FramePolicy, prices: Prices) -> ServedModel:
+    """The adapter of a server whose abilities are known."""
+    dialect = found.dialect
+    settings: dict[str, str | int | float | bool | None] = {
+        "server": connection.endpoint.host,
+        "model": dialect.model,
+        **(dialect.media.settings() if dialect.media else {"media": "none"}),
+        "system_as": "system" if dialect.system else "user",
+        "limit_as": dialect.limit_as,
+        "temperature": 0 if dialect.temperature else None,
+        "reasoning_tokens": dialect.reasoning_tokens,
+        "top_logprobs": found.logprobs,
+        "choice": found.choice or "none",
+        "extra": dialect.extra_text,
+    }
+    name = re.sub(r"[^\w.-]+", "-", dialect.model.rstrip("/").rpartition("/")[2]).strip("-.") or "openai"
+    info = ModelInfo(name=name, revision=found.served, frames=frames, settings=settings)
+    kind = ScoredModel if found.logprobs else ServedModel
+    return kind(info, connection, found, prices)

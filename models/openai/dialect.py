@@ -1,0 +1,67 @@
+"""How one server wants to be spoken to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from egobench.model import Prompt
+
+from .showing import Media
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a request to a server looks like.
+
+    Attributes:
+        model: The model's name there.
+        media: How frames are sent; ``None`` where none can be.
+        limit_as: What the most tokens of a reply are called.
+        temperature: Whether it takes a temperature of 0; reasoning models take none.
+        system: Whether it takes a system message; else those words begin the user's turn.
+        reasoning_tokens: Tokens beyond those of the reply that a model may think with.
+        extra: Fields of every request beside ours.
+    """
+
+    model: str
+    media: Media | None = None
+    limit_as: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    temperature: bool = True
+    system: bool = True
+    reasoning_tokens: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def extra_text(self) -> str:
+        """The extra fields as canonical JSON, ``""`` for none."""
+        return json.dumps(self.extra, sort_keys=True, separators=(",", ":")) if self.extra else ""
+
+    def body(self, prompt: Prompt, *, show: bool = True) -> dict[str, Any]:
+        """The request that asks a prompt.
+
+        Args:
+            prompt: The prompt.
+            show: Whether images and videos go along with the words around them.
+
+        Raises:
+            VideoError: If the frames cannot be made a video.
+        """
+        parts: list[dict[str, Any]] = []
+        told: dict[str, Any] = {}
+        if len(prompt.frames) and self.media is not None:
+            parts = [part for part in self.media.parts(prompt.frames, prompt.times) if show or part["type"] == "text"]
+            told = self.media.fields(prompt.times) if show else {}
+        text = prompt.text if self.system else f"{prompt.system}\n\n{prompt.text}"
+        content: Any = [*parts, {"type": "text", "text": text}] if parts else text
+        asked = [{"role": "system", "content": prompt.system}] if self.system else []
+        return {
+            "model": self.model,
+            "messages": [*asked, {"role": "user", "content": content}],
+            self.limit_as: prompt.max_new_tokens + self.reasoning_tokens,
+            **({"temperature": 0} if self.temperature else {}),
+            **told,
+            **self.extra,
+        }
