@@ -18,6 +18,7 @@ Quirks:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -65,17 +66,7 @@ class ClosedQuestion(Question):
 
 def closed(row: ClosedQuestion) -> Record:
     """A closed question; its options get their order when samples are built."""
-    options = (row.answer, *row.wrong_answers)
-    return Record(
-        id=row.sample_id,
-        clip=whole_clip(row),
-        question=row.question,
-        answer=row.answer,
-        cluster=row.video_uid,
-        subset="closed",
-        options=options,
-        target=0,
-    )
+    return replace(opened(row), subset="closed", options=(row.answer, *row.wrong_answers), target=0)
 
 
 def opened(row: Question) -> Record:

@@ -10,7 +10,7 @@ from egobench.miniego.captions import third
 from egobench.miniego.episode import Episode, Step
 from egobench.miniego.files import Films, uid, write_json
 from egobench.miniego.plans import GOALS
-from egobench.miniego.questions import Group, Question, Story, grouped
+from egobench.miniego.questions import Group, Question, Story, shuffled_rows
 
 OPTIONS = 5
 _GOAL = "What is the overall goal of C's behaviour in the video?"
@@ -78,9 +78,7 @@ def write(out: Path, episodes: Sequence[Episode], count: int, rng: Random, films
         The number of questions.
     """
     asked = (question for episode in episodes for question in candidates(episode))
-    groups = grouped(asked, OPTIONS, -(-count // OPTIONS), rng)
-    rows = [row for group in groups for row in _rows(group, films)]
-    rng.shuffle(rows)
+    rows = shuffled_rows(asked, OPTIONS, count, rng, lambda group: _rows(group, films))
     write_json(out / "questions.json", [row for row, _, _ in rows])
     write_json(out / "subset_answers.json", {row["q_uid"]: label for row, label, _ in rows})
     spans = {

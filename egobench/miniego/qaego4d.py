@@ -10,7 +10,7 @@ from random import Random
 from egobench.miniego.captions import COUNTS
 from egobench.miniego.episode import Episode
 from egobench.miniego.files import Films, uid, write_json
-from egobench.miniego.questions import Group, Question, Story, grouped
+from egobench.miniego.questions import Group, Question, Story, shuffled_rows
 
 OPTIONS = 4
 CLIP_FPS = 30
@@ -87,9 +87,7 @@ def write(out: Path, episodes: Sequence[Episode], count: int, rng: Random, films
         The number of questions.
     """
     asked = (question for episode in episodes for question in candidates(episode))
-    groups = grouped(asked, OPTIONS, -(-count // OPTIONS), rng)
-    rows = [row for group in groups for row in _rows(group, films)]
-    rng.shuffle(rows)
+    rows = shuffled_rows(asked, OPTIONS, count, rng, lambda group: _rows(group, films))
     write_json(out / "annotations.QaEgo4D_test_close.json", rows)
     write_json(
         out / "annotations.QaEgo4D_test.json",

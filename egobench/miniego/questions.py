@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 from egobench.miniego.captions import phrase
 from egobench.miniego.episode import Episode, Step
 from egobench.miniego.world import place
+
+Row = TypeVar("Row")
 
 Clash = Callable[["Question", "Question"], bool]
 """Whether two questions must not share their options."""
@@ -86,6 +89,24 @@ class Story:
         start = min((step.start for step in about), default=0.0)
         end = max((step.end for step in about), default=self.episode.seconds)
         return Question(self.episode, template, text, answers[0], frozenset(answers), start, end, tags)
+
+
+def shuffled_rows(
+    questions: Iterable[Question], size: int, count: int, rng: Random, rows: Callable[[Group], Iterable[Row]]
+) -> list[Row]:
+    """Rows of an annotation file, group by group and then shuffled.
+
+    Args:
+        questions: Candidates.
+        size: Questions in a group.
+        count: Questions wanted, rounded up to whole groups.
+        rng: The source of every choice.
+        rows: What is written of a group.
+    """
+    groups = grouped(questions, size, -(-count // size), rng)
+    found = [row for group in groups for row in rows(group)]
+    rng.shuffle(found)
+    return found
 
 
 def grouped(
