@@ -54,18 +54,26 @@ def load_model(name: str, **options: object) -> Model:
     """Call ``load(**options)`` of ``models/<name>.py``, or of the entry point of that name.
 
     Args:
-        name: The model's name.
+        name: The model's name. What follows a colon in it, as in ``"lmms-eval:qwen2_vl"``, is handed to the
+            positional-only parameter of ``load``.
         options: Options of its ``load``; texts are converted to the types of its signature.
 
     Raises:
         UnknownPluginError: If there is neither.
         BrokenPluginError: If what it loads is no model.
-        ModelOptionError: If there is no such option, or its value has another type.
+        ModelOptionError: If there is no such option, or its value has another type; if a name has a colon where
+            ``load`` takes nothing after one, or has none where it does.
     """
     from egobench.model import Model  # noqa: PLC0415 - names() stays light
 
-    load = model_function(name)
-    model = load(**_typed(name, load, options))
+    plugin, colon, argument = name.partition(":")
+    load = model_function(plugin)
+    parameter = argument_of(load)
+    if colon and parameter is None:
+        raise ModelOptionError(f"model {plugin!r} takes nothing after a colon, found {name!r}; call it {plugin!r}")
+    if parameter is not None and not argument:
+        raise ModelOptionError(f"model {plugin!r} is one of many: name it {plugin}:{parameter.upper()}")
+    model = load(*([argument] if argument else []), **_typed(plugin, load, options))
     if not isinstance(model, Model):
         raise BrokenPluginError(f"model {name!r} loads a {type(model).__name__}, which has no info or no generate")
     return model
@@ -82,6 +90,12 @@ def model_function(name: str) -> Callable[..., object]:
     if not inspect.isfunction(load):
         raise BrokenPluginError(f"model {name!r}: its load is a {type(load).__name__}, not a function")
     return load
+
+
+def argument_of(load: Callable[..., object]) -> str | None:
+    """The parameter of a model's ``load`` that is given after a colon in the model's name; ``None`` for none."""
+    parameters = inspect.signature(load).parameters.values()
+    return next((each.name for each in parameters if each.kind is each.POSITIONAL_ONLY), None)
 
 
 def _folders(group: str) -> list[str]:
@@ -113,7 +127,7 @@ def _load(group: str, name: str, attribute: str) -> object:
 def _typed(name: str, load: Callable[..., object], options: Mapping[str, object]) -> dict[str, object]:
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - names() stays light
 
-    parameters = inspect.signature(load).parameters
+    parameters = {key: p for key, p in inspect.signature(load).parameters.items() if p.kind is not p.POSITIONAL_ONLY}
     hints = get_type_hints(load)
     listed = ", ".join(f"{key}: {getattr(hints.get(key), '__name__', hints.get(key))}" for key in parameters) or "none"
     typed: dict[str, object] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from egobench.errors import EgoBenchError
-from egobench.plugins import MODELS, TASKS, load_task, model_function, names
+from egobench.plugins import MODELS, TASKS, argument_of, load_task, model_function, names
 
 
 def list_tasks() -> list[dict[str, Any]]:
@@ -66,6 +66,7 @@ def _model(name: str) -> dict[str, Any]:
         load = model_function(name)
     except (EgoBenchError, ImportError) as error:
         return {"name": name, "about": f"cannot be loaded: {error}", "options": {}}
+    argument = argument_of(load)
     module = inspect.getmodule(load)
     about = (inspect.getdoc(module) or inspect.getdoc(load) or "").split("\n", 1)[0]
     options = {
@@ -75,5 +76,6 @@ def _model(name: str) -> dict[str, Any]:
             "default": None if parameter.default is parameter.empty else parameter.default,
         }
         for key, parameter in inspect.signature(load).parameters.items()
+        if key != argument
     }
-    return {"name": name, "about": about, "options": options}
+    return {"name": f"{name}:{argument.upper()}" if argument else name, "about": about, "options": options}

@@ -1,0 +1,186 @@
+"""A model of lmms-eval as one of ours."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from egobench import torchvision_ops
+from egobench.errors import ModelError, ModelOptionError, PromptError
+from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
+from egobench.prompts import LETTERS, user_turn
+
+from ._lmms_eval_process import Worker, find_python
+from ._lmms_eval_route import LADDER, Route, ladder, prove
+from .hf.checkpoint import weights_fingerprint
+
+SENTINELS = ("[LMMS_EVAL_", "Error:")
+"""How texts begin that lmms-eval puts in place of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of :func:`egobench.models.lmms_eval.load`, which says what they mean."""
+
+    model: str
+    checkpoint: str
+    args: str
+    python: str
+    device: str
+    frames: int | None
+    short_side: int | None
+    interface: str
+
+
+@dataclass(frozen=True)
+class LmmsEvalModel:
+    """A model of lmms-eval, asked one prompt at a time.
+
+    Attributes:
+        info: What identifies it.
+        worker: The process that holds it; it ends with this object.
+        route: How prompts reach it.
+    """
+
+    info: ModelInfo
+    worker: Worker
+    route: Route
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        """Answer prompts; one that failed, or whose video did not arrive, has an error in place of a text.
+
+        Raises:
+            ModelError: If the process has ended.
+        """
+        return [self._reply(self.route.ask(self.worker, prompt, "generate")) for prompt in prompts]
+
+    def close(self) -> None:
+        """End the process; there is no asking after it."""
+        self.worker.close()
+
+    def _reply(self, answer: dict[str, Any]) -> Reply:
+        if "error" in answer:
+            return Reply("", error=answer["error"])
+        text: str = answer["text"].strip()
+        read, written = answer["prompt_tokens"], answer["reply_tokens"]
+        if text.startswith(SENTINELS):
+            return Reply("", error=f"lmms-eval says {text[:200]!r}")
+        if not text and not written:
+            return Reply("", error="lmms-eval says nothing, as it does where a request has failed")
+        return Reply(text, prompt_tokens=read, reply_tokens=written)
+
+
+@dataclass(frozen=True)
+class ScoringLmmsEvalModel(LmmsEvalModel):
+    """A model of lmms-eval that also tells how likely a continuation is."""
+
+    def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
+        """Score every option of every prompt.
+
+        ``letter``: the user's turn as it is generated from, answered with the letter. ``text``: the question alone,
+        answered with each option's text. lmms-eval's models give the mean loss of a continuation's tokens, at least
+        0; a number below 0 is taken for a log-probability.
+
+        Raises:
+            PromptError: If the model cannot score a prompt, or its video did not arrive.
+            ModelError: If the process has ended.
+        """
+        return [self._scores(prompt, form) for prompt in prompts]
+
+    def _scores(self, prompt: Prompt, form: OptionForm) -> OptionScores:
+        letters = form == "letter"
+        answers = list(LETTERS[: len(prompt.options)]) if letters else [option.strip() for option in prompt.options]
+        turn = prompt.text if letters else user_turn(prompt.question, ())
+        found = self.route.ask(self.worker, prompt, "score", text=turn, continuations=answers)
+        if "error" in found:
+            raise PromptError(f"model {self.info.name!r}: {found['error']}")
+        tokens = [max(1, count) for count in found["tokens"]]
+        pairs = zip(found["values"], tokens, strict=True)
+        return OptionScores(tuple(-value * count if value >= 0 else value for value, count in pairs), tuple(tokens))
+
+
+def open_model(asked: Asked) -> Model:
+    """Start the process, load the model there, and prove that videos reach it.
+
+    Raises:
+        ModelError: If lmms-eval or the model cannot be had, or a video does not reach it.
+        ModelOptionError: If its further arguments cannot be read.
+    """
+    given = parse(asked.args)
+    folder = Path(asked.checkpoint).expanduser()
+    checkpoint = str(folder.resolve()) if asked.checkpoint and folder.is_dir() else asked.checkpoint
+    with ExitStack() as failed:
+        worker = Worker(find_python(asked.python))
+        failed.callback(worker.close)
+        facts = worker.ask(
+            model=asked.model,
+            checkpoint=checkpoint,
+            args=given,
+            device=asked.device,
+            frames=min(asked.frames or LADDER, LADDER),
+            force_simple=asked.interface == "simple",
+            torchvision_ops=torchvision_ops.__file__,
+        )
+        if "error" in facts:
+            raise ModelError(f"lmms-eval cannot load {asked.model!r}: {facts['error']}; it said last:\n{worker.log()}")
+        route = prove(worker, facts, asked.frames)
+        kind = ScoringLmmsEvalModel if _scores_options(worker, route) else LmmsEvalModel
+        info = _info(asked, folder, facts, route)
+        failed.pop_all()
+    return kind(info, worker, route)
+
+
+def parse(args: str) -> dict[str, Any]:
+    """Arguments ``name=value`` with commas; a value is what JSON makes of it, else a text.
+
+    Raises:
+        ModelOptionError: If one has no name, or no value.
+    """
+    found: dict[str, Any] = {}
+    for part in filter(None, args.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise ModelOptionError(f"model 'lmms-eval', option 'args': {part!r}; expected name=value,name=value")
+        try:
+            found[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name.strip()] = {"True": True, "False": False, "None": None}.get(value, value)
+    return found
+
+
+def _info(asked: Asked, folder: Path, facts: dict[str, Any], route: Route) -> ModelInfo:
+    weights = weights_fingerprint(folder) if asked.checkpoint and any(folder.glob("*.safetensors")) else ""
+    versions = facts["versions"]
+    return ModelInfo(
+        name="-".join(filter(None, ["lmms-eval", asked.model, asked.checkpoint and folder.resolve().name])),
+        revision=versions["lmms-eval"],
+        weights=weights,
+        dtype=facts["dtype"],
+        frames=FramePolicy(asked.frames, asked.short_side),
+        settings={
+            "checkpoint": "" if weights else asked.checkpoint,
+            "args": json.dumps(parse(asked.args), sort_keys=True),
+            "interface": facts["interface"],
+            "system_as": route.system_as,
+            "frames_as": facts["frames_as"],
+            "clip_rate": "true" if route.true_rate else "1 a second",
+            "proof": route.proof,
+            "torch": versions["torch"],
+            "transformers": versions["transformers"],
+        },
+    )
+
+
+def _scores_options(worker: Worker, route: Route) -> bool:
+    """Whether a model tells likelihoods: most of lmms-eval's refuse, and some say 0 to everything."""
+    if route.proof != "pixels":
+        return False
+    prompt = replace(ladder(2 * route.frame_factor, 1.0), options=("yellow", "a dark room"))
+    answer = route.ask(worker, prompt, "score", continuations=list(prompt.options))
+    values = answer.get("values", [])
+    return "error" not in answer and len(set(values)) == 2 and all(map(math.isfinite, values))

@@ -1,0 +1,350 @@
+"""The other process of an lmms-eval model: it holds the model, asks it, and tells what reached its layers.
+
+It is run by its path, with the Python of the environment that has lmms-eval, and imports nothing of EgoBench. A request
+is a line of JSON on a socket, so is its answer; whatever lmms-eval prints goes elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import os
+import random
+import re
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from hashlib import sha256
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+CHECKPOINT = ("pretrained", "model_version", "model_path", "model_name", "model")
+"""What lmms-eval's models call the argument that names a checkpoint."""
+
+FRAMES = (
+    "max_num_frames",
+    "max_frames_num",
+    "num_frames",
+    "num_frame",
+    "nframes",
+    "max_frames",
+    "max_frame_num",
+    "num_segments",
+)
+"""What they call the argument that says how many frames to take of a video."""
+
+TASK, SPLIT = "egobench", "test"
+
+
+class Seen:
+    """What went through a model since it was last emptied."""
+
+    def __init__(self) -> None:
+        self.pixels: list[Any] = []
+        self.steps: list[int] = []
+        self.frames: int | None = None
+        self.prompts: list[Any] = []
+        self.replies: list[Any] = []
+
+    def empty(self) -> None:
+        """Forget it."""
+        self.pixels, self.steps, self.frames, self.prompts, self.replies = [], [], None, [], []
+
+    def watch(self) -> None:
+        """Look at what every first layer of a vision encoder gets: a convolution over colours.
+
+        And at the tokens that transformers generates from, and those it generates.
+        """
+        import torch
+
+        for kind in (torch.nn.Conv2d, torch.nn.Conv3d):
+            kind.forward = self._watched(kind.forward)
+        if importlib.util.find_spec("transformers") is not None:
+            generating: Any = import_module("transformers.generation.utils").GenerationMixin
+            generating.generate = self._recorded(generating.generate)
+
+    def told(self, prompt: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
+        """What of it is evidence: tokens read and written, whether the texts were read, and the pixels."""
+        found: dict[str, Any] = {"pixels": self._pixels_told(levels=bool(prompt.get("levels")))}
+        if not self.prompts:
+            return found
+        tokens = self.prompts[-1][0].tolist()
+        found["prompt_tokens"] = len(tokens)
+        if len(self.replies) == 1:
+            written = getattr(self.replies[0], "sequences", self.replies[0])[0].tolist()
+            # A model that is called with embeddings returns the new tokens alone.
+            found["reply_tokens"] = len(written[len(tokens) :] if written[: len(tokens)] == tokens else written)
+        if hasattr(tokenizer, "decode"):
+            read = _dense(tokenizer.decode([token for token in tokens if token >= 0]))
+            found |= {f"{part}_read": _dense(prompt[part]) in read for part in ("system", "text")}
+        return found
+
+    def _watched(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def forward(layer: Any, input: Any) -> Any:
+            if layer.in_channels == 3:
+                self.pixels.append(input.detach())
+                self.steps.append(layer.kernel_size[0] if len(layer.kernel_size) == 3 else 1)
+            return plain(layer, input)
+
+        return forward
+
+    def _recorded(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def generate(model: Any, *given: Any, **named: Any) -> Any:
+            written = plain(model, *given, **named)
+            tokens = named.get("input_ids", named.get("inputs", given[0] if given else None))
+            grid = named.get("video_grid_thw")
+            if grid is not None and self.steps:
+                self.frames = int(grid[:, 0].sum()) * self.steps[0]
+            if tokens is not None:
+                self.prompts.append(tokens)
+                self.replies.append(written)
+            return written
+
+        return generate
+
+    def _pixels_told(self, *, levels: bool) -> dict[str, Any] | None:
+        if not self.pixels:
+            return None
+        digest = sha256()
+        for pixels in self.pixels:
+            digest.update(pixels.float().cpu().contiguous().numpy().tobytes())
+        shapes = [list(pixels.shape) for pixels in self.pixels]
+        told = {"shapes": shapes, "sha256": digest.hexdigest(), "frames": self.frames}
+        return {**told, "levels": _levels(self.pixels)} if levels else told
+
+
+def _levels(pixels: Iterable[Any]) -> int:
+    """How many frames of a ladder arrived: each is of one red of its own, and of the same green.
+
+    What a model pads with has another green, whatever it is, and pixels of one frame differ by rounding alone.
+    """
+    import numpy as np
+
+    reds: list[Any] = []
+    for part in pixels:
+        first, second = (part[:, channel].float().cpu().numpy().ravel() for channel in (0, 1))
+        green = np.median(second)
+        reds.append(first[np.abs(second - green) < 0.05])
+    found = np.unique(np.concatenate(reds))
+    steps = np.diff(found)
+    return 1 + int((steps > max(0.02, float(found[-1] - found[0]) / 100)).sum())
+
+
+def _dense(text: str) -> str:
+    return "".join(text.split())
+
+
+class Held:
+    """A model of lmms-eval, and how it is told things."""
+
+    def __init__(self, request: Mapping[str, Any], seen: Seen) -> None:
+        kind: Any = _lmms_eval("models").get_model(_known(request["model"]), force_simple=request["force_simple"])
+        parameters, takes_others = _parameters(kind)
+        given = dict(request["args"])
+        unknown = sorted(set(given) - parameters)
+        if unknown and not takes_others:
+            raise TypeError(f"{kind.__name__} has no argument {unknown[0]!r}; it has {', '.join(sorted(parameters))}")
+        given = {**_usual(request, parameters), **given}
+        self.seen, self.asked = seen, 0
+        self.model = kind(**given)
+        self.frames = next((name for name in FRAMES if name in parameters and hasattr(self.model, name)), None)
+        source = sys.modules[kind.__module__]
+        steps = hasattr(source, "process_vision_info") or hasattr(source, "fetch_video")
+        self.facts = {
+            "interface": "simple" if self.model.is_simple else "chat",
+            "system_as": self._system_as(),
+            "frames_as": self.frames,
+            "frame_factor": _frame_factor() if steps else 1,
+            "dtype": str(getattr(getattr(self.model, "model", None), "dtype", "")).removeprefix("torch."),
+            "args": {key: value for key, value in given.items() if isinstance(value, str | int | float | None)},
+            "versions": {name: _version(name) for name in ("lmms-eval", "transformers", "torch")},
+        }
+
+    def generate(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer one prompt."""
+        settings = {"until": [], "max_new_tokens": request["max_new_tokens"], "temperature": 0, "do_sample": False}
+        context, show = self._prepare(request)
+        rest = (settings, show) if self.model.is_simple else (show, settings)
+        (output,) = self.model.generate_until([self._instance("generate_until", (context, *rest))])
+        text, counts = _lmms_eval("api.instance").unwrap_generation_output(output)
+        known = {
+            "prompt_tokens": getattr(counts, "input_tokens", None),
+            "reply_tokens": getattr(counts, "output_tokens", None),
+        }
+        return {"text": str(text), **known, **self._told(request)}
+
+    def score(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What the model says of each of several continuations of a prompt, and how many tokens they have."""
+        if not self.model.is_simple:
+            raise NotImplementedError("lmms-eval asks chat models for no likelihoods")
+        values: list[float] = []
+        for continuation in request["continuations"]:
+            context, show = self._prepare(request)
+            asked = self._instance("loglikelihood", (context, continuation, show))
+            ((value, _),) = self.model.loglikelihood([asked])
+            values.append(float(value))
+        words = self.model.tokenizer
+        tokens = [len(words.encode(each, add_special_tokens=False)) for each in request["continuations"]]
+        return {"values": values, "tokens": tokens, **self._told(request)}
+
+    def _prepare(self, request: Mapping[str, Any]) -> tuple[str, Callable[[Any], Any]]:
+        """A document of its own for every request, so that nothing kept by its number can answer the next one."""
+        system, text, clip = request["system"], request["text"], request["clip"]
+        place = request["system_as"]
+        if hasattr(self.model, "system_prompt") and place != "user":
+            self.model.system_prompt = system
+        if self.frames is not None and clip:
+            setattr(self.model, self.frames, request["frames"])
+        if place == "user":
+            text = f"{system}\n{text}"
+        turns: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": text}]}]
+        if clip:
+            turns[0]["content"].insert(0, {"type": "video", "url": clip})
+        if place != "user":
+            turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
+        self.asked += 1
+        self.model.task_dict = {TASK: {SPLIT: {self.asked: {"clip": clip}}}}
+        self.seen.empty()
+        _seed(request["seed"])
+        if not self.model.is_simple:
+            return text, lambda _: turns
+        return text, lambda document: [document["clip"]] if document["clip"] else []
+
+    def _instance(self, kind: str, arguments: tuple[Any, ...]) -> Any:
+        about = {"task": TASK, "doc_id": self.asked, "repeats": 1, "split": SPLIT}
+        return _lmms_eval("api.instance").Instance(kind, (*arguments, self.asked, TASK, SPLIT), idx=0, metadata=about)
+
+    def _told(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        found = self.seen.told(request, getattr(self.model, "tokenizer", None))
+        self.seen.empty()
+        return found
+
+    def _system_as(self) -> str:
+        if not self.model.is_simple:
+            return "message"
+        return "argument" if hasattr(self.model, "system_prompt") else "user"
+
+
+def _lmms_eval(module: str) -> Any:
+    return import_module(f"lmms_eval.{module}")
+
+
+def _known(name: str) -> str:
+    """The name, if lmms-eval has such a model."""
+    names = _lmms_eval("models").list_available_models(include_aliases=True)
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise LookupError(f"no lmms-eval model {name!r}: {hint}there are {', '.join(sorted(names))}")
+    return name
+
+
+def _parameters(kind: type) -> tuple[set[str], bool]:
+    """Arguments of a class, and of those above it that it hands others on to; and whether it makes use of any others.
+
+    Most take others and ignore or refuse them; those that start an engine (vllm) look through them and pass them on.
+    """
+    names: set[str] = set()
+    for each in kind.__mro__[:-1]:
+        if "__init__" not in vars(each):
+            continue
+        build: Any = vars(each)["__init__"]
+        parameters = inspect.signature(build).parameters.values()
+        others = [one.name for one in parameters if one.kind is one.VAR_KEYWORD]
+        names |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+        if not others:
+            break
+        if re.search(rf"\b{others[0]}\.(items|get|pop)\(", inspect.getsource(build)):
+            return names, True
+    return names - {"self"}, False
+
+
+def _usual(request: Mapping[str, Any], parameters: set[str]) -> dict[str, Any]:
+    """Arguments that most models have, under the names that this one has for them."""
+    device = request["device"]
+    if device == "auto":
+        device = _device()
+    usual: dict[str, Any] = {"device": device, "device_map": device, "batch_size": 1}
+    if request["checkpoint"]:
+        name = next((name for name in CHECKPOINT if name in parameters), None)
+        if name is None:
+            raise TypeError(f"model {request['model']!r} has no argument for a checkpoint; see -o args=...")
+        usual[name] = request["checkpoint"]
+    usual |= dict.fromkeys(FRAMES, request["frames"])
+    return {name: value for name, value in usual.items() if name in parameters}
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _frame_factor() -> int:
+    """Frames of which qwen-vl-utils takes a multiple."""
+    return int(getattr(sys.modules.get("qwen_vl_utils.vision_process"), "FRAME_FACTOR", 1))
+
+
+def _seed(seed: int) -> None:
+    """Greedy answers need none; some of the models sample whatever they are told."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _load(request: Mapping[str, Any]) -> Held:
+    where = importlib.util.spec_from_file_location("torchvision_ops", request["torchvision_ops"])
+    if where is not None and where.loader is not None:
+        remedy = importlib.util.module_from_spec(where)
+        sys.modules[where.name] = remedy
+        where.loader.exec_module(remedy)
+        remedy.ensure_torchvision()
+    seen = Seen()
+    seen.watch()
+    return Held(request, seen)
+
+
+def _serve(lines: Any) -> None:
+    held: Held | None = None
+    for line in lines:
+        request = json.loads(line)
+        try:
+            if held is None:
+                held = _load(request)
+                answer = held.facts
+            else:
+                answer = {"generate": held.generate, "score": held.score}[request["do"]](request)
+        except Exception as error:  # noqa: BLE001 - whatever others' code raises is for the asking process to judge
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        lines.write(json.dumps(answer) + "\n")
+        lines.flush()
+
+
+def _leave_with_parent() -> None:
+    """Standard input ends when the process that asks does, however it ends."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    channel = int(sys.argv[2])
+    os.set_inheritable(channel, False)  # noqa: FBT003 - its own name says it
+    with socket.socket(fileno=channel) as connected, connected.makefile("rw", encoding="utf-8") as stream:
+        _serve(stream)
