@@ -120,6 +120,8 @@ def qwen3_5(folder: Path) -> Path:
     }
     text = {
         **TEXT,
+        # Linear attention is computed in blocks, or word by word, and in float32 alone.
+        "initializer_range": 0.2,
         "head_dim": 16,
         "vocab_size": len(words),
         "layer_types": ["linear_attention", "full_attention"],
