@@ -24,6 +24,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     image_format: Literal["jpeg", "png"] = "jpeg",
     quality: int = 95,
     detail: Literal["auto", "low", "high"] = "auto",
+    labels: bool = True,
     choice: Literal["auto", "yes", "no"] = "auto",
     reasoning_tokens: int = 0,
     extra: str = "",
@@ -38,7 +39,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     Args:
         base_url: Its base address, e.g. ``http://127.0.0.1:8000/v1``; other machines are asked over https only.
         model: The model's name there.
-        media: How frames are sent: ``images``, each behind its time; ``video``, an MP4 file of exactly the frames;
+        media: How frames are sent: ``images``, one a frame; ``video``, an MP4 file of exactly the frames;
             ``vllm-video``, JPEG images in one video part, which vLLM does not sample again. ``auto`` is ``images``
             where the server takes them, else nothing, which leaves ``--control blind``.
         frames: Number of frames to ask for; ``None`` leaves it to the task.
@@ -46,6 +47,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         image_format: How single images are stored; ``png`` keeps every pixel.
         quality: Of JPEG images, in [1, 100].
         detail: How finely a server that charges by it is to look at an image.
+        labels: Whether each image stands behind its time, as ``<12.5 seconds>``.
         choice: Whether replies to questions with options are held to the options' letters: where that was seen to
             work, in any case, or never.
         reasoning_tokens: Tokens beyond those of the reply, for a model that thinks before.
@@ -70,7 +72,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     kind = "images" if media == "auto" else media
     wanted = Dialect(
         model,
-        Media(kind, image_format, quality, detail),
+        Media(kind, image_format, quality, detail, labels),
         reasoning_tokens=reasoning_tokens,
         extra=_fields(extra),
     )

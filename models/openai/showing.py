@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -33,17 +32,19 @@ class Media:
     """How frames are sent.
 
     Attributes:
-        kind: ``images``: one image a frame, each behind :data:`LABEL`; ``video``: an MP4 file of exactly the frames,
+        kind: ``images``: one image a frame, each behind its time; ``video``: an MP4 file of exactly the frames,
             without loss; ``vllm-video``: the frames as JPEG images in one video part, which vLLM does not sample again.
         image_format: Of single images.
         quality: Of JPEG images, in [1, 100]; colours are kept at full resolution.
         detail: Of single images.
+        labels: Whether single images stand behind their times.
     """
 
     kind: Kind
     image_format: ImageFormat = "jpeg"
     quality: int = 95
     detail: Detail = "auto"
+    labels: bool = True
 
     def parts(self, frames: np.ndarray, times: np.ndarray) -> list[dict[str, Any]]:
         """The parts of a message that show frames.
@@ -78,12 +79,14 @@ class Media:
             return {"media": self.kind}
         stored = "png" if self.image_format == "png" and self.kind == "images" else f"jpeg, quality {self.quality}"
         told = {"media": self.kind, "image_format": stored}
-        return told | {"frame_label": LABEL, "detail": self.detail} if self.kind == "images" else told
+        label = LABEL if self.labels else ""
+        return told | {"frame_label": label, "detail": self.detail} if self.kind == "images" else told
 
-    def _labelled(self, frame: np.ndarray, time: float) -> Sequence[dict[str, Any]]:
+    def _labelled(self, frame: np.ndarray, time: float) -> list[dict[str, Any]]:
         url = f"data:image/{self.image_format};base64,{_text(_image(frame, self.image_format, self.quality))}"
         shown = {"url": url} if self.detail == "auto" else {"url": url, "detail": self.detail}
-        return {"type": "text", "text": LABEL.format(time)}, {"type": "image_url", "image_url": shown}
+        label = [{"type": "text", "text": LABEL.format(time)}] if self.labels else []
+        return [*label, {"type": "image_url", "image_url": shown}]
 
 
 def _image(frame: np.ndarray, image_format: ImageFormat, quality: int) -> bytes:
