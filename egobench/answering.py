@@ -6,16 +6,22 @@ import math
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 
 from egobench.encoding import rows_of
 from egobench.errors import ModelError, ModelMemoryError, PromptError
-from egobench.model import Encoder, Model, OptionScores, Prompt, Reply, ScoresOptions
+from egobench.model import Encoder, Model, OptionForm, OptionScores, Prompt, Reply, ScoresOptions
 from egobench.orders import turn_back
 from egobench.replies import read_reply
 from egobench.scoring import Part
 from egobench.store import Prediction
+
+T = TypeVar("T", int, float)
+
+NOTHING = (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0))
+"""The frames and times of a prompt that shows no video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class Answers:
         elif part.method == "generate":
             answers = model.generate(prompts)
         elif isinstance(model, ScoresOptions):
-            answers = model.score_options(prompts, "letter" if part.method == "likelihood-letter" else "text")
+            answers = self._scores(model, prompts)
         else:
             raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
         seconds = (perf_counter() - started) / len(batch)
@@ -105,12 +111,41 @@ class Answers:
         pairs: Iterable[tuple[Question, Reply | OptionScores | tuple[float, ...]]] = zip(batch, answers, strict=True)
         return [replace(_read(each, answer, part), seconds=round(seconds, 6)) for each, answer in pairs]
 
+    def _scores(self, model: ScoresOptions, prompts: Sequence[Prompt]) -> Sequence[OptionScores]:
+        form: OptionForm = "letter" if self.part.method == "likelihood-letter" else "text"
+        scores = model.score_options(prompts, form)
+        if not self.part.text_prior:
+            return scores
+        frames, times = NOTHING
+        blind = model.score_options([replace(prompt, frames=frames, times=times) for prompt in prompts], form)
+        told = [[len(one.logprobs) for one in each] for each in (scores, blind)]
+        if told[0] != told[1]:
+            raise ModelError(f"{told[0]} scores with the video and {told[1]} without it; expected as many")
+        return [_less(seen, unseen, self.part.text_prior) for seen, unseen in zip(scores, blind, strict=True)]
+
+
+def _less(seen: OptionScores, unseen: OptionScores, share: float) -> OptionScores:
+    """Scores less a share of what the options score without the video (VisualGPTScore, arXiv 2306.01879)."""
+    pairs = zip(seen.logprobs, unseen.logprobs, strict=True)
+    return replace(
+        seen,
+        logprobs=tuple(one - share * other for one, other in pairs),
+        floored=max(seen.floored, unseen.floored),
+        prompt_tokens=_total(seen.prompt_tokens, unseen.prompt_tokens),
+        tries=seen.tries + unseen.tries - 1,
+        cost=_total(seen.cost, unseen.cost),
+    )
+
+
+def _total(one: T | None, other: T | None) -> T | None:
+    return None if one is None or other is None else one + other
+
 
 def _read(question: Question, answer: Reply | OptionScores | tuple[float, ...], part: Part) -> Prediction:
     if isinstance(answer, tuple):
         return replace(question.evidence, outcome="answered", rule=part.method, scores=answer)
     if isinstance(answer, OptionScores):
-        return _scored(question, answer, part.method)
+        return _scored(question, answer, part)
     told = replace(
         question.evidence, reply=answer.text, prompt_tokens=answer.prompt_tokens, reply_tokens=answer.reply_tokens
     )
@@ -127,18 +162,18 @@ def _read(question: Question, answer: Reply | OptionScores | tuple[float, ...], 
     return _chosen(told, chosen)
 
 
-def _scored(question: Question, answer: OptionScores, method: str) -> Prediction:
+def _scored(question: Question, answer: OptionScores, part: Part) -> Prediction:
     scores = answer.logprobs
     if len(scores) != len(question.prompt.options) or len(scores) != len(answer.tokens):
         raise ModelError(
             f"{len(scores)} scores and {len(answer.tokens)} token counts for {len(question.prompt.options)} options; "
             "expected one of each an option"
         )
-    if method == "likelihood-mean":
+    if part.method == "likelihood-mean":
         scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
-    if any(math.isnan(score) for score in scores):
+    if not all(score < math.inf for score in scores):
         return replace(question.evidence, outcome="request_error", error=f"a score is not a number: {scores}")
-    return _chosen(replace(question.evidence, outcome="answered", rule=method), scores)
+    return _chosen(replace(question.evidence, outcome="answered", rule=part.scored_by), scores)
 
 
 def _chosen(told: Prediction, scores: Sequence[float]) -> Prediction:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from egobench.answering import Answers, Question
+from egobench.answering import NOTHING, Answers, Question
 from egobench.controls import Control, alter, clips, seed_of
 from egobench.encoding import embedded
 from egobench.errors import MissingVideoError
@@ -23,8 +23,6 @@ from egobench.scoring import Part
 from egobench.store import Event, Prediction, Run
 from egobench.task import Task
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, fingerprint, stream_clips
-
-_NOTHING = (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,7 @@ class Settings:
         in_flight: Most decoded clips that wait for the model.
         orders: Cyclic orders of its options that every sample is asked in.
         rerank: Whose best texts of a gallery are scored again; ``None`` for an encoder's scores of all.
+        text_prior: How much of an option's score without the video is taken off its score, at least 0.
     """
 
     method: Method = "generate"
@@ -56,6 +55,7 @@ class Settings:
     in_flight: int = 4
     orders: int = 1
     rerank: Rerank | None = None
+    text_prior: float = 0.0
 
 
 class Observer(Protocol):
@@ -231,7 +231,7 @@ def _show(asking: Asking, todo: Mapping[str, Sequence[int]], shown: Mapping[str,
     if rule is None:
         for sample in samples:
             evidence = Prediction(sample.id, "unparsed")
-            yield from _in_orders(Shown(sample, *_NOTHING, evidence), todo[sample.id])
+            yield from _in_orders(Shown(sample, *NOTHING, evidence), todo[sample.id])
         return
     wanted = clip_requests(samples, shown, part.task, asking.videos, rule)
     with stream_clips(
@@ -252,7 +252,7 @@ def _in_orders(shown: Shown, orders: Iterable[int]) -> Iterator[Shown]:
 def _shown(asking: Asking, sample: Sample, clip: Clip, seen: DecodedClip | FailedClip) -> Shown:
     if not isinstance(seen, DecodedClip):
         error = f"{type(seen.error).__name__}: {seen.error}"
-        return Shown(sample, *_NOTHING, Prediction(sample.id, "media_error", error=error))
+        return Shown(sample, *NOTHING, Prediction(sample.id, "media_error", error=error))
     evidence = Prediction(sample.id, "unparsed", receipt=seen.receipt.to_json(), video=asking.fingerprint(clip))
     frames = alter(seen.frames, asking.settings.control, seed_of(sample, asking.settings.seed))
     return Shown(sample, frames, seen.times, evidence)

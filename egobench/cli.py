@@ -196,6 +196,9 @@ def run(
         typer.Option(help="Score a retriever's best texts of a gallery again: its run folder, .npy or .npz file."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many of them for each sample.")] = 50,
+    text_prior: Annotated[
+        float, typer.Option(min=0, help="Take so much of an option's score without the video off its score.")
+    ] = 0.0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most N samples a subset, a seeded choice.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts a call of the model.")] = 1,
     device: Annotated[str | None, typer.Option(help="Same as -o device=...")] = None,
@@ -220,7 +223,9 @@ def run(
     from egobench.commands.running import RunRequest, dry, go
 
     options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
-    settings = Settings(method, control, prompt, frames, limit, seed, batch_size, workers, orders=orders)
+    settings = Settings(
+        method, control, prompt, frames, limit, seed, batch_size, workers, orders=orders, text_prior=text_prior
+    )
     wanted = RunRequest(model, options, data, _names(tasks), construction, videos, out, settings, rerank, top)
     if dry_run:
         dry(wanted, as_json=as_json)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,7 @@ def check(model: Model, parts: Sequence[Part], settings: Settings) -> None:
         ValueError: If the settings go together with no model.
     """
     name = model.info.name
+    _check_prior(model.info, parts, settings)
     if settings.method != "generate" and not isinstance(model, ScoresOptions):
         raise ModelError(f"model {name!r} cannot score options; use --method generate")
     for part in parts:
@@ -127,6 +129,23 @@ def check(model: Model, parts: Sequence[Part], settings: Settings) -> None:
             raise ValueError(
                 f"{part.sample_set.name} is a gallery, and a clip without frames has no embedding: blind is impossible"
             )
+
+
+def _check_prior(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> None:
+    prior = settings.text_prior
+    if not 0 <= prior < math.inf:
+        raise ValueError(f"text prior {prior}; expected a finite number, 0 or more")
+    if not prior:
+        return
+    if settings.method == "generate":
+        raise ValueError(
+            "a reply has no score to take a text prior off; with --text-prior, give --method likelihood-..."
+        )
+    if any(part.text_prior and frame_rule(part.task, info, settings) is None for part in parts):
+        raise ValueError(
+            "a text prior is what options score without the video, and this run shows none: leave out --text-prior, or "
+            "show frames"
+        )
 
 
 def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
@@ -148,8 +167,10 @@ def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
             asked = tuple(limited(samples, settings.limit, settings.seed))
             method: Method = settings.method if subset.protocol == "mcq" else "generate"
             orders = settings.orders if subset.protocol == "mcq" else 1
+            prior = settings.text_prior if subset.protocol == "mcq" else 0.0
             if samples:
-                parts.append(Part(task, sample_set, subset, samples, asked, method, settings.control, orders))
+                part = Part(task, sample_set, subset, samples, asked, method, settings.control, orders)
+                parts.append(replace(part, text_prior=prior))
     return parts
 
 
@@ -168,13 +189,15 @@ def _gallery_part(task: Task, sample_set: SampleSet, settings: Settings) -> Part
             f"likelihood-mean, or --top {len(LETTERS)}"
         )
     subset, retriever = Subset("all", "rerank", headline), settings.rerank.name(sample_set.name)
-    return Part(task, sample_set, subset, samples, asked, settings.method, settings.control, retriever=retriever)
+    part = Part(task, sample_set, subset, samples, asked, settings.method, settings.control, retriever=retriever)
+    return replace(part, text_prior=settings.text_prior)
 
 
 def settings_of(spec: RunSpec) -> Settings:
     """What decides the parts of a run that was made before."""
     rerank = None if spec.rerank is None else Rerank(**spec.rerank)
-    return Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed, orders=spec.orders, rerank=rerank)
+    settings = Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed, orders=spec.orders, rerank=rerank)
+    return replace(settings, text_prior=spec.text_prior)
 
 
 def sets_of(path: Path, data: Path | None = None, tasks: Sequence[str] | None = None) -> list[SampleSet]:
@@ -224,4 +247,5 @@ def run_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunS
         harness=__version__,
         orders=settings.orders,
         rerank=settings.rerank and {"top": settings.rerank.top, "sha256": dict(sorted(settings.rerank.sha256.items()))},
+        text_prior=float(settings.text_prior),
     )

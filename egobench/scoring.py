@@ -36,6 +36,7 @@ class Part:
         control: What is removed or altered, ``None`` for a plain run.
         orders: Cyclic orders of its options that every sample is asked in.
         retriever: Whose best texts are scored again, and how many; ``""`` where none are.
+        text_prior: How much of an option's score without the video is taken off its score, 0 for none.
     """
 
     task: Task
@@ -47,6 +48,12 @@ class Part:
     control: Control | None
     orders: int = 1
     retriever: str = ""
+    text_prior: float = 0.0
+
+    @property
+    def scored_by(self) -> str:
+        """The method, with what changes its numbers: ``likelihood-sum-prior1``."""
+        return f"{self.method}-prior{self.text_prior:g}" if self.text_prior else self.method
 
     @property
     def name(self) -> str:
@@ -56,7 +63,7 @@ class Part:
 
     def protocol_id(self, metric: str) -> str:
         """Names a column: numbers with different ids or sample sets never share one."""
-        method = f"{self.method}@{self.retriever}" if self.retriever else self.method
+        method = f"{self.scored_by}@{self.retriever}" if self.retriever else self.scored_by
         parts = [*self.name.split("."), metric, method, *([self.control] if self.control else [])]
         return "/".join(parts)
 

@@ -69,6 +69,7 @@ class RunSpec:
         harness: EgoBench's version.
         orders: Cyclic orders of its options that every sample is asked in.
         rerank: ``top`` and, by sample set, ``sha256`` of the gallery scores whose best are scored again.
+        text_prior: How much of an option's score without the video is taken off its score.
     """
 
     model: Mapping[str, Any]
@@ -82,10 +83,12 @@ class RunSpec:
     harness: str
     orders: int = 1
     rerank: Mapping[str, Any] | None = None
+    text_prior: float = 0.0
 
     def canonical(self) -> str:
-        """The spec as canonical JSON: sorted keys, no blanks; ``rerank`` where there is one."""
-        held = {key: value for key, value in asdict(self).items() if value is not None or key != "rerank"}
+        """The spec as canonical JSON: sorted keys, no blanks; ``rerank`` and ``text_prior`` where there is one."""
+        unset = {"rerank": None, "text_prior": 0.0}
+        held = {key: value for key, value in asdict(self).items() if key not in unset or value != unset[key]}
         return json.dumps(held, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @property
