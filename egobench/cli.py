@@ -318,6 +318,9 @@ def lmms_path(
         typer.Option(help="With simple models: system prompt before the user's turn, or the model is told it itself."),
     ] = "turn",
     frames: Annotated[int | None, typer.Option(min=1, help="Frames a clip; the task's if not given.")] = None,
+    short_side: Annotated[
+        int | None, typer.Option(min=28, help="Pixels of a frame's shorter side; the task's if not given.")
+    ] = None,
     true_rate: Annotated[
         bool, typer.Option("--true-rate", help="Clips as long as they are, not one frame a second.")
     ] = False,
@@ -330,7 +333,8 @@ def lmms_path(
     from egobench.interop.clips import FPS
     from egobench.interop.lmms_write import Wanted, write_tasks
 
-    wanted = Wanted(videos, prompt, system, frames, None if true_rate else FPS, _names(tasks), construction)
+    fps = None if true_rate else FPS
+    wanted = Wanted(videos, prompt, system, frames, short_side, fps, _names(tasks), construction)
     folder = (out or data / "lmms-eval").resolve()
     names = write_tasks(data, folder, wanted)
     if as_json:

@@ -17,7 +17,7 @@ from egobench.controls import clips, seed_of
 from egobench.errors import SampleSetError
 from egobench.evaluate import plan
 from egobench.interop.clips import cached_clip
-from egobench.model import ModelInfo, Prompt
+from egobench.model import FramePolicy, ModelInfo, Prompt
 from egobench.prompts import LETTERS, MAX_NEW_TOKENS, SYSTEM, user_turn
 from egobench.sample import Sample
 from egobench.sampleset import SampleSet
@@ -47,6 +47,7 @@ class Put:
         prompt: Id of the prompt style.
         system: Where the system prompt goes with a simple model.
         frames: Frames a clip; ``None`` leaves it to the task.
+        short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
         fps: Frames a second of the clips; ``None`` for their true rate.
     """
 
@@ -58,6 +59,7 @@ class Put:
     prompt: str
     system: Placement
     frames: int | None
+    short_side: int | None
     fps: float | None
 
     def to_json(self) -> str:
@@ -123,10 +125,15 @@ def sample_of(document: Document) -> Sample:
 
 
 def rule_of(put: Put) -> FrameRule:
-    """Which frames are shown; lmms-eval's models never leave it to themselves."""
-    rule = frame_rule(put.part.task, ModelInfo("lmms-eval", ""), Settings(frames=put.frames))
+    """Which frames are shown.
+
+    Raises:
+        ValueError: If none are.
+    """
+    asked = ModelInfo("lmms-eval", "", frames=FramePolicy(put.frames, put.short_side))
+    rule = frame_rule(put.part.task, asked, Settings())
     if rule is None:
-        raise ValueError("0 frames a clip; expected at least 1")
+        raise ValueError(f"{put.frames} frames a clip; expected at least 1")
     return rule
 
 

@@ -36,6 +36,7 @@ class Wanted:
         prompt: Id of the prompt style.
         system: Where the system prompt goes with a model of the simple kind.
         frames: Frames a clip; ``None`` leaves it to the task.
+        short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
         fps: Frames a second of the clips that models get; ``None`` for their true rate.
         tasks: Only these; ``None`` for all.
         construction: Only sample sets of this one; ``None`` for all.
@@ -45,6 +46,7 @@ class Wanted:
     prompt: str = "first_person"
     system: Placement = "turn"
     frames: int | None = None
+    short_side: int | None = None
     fps: float | None = FPS
     tasks: tuple[str, ...] | None = None
     construction: str | None = None
@@ -110,6 +112,7 @@ def _put(folder: Path, part: Part, out: Path, wanted: Wanted) -> Put:
         prompt=wanted.prompt,
         system=wanted.system,
         frames=wanted.frames,
+        short_side=wanted.short_side,
         fps=wanted.fps,
     )
 
