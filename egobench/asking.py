@@ -22,7 +22,7 @@ from egobench.sample import Clip, Sample
 from egobench.scoring import Part
 from egobench.store import Event, Prediction, Run
 from egobench.task import Task
-from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, fingerprint, stream_clips
+from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, fingerprint, stored_as, stream_clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,9 @@ def frame_rule(task: Task, info: ModelInfo, settings: Settings) -> FrameRule | N
 
 
 def locate(videos: Path, task: Task, clip: Clip) -> Path:
-    """Where a clip's video is: below the task's own folder of videos where there is one."""
+    """Where a clip's video is, or its folder of frames: below the task's own folder of videos where there is one."""
     folder = videos / task.name
-    return (folder if folder.is_dir() else videos) / clip.video
+    return stored_as((folder if folder.is_dir() else videos) / clip.video)
 
 
 def ask(asking: Asking) -> None:

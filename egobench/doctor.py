@@ -17,6 +17,7 @@ from egobench.plugins import load_task
 from egobench.sample import Clip, Sample
 from egobench.sampleset import SampleSet
 from egobench.task import Task
+from egobench.video.folder import holds_frames
 
 EXPECTED: Final = "videos.json"
 """Beside ``samples.jsonl`` where a task knows it: ``{video: {"seconds": 12.3, "fps": 59.94}}`` of the annotation."""
@@ -25,7 +26,7 @@ LATE: Final = 0.5
 """Seconds by which a clip may end after its video; what is shown ends with the video."""
 
 Layout = Literal["file", "frame folder", "frame archive", "chunk folder", "clip by id", "missing"]
-"""How a video is stored. The video reader reads files only."""
+"""How a video is stored. The video reader reads files, and folders of ``frame_0000000001.jpg`` and its like."""
 
 _IMAGES: Final = {".jpg", ".jpeg", ".png"}
 _VIDEOS: Final = (".mp4", ".MP4", ".mkv", ".webm", ".mov", ".avi")
@@ -152,7 +153,7 @@ def examine(
         raise ValueError(f"workers is {workers}; expected at least 1")
     needed = [one for folder, sample_set in sets for one in _needed(folder, sample_set, videos)]
     found = [(one, *_stored(one)) for one in needed]
-    files = sorted({one.path for one, layout, _ in found if layout == "file"})
+    files = sorted({one.path for one, _, hint in found if not hint})
     known, told, checks = known_files(kept), observer or Silent(), dict[str, FileCheck]()
     told.begin("videos", len(files), 0)
     for check in check_files(files, known, kept, workers=workers, decode=decode):
@@ -192,10 +193,12 @@ def _expected(path: Path) -> dict[str, dict[str, float]]:
 
 
 def _stored(needed: _Needed) -> tuple[Layout, str]:
-    """How a video is stored, and what to say of it where it is no file."""
+    """How a video is stored, and what to say of it where it cannot be read as it is."""
     path, first = needed.path, needed.samples[0].id
     if path.is_file():
         return "file", ""
+    if holds_frames(path):
+        return "frame folder", ""
     stem, frames = path.with_suffix(""), path.parent / "rgb_frames" / path.stem
     for folder in (path, stem, frames):
         for inside in _some(folder):
@@ -204,7 +207,7 @@ def _stored(needed: _Needed) -> tuple[Layout, str]:
                 return layout, f"{folder} holds no whole video but {inside.name} and its like"
     archive = next((one for one in (stem.with_suffix(".tar"), frames.with_suffix(".tar")) if one.is_file()), None)
     if archive:
-        return "frame archive", f"{archive} holds single frames"
+        return "frame archive", f"{archive} holds single frames: unpack it into {archive.with_suffix('')}"
     pieces = (folder / f"{first}{suffix}" for folder in (path.parent, stem) for suffix in _VIDEOS)
     clip = next((one for one in pieces if one.stem != path.stem and one.is_file()), None)
     if clip:
@@ -239,7 +242,7 @@ def _health(needed: _Needed, layout: Layout, hint: str, check: FileCheck | None)
     if layout == "missing":
         health.problems["missing"] = f"{needed.path}: no such video; {hint}"
     elif check is None:
-        health.problems[layout] = f"{hint}; the video reader reads whole files only: make {needed.path} of them"
+        health.problems[layout] = f"{hint}; expected {needed.path} or a folder of frame_0000000001.jpg and its like"
     elif check.error:
         health.problems["unreadable"] = check.error
     else:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -20,7 +19,7 @@ import numpy as np
 from egobench.errors import StoreError, VideoError
 from egobench.video import fingerprint
 from egobench.video.backends import open_reader
-from egobench.video.facts import read_index
+from egobench.video.facts import facts_of, read_index
 from egobench.video.index import VideoIndex
 
 
@@ -146,18 +145,18 @@ def check_file(path: Path, before: FileCheck | None, *, decode: bool) -> FileChe
         damaged = _decode(path) if decode else ()
     except VideoError as error:
         return FileCheck(str(path), mark, error=f"{type(error).__name__}: {error}")
-    steps = [later - earlier for earlier, later in pairwise(index.times)]
+    facts = facts_of(index)
     return FileCheck(
         path=str(path),
         fingerprint=mark,
         seconds=round(index.duration, 6),
         intact=round(index.end, 6),
-        frames=len(index.times),
-        fps=round(len(index.times) / index.end, 6) if index.end > 0 else 0.0,
-        width=index.width,
-        height=index.height,
-        codec=index.codec,
-        variable_rate=bool(steps) and max(steps) - min(steps) > 2.5 * max(float(index.unit), 1e-6),
+        frames=facts.frames,
+        fps=round(facts.fps, 6),
+        width=facts.width,
+        height=facts.height,
+        codec=facts.codec,
+        variable_rate=facts.variable_rate,
         edit_list=_edited(index),
         decoded=decode,
         damaged=damaged,

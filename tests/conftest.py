@@ -61,6 +61,16 @@ def write_video(path: Path, colour: tuple[int, int, int], *, frames: int = 24, f
         container.mux(stream.encode(None))
 
 
+def write_frames(video: Path, folder: Path, rate: str, suffix: str = ".png") -> Path:
+    """Write every frame of a video, decoded one after another, as EPIC-KITCHENS names them; and how many a second."""
+    folder.mkdir(parents=True)
+    with av.open(video) as container:
+        for number, frame in enumerate(container.decode(video=0), 1):
+            frame.to_image().save(folder / f"frame_{number:010d}{suffix}", quality=95)
+    (folder / "fps.txt").write_text(f"{rate}\n")
+    return folder
+
+
 class NoEmbedder:
     """Refuses to embed: official constructions need no neighbours."""
 

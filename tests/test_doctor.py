@@ -19,7 +19,7 @@ from egobench.doctor import Health, examine
 from egobench.errors import SampleSetError, StoreError
 from egobench.filecheck import check_file, known_files
 from egobench.sampleset import SampleSet
-from tests.conftest import Navigation, write_video
+from tests.conftest import Navigation, write_frames, write_video
 
 FIXTURES = Path(__file__).parent / "fixtures" / "video"
 
@@ -137,8 +137,7 @@ def test_variable_frame_rates_and_edit_lists_are_told(name: str, variable: bool,
 @pytest.mark.parametrize(
     ("stored", "layout", "words"),
     [
-        ("{stem}/frame_0000000001.jpg", "frame folder", "1 frame folders"),
-        ("rgb_frames/{stem}/frame_0000000001.jpg", "frame folder", "1 frame folders"),
+        ("{stem}/img_00001.jpg", "frame folder", "1 frame folders"),
         ("rgb_frames/{stem}.tar", "frame archive", "1 frame archives"),
         ("{name}/0.mp4", "chunk folder", "1 chunk folders"),
         ("{stem}/{id}.mp4", "clip by id", "1 clips by id"),
@@ -154,9 +153,36 @@ def test_another_layout_is_named_and_said_to_be_unreadable(
     path.write_bytes(b"content")
     health = look(navigation)
     assert health.videos[0].layout == layout
-    assert "the video reader reads whole files only" in health.videos[0].problems[layout]
+    assert "or a folder of frame_0000000001.jpg" in health.videos[0].problems[layout]
     assert health.sets[0].layout == f"11 pre-cut clips, {words}"
     assert (health.sets[0].found, health.sets[0].readable, health.sets[0].answerable) == (12, 11, 11)
+
+
+@pytest.mark.parametrize("stored", ["{stem}", "rgb_frames/{stem}", "{name}"])
+def test_a_folder_of_frames_is_as_good_as_a_file(navigation: Navigation, stored: str) -> None:
+    before, video = look(navigation), navigation.video(0)
+    frames = write_frames(video, navigation.root / "frames", "12")
+    video.unlink()
+    folder = video.parent / stored.format(stem=video.stem, name=video.name)
+    folder.parent.mkdir(exist_ok=True)
+    frames.rename(folder)
+    health = look(navigation, decode=True)
+    assert (health.coverage, health.sets[0].layout) == (1.0, "11 pre-cut clips, 1 frame folders")
+    check, first = health.videos[0].check, before.videos[0].check
+    assert check is not None
+    assert first is not None
+    assert (check.frames, check.fps, check.seconds) == (first.frames, first.fps, first.seconds) == (24, 12.0, 2.0)
+    (folder / "frame_0000000005.png").unlink()
+    check = look(navigation, decode=True).videos[0].check
+    assert check is not None
+    assert check.damaged == ((0.333333, 0.416667),)  # the fifth of 12 frames a second
+
+
+def test_a_folder_of_frames_without_a_rate_is_unreadable(navigation: Navigation) -> None:
+    folder = write_frames(navigation.video(0), navigation.video(0).with_suffix(""), "12")
+    navigation.video(0).unlink()
+    (folder / "fps.txt").unlink()
+    assert "how many frames a second shows" in look(navigation).videos[0].problems["unreadable"]
 
 
 def test_a_second_start_looks_only_at_what_is_new_or_changed(navigation: Navigation) -> None:

@@ -157,7 +157,7 @@ def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[s
             shown = clips(part.samples, settings.control, settings.seed)
             found = clip_requests(part.asked, shown, part.task, wanted.videos, rule)
             requests += [request for request, _ in found.values()]
-    readable = [request for request in requests if request.path.is_file()]
+    readable = [request for request in requests if request.path.exists()]
     summary = plan_summary(readable)
     with TemporaryDirectory() as folder:
         started = perf_counter()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
     from egobench.video.facts import PlanSummary, VideoFacts, fingerprint, plan_summary, probe
+    from egobench.video.folder import stored_as
     from egobench.video.reading import read_clips
     from egobench.video.receipts import Receipt, pixel_hash
     from egobench.video.sampling import FrameRule
@@ -37,12 +38,14 @@ __all__ = [
     "plan_summary",
     "probe",
     "read_clips",
+    "stored_as",
     "stream_clips",
 ]
 
 _HOMES: Final = {
     "clips": ("ClipRequest", "DecodedClip", "FailedClip"),
     "facts": ("PlanSummary", "VideoFacts", "fingerprint", "plan_summary", "probe"),
+    "folder": ("stored_as",),
     "reading": ("read_clips",),
     "receipts": ("Receipt", "pixel_hash"),
     "sampling": ("FrameRule",),

@@ -70,11 +70,11 @@ class Reader(Protocol):
 
 
 def open_reader(decoder: str, path: Path, threads: int) -> Reader:
-    """Open a file with the decoder of that name.
+    """Open a file with the decoder of that name, or a folder of frames, which needs none.
 
     Args:
         decoder: ``"pyav"``, ``"torchcodec"`` or ``"decord"``.
-        path: The file.
+        path: The file or folder.
         threads: Threads that the decoder itself may use, at least 1.
 
     Raises:
@@ -83,5 +83,8 @@ def open_reader(decoder: str, path: Path, threads: int) -> Reader:
     """
     if decoder not in DECODERS:
         raise ValueError(f"no decoder {decoder!r}; there are {', '.join(DECODERS)}")
+    if path.is_dir():
+        folder: Reader = import_module("egobench.video.folder").FolderReader(path)
+        return folder
     reader: Reader = getattr(import_module(f"egobench.video.{decoder}"), DECODERS[decoder])(path, threads)
     return reader

@@ -11,6 +11,7 @@ from typing import Final
 
 from egobench.errors import MissingVideoError, UnreadableVideoError, VideoError
 from egobench.video.clips import ClipRequest
+from egobench.video.folder import folder_fingerprint, folder_index
 from egobench.video.index import VideoIndex, build_index, main_stream, open_container
 from egobench.video.plan import frames_to_decode
 from egobench.video.reading import wanted_frames
@@ -70,7 +71,11 @@ def probe(path: Path) -> VideoFacts:
         MissingVideoError: If there is no such file.
         UnreadableVideoError: If it is no video.
     """
-    index = read_index(path)
+    return facts_of(read_index(path))
+
+
+def facts_of(index: VideoIndex) -> VideoFacts:
+    """What a file says of itself, from its index."""
     times = index.times
     steps = [later - earlier for earlier, later in pairwise(times)]
     return VideoFacts(
@@ -86,12 +91,14 @@ def probe(path: Path) -> VideoFacts:
 
 
 def read_index(path: Path) -> VideoIndex:
-    """Read through a file once, without decoding.
+    """Read through a file once, without decoding; of a folder of frames, list it.
 
     Raises:
         MissingVideoError: If there is no such file.
         UnreadableVideoError: If it is no video.
     """
+    if path.is_dir():
+        return folder_index(path)
     with open_container(path) as container:
         return build_index(container, main_stream(container, path), path)
 
@@ -124,10 +131,14 @@ def plan_summary(requests: Iterable[ClipRequest]) -> PlanSummary:
 def fingerprint(path: Path) -> str:
     """A file's size in bytes, modification time in nanoseconds, and SHA-256 of its first and last 64 KiB.
 
+    A folder of frames has one too, see :func:`egobench.video.folder.folder_fingerprint`.
+
     Raises:
         MissingVideoError: If there is no such file.
         UnreadableVideoError: If it cannot be read.
     """
+    if path.is_dir():
+        return folder_fingerprint(path)
     try:
         facts = path.stat()
         with path.open("rb") as file:
