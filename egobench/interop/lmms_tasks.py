@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from logging import getLogger
 from typing import Any
 
 import numpy as np
@@ -194,4 +195,7 @@ def _told_again(sample: Sample, item: Item) -> Prediction:
 
 def _log() -> Any:
     """Where lmms-eval's users look."""
-    return import_module("loguru").logger
+    try:
+        return import_module("loguru").logger
+    except ImportError:
+        return getLogger(__name__)

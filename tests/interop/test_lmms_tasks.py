@@ -1,0 +1,220 @@
+"""Our tasks for lmms-eval, as functions: the same prompts, readings and numbers as a run of our own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from egobench.asking import Settings
+from egobench.cli import app
+from egobench.errors import SampleSetError
+from egobench.evaluate import evaluate
+from egobench.interop import lmms_tasks
+from egobench.interop.clips import read_clip
+from egobench.interop.lmms_documents import Put, documents, prompt_of, show
+from egobench.interop.lmms_write import Wanted, write_tasks
+from egobench.model import ModelInfo, Prompt, Reply
+from egobench.plugins import TASKS, load_task, names
+from egobench.prompts import SYSTEM
+from egobench.sampleset import SampleSet, encode
+from egobench.video import DecodedClip
+from tests.interop.conftest import Kitchen
+
+CLOSED, OPEN = "egobench_qaego4d_closed", "egobench_qaego4d_open"
+
+
+def put_in(folder: Path, task: str) -> Put:
+    """How a task that was written is put."""
+    return Put(**json.loads(json.loads((folder / f"{task}.json").read_text())["egobench"]))
+
+
+def written(kitchen: Kitchen, out: Path, **wanted: Any) -> Path:
+    write_tasks(kitchen.data, out, Wanted(kitchen.videos, **wanted))
+    return out
+
+
+def rows(kitchen: Kitchen, out: Path, task: str, **wanted: Any) -> list[dict[str, Any]]:
+    return documents(put_in(written(kitchen, out, **wanted), task))
+
+
+class Scripted:
+    """Says one text a question, by its text, and keeps what it was asked."""
+
+    info = ModelInfo("scripted", "1")
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Prompt] = {}
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        self.asked |= {prompt.text: prompt for prompt in prompts}
+        return [Reply(said(prompt.text)) for prompt in prompts]
+
+
+def said(turn: str) -> str:
+    """Right, wrong, unreadable and wordy answers, by what is asked."""
+    number = int(turn.split("step ")[1][0])
+    texts = ["(A)", "So the answer is B.", "C picks up the mug, so the answer is B.", "D", "I see nothing.", "(C) tap"]
+    return texts[number] if "Options:" in turn else ["the red mug", "a mug", "red", "x", "", "the onion"][number]
+
+
+def test_every_metric_is_the_number_of_a_run_of_our_own(kitchen: Kitchen, tmp_path: Path) -> None:
+    model = Scripted()
+    own = evaluate(model, [kitchen.sample_set], kitchen.videos, tmp_path / "runs", Settings()).scores
+    for task, subset in ((CLOSED, "closed"), (OPEN, "open")):
+        asked = rows(kitchen, tmp_path / "tasks", task)
+        assert [row["id"] for row in asked] == [f"q_{number}" for number in range(6)]
+        items = [lmms_tasks.results(row, [said(lmms_tasks.text(row))]) for row in asked]
+        protocol = "mcq" if subset == "closed" else "open"
+        task_metrics = load_task("qaego4d").metrics
+        for name in (name for name, metric in task_metrics.items() if metric.protocol == protocol):
+            expected = own[f"qaego4d/{subset}/{protocol}/official/{name}/generate"]
+            found = lmms_tasks.score([item[name] for item in items])
+            assert (math.isnan(found) and expected["value"] is None) or found == expected["value"], name
+        for share in lmms_tasks.SHARES:
+            expected = own[
+                f"qaego4d/{subset}/{protocol}/official/{'acc' if subset == 'closed' else 'rouge_l'}/generate"
+            ]
+            assert lmms_tasks.share([item[share] for item in items]) == expected["outcomes"][share] / 6, share
+
+
+def test_every_prompt_is_that_of_a_run_of_our_own(kitchen: Kitchen, tmp_path: Path) -> None:
+    model = Scripted()
+    evaluate(model, [kitchen.sample_set], kitchen.videos, tmp_path / "runs", Settings(prompt="task"))
+    asked = [
+        row
+        for task in (CLOSED, OPEN)
+        for row in rows(kitchen, tmp_path / "tasks", task, prompt="task", system="model")
+        if row["id"] != kitchen.missing
+    ]
+    assert len(asked) == len(model.asked) == 10
+    for row in asked:
+        seen = show(row)
+        assert isinstance(seen, DecodedClip)
+        own, ours = model.asked[lmms_tasks.text(row)], prompt_of(row, seen)
+        np.testing.assert_array_equal(own.frames, ours.frames)
+        np.testing.assert_array_equal(own.times, ours.times)
+        bare = np.zeros(0)
+        assert replace(own, frames=bare, times=bare) == replace(ours, frames=bare, times=bare)
+        # And what other models of lmms-eval get: the same pixels as a file, the same texts.
+        (path,) = lmms_tasks.visual(row)
+        np.testing.assert_array_equal(read_clip(Path(path)), own.frames)
+        system, user = lmms_tasks.messages(row)
+        assert system == {"role": "system", "content": [{"type": "text", "text": own.system}]}
+        assert user["content"] == [{"type": "video", "url": path}, {"type": "text", "text": own.text}]
+
+
+def test_a_simple_model_that_was_not_told_gets_the_system_prompt_in_the_turn(kitchen: Kitchen, tmp_path: Path) -> None:
+    row = rows(kitchen, tmp_path, CLOSED, prompt="base")[0]
+    bare = rows(kitchen, tmp_path, CLOSED, prompt="base", system="model")[0]
+    assert lmms_tasks.text(row) == f"{SYSTEM['base']}\n{lmms_tasks.text(bare)}"
+    assert lmms_tasks.text(bare).startswith("Question: ")
+
+
+def test_a_sample_without_its_video_is_a_media_error_whatever_was_said(kitchen: Kitchen, tmp_path: Path) -> None:
+    row = next(row for row in rows(kitchen, tmp_path, CLOSED) if row["id"] == kitchen.missing)
+    (path,) = lmms_tasks.visual(row)
+    assert np.unique(read_clip(Path(path))).tolist() == [128], "a grey clip, for nobody is asked blind"
+    items = lmms_tasks.results(row, [f"({row['target']})"])
+    assert (items["acc"]["outcome"], items["acc"]["score"]) == ("media_error", 0.0)
+    assert "MissingVideoError" in items["acc"]["error"]
+    assert (items["media_error"]["score"], items["answered"]["score"]) == (1.0, 0.0)
+
+
+def test_a_text_that_lmms_eval_puts_in_place_of_an_answer_is_a_request_error(kitchen: Kitchen, tmp_path: Path) -> None:
+    row = rows(kitchen, tmp_path, CLOSED)[0]
+    items = lmms_tasks.results(row, ["[LMMS_EVAL_REQUEST_FAILED after 5 retries] Bad request: A"])
+    assert items["acc"]["outcome"] == "request_error"
+    assert (items["acc"]["choice"], items["request_error"]["score"]) == (None, 1.0)
+
+
+def test_items_say_which_pixels_were_shown_and_to_which_cluster_they_belong(kitchen: Kitchen, tmp_path: Path) -> None:
+    row = rows(kitchen, tmp_path, CLOSED)[0]
+    seen = show(row)
+    assert isinstance(seen, DecodedClip)
+    item = lmms_tasks.results(row, ["A"])["acc"]
+    assert (item["pixels"], item["cluster"]) == (seen.receipt.sha256, "uid-0")
+
+
+def test_answers_that_are_private_have_no_number(kitchen: Kitchen, tmp_path: Path) -> None:
+    hidden = tuple(
+        replace(sample, target=None, answer="") if sample.subset == "closed" else sample
+        for sample in kitchen.sample_set.samples
+    )
+    manifest = replace(kitchen.sample_set.manifest, samples_sha256=_sha(hidden))
+    SampleSet(manifest, hidden).write(tmp_path / "data")
+    write_tasks(tmp_path / "data", tmp_path / "tasks", Wanted(kitchen.videos))
+    asked = documents(put_in(tmp_path / "tasks", CLOSED))
+    items = [lmms_tasks.results(row, ["A"])["acc"] for row in asked]
+    assert math.isnan(lmms_tasks.score(items))
+    assert all("score" not in item for item in items)
+    assert {lmms_tasks.target(row) for row in asked} == {""}
+
+
+def test_a_set_that_was_built_again_must_be_written_again(kitchen: Kitchen, tmp_path: Path) -> None:
+    put = put_in(written(kitchen, tmp_path), CLOSED)
+    with pytest.raises(SampleSetError, match="egobench lmms-path again"):
+        documents(replace(put, sha256="0" * 64))
+
+
+def test_fewer_and_smaller_frames_are_shown_where_they_were_asked_for(kitchen: Kitchen, tmp_path: Path) -> None:
+    row = rows(kitchen, tmp_path, CLOSED, frames=4, short_side=42)[0]
+    assert read_clip(Path(lmms_tasks.visual(row)[0])).shape == (4, 42, 56, 3)
+
+
+def test_the_command_writes_a_task_a_subset_and_prints_only_the_folder(kitchen: Kitchen, tmp_path: Path) -> None:
+    (tmp_path / "egobench_gone.yaml").write_text("task: egobench_gone\n")
+    places = ["--data", str(kitchen.data), "--videos", str(kitchen.videos), "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, ["lmms-path", *places])
+    assert (done.exit_code, done.stdout) == (0, f"{tmp_path}\n")
+    assert sorted(path.name for path in tmp_path.glob("*.yaml")) == ["egobench.yaml", f"{CLOSED}.yaml", f"{OPEN}.yaml"]
+    assert (tmp_path / "egobench.yaml").read_text() == f"group: egobench\ntask:\n  - {CLOSED}\n  - {OPEN}\n"
+    surroundings = {"EGOBENCH_DATA": str(kitchen.data), "EGOBENCH_VIDEOS": str(kitchen.videos)}
+    done = CliRunner().invoke(app, ["lmms-path", "--out", str(tmp_path), "--json"], env=surroundings)
+    assert json.loads(done.stdout) == {"folder": str(tmp_path), "tasks": [CLOSED, OPEN]}
+
+
+def test_a_written_task_names_functions_that_exist_and_every_metric_of_its_subset(
+    kitchen: Kitchen, tmp_path: Path
+) -> None:
+    written(kitchen, tmp_path)
+    for task, metrics in ((CLOSED, ["acc"]), (OPEN, ["rouge_l", "exact", "normalised", "meteor", "similarity"])):
+        lines = (tmp_path / f"{task}.yaml").read_text().splitlines()
+        functions = [line.split("!function ")[1] for line in lines if "!function " in line]
+        assert {name.rpartition(".")[0] for name in functions} == {"egobench.interop.lmms_tasks"}
+        assert all(callable(getattr(lmms_tasks, name.rpartition(".")[2])) for name in functions)
+        listed = [line.removeprefix("  - metric: ") for line in lines if line.startswith("  - metric: ")]
+        assert listed == [*metrics, *lmms_tasks.SHARES]
+
+
+def test_no_two_tasks_of_ours_share_a_name() -> None:
+    # A construction other than the default one stands between task and subset.
+    found = [
+        "_".join(["egobench", task.name, *([made] if made != task.default_construction else []), subset.name])
+        for task in map(load_task, names(TASKS))
+        for made in task.constructions
+        for subset in task.subsets
+    ]
+    assert len(found) == len({name.replace("-", "_") for name in found}) >= 8
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"), [({"prompt": "none"}, "no prompt 'none'"), ({"frames": 0}, "expected at least 1")]
+)
+def test_what_cannot_be_put_is_refused(kitchen: Kitchen, tmp_path: Path, wanted: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        written(kitchen, tmp_path / "tasks", **wanted)
+    assert not (tmp_path / "tasks").exists()
+
+
+def _sha(samples: tuple[Any, ...]) -> str:
+    from hashlib import sha256
+
+    return sha256(encode(samples)).hexdigest()
