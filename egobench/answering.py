@@ -12,7 +12,7 @@ import numpy as np
 
 from egobench.encoding import rows_of
 from egobench.errors import ModelError, ModelMemoryError, PromptError
-from egobench.model import Encoder, Model, OptionForm, OptionScores, Prompt, Reply, ScoresOptions
+from egobench.model import Encoder, Model, OptionForm, OptionScores, Prompt, Reply, ScoresOptions, Usage
 from egobench.orders import turn_back
 from egobench.replies import read_reply
 from egobench.scoring import Part
@@ -146,9 +146,7 @@ def _read(question: Question, answer: Reply | OptionScores | tuple[float, ...], 
         return replace(question.evidence, outcome="answered", rule=part.method, scores=answer)
     if isinstance(answer, OptionScores):
         return _scored(question, answer, part)
-    told = replace(
-        question.evidence, reply=answer.text, prompt_tokens=answer.prompt_tokens, reply_tokens=answer.reply_tokens
-    )
+    told = replace(_taken(question.evidence, answer), reply=answer.text)
     if answer.error is not None:
         return replace(told, outcome="request_error", reply="", error=answer.error)
     if not question.prompt.options:
@@ -173,7 +171,18 @@ def _scored(question: Question, answer: OptionScores, part: Part) -> Prediction:
         scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
     if not all(score < math.inf for score in scores):
         return replace(question.evidence, outcome="request_error", error=f"a score is not a number: {scores}")
-    return _chosen(replace(question.evidence, outcome="answered", rule=part.scored_by), scores)
+    rule = part.scored_by + (f", {answer.floored} floored" if answer.floored else "")
+    return _chosen(replace(_taken(question.evidence, answer), outcome="answered", rule=rule), scores)
+
+
+def _taken(evidence: Prediction, answer: Usage) -> Prediction:
+    return replace(
+        evidence,
+        prompt_tokens=answer.prompt_tokens,
+        reply_tokens=answer.reply_tokens,
+        tries=answer.tries,
+        cost=answer.cost,
+    )
 
 
 def _chosen(told: Prediction, scores: Sequence[float]) -> Prediction:

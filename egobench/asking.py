@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +15,7 @@ from egobench.answering import NOTHING, Answers, Question
 from egobench.controls import Control, alter, clips, seed_of
 from egobench.encoding import embedded
 from egobench.errors import MissingVideoError
-from egobench.model import Encoder, Method, Model, ModelInfo, Prompt
+from egobench.model import Concurrent, Encoder, Method, Model, ModelInfo, Prompt
 from egobench.orders import orders_of, turned
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
 from egobench.rerank import Candidates, Rerank
@@ -189,16 +191,17 @@ def ask(asking: Asking) -> None:
         todo |= {one.id: [] for one in lost}
         asking.write(lost)
     answers = Answers(asking.model, part, settings.batch_size, _texts(asking) if any(todo.values()) else None)
+    questions = _questions(asking, todo, shown)
+    if isinstance(asking.model, Concurrent):
+        _ask_at_once(asking, answers, questions, asking.model.at_once)
+        return
     batch: list[Question] = []
-    for each in _show(asking, todo, shown):
-        if each.evidence.error is not None:
-            asking.write([each.evidence])
-            continue
-        batch.append(_question(each, asking))
+    for question in questions:
+        batch.append(question)
         if len(batch) >= answers.batch_size:
-            _write(asking, answers, batch)
+            _write(asking, answers.of(batch))
             batch = []
-    _write(asking, answers, batch)
+    _write(asking, answers.of(batch))
 
 
 def clip_requests(
@@ -258,6 +261,30 @@ def _shown(asking: Asking, sample: Sample, clip: Clip, seen: DecodedClip | Faile
     return Shown(sample, frames, seen.times, evidence)
 
 
+def _questions(asking: Asking, todo: Mapping[str, Sequence[int]], shown: Mapping[str, Clip]) -> Iterator[Question]:
+    """What is to be asked; what cannot be shown is written down on the way."""
+    for each in _show(asking, todo, shown):
+        if each.evidence.error is not None:
+            asking.write([each.evidence])
+        else:
+            yield _question(each, asking)
+
+
+def _ask_at_once(asking: Asking, answers: Answers, questions: Iterator[Question], most: int) -> None:
+    """Ask one question a call, the next one as soon as any is answered: a slow answer holds up nobody."""
+    pool = ThreadPoolExecutor(most)
+    waiting: set[Future[list[tuple[list[Prediction], str]]]] = set()
+    try:
+        for question in questions:
+            waiting.add(pool.submit(lambda one: list(answers.of([one])), question))
+            if len(waiting) == most:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                _write(asking, chain.from_iterable(one.result() for one in done))
+        _write(asking, chain.from_iterable(one.result() for one in as_completed(waiting)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _texts(asking: Asking) -> np.ndarray | None:
     if asking.part.method != "embedding" or not isinstance(asking.model, Encoder):
         return None
@@ -284,8 +311,8 @@ def _question(shown: Shown, asking: Asking) -> Question:
     return Question(prompt, shown.evidence)
 
 
-def _write(asking: Asking, answers: Answers, batch: Sequence[Question]) -> None:
-    for predictions, problem in answers.of(batch):
+def _write(asking: Asking, answered: Iterable[tuple[list[Prediction], str]]) -> None:
+    for predictions, problem in answered:
         if problem:
             asking.run.append_event(Event(asking.part.name, problem))
             asking.observer.warn(f"{asking.part.name}: {problem}")

@@ -115,6 +115,8 @@ class Prediction:
         prompt_tokens: Tokens read, where known.
         reply_tokens: Tokens written, where known.
         order: By how many places the options were turned when they were shown.
+        tries: How often the model was asked.
+        cost: Price of the answer, where prices were given.
     """
 
     id: str
@@ -130,6 +132,8 @@ class Prediction:
     prompt_tokens: int | None = None
     reply_tokens: int | None = None
     order: int = 0
+    tries: int = 1
+    cost: float | None = None
 
     @property
     def final(self) -> bool:

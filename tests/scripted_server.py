@@ -52,6 +52,7 @@ def serving(says: Callable[[int], Answer]) -> Generator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             self._answer(*held.models)
