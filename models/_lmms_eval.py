@@ -64,12 +64,12 @@ class LmmsEvalModel:
         self.worker.close()
 
     def _reply(self, answer: dict[str, Any]) -> Reply:
-        if "error" in answer:
-            return Reply("", error=answer["error"])
-        text: str = answer["text"].strip()
-        read, written = answer["prompt_tokens"], answer["reply_tokens"]
+        text = str(answer.get("text", "")).strip()
         if text.startswith(SENTINELS):
             return Reply("", error=f"lmms-eval says {text[:200]!r}")
+        if "error" in answer:
+            return Reply("", error=answer["error"])
+        read, written = answer["prompt_tokens"], answer["reply_tokens"]
         if not text and not written:
             return Reply("", error="lmms-eval says nothing, as it does where a request has failed")
         return Reply(text, prompt_tokens=read, reply_tokens=written)
@@ -127,7 +127,7 @@ def open_model(asked: Asked) -> Model:
             torchvision_ops=torchvision_ops.__file__,
         )
         if "error" in facts:
-            raise ModelError(f"lmms-eval cannot load {asked.model!r}: {facts['error']}; it said last:\n{worker.log()}")
+            raise ModelError(f"lmms-eval cannot load {asked.model!r}: {facts['error']}")
         route = prove(worker, facts, asked.frames)
         kind = ScoringLmmsEvalModel if _scores_options(worker, route) else LmmsEvalModel
         info = _info(asked, folder, facts, route)

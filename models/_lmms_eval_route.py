@@ -134,17 +134,22 @@ def prove(worker: Worker, facts: dict[str, Any], frames: int | None) -> Route:
     count = min(frames or LADDER, LADDER)
     route = Route(facts["system_as"], facts["frame_factor"])
     first = _shown(worker, route, count)
-    if first.get("system_read") is False and route.system_as != "user":
-        route = replace(route, system_as="user")
-        first = _shown(worker, route, count)
-    if first.get("text_read") is False or first.get("system_read") is False:
-        raise ModelError("a question does not reach the lmms-eval model as it is put; does it truncate its prompts?")
+    if route.system_as != "user" and ("error" in first or first.get("system_read") is False):
+        # Its template has no place for one, or leaves it out.
+        as_user = replace(route, system_as="user")
+        second = _shown(worker, as_user, count)
+        if "error" not in second:
+            route, first = as_user, second
+    if "error" in first:
+        raise ModelError(f"the lmms-eval model cannot answer a prompt with a video ({first['error']})")
+    if False in {first.get("text_read"), first.get("system_read")}:
+        raise ModelError("a question does not reach the lmms-eval model as it is put; does it cut its prompts short?")
     if first["pixels"] is None:
         return _proved_by_replies(worker, route)
     blind = route.ask(worker, _probe(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0)), "generate")
     route = replace(route, proof="pixels", blank=(blind.get("pixels") or {}).get("sha256", ""))
     arrived = first["pixels"]["levels"]
-    problem = route.problem(first, first["frames_shown"])
+    problem = route.problem(first, count + -count % route.frame_factor)
     if problem or arrived < count:
         raise ModelError(
             f"lmms-eval model: {problem or f'{arrived} of {count} frames reached it'}; the argument that says how many "
@@ -155,16 +160,12 @@ def prove(worker: Worker, facts: dict[str, Any], frames: int | None) -> Route:
 
 
 def _shown(worker: Worker, route: Route, count: int) -> dict[str, Any]:
-    prompt = ladder(count, 1.0)
-    answer = route.ask(worker, prompt, "generate", levels=True)
-    if "error" in answer:
-        raise ModelError(f"the lmms-eval model cannot answer a prompt with a video ({answer['error']})")
-    return {**answer, "frames_shown": count + -count % route.frame_factor}
+    return route.ask(worker, ladder(count, 1.0), "generate", levels=True)
 
 
 def _arrive(worker: Worker, route: Route, count: int, rate: float) -> bool:
     answer = route.ask(worker, ladder(count, rate), "generate", levels=True)
-    return "error" not in answer and answer["pixels"]["levels"] >= count
+    return "error" not in answer and (answer["pixels"] or {}).get("levels", 0) >= count
 
 
 def _proved_by_replies(worker: Worker, route: Route) -> Route:

@@ -38,6 +38,9 @@ FRAMES = (
 )
 """What they call the argument that says how many frames to take of a video."""
 
+SHOWN = 500
+"""Characters of an error's message that are told."""
+
 TASK, SPLIT = "egobench", "test"
 
 
@@ -143,7 +146,7 @@ class Held:
     """A model of lmms-eval, and how it is told things."""
 
     def __init__(self, request: Mapping[str, Any], seen: Seen) -> None:
-        kind: Any = _lmms_eval("models").get_model(_known(request["model"]), force_simple=request["force_simple"])
+        kind: Any = _lmms_eval("models").get_model(request["model"], force_simple=request["force_simple"])
         parameters, takes_others = _parameters(kind)
         given = dict(request["args"])
         unknown = sorted(set(given) - parameters)
@@ -234,14 +237,12 @@ def _lmms_eval(module: str) -> Any:
     return import_module(f"lmms_eval.{module}")
 
 
-def _known(name: str) -> str:
-    """The name, if lmms-eval has such a model."""
+def _known(name: str) -> None:
+    """Raises if lmms-eval has no such model: before the libraries are loaded that most of them need."""
     names = _lmms_eval("models").list_available_models(include_aliases=True)
     if name not in names:
-        near = get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise LookupError(f"no lmms-eval model {name!r}: {hint}there are {', '.join(sorted(names))}")
-    return name
+        near = ", ".join(get_close_matches(name, names, n=5)) or "not that"
+        raise LookupError(f"no lmms-eval model {name!r}; of its {len(names)} names the nearest: {near}")
 
 
 def _parameters(kind: type) -> tuple[set[str], bool]:
@@ -308,6 +309,7 @@ def _version(name: str) -> str:
 
 
 def _load(request: Mapping[str, Any]) -> Held:
+    _known(request["model"])
     where = importlib.util.spec_from_file_location("torchvision_ops", request["torchvision_ops"])
     if where is not None and where.loader is not None:
         remedy = importlib.util.module_from_spec(where)
@@ -331,7 +333,7 @@ def _serve(lines: Any) -> None:
                 answer = {"generate": held.generate, "score": held.score}[request["do"]](request)
         except Exception as error:  # noqa: BLE001 - whatever others' code raises is for the asking process to judge
             traceback.print_exc()
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:SHOWN]}"}
         lines.write(json.dumps(answer) + "\n")
         lines.flush()
 

@@ -1,0 +1,279 @@
+"""Models of lmms-eval in a process of their own: what reaches them, what is believed, and how the process ends.
+
+The processes, pipes, clips and layers are real. Where lmms-eval is not installed, as much of it as matters stands in.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from egobench.errors import ModelError, PromptError
+from egobench.interop.clips import write_clip
+from egobench.model import Prompt, ScoresOptions
+from egobench.plugins import load_model
+from tests.models.prompts import ask
+
+pytest.importorskip("torch")
+
+STAND_IN = Path(__file__).with_name("stand_in")
+ROOT = Path(__file__).parents[2]
+COLOURS = ((200, 30, 30), (30, 200, 30), (30, 30, 200), (220, 220, 40), (10, 10, 10), (120, 60, 200))
+
+
+@pytest.fixture(scope="session", params=["stand-in", "lmms-eval"])
+def plugins(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that makes the models of :mod:`seeing_models` known to lmms-eval."""
+    if request.param == "lmms-eval" and find_spec("lmms_eval") is None:
+        pytest.skip("lmms-eval is not installed here")
+    folder: Path = tmp_path_factory.mktemp("plugins")
+    shutil.copy(STAND_IN / "seeing_models.py", folder)
+    if request.param == "stand-in":
+        shutil.copytree(STAND_IN / "lmms_eval", folder / "lmms_eval")
+    about = folder / "seeing-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: seeing\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[lmms_eval.models]\nseeing = seeing_models:manifests\n")
+    return folder
+
+
+@contextmanager
+def opened(name: str, plugins: Path, **options: object) -> Generator[Any]:
+    """The model of that name, until the end of the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(plugins))
+        patch.setenv("RANK", "3")
+        model: Any = load_model(f"lmms-eval:{name}", python=sys.executable, **options)
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+@pytest.fixture(scope="module")
+def seeing(plugins: Path) -> Iterator[Any]:
+    """A model that tells the mean colour of every frame, and likelihoods."""
+    with opened("seeing_test", plugins, checkpoint="somewhere/seeing-7b", frames=6) as model:
+        yield model
+
+
+def coloured(*colours: tuple[int, int, int], rate: float = 1.0, question: str = "Well?") -> Prompt:
+    """A prompt that shows frames of these colours."""
+    frames = np.zeros((len(colours), 64, 80, 3), np.uint8)
+    for frame, colour in zip(frames, colours, strict=True):
+        frame[:] = colour
+    times = np.arange(len(colours)) / rate
+    return replace(ask(count=0), frames=frames, times=times, system="Look.", text=question, question=question)
+
+
+def gone(pid: int, seconds: float = 10.0) -> bool:
+    """Whether a process has ended, or does so soon."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_model_sees_the_very_frames_and_the_system_prompt(seeing: Any) -> None:
+    (reply,) = seeing.generate([coloured(*COLOURS)])
+    # Colours come back to the unit: nothing was lost in the file. What the process prints is not taken for an answer.
+    assert reply.error is None
+    assert reply.text == f"Look. Well?: {[list(colour) for colour in COLOURS]}"
+
+
+def test_a_model_is_told_how_many_frames_to_take(seeing: Any) -> None:
+    # It was built for 6 and takes 4 of itself.
+    (reply,) = seeing.generate([coloured(*COLOURS, *COLOURS[:3])])
+    assert reply.text == f"Look. Well?: {[list(colour) for colour in (*COLOURS, *COLOURS[:3])]}"
+
+
+def test_a_model_with_all_that_identifies_it(seeing: Any) -> None:
+    assert seeing.info.name == "lmms-eval-seeing_test-seeing-7b"
+    assert seeing.info.frames.count == 6
+    settings = seeing.info.settings
+    assert {key: settings[key] for key in ("checkpoint", "interface", "system_as", "frames_as", "proof")} == {
+        "checkpoint": "somewhere/seeing-7b",
+        "interface": "simple",
+        "system_as": "argument",
+        "frames_as": "max_num_frames",
+        "proof": "pixels",
+    }
+
+
+def test_a_blind_prompt_has_no_video(seeing: Any) -> None:
+    assert seeing.generate([coloured()])[0].text == "Look. Well?: []"
+
+
+def test_what_stands_in_place_of_an_answer_is_an_error(seeing: Any) -> None:
+    shown = COLOURS[:2]
+    questions = ("say failed", "say nothing", "say raise", "Well?")
+    failed, empty, raised, well = seeing.generate([coloured(*shown, question=question) for question in questions])
+    assert "LMMS_EVAL_REQUEST_FAILED" in failed.error
+    assert "nothing" in empty.error
+    assert "RuntimeError: CUDA out of memory" in raised.error
+    assert not failed.text + empty.text + raised.text
+    # The process lives on.
+    assert well.error is None
+
+
+@pytest.mark.parametrize("name", ["clip.MP4", "missing.mp4", "broken.mp4"])
+def test_an_answer_without_its_video_is_not_believed(name: str, seeing: Any, tmp_path: Path) -> None:
+    prompt, path = coloured(*COLOURS), tmp_path / name
+    if name == "clip.MP4":
+        shutil.move(write_clip(prompt.frames, prompt.times, tmp_path / "clip.mp4"), path)
+    elif name == "broken.mp4":
+        path.write_bytes(b"no video")
+    request = {"system": prompt.system, "text": prompt.text, "max_new_tokens": 5, "seed": 0, "system_as": "argument"}
+    answer = seeing.worker.ask(do="generate", clip=str(path), frames=6, **request)
+    # It answers, as if there were nothing to see; EgoBench finds that nothing was seen.
+    assert answer["text"] == "Look. Well?: []"
+    assert "did not reach" in seeing.route.problem(answer, 6)
+
+
+def test_likelihoods_are_losses_turned_round(seeing: Any) -> None:
+    assert isinstance(seeing, ScoresOptions)
+    prompt = replace(coloured(*COLOURS), options=("yellow", " a dark room "))
+    letters, texts = seeing.score_options([prompt], "letter")[0], seeing.score_options([prompt], "text")[0]
+    # A loss of 0.1 a character, the mean of its tokens, which are its characters: 6 x 0.6 and 11 x 1.1 in all.
+    assert texts.tokens == (6, 11)
+    assert texts.logprobs == pytest.approx((-3.6, -12.1))
+    assert letters.tokens == (1, 1)
+    assert letters.logprobs == pytest.approx((-0.1, -0.1))
+
+
+def test_a_prompt_that_cannot_be_scored_is_one_of_many(seeing: Any) -> None:
+    prompt = replace(coloured(*COLOURS, question="say raise"), options=("yellow", "blue"))
+    with pytest.raises(PromptError, match="RuntimeError: CUDA out of memory"):
+        seeing.score_options([prompt], "letter")
+
+
+def test_clips_are_deleted_when_they_have_been_shown(seeing: Any) -> None:
+    path = seeing.worker.new_clip()
+    seeing.generate([coloured(*COLOURS)])
+    assert [file.name for file in path.parent.iterdir()] == ["log.txt"]
+
+
+def test_a_model_without_likelihoods_scores_nothing(plugins: Path) -> None:
+    with opened("likeless_test", plugins) as model:
+        assert not isinstance(model, ScoresOptions)
+        # It has no system prompt of its own, so the user's turn begins with ours; it takes true times as they are.
+        assert model.info.settings["system_as"] == "user"
+        assert model.info.settings["clip_rate"] == "true"
+        assert model.generate([coloured(COLOURS[0])])[0].text == "Look.\nWell?: [[200, 30, 30]]"
+
+
+def test_a_model_that_samples_at_a_rate_gets_one_frame_a_second(plugins: Path) -> None:
+    with opened("sampling_test", plugins) as model:
+        assert model.info.settings["clip_rate"] == "1 a second"
+        # At 12 frames a second it would take one of these six.
+        (reply,) = model.generate([coloured(*COLOURS, rate=12.0)])
+        assert reply.text.endswith(f"{[list(colour) for colour in COLOURS]}")
+
+
+def test_a_model_that_drops_frames_is_refused(plugins: Path) -> None:
+    with pytest.raises(ModelError, match="8 of 16 frames reached it"), opened("halving_test", plugins):
+        pass
+
+
+def test_a_model_that_looks_at_something_else_is_refused(plugins: Path) -> None:
+    with pytest.raises(ModelError, match="did not reach the model"), opened("blind_test", plugins):
+        pass
+
+
+def test_a_model_that_always_says_the_same_is_refused(plugins: Path) -> None:
+    with pytest.raises(ModelError, match="no proof that a video reaches"), opened("deaf_test", plugins):
+        pass
+
+
+def test_a_chat_model_that_is_elsewhere_proves_itself_by_its_replies_and_ends(plugins: Path) -> None:
+    with opened("talking_test", plugins) as model:
+        assert model.info.settings["proof"] == "replies"
+        seen, blind = model.generate([coloured(COLOURS[1], COLOURS[1]), coloured()])
+        assert seen.text == "[30, 200, 30], [('system', 'Look.'), ('user', 'Well?')]"
+        assert blind.text.startswith("nothing")
+        assert not gone(model.worker.pid, 0.1)
+    assert gone(model.worker.pid)
+
+
+def test_a_process_that_ends_says_why_and_leaves_nothing(plugins: Path) -> None:
+    with opened("talking_test", plugins) as model:
+        folder, pid = model.worker.new_clip().parent, model.worker.pid
+        with pytest.raises(ModelError, match=r"exit code 7.*\n(.*\n)*about to die"):
+            model.generate([coloured(question="say die")])
+        with pytest.raises(ModelError, match="has ended"):
+            model.generate([coloured()])
+    assert gone(pid)
+    assert not folder.exists()
+
+
+def test_a_process_ends_when_egobench_is_killed(plugins: Path) -> None:
+    code = (
+        "import sys, time; from egobench.plugins import load_model\n"
+        f"model = load_model('lmms-eval:talking_test', python={sys.executable!r})\n"
+        "print(model.worker.pid, flush=True); time.sleep(100)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(plugins)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+    assert gone(pid)
+
+
+def test_an_unknown_model_or_argument_is_named(plugins: Path) -> None:
+    with (
+        pytest.raises(ModelError, match=r"no lmms-eval model 'seing_test'.*seeing_test"),
+        opened("seing_test", plugins),
+    ):
+        pass
+    options = {"args": "max_frames_nun=3"}
+    with (
+        pytest.raises(ModelError, match=r"no argument 'max_frames_nun'; it has"),
+        opened("likeless_test", plugins, **options),
+    ):
+        pass
+
+
+def test_a_python_that_is_none_is_named() -> None:
+    with pytest.raises(ModelError, match="cannot start '/nowhere/python'"):
+        load_model("lmms-eval:qwen2_vl", python="/nowhere/python")
+
+
+def test_where_lmms_eval_is_not_installed_it_says_so() -> None:
+    if find_spec("lmms_eval") is not None:
+        pytest.skip("lmms-eval is installed here")
+    with pytest.raises(ModelError, match=r"lmms-eval is not installed.*-o python="):
+        load_model("lmms-eval:qwen2_vl")
+
+
+def test_arguments_are_read_as_json_else_as_text() -> None:
+    parse = import_module("egobench.models._lmms_eval").parse
+    assert parse("") == {}
+    assert parse("max_pixels=3136,fps=0.5,use_cache=False,flash=true,name=a=b,none=None") == {
+        "max_pixels": 3136,
+        "fps": 0.5,
+        "use_cache": False,
+        "flash": True,
+        "name": "a=b",
+        "none": None,
+    }
