@@ -1,0 +1,274 @@
+"""Dual encoders of transformers, clips and texts in one space: CLIP, SigLIP, SigLIP 2, X-CLIP.
+
+A clip of an image model is the mean of its frames' embeddings, each of length 1; a clip of X-CLIP is what its own
+temporal encoder makes of exactly as many frames as it was trained with. X-CLIP's ``forward`` also changes the embedding
+of a text by the video it is compared with; a text of a gallery is embedded once for all clips, so it is taken as
+``get_text_features`` gives it, without that.
+
+In multiple choice a text stands for each option, and options are ranked by cosine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from egobench.errors import ModelError, ModelOptionError, PromptError
+from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
+from egobench.prompts import LETTERS
+
+if TYPE_CHECKING:
+    import torch
+
+TEXTS = 256
+"""Texts that go through the model together."""
+
+WORDLESS = "a dual encoder chooses among options and writes no words; leave open questions out"
+
+
+@dataclass(frozen=True, slots=True)
+class DualEncoder:
+    """A checkpoint ready to embed.
+
+    Attributes:
+        info: What identifies it.
+        model: A transformers model with ``get_text_features``.
+        processor: Its processor.
+        context: Tokens of a text that it reads.
+        clip_frames: Frames that its temporal encoder takes; ``None`` for an image model, whose frames are averaged.
+        template: What a text is put into, at ``{}``.
+        with_question: Whether the question stands before each option.
+    """
+
+    info: ModelInfo
+    model: Any
+    processor: Any
+    context: int
+    clip_frames: int | None
+    template: str
+    with_question: bool
+
+    def encode_clips(self, prompts: Sequence[Prompt]) -> np.ndarray:
+        """Embed the frames of each prompt: ``(n_prompts, dim)`` float32, rows of length 1.
+
+        Clips go through the model one by one, all frames of one together: so the last digits of an embedding are the
+        same whatever it was batched with.
+
+        Raises:
+            PromptError: If a prompt has no frames.
+            ModelError: If it has another number of frames than the model takes.
+            ModelMemoryError: If memory runs out.
+        """
+        from ._device import room
+
+        clips: list[np.ndarray] = []
+        for prompt in prompts:
+            with room(self.info.name):
+                clips.append(self._clip(prompt.frames))
+        return np.stack(clips)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed texts, put into the template: ``(n_texts, dim)`` float32, rows of length 1.
+
+        Warns where a text is longer than the model reads, and is cut.
+        """
+        import torch
+
+        put = [self.template.replace("{}", text.strip()) for text in texts]
+        lengths = [len(tokens) for tokens in self.processor.tokenizer(put, verbose=False)["input_ids"]]
+        if max(lengths) > self.context:
+            # The same words each time, so that a run says it once.
+            warnings.warn(
+                f"model {self.info.name!r}: texts longer than {self.context} tokens are cut there", stacklevel=2
+            )
+        found: list[np.ndarray] = []
+        for start in range(0, len(put), TEXTS):
+            inputs = self.processor(
+                text=put[start : start + TEXTS],
+                padding="max_length",
+                truncation=True,
+                max_length=self.context,
+                return_tensors="pt",
+            )
+            with torch.inference_mode():
+                found.append(_unit(self.model.get_text_features(**inputs.to(self.model.device))).cpu().numpy())
+        return np.concatenate(found)
+
+    def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:  # noqa: ARG002
+        """Log-softmax over the options of what the model makes of a cosine: scaled, and shifted where it does.
+
+        It has neither letters nor tokens, so both forms score the option's text, as one token: all likelihood methods
+        rank by cosine.
+
+        Raises:
+            PromptError: If a prompt has no frames.
+        """
+        return [self._scores(prompt) for prompt in prompts]
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        """Answer with the letter of the nearest option, with all of them if several are equally near.
+
+        An open question fails: there are no words to answer with.
+        """
+        return [self._reply(prompt) for prompt in prompts]
+
+    def _clip(self, frames: np.ndarray) -> np.ndarray:
+        import torch
+
+        if not len(frames):
+            raise PromptError(f"model {self.info.name!r} compares frames with texts, and there are no frames")
+        if self.clip_frames not in {None, len(frames)}:
+            raise ModelError(
+                f"model {self.info.name!r} takes clips of exactly {self.clip_frames} frames, found {len(frames)}; "
+                "leave --frames out"
+            )
+        # Processors hand the arrays to torch, which wants them writable and contiguous.
+        images = list(np.require(frames, np.uint8, ["C", "W"]))
+        shown = images if self.clip_frames is None else [images]
+        inputs = self.processor.image_processor(images=shown, return_tensors="pt")
+        inputs = inputs.to(device=self.model.device, dtype=self.model.dtype)
+        embed = self.model.get_image_features if self.clip_frames is None else self.model.get_video_features
+        with torch.inference_mode():
+            return _unit(_unit(embed(**inputs)).mean(dim=0)).cpu().numpy()
+
+    def _scores(self, prompt: Prompt) -> OptionScores:
+        from scipy.special import log_softmax
+
+        (clip,) = self.encode_clips([prompt])
+        before = f"{prompt.question.strip()} " if self.with_question else ""
+        cosines = self.encode_texts([before + option.strip() for option in prompt.options]) @ clip
+        bias = getattr(self.model, "logit_bias", None)
+        shift = 0.0 if bias is None else bias.item()
+        logits = cosines.astype(np.float64) * math.exp(self.model.logit_scale.item()) + shift
+        return OptionScores(tuple(log_softmax(logits).tolist()), (1,) * len(prompt.options))
+
+    def _reply(self, prompt: Prompt) -> Reply:
+        if not prompt.options:
+            return Reply("", error=WORDLESS)
+        scores = self._scores(prompt).logprobs
+        nearest = [letter for letter, score in zip(LETTERS, scores, strict=False) if score == max(scores)]
+        return Reply(", ".join(nearest))
+
+
+def load(  # noqa: PLR0913 - each is an option of the command line
+    *,
+    checkpoint: str,
+    revision: str = "",
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    device: str = "auto",
+    frames: int | None = None,
+    short_side: int | None = None,
+    pooling: Literal["auto", "mean", "temporal"] = "auto",
+    template: str = "{}",
+    with_question: bool = False,
+) -> Model:
+    """Load a checkpoint.
+
+    Args:
+        checkpoint: A folder made by ``save_pretrained``, or a name on the Hugging Face hub (its cache is asked first;
+            ``HF_HUB_OFFLINE=1`` asks nothing else).
+        revision: Commit, branch or tag on the hub; of a folder, what to call its version.
+        dtype: Number format to compute in; ``auto`` is the checkpoint's.
+        device: What :class:`torch.device` takes; ``auto`` is the first GPU, else the CPU, and so is ``balanced``.
+        frames: Number of frames to ask for; ``None`` leaves it to the task, and to X-CLIP.
+        short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
+        pooling: How frames become a clip: their ``mean``, or the ``temporal`` encoder of the checkpoint. Each
+            checkpoint has one of them; the option says that it is the one expected.
+        template: What every text is put into, e.g. ``"a video of {}"``.
+        with_question: Whether the question stands before each option in multiple choice.
+
+    Raises:
+        ModelError: If torch or transformers is missing, or the checkpoint is missing or cannot be used.
+        ModelOptionError: If the template has no place for a text, or several.
+    """
+    from egobench.torchvision_ops import ensure_torchvision
+
+    if template.count("{}") != 1:
+        raise ModelOptionError(f"model 'dual-encoder', option 'template': expected one {{}} in it, found {template!r}")
+    try:
+        ensure_torchvision()
+
+        from ._device import torch_device
+        from .hf.checkpoint import find_checkpoint, weights_fingerprint
+    except ImportError as error:
+        raise ModelError(
+            f"model 'dual-encoder' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
+        ) from error
+    folder, found_revision = find_checkpoint(checkpoint, revision)
+    weights = weights_fingerprint(folder)
+    model, processor = _open(folder, dtype, torch_device("auto" if device == "balanced" else device))
+    own = _own_pooling(model, folder, pooling)
+    clip_frames = int(model.config.vision_config.num_frames) if own == "temporal" else None
+    if clip_frames is not None and frames not in {None, clip_frames}:
+        raise ModelError(f"checkpoint {folder} takes clips of exactly {clip_frames} frames; leave -o frames out")
+    context = int(model.config.text_config.max_position_embeddings)
+    info = ModelInfo(
+        name=Path(checkpoint).resolve().name,
+        revision=found_revision,
+        weights=weights,
+        dtype=str(model.dtype).removeprefix("torch."),
+        frames=FramePolicy(clip_frames or frames, short_side),
+        settings={
+            "pooling": own,
+            "template": template,
+            "with_question": with_question,
+            "text_tokens": context,
+            **_pixels(processor.image_processor),
+        },
+    )
+    return DualEncoder(info, model.eval(), processor, context, clip_frames, template, with_question)
+
+
+def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
+    import transformers
+
+    library: Any = transformers
+    try:
+        # One backend, so that a machine without it is no machine with other pixels.
+        processor = library.AutoProcessor.from_pretrained(folder, trust_remote_code=False, backend="torchvision")
+        model, found = library.AutoModel.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise ModelError(
+            f"checkpoint {folder}: transformers cannot load it ({' '.join(str(error).split())})"
+        ) from error
+    kind = type(model).__name__
+    if not (hasattr(model, "get_text_features") and hasattr(model, "logit_scale")):
+        raise ModelError(f"checkpoint {folder}: {kind} is no dual encoder; expected CLIP, SigLIP, SigLIP 2 or X-CLIP")
+    absent = sorted(found["missing_keys"])
+    if absent:
+        raise ModelError(
+            f"checkpoint {folder}: {len(absent)} weights of {kind} are missing, first {absent[0]}; they would be "
+            "random; is the checkpoint complete, and of this class?"
+        )
+    return model.to(device), processor
+
+
+def _own_pooling(model: Any, folder: Path, pooling: str) -> Literal["mean", "temporal"]:
+    own: Literal["mean", "temporal"] = "temporal" if hasattr(model, "get_video_features") else "mean"
+    if pooling not in {"auto", own}:
+        raise ModelError(f"checkpoint {folder}: {type(model).__name__} makes clips of frames by -o pooling={own}")
+    return own
+
+
+def _pixels(image_processor: Any) -> dict[str, str]:
+    held = json.dumps(image_processor.to_dict(), sort_keys=True, default=str)
+    return {"pixels": type(image_processor).__name__, "processor": sha256(held.encode()).hexdigest()[:12]}
+
+
+def _unit(found: Any) -> torch.Tensor:
+    """Embeddings, float32, each of length 1."""
+    import torch
+
+    # Models of transformers before 5 give the embedding itself.
+    values: torch.Tensor = getattr(found, "pooler_output", found)
+    return torch.nn.functional.normalize(values.float(), dim=-1)

@@ -1,0 +1,224 @@
+"""Dual encoders, on tiny random checkpoints of the real classes with real processors and tokenizers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch: Any = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from egobench.errors import ModelError, ModelOptionError, PromptError  # noqa: E402
+from egobench.model import Encoder, Prompt, ScoresOptions  # noqa: E402
+from egobench.plugins import load_model  # noqa: E402
+from tests.models.prompts import ask  # noqa: E402
+from tests.models.tiny_checkpoints import qwen2_vl  # noqa: E402
+from tests.models.tiny_dual_encoders import CONTEXT, FAMILIES, FRAMES, transformers  # noqa: E402
+
+IMAGES = ("clip", "siglip", "siglip2")
+TEXTS = ("take plate", "cut an onion", "Turn left and move forward", "the red mug")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    return cache(lambda family: FAMILIES[family](tmp_path_factory.mktemp(family) / family))
+
+
+def loaded(folder: Path, **options: object) -> Any:
+    return load_model("dual-encoder", checkpoint=str(folder), device="cpu", **options)
+
+
+def clip(seed: int, *, options: tuple[str, ...] = TEXTS, count: int = FRAMES) -> Prompt:
+    """A prompt whose frames are noise around a colour of its own each: plain noise looks all alike to a small tower."""
+    prompt = ask(seed=seed, count=count, options=options)
+    colours = np.random.default_rng(seed).integers(0, 200, (count, 1, 1, 3), dtype=np.uint8)
+    return replace(prompt, frames=prompt.frames // 5 + colours)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_embeddings_are_float32_rows_of_length_one(made: Callable[[str], Path], family: str) -> None:
+    model = loaded(made(family))
+    assert isinstance(model, Encoder)
+    assert isinstance(model, ScoresOptions)
+    clips, texts = model.encode_clips([clip(seed) for seed in range(3)]), model.encode_texts(TEXTS)
+    assert (clips.dtype, texts.dtype, len(clips), len(texts)) == (np.float32, np.float32, 3, 4)
+    assert clips.shape[1] == texts.shape[1]
+    assert np.linalg.norm(clips, axis=1) == pytest.approx(np.ones(3), abs=1e-6)
+    assert np.linalg.norm(texts, axis=1) == pytest.approx(np.ones(4), abs=1e-6)
+    # Neither are they all alike: what follows could not fail otherwise.
+    assert (clips @ clips.T)[0, 1:].max() < 0.9999
+    assert (texts @ texts.T)[0, 1:].max() < 0.99
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_clips_in_a_batch_are_the_same_bytes_as_clips_alone(made: Callable[[str], Path], family: str) -> None:
+    model, prompts = loaded(made(family)), [clip(seed) for seed in range(3)]
+    alone = [model.encode_clips([prompt])[0] for prompt in prompts]
+    assert np.array_equal(model.encode_clips(prompts), np.stack(alone))
+    texts = model.encode_texts(TEXTS)
+    assert np.abs(texts - np.concatenate([model.encode_texts([text]) for text in TEXTS])).max() < 1e-6
+
+
+@pytest.mark.parametrize("family", IMAGES)
+def test_a_clip_is_the_mean_of_what_transformers_makes_of_its_frames(made: Callable[[str], Path], family: str) -> None:
+    """By hand, frame by frame, through transformers' own functions."""
+    folder, prompt = made(family), clip(7)
+    theirs = transformers.AutoModel.from_pretrained(folder).eval()
+    pixels = transformers.AutoProcessor.from_pretrained(folder, backend="torchvision").image_processor
+    with torch.no_grad():
+        frames = [
+            theirs.get_image_features(**pixels(images=frame, return_tensors="pt")).pooler_output[0].numpy()
+            for frame in prompt.frames
+        ]
+    mean = sum(frame / np.linalg.norm(frame) for frame in frames) / len(frames)
+    found = loaded(folder).encode_clips([prompt])[0]
+    assert found == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+
+
+def test_a_clip_of_x_clip_is_what_its_temporal_encoder_makes_of_it(made: Callable[[str], Path]) -> None:
+    folder, prompt = made("x_clip"), clip(7)
+    theirs = transformers.AutoModel.from_pretrained(folder).eval()
+    processor = transformers.AutoProcessor.from_pretrained(folder, backend="torchvision")
+    with torch.no_grad():
+        video = theirs.get_video_features(**processor(videos=[list(prompt.frames)], return_tensors="pt")).pooler_output
+        text = theirs.get_text_features(**processor(text="take plate", return_tensors="pt")).pooler_output
+    model = loaded(folder)
+    assert model.info.frames.count == FRAMES
+    assert model.info.settings["pooling"] == "temporal"
+    assert model.encode_clips([prompt])[0] == pytest.approx((video / video.norm())[0].numpy(), abs=1e-5)
+    assert model.encode_texts(["take plate"])[0] == pytest.approx((text / text.norm())[0].numpy(), abs=1e-5)
+    # Its parts know the order of the frames; a mean does not.
+    turned = replace(prompt, frames=prompt.frames[::-1])
+    assert np.abs(model.encode_clips([turned]) - model.encode_clips([prompt])).max() > 1e-3
+    mean = loaded(made("clip"))
+    assert np.abs(mean.encode_clips([turned]) - mean.encode_clips([prompt])).max() < 1e-6
+
+
+@pytest.mark.parametrize("family", IMAGES)
+def test_texts_are_embedded_as_transformers_does(made: Callable[[str], Path], family: str) -> None:
+    folder = made(family)
+    theirs = transformers.AutoModel.from_pretrained(folder).eval()
+    processor = transformers.AutoProcessor.from_pretrained(folder, backend="torchvision")
+    # As the model cards say: filled up to the full length, but for CLIP, where that makes no difference.
+    filled = {} if family == "clip" else {"padding": "max_length", "max_length": CONTEXT}
+    for text in TEXTS:
+        with torch.no_grad():
+            own = theirs.get_text_features(**processor(text=[text], return_tensors="pt", **filled)).pooler_output[0]
+        found = loaded(folder).encode_texts([text])[0]
+        assert found == pytest.approx((own / own.norm()).numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("family", IMAGES)
+def test_scores_rank_options_as_the_logits_of_transformers_do(made: Callable[[str], Path], family: str) -> None:
+    """One frame, so that pooling plays no part: the log-softmax of ``logits_per_image``."""
+    folder, prompt = made(family), clip(3, count=1)
+    theirs = transformers.AutoModel.from_pretrained(folder).eval()
+    processor = transformers.AutoProcessor.from_pretrained(folder, backend="torchvision")
+    pixels = processor.image_processor(images=list(prompt.frames), return_tensors="pt")
+    texts = processor(text=list(TEXTS), padding="max_length", max_length=CONTEXT, return_tensors="pt")
+    with torch.no_grad():
+        logits = theirs(**pixels, **texts).logits_per_image[0]
+    model = loaded(folder)
+    (found,) = model.score_options([prompt], "text")
+    assert found.logprobs == pytest.approx(torch.log_softmax(logits, -1).tolist(), abs=1e-4)
+    assert sum(map(math.exp, found.logprobs)) == pytest.approx(1)
+    assert model.score_options([prompt], "letter") == [found]
+    (reply,) = model.generate([prompt])
+    assert reply.text == "ABCD"[int(logits.argmax())]
+    assert found.tokens == (1, 1, 1, 1)
+
+
+def test_equal_options_are_answered_with_all_of_their_letters(made: Callable[[str], Path]) -> None:
+    (reply,) = loaded(made("clip")).generate([clip(3, options=("take plate", "take plate"))])
+    assert reply.text == "A, B"
+
+
+def test_what_has_no_options_or_no_frames_is_no_answer(made: Callable[[str], Path]) -> None:
+    model = loaded(made("clip"))
+    (reply,) = model.generate([clip(3, options=())])
+    assert (reply.text, reply.error) == (
+        "",
+        "a dual encoder chooses among options and writes no words; leave open questions out",
+    )
+    with pytest.raises(PromptError, match="there are no frames"):
+        model.generate([clip(3, count=0)])
+
+
+def test_template_and_question_are_put_around_the_options_and_are_part_of_the_run(made: Callable[[str], Path]) -> None:
+    plain, prompt = loaded(made("clip")), replace(clip(3), question="cut what?")
+    put = loaded(made("clip"), template="a video of {}", with_question="yes")
+    assert np.array_equal(put.encode_texts(["take plate"]), plain.encode_texts(["a video of take plate"]))
+    asked = tuple(f"a video of {prompt.question} {option}" for option in TEXTS)
+    assert put.score_options([prompt], "text") == plain.score_options([replace(prompt, options=asked)], "text")
+    assert put.info.settings["template"] == "a video of {}"
+    assert put.info != plain.info
+    # A brace of a text is its own.
+    assert np.array_equal(put.encode_texts(["{}"]), plain.encode_texts(["a video of {}"]))
+    for wrong in ("a video", "{} and {}"):
+        with pytest.raises(ModelOptionError, match=r"expected one \{\} in it"):
+            loaded(made("clip"), template=wrong)
+
+
+def test_a_text_that_is_too_long_is_cut_and_said_so(made: Callable[[str], Path]) -> None:
+    model = loaded(made("clip"))
+    long = "cut an onion " * CONTEXT
+    with pytest.warns(UserWarning, match=f"texts longer than {CONTEXT} tokens are cut"):
+        found = model.encode_texts([long])
+    with pytest.warns(UserWarning, match="are cut"):
+        assert np.array_equal(found, model.encode_texts([long + "the red mug"]))
+    assert model.info.settings["text_tokens"] == CONTEXT
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_checkpoint_saved_again_embeds_the_same(made: Callable[[str], Path], family: str, tmp_path: Path) -> None:
+    folder, prompt = made(family), clip(5)
+    transformers.AutoModel.from_pretrained(folder).save_pretrained(tmp_path / family)
+    transformers.AutoProcessor.from_pretrained(folder).save_pretrained(tmp_path / family)
+    before, after = loaded(folder), loaded(tmp_path / family)
+    assert after.info == before.info
+    assert np.array_equal(after.encode_clips([prompt]), before.encode_clips([prompt]))
+    assert np.array_equal(after.encode_texts(TEXTS), before.encode_texts(TEXTS))
+
+
+def test_half_precision_embeds_nearly_the_same(made: Callable[[str], Path]) -> None:
+    whole, half = loaded(made("clip")), loaded(made("clip"), dtype="bfloat16")
+    assert half.info.dtype == "bfloat16"
+    found = half.encode_clips([clip(1)])
+    assert found.dtype == np.float32
+    assert float((found @ whole.encode_clips([clip(1)]).T).item()) > 0.99
+
+
+def test_x_clip_refuses_another_number_of_frames(made: Callable[[str], Path]) -> None:
+    with pytest.raises(ModelError, match="exactly 4 frames; leave -o frames out"):
+        loaded(made("x_clip"), frames=8)
+    with pytest.raises(ModelError, match="exactly 4 frames, found 16; leave --frames out"):
+        loaded(made("x_clip")).encode_clips([clip(1, count=16)])
+
+
+def test_a_pooling_that_a_checkpoint_has_not_is_named(made: Callable[[str], Path]) -> None:
+    assert loaded(made("clip"), pooling="mean").info.settings["pooling"] == "mean"
+    with pytest.raises(ModelError, match="XCLIPModel makes clips of frames by -o pooling=temporal"):
+        loaded(made("x_clip"), pooling="mean")
+    with pytest.raises(ModelError, match="CLIPModel makes clips of frames by -o pooling=mean"):
+        loaded(made("clip"), pooling="temporal")
+
+
+def test_what_is_no_dual_encoder_or_not_all_there_is_refused(made: Callable[[str], Path], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is no dual encoder; expected CLIP"):
+        loaded(qwen2_vl(tmp_path / "qwen"))
+    broken = Path(copytree(made("clip"), tmp_path / "broken"))
+    weights = load_file(broken / "model.safetensors")
+    del weights["text_projection.weight"]
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"1 weights of CLIPModel are missing, first text_projection\.weight"):
+        loaded(broken)
