@@ -49,7 +49,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     try:
         ensure_torchvision()
 
-        from .adapter import Asked, open_model
+        from .opening import Asked, open_model
     except ImportError as error:
         raise ModelError(
             f"model 'hf' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"

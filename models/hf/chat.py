@@ -17,6 +17,9 @@ from egobench.errors import ModelError
 from egobench.model import Prompt
 
 Frames = Literal["video", "images"]
+PARTS: dict[Frames, str] = {"video": "video_processor", "images": "image_processor"}
+"""The part of a processor that each way of showing frames needs; the first that there is a place for is taken."""
+
 TICKS = 1000
 """Frame numbers per second in the metadata of a video: fine enough for any frame's time."""
 
@@ -166,12 +169,9 @@ def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"]
         )
     blind = Chat(name, processor, "video", system=True, switch="enable_thinking" in template, thinking=thinking)
     blind = replace(blind, system=_takes_system(blind, []))
-    places: list[Frames] = [
-        frames
-        for frames, part in (("video", "video_processor"), ("images", "image_processor"))
-        if getattr(processor, part, None) is not None and _has_place(blind, frames)
-    ]
-    wanted: list[Frames] = {"auto": places, "yes": ["images"], "no": ["video"]}[as_images][:1]
+    places = [frames for frames, part in PARTS.items() if getattr(processor, part, None) and _has_place(blind, frames)]
+    asked: dict[str, Sequence[Frames]] = {"auto": places, "yes": ["images"], "no": ["video"]}
+    wanted = asked[as_images][:1]
     if not wanted or wanted[0] not in places:
         raise ModelError(
             f"model {name!r}: no place for {' or '.join(wanted) or 'frames'} in its chat template and processor; "

@@ -39,9 +39,9 @@ def encoded(adapter: Any, prompt: Prompt, answer: str = "", *, text: str | None 
     return adapter.chat.encode([prompt], [adapter.chat.begin(rendered, answer)])
 
 
-def words(adapter: Any, prompt: Prompt) -> str:
-    """The prompt as the model reads it, all tokens spelled out."""
-    return str(adapter.chat.processor.tokenizer.decode(encoded(adapter, prompt)["input_ids"][0]))
+def words(adapter: Any, prompt: Prompt, answer: str = "") -> str:
+    """The prompt as the model reads it, with the answer begun: all tokens spelled out."""
+    return str(adapter.chat.processor.tokenizer.decode(encoded(adapter, prompt, answer)["input_ids"][0]))
 
 
 def full_forward(adapter: Any, inputs: Any, tokens: int) -> float:

@@ -14,8 +14,9 @@ from egobench.errors import ModelError
 from egobench.evaluate import evaluate
 from egobench.model import FramePolicy
 from egobench.prompts import user_turn
+from egobench.replies import read_reply
 from tests.conftest import Navigation
-from tests.models.hf_asking import Checkpoint, encoded, full_forward, load
+from tests.models.hf_asking import Checkpoint, encoded, full_forward, load, words
 from tests.models.prompts import OPTIONS, QUESTION, ask
 
 torch = pytest.importorskip("torch")
@@ -74,17 +75,96 @@ def test_a_checkpoint_without_a_place_for_a_video_says_so(checkpoint: Checkpoint
         load(checkpoint("gemma3"), as_images="no")
 
 
-def test_thinking_is_off_where_the_template_knows_it(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(checkpoint("qwen2-vl"), tmp_path / "thinking"))
-    template = folder / "chat_template.jinja"
-    closed = "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
-    template.write_text(template.read_text() + "{% if add_generation_prompt %}" + closed + "{% endif %}")
-    adapter, prompt = load(folder), ask()
-    assert adapter.info.settings["thinking_off_by"] == "switch"
-    assert adapter.chat.render(prompt, prompt.text).endswith("assistant\n<think>\n\n</think>\n\n")
-    (scores,) = adapter.score_options([prompt], "letter")
-    inputs = encoded(adapter, prompt, "(B")
-    assert scores.logprobs[1] == pytest.approx(full_forward(adapter, inputs, scores.tokens[1]), abs=1e-5)
+def thinking(checkpoint: Checkpoint, folder: Path, end: str) -> Path:
+    """A Qwen2-VL whose template ends in thoughts."""
+    copy = Path(shutil.copytree(checkpoint("qwen2-vl"), folder))
+    template = copy / "chat_template.jinja"
+    template.write_text(
+        template.read_text() + "{# strips </think> #}{% if add_generation_prompt %}" + end + "{% endif %}"
+    )
+    return copy
+
+
+# How published templates end: Qwen3.5 and GLM-4.5V with a switch, Qwen3-VL-Thinking, GLM's and Kimi-VL's without one.
+SWITCH = "{% if enable_thinking is defined and not enable_thinking %}OFF{% else %}ON{% endif %}"
+ENDS = {
+    "Qwen3.5": (SWITCH.replace("OFF", "<think>\n\n</think>\n\n").replace("ON", "<think>\n"), "switch"),
+    "GLM-4.5V": (SWITCH.replace("OFF", "<think></think>").replace("ON", ""), "switch"),
+    "Qwen3-VL-Thinking": ("<think>\n", "closed"),
+    "GLM-4.1V-Thinking": ("<think>", "closed"),
+    "Kimi-VL-Thinking": ("◁think▷", "closed"),
+    "Qwen2-VL": ("", "nothing"),
+}
+AT_ONCE = {
+    "Qwen3.5": "<think>\n\n</think>\n\n(",
+    "GLM-4.5V": "<think></think>\n(",
+    "Qwen3-VL-Thinking": "<think>\n\n</think>\n\n(",
+    "GLM-4.1V-Thinking": "<think></think>\n(",
+    "Kimi-VL-Thinking": "◁think▷◁/think▷\n(",
+    "Qwen2-VL": "(",
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_letters_are_scored_behind_closed_thoughts(name: str, checkpoint: Checkpoint, tmp_path: Path) -> None:
+    end, by = ENDS[name]
+    for budget in (0, 5):
+        adapter, prompt = load(thinking(checkpoint, tmp_path / f"{budget}", end), thinking=budget), ask()
+        assert (adapter.info.settings["thinking"], adapter.info.settings["thinking_off_by"]) == (budget, by)
+        assert words(adapter, prompt, "(").endswith(f"assistant\n{AT_ONCE[name]}")
+        (scores,) = adapter.score_options([prompt], "letter")
+        inputs = encoded(adapter, prompt, "(B")
+        assert scores.logprobs[1] == pytest.approx(full_forward(adapter, inputs, scores.tokens[1]), abs=1e-5)
+
+
+def test_a_model_thinks_as_long_as_it_may_before_its_reply(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    folder, prompt = thinking(checkpoint, tmp_path / "thinking", ENDS["Qwen3-VL-Thinking"][0]), ask()
+    (short,), (long,) = (load(folder, thinking=budget).generate([prompt]) for budget in (0, 20))
+    assert "think" not in short.text
+    # Thoughts that never end are no reply.
+    assert long.text.startswith("<think>\n")
+    assert read_reply(long.text, OPTIONS).rule == "unclosed think block"
+    assert (short.reply_tokens, long.reply_tokens) == (6, 26)
+    with pytest.raises(ModelError, match="has no </think>, so thoughts could not be told from a reply"):
+        load(checkpoint("internvl"), thinking=20)
+    with pytest.raises(ModelError, match=r"thinking=-1: expected a number of tokens"):
+        load(folder, thinking=-1)
+
+
+@pytest.mark.parametrize(
+    ("family", "wanted"),
+    [("qwen2-vl", "assistant\n(A"), ("smolvlm", "Assistant: (A"), ("video-llava", "ASSISTANT: (A")],
+)
+def test_an_answer_stands_as_a_model_would_write_it(family: str, wanted: str, checkpoint: Checkpoint) -> None:
+    adapter = load(checkpoint(family))
+    assert words(adapter, ask(), "(A").endswith(wanted)
+    assert words(adapter, ask()).endswith(wanted.removesuffix("(A").rstrip(" "))
+    # Behind a token of the template's own nothing parts them.
+    assert adapter.chat.begin(f"it{adapter.chat.processor.tokenizer.eos_token}", "(A").endswith(">(A")
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("{{ messages[0]['role'] }}", "it leaves texts out"),
+        ("{{ raise_exception('only one turn') }}", "only one turn"),
+        ("{% for m in messages %}{{ m['content'] }}{% endfor %}", "it knows turns of text alone"),
+    ],
+)
+def test_a_template_that_cannot_put_a_question_is_a_clear_error(
+    template: str, problem: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(checkpoint("qwen2-vl"), tmp_path / "other"))
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(ModelError, match=rf"cannot put a system prompt and a question \({problem}"):
+        load(folder)
+
+
+def test_the_template_that_a_processor_puts_in_its_place_is_recorded(checkpoint: Checkpoint) -> None:
+    # SmolVLM's processor has one of its own for videos: the checkpoint's knows images alone.
+    video, images = (load(checkpoint("smolvlm"), as_images=answer) for answer in ("no", "yes"))
+    assert video.chat.processor.chat_template == images.chat.processor.chat_template
+    assert video.info.settings["chat_template"] != images.info.settings["chat_template"]
 
 
 def test_the_run_records_what_changes_answers(checkpoint: Checkpoint) -> None:

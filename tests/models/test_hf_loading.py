@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from egobench.errors import ModelError, ModelOptionError
+from egobench.errors import ModelError, ModelOptionError, PromptError
 from egobench.plugins import load_model
 from tests.models.hf_asking import Checkpoint, load
+from tests.models.prompts import ask
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -73,15 +78,101 @@ def test_a_device_that_is_not_there_is_a_clear_error(checkpoint: Checkpoint) -> 
             load(checkpoint("qwen2-vl"), device="cuda:1")
 
 
-def test_missing_weights_are_never_made_up(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def altered(checkpoint: Checkpoint, folder: Path, weights: dict[str, Any]) -> Path:
+    """A Qwen2-VL with other tensors; ``None`` takes one out."""
     from safetensors.torch import load_file, save_file
 
-    folder = Path(shutil.copytree(checkpoint("qwen2-vl"), tmp_path / "partial"))
-    weights = load_file(folder / "model.safetensors")
-    del weights["model.layers.1.mlp.up_proj.weight"]
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match=r"1 weights of Qwen2VLForConditionalGeneration are missing, first .*up_proj"):
+    copy = Path(shutil.copytree(checkpoint("qwen2-vl"), folder))
+    found: dict[str, Any] = load_file(copy / "model.safetensors") | weights
+    kept = {name: tensor for name, tensor in found.items() if tensor is not None}
+    save_file(kept, copy / "model.safetensors", {"format": "pt"})
+    return copy
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two adapters answer alike: to rounding, for weights that lie elsewhere in memory."""
+    (scores,), (wanted,) = (each.score_options([ask()], "text") for each in (one, other))
+    near = scores.logprobs == pytest.approx(wanted.logprobs, abs=1e-5)
+    return bool(near and one.generate([ask()]) == other.generate([ask()]))
+
+
+def test_weights_that_are_missing_extra_or_misshapen_are_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    name, ours = "model.layers.1.mlp.up_proj.weight", "model.language_model.layers.1.mlp.up_proj.weight"
+    with pytest.raises(ModelError, match=f"1 weights of Qwen2VLForConditionalGeneration are missing, first {ours}"):
+        load(altered(checkpoint, tmp_path / "missing", {name: None}))
+    with pytest.raises(ModelError, match=rf"1 weights of .* another shape, first {ours} of \(2, 3\), not \(48, 32\)"):
+        load(altered(checkpoint, tmp_path / "misshapen", {name: torch.ones(2, 3)}))
+    extra = {f"model.layers.{number}.mlp.up_proj.weight": torch.ones(2) for number in (2, 3)}
+    with pytest.raises(ModelError, match=r"2 weights of .* are not known to it, first model\..*layers\.2\.mlp"):
+        load(altered(checkpoint, tmp_path / "extra", extra))
+    # Older releases of transformers saved what is computed; the class itself leaves it aside.
+    derived = {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}
+    loaded = load(altered(checkpoint, tmp_path / "derived", derived))
+    assert loaded.generate([ask()]) == load(checkpoint("qwen2-vl")).generate([ask()])
+
+
+def test_a_pickle_is_refused_and_nothing_in_it_runs(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "made"),)
+
+    folder = Path(shutil.copytree(checkpoint("qwen2-vl"), tmp_path / "pickle"))
+    (folder / "model.safetensors").unlink()
+    torch.save({"model.norm.weight": Trap()}, folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"weights are in pytorch_model\.bin, refused, for a pickle may run code"):
         load(folder)
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_unfinished_download_is_a_clear_error(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoint("qwen2-vl"), tmp_path / "shards"))
+    whole = load(folder)
+    (folder / "model.safetensors").unlink()
+    whole.model.save_pretrained(folder, max_shard_size="50KB")
+    assert same(load(folder), whole)
+    lost = sorted(folder.glob("model-*.safetensors"))[1]
+    lost.unlink()
+    with pytest.raises(ModelError, match=rf"index\.json: names 1 files that are not there, first {lost.name}; copy or"):
+        load(folder)
+    (folder / "model.safetensors.index.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"index\.json: cannot be read"):
+        load(folder)
+
+
+def test_a_checkpoint_of_another_kind_is_a_clear_error(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoint("qwen2-vl"), tmp_path / "other"))
+    for config, problem in (
+        ('{"model_type": "llama"}', "Unrecognized configuration class .*LlamaConfig"),
+        ('{"model_type": "nonsense"}', "model type `nonsense` but Transformers does not recognize"),
+        ("{", "Expecting property name"),
+    ):
+        (folder / "config.json").write_text(config)
+        with pytest.raises(ModelError, match=f"transformers cannot load it .*{problem}") as caught:
+            load(folder)
+        assert len(str(caught.value)) < 600
+    shutil.copy(checkpoint("qwen2-vl") / "config.json", folder)
+    (folder / "processor_config.json").unlink()
+    with pytest.raises(ModelError, match=r"transformers cannot load it .*preprocessor_config\.json"):
+        load(folder)
+
+
+def test_layers_are_spread_over_what_there_is(checkpoint: Checkpoint) -> None:
+    folder, prompts = checkpoint("qwen2-vl"), [ask(), ask(count=0)]
+    spread, alone = load(folder, device="balanced"), load(folder, device="cpu")
+    # Spread over several devices it would be accelerate's hooks that move what passes; on one there is nothing to move.
+    if not torch.cuda.is_available():
+        assert spread.model.device == alone.model.device == torch.device("cpu")
+    assert spread.generate(prompts) == alone.generate(prompts)
+    assert spread.score_options(prompts, "text") == alone.score_options(prompts, "text")
+    assert spread.info == alone.info
+
+
+def test_options_longer_than_the_model_reads_are_a_clear_error(checkpoint: Checkpoint) -> None:
+    adapter = load(checkpoint("qwen2-vl"))
+    with pytest.raises(PromptError, match=r"reads 4096 tokens; prompt and answer need \d{5}"):
+        adapter.score_options([ask(options=("an onion " * 5000, "a mug"))], "text")
+    with pytest.raises(PromptError, match="reads 4096 tokens"):
+        adapter.generate([ask(question="What? " * 5000)])
 
 
 def test_a_checkpoint_without_a_chat_template_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -98,3 +189,51 @@ def test_a_wrong_option_lists_the_right_ones(checkpoint: Checkpoint) -> None:
         load(checkpoint("qwen2-vl"), dtype="float8")
     with pytest.raises(ModelOptionError, match="needs -o checkpoint="):
         load_model("hf")
+
+
+def test_a_checkpoint_in_eight_bits_answers_as_its_numbers_do(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    # As published: fp8 numbers with a scale for each block of 128 x 128. A CPU has transformers turn them back.
+    from safetensors.torch import load_file
+
+    plain = load_file(checkpoint("qwen2-vl") / "model.safetensors")
+    linear = [name for name in plain if "layers." in name and name.endswith("_proj.weight")]
+    saved: dict[str, Any] = {}
+    for name in linear:
+        scale = plain[name].abs().max() / 448
+        saved[name] = (plain[name] / scale).to(torch.float8_e4m3fn)
+        saved[f"{name}_scale_inv"] = scale.reshape(1, 1)
+    folder = altered(checkpoint, tmp_path / "fp8", saved)
+    config = json.loads((folder / "config.json").read_text())
+    method = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
+    skipped = {"modules_to_not_convert": ["model.visual", "lm_head"]}
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": method | skipped}))
+    rounded = {name: saved[name].float() * saved[f"{name}_scale_inv"] for name in linear}
+    exact, found = load(altered(checkpoint, tmp_path / "rounded", rounded)), load(folder)
+    assert len(linear) == 14
+    assert same(found, exact)
+    assert found.info.settings["quantised"] == ("fp8" if torch.cuda.is_available() else "fp8, dequantised")
+    assert exact.info.settings["quantised"] == ""
+    assert found.info.weights not in {exact.info.weights, load(checkpoint("qwen2-vl")).info.weights}
+
+
+@pytest.mark.parametrize(
+    ("method", "problem"),
+    [
+        ({"quant_method": "awq", "bits": 4, "group_size": 128}, "gptqmodel"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes"),
+        ({"quant_method": "compressed-tensors", "config_groups": {}}, "compressed-tensors"),
+        ({"quant_method": "torchao", "quant_type": "int8_weight_only"}, "torchao"),
+        ({"quant_method": "nonsense"}, "quantised by 'nonsense', which transformers does not know"),
+    ],
+)
+def test_a_package_that_a_quantised_checkpoint_needs_is_named(
+    method: dict[str, Any], problem: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    package = problem.replace("-", "_")
+    if package.isidentifier() and find_spec(package) is not None:
+        pytest.skip(f"{package} is there")
+    folder = Path(shutil.copytree(checkpoint("qwen2-vl"), tmp_path / "quantised"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": method}))
+    with pytest.raises(ModelError, match=problem):
+        load(folder)
