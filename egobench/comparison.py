@@ -13,11 +13,12 @@ from egobench.evaluate import plan, sets_of, settings_of
 from egobench.metrics import Judged, Metric
 from egobench.plugins import TASKS, load_task, names
 from egobench.scoring import Part, judge
+from egobench.spec import RunSpec, spec_from_json
 from egobench.statistics import Estimate, PairedTest, holm
 from egobench.statistics.average import average, average_influence
 from egobench.statistics.ranks import RankSet, rank_sets
 from egobench.statistics.resampling import Column, Influence, column
-from egobench.store import Run, RunSpec, read_run, spec_from_json
+from egobench.store import Run, read_run
 
 GAINS = {"blind": "visual gain", "shuffled": "temporal gain"}
 """What plain minus control is called; ``gain over <control>`` for the others."""

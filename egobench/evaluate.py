@@ -20,7 +20,8 @@ from egobench.rerank import Rerank
 from egobench.rows import read_rows
 from egobench.sampleset import SampleSet, find_sets
 from egobench.scoring import Part, score, score_judged, submission
-from egobench.store import Run, RunSpec, SetRef, open_run, read_run, spec_from_json
+from egobench.spec import RunSpec, SetRef, spec_from_json
+from egobench.store import Run, open_run, read_run
 from egobench.task import Subset, Task
 
 

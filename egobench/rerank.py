@@ -18,7 +18,8 @@ from egobench.rows import read_table, rows_file
 from egobench.sample import Sample
 from egobench.sampleset import SampleSet
 from egobench.scoring import Part
-from egobench.store import Run, read_run, spec_from_json
+from egobench.spec import spec_from_json
+from egobench.store import Run, read_run
 
 TOP = 50
 """Texts of each sample that are scored again where nothing else is said (PROTOCOL section 2.5)."""

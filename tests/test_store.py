@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from egobench.errors import SpecMismatchError, StoreError
-from egobench.store import Prediction, RunSpec, SetRef, open_run, read_run, spec_from_json
+from egobench.spec import RunSpec, SetRef, spec_from_json
+from egobench.store import Prediction, open_run, read_run
 
 MODEL = {"name": "toy", "revision": "1"}
 SPEC = RunSpec(MODEL, (SetRef("egoschema", 1, "official", "0" * 64),), "base@0", {}, "generate", None, None, 0, "0.1.0")

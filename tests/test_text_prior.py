@@ -14,7 +14,8 @@ from egobench.commands.running import rescore
 from egobench.errors import ModelError
 from egobench.evaluate import Result, evaluate
 from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
-from egobench.store import RunSpec, read_run, spec_from_json
+from egobench.spec import RunSpec, spec_from_json
+from egobench.store import read_run
 from tests.conftest import Navigation
 from tests.test_cli import egobench
 

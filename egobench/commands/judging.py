@@ -11,7 +11,8 @@ from egobench.evaluate import plan, sets_of, settings_of
 from egobench.judge import Judge
 from egobench.metrics.judge import Messages, key_of
 from egobench.scoring import chats
-from egobench.store import Run, open_run, read_run, spec_from_json
+from egobench.spec import spec_from_json
+from egobench.store import Run, open_run, read_run
 
 IN_A_ROW = 5
 """Failed requests after which the judge is given up."""

@@ -31,7 +31,8 @@ from egobench.plugins import load_model
 from egobench.rerank import TOP, read_retriever
 from egobench.sampleset import MANIFEST, SampleSet, find_sets
 from egobench.scoring import coverage
-from egobench.store import open_run, read_run, spec_from_json
+from egobench.spec import spec_from_json
+from egobench.store import open_run, read_run
 from egobench.video import ClipRequest, plan_summary
 
 LIBRARIES = ("av", "decord", "numpy", "pillow", "torch", "torchcodec", "torchvision", "transformers")
