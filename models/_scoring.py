@@ -70,10 +70,7 @@ def split(full: Sequence[Sequence[int]], prompt: Sequence[int]) -> tuple[int, li
     Raises:
         ValueError: If a continuation has no token of its own.
     """
-    shared = len(prompt)
-    for tokens in full:
-        pairs = zip(tokens, prompt, strict=False)
-        shared = min(shared, next((place for place, (one, other) in enumerate(pairs) if one != other), len(tokens)))
+    shared = min((_alike(tokens, prompt) for tokens in full), default=len(prompt))
     rests = [list(tokens[shared:]) for tokens in full]
     if not all(rests):
         raise ValueError("a continuation is empty")
@@ -209,17 +206,19 @@ def _rows(continuations: Sequence[tuple[int, ...]]) -> Iterator[list[tuple[int, 
     part: list[tuple[int, ...]] = []
     held = 0
     for tokens in continuations:
-        before = part[-1][:-1] if part else ()
-        pairs = zip(before, tokens[:-1], strict=False)
-        shared = next(
-            (place for place, (one, other) in enumerate(pairs) if one != other), min(len(before), len(tokens) - 1)
-        )
-        if part and held + len(tokens) - 1 - shared > PACKED:
+        new = len(tokens) - 1 - (_alike(part[-1][:-1], tokens[:-1]) if part else 0)
+        if part and new and held + new > PACKED:
             yield part
-            part, held, shared = [], 0, 0
+            part, held, new = [], 0, len(tokens) - 1
         part.append(tokens)
-        held += len(tokens) - 1 - shared
+        held += new
     yield part
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _row_logits(model: Any, cache: Any, row: Row) -> torch.Tensor:

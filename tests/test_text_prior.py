@@ -119,7 +119,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(
     settings: dict[str, Any], problem: str, navigation: Navigation
 ) -> None:
     with pytest.raises(ValueError, match=problem):
-        run(navigation, Habits(), **{"text_prior": 1.0} | settings)
+        run(navigation, Habits(), "runs", **{"text_prior": 1.0} | settings)
     assert not (navigation.root / "runs").exists()
 
 
