@@ -316,4 +316,7 @@ def _write(asking: Asking, answered: Iterable[tuple[list[Prediction], str]]) -> 
         if problem:
             asking.run.append_event(Event(asking.part.name, problem))
             asking.observer.warn(f"{asking.part.name}: {problem}")
+        for one in predictions:
+            if one.outcome == "request_error" and not problem:
+                asking.observer.warn(f"{asking.part.name}: {one.error}")
         asking.write(predictions)

@@ -177,8 +177,10 @@ def run(
     tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas.")] = None,
     construction: Annotated[str | None, typer.Option(help="Only sample sets of this construction.")] = None,
     method: Annotated[
-        Literal["generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"],
-        typer.Option(help="How an answer becomes a number."),
+        Literal["auto", "generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"],
+        typer.Option(
+            help="How an answer becomes a number; auto: likelihood-letter where the model can, else generate."
+        ),
     ] = "generate",
     control: Annotated[
         Literal["blind", "first-frame", "shuffled", "reversed", "other-video"] | None,
@@ -223,10 +225,11 @@ def run(
     from egobench.commands.running import RunRequest, dry, go
 
     options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
+    best, chosen = (True, "generate") if method == "auto" else (False, method)
     settings = Settings(
-        method, control, prompt, frames, limit, seed, batch_size, workers, orders=orders, text_prior=text_prior
+        chosen, control, prompt, frames, limit, seed, batch_size, workers, orders=orders, text_prior=text_prior
     )
-    wanted = RunRequest(model, options, data, _names(tasks), construction, videos, out, settings, rerank, top)
+    wanted = RunRequest(model, options, data, _names(tasks), construction, videos, out, settings, rerank, top, best)
     if dry_run:
         dry(wanted, as_json=as_json)
     elif go(wanted, as_json=as_json) < min_coverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from egobench.scoring import Part, score, score_judged, submission
 from egobench.spec import RunSpec, SetRef, spec_from_json
 from egobench.store import Run, open_run, read_run
 from egobench.task import Subset, Task
+from egobench.usage import usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,12 @@ class Result:
     Attributes:
         path: Its folder.
         scores: Entry by protocol id, as in ``scores.json``.
+        usage: What its answers took, as in ``usage.json``.
     """
 
     path: Path
     scores: Mapping[str, dict[str, Any]]
+    usage: Mapping[str, Any]
 
 
 def evaluate(
@@ -73,19 +77,16 @@ def evaluate(
     with open_run(out, run_spec(model.info, work, settings), recorded or {}) as run:
         for part in work:
             ask(Asking(part, run, model, videos, settings, observer))
-        return Result(run.path, conclude(run, work, seed=settings.seed))
+        return conclude(run, work, seed=settings.seed)
 
 
-def conclude(run: Run, parts: Sequence[Part], *, seed: int) -> dict[str, dict[str, Any]]:
-    """Score what a run holds and write it down.
+def conclude(run: Run, parts: Sequence[Part], *, seed: int) -> Result:
+    """Score what a run holds, sum up what it took, and write both down.
 
     Args:
         run: The run.
         parts: Its parts.
         seed: Seed of bootstrap replicates.
-
-    Returns:
-        Entry by protocol id, as in ``scores.json``.
 
     Raises:
         StoreError: If the run folder is damaged or cannot be written.
@@ -103,8 +104,10 @@ def conclude(run: Run, parts: Sequence[Part], *, seed: int) -> dict[str, dict[st
         if part.subset.protocol == "open":
             scores.update(score_judged(part, answers.get(0, {}), judgements, seed=seed))
         files.update(submission(part, answers))
-    run.finish(scores, files)
-    return scores
+    given = (run.by_order(part.name).values() for part in parts)
+    used = usage(one for orders in given for predictions in orders for one in predictions.values())
+    run.finish(scores, {**files, "usage.json": json.dumps(used, indent=1) + "\n"})
+    return Result(run.path, scores, used)
 
 
 def check(model: Model, parts: Sequence[Part], settings: Settings) -> None:

@@ -25,7 +25,7 @@ from egobench.errors import SampleSetError
 from egobench.evaluate import conclude, evaluate, plan, sets_of, settings_of
 from egobench.gallery import read_scores, score_gallery
 from egobench.judge import find_judge
-from egobench.model import Encoder, Model
+from egobench.model import Encoder, Method, Model, ScoresOptions
 from egobench.orders import orders_of
 from egobench.plugins import load_model
 from egobench.rerank import TOP, read_retriever
@@ -33,6 +33,7 @@ from egobench.sampleset import MANIFEST, SampleSet, find_sets
 from egobench.scoring import coverage
 from egobench.spec import spec_from_json
 from egobench.store import open_run, read_run
+from egobench.usage import usage_line
 from egobench.video import ClipRequest, plan_summary
 
 LIBRARIES = ("av", "decord", "numpy", "pillow", "torch", "torchcodec", "torchvision", "transformers")
@@ -55,6 +56,7 @@ class RunRequest:
         settings: How it is done.
         rerank: A retriever's run, or its file of scores; ``None`` for none.
         top: How many of its best texts are scored again.
+        best_method: Whether the model's best method is taken instead of that of the settings.
     """
 
     model: str
@@ -67,6 +69,7 @@ class RunRequest:
     settings: Settings
     rerank: Path | None = None
     top: int = TOP
+    best_method: bool = False
 
     def load(self) -> tuple[Model, list[SampleSet], Settings]:
         """The model, the sample sets that it can be asked, and how.
@@ -76,6 +79,12 @@ class RunRequest:
         """
         held = [SampleSet.read(folder) for folder in find_sets(self.data, self.tasks, self.construction)]
         model = load_model(self.model, **self.options)
+        if self.best_method:
+            method: Method = "likelihood-letter" if isinstance(model, ScoresOptions) else "generate"
+            return replace(self, settings=replace(self.settings, method=method))._asked(model, held)
+        return self._asked(model, held)
+
+    def _asked(self, model: Model, held: list[SampleSet]) -> tuple[Model, list[SampleSet], Settings]:
         galleries = [one for one in held if one.gallery]
         if self.rerank is not None:
             if not galleries:
@@ -116,9 +125,12 @@ def go(wanted: RunRequest, *, as_json: bool) -> float:
     with ProgressObserver() as observer:
         result = evaluate(model, sets, wanted.videos, wanted.out, settings, observer=observer, recorded=recorded)
     if as_json:
-        print(json.dumps({"run": str(result.path), "scores": result.scores}, indent=1))  # noqa: T201
+        told = {"run": str(result.path), "usage": result.usage, "scores": result.scores}
+        print(json.dumps(told, indent=1))  # noqa: T201
     else:
         console().print(run_table(result.scores, str(result.path)))
+        if line := usage_line(result.usage):
+            console().print(line, soft_wrap=True)
         console().print(f"run folder: {result.path}", soft_wrap=True)
     return coverage(result.scores)
 
@@ -193,8 +205,8 @@ def rescore(path: Path, data: Path | None) -> tuple[Path, dict[str, Any]]:
     spec = spec_from_json(held)
     parts = plan(sets_of(path, data), settings_of(spec))
     with open_run(path.parent.parent, spec, recorded) as run:
-        scores = conclude(run, parts, seed=spec.seed)
-    return path / "scores.json", scores
+        scores = conclude(run, parts, seed=spec.seed).scores
+    return path / "scores.json", dict(scores)
 
 
 def ask_judge(path: Path, data: Path | None, url: str, model: str) -> None:

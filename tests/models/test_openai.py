@@ -1,0 +1,526 @@
+"""openai, asked over real connections to a server on this machine that is as able or as unable as a test wants."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from egobench.errors import ModelError, ModelOptionError, PromptError
+from egobench.interop.clips import read_clip
+from egobench.model import Model, OptionScores, ScoresOptions
+from egobench.pace import Pace
+from egobench.plugins import load_model
+from tests.models.prompts import ask
+from tests.scripted_server import CUT, HANG, Answer, Server, chat, serving
+
+pytest.importorskip("httpx")
+pytest.importorskip("tenacity")
+
+KEY = "sk-0123456789abcdef"
+REFUSED = (400, {}, b'{"error": {"message": "Unrecognized request argument"}}')
+BUSY = (429, {"Retry-After": "0"}, b"slow down")
+
+
+@dataclass
+class Able:
+    """A server that can do some things.
+
+    Attributes:
+        fields: Fields beside the usual ones that it takes; the others are refused, or overlooked.
+        overlooks: Whether it overlooks fields that it does not know.
+        image_tokens: Tokens of an image; 0 where it shows the model none.
+        says: What it says to a question, where nothing holds it to other texts.
+        tokens: What it tells of the first positions of a reply: token and log-probability of each.
+    """
+
+    fields: tuple[str, ...] = ()
+    overlooks: bool = False
+    image_tokens: int = 7
+    says: Callable[[str], str] = lambda _: "(B)"
+    tokens: Sequence[dict[str, float]] = ({"B": -0.5, "A": -1.5, "C": -3.0},)
+    usual: tuple[str, ...] = ("model", "messages", "max_tokens", "max_completion_tokens", "temperature")
+
+    def __call__(self, body: dict[str, Any]) -> Answer:
+        """Answer a request."""
+        unknown = body.keys() - {*self.usual, *self.fields}
+        if unknown and not self.overlooks:
+            return REFUSED
+        body = {key: value for key, value in body.items() if key not in unknown}
+        more: dict[str, Any] = {
+            "usage": {"prompt_tokens": 40 + self.image_tokens * shown(body), "completion_tokens": 3}
+        }
+        if body.get("logprobs"):
+            told = [
+                {"token": max(place, key=place.__getitem__), "top_logprobs": listed(place)} for place in self.tokens
+            ]
+            more["logprobs"] = {"content": told}
+        return chat(self._held(body), model="toy-2026-01-01", **more)
+
+    def _held(self, body: dict[str, Any]) -> str:
+        if "structured_outputs" in body:
+            return str(body["structured_outputs"]["choice"][1])
+        if "response_format" in body:
+            texts = body["response_format"]["json_schema"]["schema"]["properties"]["answer"]["enum"]
+            return json.dumps({"answer": texts[1]})
+        return self.says(words(body))
+
+
+def listed(place: dict[str, float]) -> list[dict[str, Any]]:
+    return [{"token": token, "logprob": value, "bytes": None} for token, value in place.items()]
+
+
+def shown(body: dict[str, Any]) -> int:
+    """How many images a request holds."""
+    content = body["messages"][-1]["content"]
+    return 0 if isinstance(content, str) else sum(part["type"] != "text" for part in content)
+
+
+def words(body: dict[str, Any]) -> str:
+    content = body["messages"][-1]["content"]
+    return content if isinstance(content, str) else content[-1]["text"]
+
+
+@contextmanager
+def talking(says: Callable[[dict[str, Any]], Answer]) -> Generator[Server]:
+    """A server that answers by what it is asked."""
+    with serving(lambda number: says(server.asked[number])) as server:
+        yield server
+
+
+def loaded(server: Server, **options: Any) -> Model:
+    """The model behind a server, which waits little between two tries."""
+    model: Any = load_model("openai", base_url=server.url, model="org/toy", **{"timeout": 10, "tries": 3, **options})
+    model.connection.endpoint = replace(model.connection.endpoint, first_wait=0.01)
+    return model  # type: ignore[no-any-return]
+
+
+def scored(model: Model) -> OptionScores:
+    assert isinstance(model, ScoresOptions)
+    return model.score_options([ask()], "letter")[0]
+
+
+# --- What a server can do --------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_can_do_everything_is_found_out() -> None:
+    with talking(Able(("logprobs", "top_logprobs", "structured_outputs"))) as server:
+        model = loaded(server)
+    assert isinstance(model, ScoresOptions)
+    assert (model.info.name, model.info.revision) == ("toy", "toy-2026-01-01")
+    assert model.info.settings == {
+        "server": "localhost",
+        "model": "org/toy",
+        "media": "images",
+        "image_format": "jpeg, quality 95",
+        "frame_label": "<{:.1f} seconds>",
+        "detail": "auto",
+        "system_as": "system",
+        "limit_as": "max_tokens",
+        "temperature": 0,
+        "reasoning_tokens": 0,
+        "top_logprobs": 20,
+        "choice": "structured_outputs",
+        "extra": "",
+    }
+
+
+def test_a_server_that_overlooks_what_it_cannot_do_is_not_believed() -> None:
+    with talking(Able(overlooks=True)) as server:
+        model = loaded(server)
+        assert not isinstance(model, ScoresOptions)
+        assert (model.info.settings["top_logprobs"], model.info.settings["choice"]) == (0, "none")
+        assert model.generate([ask()])[0].text == "(B)"
+        with pytest.raises(ModelError, match="no way was found to hold replies to letters"):
+            loaded(server, choice="yes")
+
+
+def test_a_server_that_drops_images_is_found_out_by_its_tokens() -> None:
+    with talking(Able(image_tokens=0)) as server:
+        with pytest.raises(
+            ModelError, match=r"does not show them to the model: 40 prompt tokens with them, 40 without"
+        ):
+            loaded(server, media="images")
+        model = loaded(server)
+        with pytest.raises(ModelError, match="--control blind"):
+            model.generate([ask()])
+        assert model.generate([ask(count=0)])[0].text == "(B)"
+    assert model.info.settings["media"] == "none"
+
+
+def test_a_server_that_refuses_images_is_asked_blind() -> None:
+    able = Able()
+    with talking(lambda body: REFUSED if shown(body) else able(body)) as server:
+        with pytest.raises(ModelError, match="does not take 16 frames as images: HTTP 400"):
+            loaded(server, media="images")
+        assert loaded(server).info.settings["media"] == "none"
+
+
+def test_a_reasoning_model_is_spoken_to_as_it_wants() -> None:
+    able = Able()
+    with talking(lambda body: REFUSED if {"max_tokens", "temperature"} & body.keys() else able(body)) as server:
+        model = loaded(server, reasoning_tokens=100)
+        model.generate([ask()])
+        last = server.asked[-1]
+    assert (model.info.settings["limit_as"], model.info.settings["temperature"]) == ("max_completion_tokens", None)
+    assert last["max_completion_tokens"] == 6 + 100
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_template_without_a_system_role_gets_those_words_in_the_user_turn(status: int) -> None:
+    able, prompt = Able(), ask(count=0)
+    raises = (status, {}, b"System role not supported")
+    with talking(lambda body: raises if body["messages"][0]["role"] == "system" else able(body)) as server:
+        model = loaded(server, tries=1)
+        model.generate([prompt])
+    assert model.info.settings["system_as"] == "user"
+    assert server.asked[-1]["messages"] == [{"role": "user", "content": f"{prompt.system}\n\n{prompt.text}"}]
+
+
+@pytest.mark.parametrize("content", ["", None, "<think>First, the knife"])
+def test_a_model_that_thinks_away_its_tokens_is_named_when_it_is_loaded(content: str | None) -> None:
+    with (
+        talking(lambda _: chat(content, finish_reason="length")) as server,
+        pytest.raises(ModelError, match=r"its 64 tokens ended before it answered.*-o reasoning_tokens"),
+    ):
+        loaded(server)
+
+
+def test_extra_fields_go_with_every_request_and_into_the_run() -> None:
+    with talking(Able(("top_k", "logprobs", "top_logprobs"))) as server:
+        model = loaded(server, extra='{"top_k": 1}')
+        model.generate([ask()])
+    assert all(body["top_k"] == 1 for body in server.asked)
+    assert model.info.settings["extra"] == '{"top_k":1}'
+
+
+# --- What cannot be asked --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("listing", [True, False])
+def test_a_wrong_key_is_an_error_at_once_and_is_not_shown(
+    listing: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    wrong = (401, {}, f"wrong key {KEY}".encode())
+    with talking(lambda _: wrong) as server:
+        server.models = wrong if listing else (404, {}, b"")
+        with pytest.raises(ModelError, match=r"is OPENAI_API_KEY the right one") as raised:
+            loaded(server)
+    assert server.authorizations == ([] if listing else [f"Bearer {KEY}"])
+    assert KEY not in str(raised.value) + caplog.text
+    assert "[key]" in str(raised.value)
+
+
+def test_an_unknown_model_is_told_which_ones_there_are() -> None:
+    with talking(lambda _: (404, {}, b'{"error": "The model `org/toy` does not exist."}')) as server:
+        server.models = (200, {}, json.dumps({"data": [{"id": "qwen"}, {"id": "llava"}]}).encode())
+        with pytest.raises(ModelError, match=r"does not exist.*it offers llava, qwen"):
+            loaded(server)
+    assert len(server.asked) == 1
+
+
+def test_no_server_is_an_error_at_once() -> None:
+    with talking(Able()) as server:
+        pass
+    started = monotonic()
+    with pytest.raises(ModelError, match=r"cannot be reached \(ConnectError.*does the server run, and is -o base_url"):
+        loaded(server, tries=6)
+    assert monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"base_url": "http://example.org/v1"}, "without TLS"),
+        ({"base_url": "https://me:secret@example.org/v1"}, "must hold no user"),
+        ({"tries": 0}, "expected at least 1"),
+        ({"quality": 101}, "1 to 100"),
+        ({"extra": "{top_k: 1}"}, "is no JSON"),
+        ({"extra": "[1]"}, "expected a JSON object"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_sent(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        load_model("openai", **{"base_url": "http://127.0.0.1:9/v1", "model": "m", **options})
+    assert "secret" not in str(raised.value)
+    with pytest.raises(ModelOptionError, match="media"):
+        load_model("openai", base_url="http://127.0.0.1:9/v1", model="m", media="gif")
+
+
+# --- What is sent ----------------------------------------------------------------------------------------------------
+
+
+def sent(**options: Any) -> tuple[dict[str, Any], np.ndarray]:
+    """The request that asks a prompt, and its frames."""
+    prompt = ask(count=4, start=1.25)
+    with talking(Able(("media_io_kwargs",))) as server:
+        loaded(server, choice="no", **options).generate([prompt])
+    return server.asked[-1], prompt.frames
+
+
+def content_of(url: str, kind: str) -> bytes:
+    assert url.startswith(f"data:{kind};base64,")
+    return base64.b64decode(url.partition(",")[2])
+
+
+def test_every_frame_is_sent_behind_its_time() -> None:
+    body, frames = sent(image_format="png", detail="low")
+    *parts, asked = body["messages"][-1]["content"]
+    assert asked == {"type": "text", "text": ask().text}
+    assert [part["text"] for part in parts[::2]] == [
+        "<1.2 seconds>", "<1.8 seconds>", "<2.2 seconds>", "<2.8 seconds>"
+    ]  # fmt: skip
+    images = [part["image_url"] for part in parts[1::2]]
+    assert [image["detail"] for image in images] == ["low"] * 4
+    pixels = [np.asarray(Image.open(BytesIO(content_of(image["url"], "image/png")))) for image in images]
+    assert np.array_equal(np.stack(pixels), frames)
+
+
+def test_jpeg_images_are_near_the_frames_and_may_go_without_labels() -> None:
+    body, frames = sent(labels="no")
+    *parts, _ = body["messages"][-1]["content"]
+    pixels = [np.asarray(Image.open(BytesIO(content_of(one["image_url"]["url"], "image/jpeg")))) for one in parts]
+    # Noise is the worst case; quality 95 without subsampled colours stays within a few of 255 steps on average.
+    assert np.abs(np.stack(pixels).astype(float) - frames).mean() < 4
+    assert "detail" not in parts[0]["image_url"]
+
+
+def test_a_video_holds_exactly_the_frames(tmp_path: Path) -> None:
+    body, frames = sent(media="video")
+    video, _ = body["messages"][-1]["content"]
+    path = tmp_path / "sent.mp4"
+    path.write_bytes(content_of(video["video_url"]["url"], "video/mp4"))
+    assert np.array_equal(read_clip(path), frames)
+
+
+def test_vllm_is_told_not_to_sample_again() -> None:
+    body, _ = sent(media="vllm-video")
+    video, _ = body["messages"][-1]["content"]
+    kind, _, images = video["video_url"]["url"].partition(",")
+    assert (kind, len(images.split(","))) == ("data:video/jpeg;base64", 4)
+    # By hand: frames half a second apart are two a second.
+    assert body["media_io_kwargs"] == {"video": {"num_frames": -1, "fps": 2.0, "frames_indices": [0, 1, 2, 3]}}
+
+
+# --- Letters and choices ---------------------------------------------------------------------------------------------
+
+
+def test_letters_are_scored_by_their_log_probabilities_and_spellings_count_together() -> None:
+    place = {" A": math.log(0.125), "A": math.log(0.25), "(A": math.log(0.125), "C": math.log(0.125), "The": -2.5}
+    with talking(Able(("logprobs", "top_logprobs"), tokens=[place])) as server:
+        scores = scored(loaded(server))
+    # By hand: A has 0.5; B and D are not told, so they are at most as likely as "The", the least likely token told.
+    assert scores.logprobs == pytest.approx([math.log(0.5), -2.5, math.log(0.125), -2.5])
+    assert (scores.tokens, scores.floored, scores.prompt_tokens) == ((1, 1, 1, 1), 2, 40 + 16 * 7)
+    assert server.asked[-1]["top_logprobs"] == 20
+
+
+def test_letters_are_looked_for_where_the_reply_says_something() -> None:
+    begin, then = {"(": -0.1, "B": -4.0}, {"C": -0.25, "B": -2.0, "A": -3.0, "D": -4.0}
+    with talking(Able(("logprobs", "top_logprobs"), tokens=[{"\n": -0.1, "A": -3.0}, begin, then])) as server:
+        scores = scored(loaded(server))
+    assert scores.logprobs == pytest.approx([-3.0, -2.0, -0.25, -4.0])
+    assert scores.floored == 0
+
+
+@pytest.mark.parametrize(
+    "place",
+    [{"A": 0.0, "B": 0.0}, {"A": 0.2, "B": -1.0}, {"A": -0.1}, {"A": math.nan, "B": -1.0}],
+    ids=["all certain", "above 0", "one token", "no number"],
+)
+def test_numbers_that_are_no_log_probabilities_are_not_taken_for_them(place: dict[str, float]) -> None:
+    with talking(Able(("logprobs", "top_logprobs"), tokens=[place])) as server:
+        assert not isinstance(loaded(server), ScoresOptions)
+
+
+def test_fewer_log_probabilities_are_asked_for_where_twenty_are_too_many() -> None:
+    able = Able(("logprobs", "top_logprobs"))
+    with talking(lambda body: REFUSED if body.get("top_logprobs", 0) > 5 else able(body)) as server:
+        assert loaded(server).info.settings["top_logprobs"] == 5
+
+
+def test_texts_of_options_are_not_scored() -> None:
+    with talking(Able(("logprobs", "top_logprobs"))) as server:
+        model = loaded(server)
+        assert isinstance(model, ScoresOptions)
+        with pytest.raises(ModelError, match="no log-probability of a given text; use --method likelihood-letter"):
+            model.score_options([ask()], "text")
+
+
+def test_an_answer_without_its_log_probabilities_is_an_error_of_that_prompt() -> None:
+    able = Able(("logprobs", "top_logprobs"))
+    with talking(able) as server:
+        model = loaded(server)
+        able.tokens = ()
+        with pytest.raises(PromptError, match="holds no log-probabilities"):
+            scored(model)
+
+
+@pytest.mark.parametrize("form", ["structured_outputs", "response_format"])
+def test_replies_to_questions_with_options_are_held_to_letters(form: str) -> None:
+    with talking(Able((form,), says=lambda _: "Let me see.")) as server:
+        model = loaded(server)
+        closed, open_ended = model.generate([ask(), ask(options=())])
+    assert (closed.text, open_ended.text) == ("B", "Let me see.")
+    assert model.info.settings["choice"] == ("json_schema" if form == "response_format" else form)
+    asked = [body for body in server.asked if shown(body)][-2:]
+    assert [form in body for body in sorted(asked, key=lambda body: "Options" not in words(body))] == [True, False]
+
+
+# --- A server in trouble ---------------------------------------------------------------------------------------------
+
+
+def troubled(bad: Sequence[Answer], **options: Any) -> tuple[Any, Server]:
+    """The reply to one prompt whose first requests go wrong, and the server."""
+    able, troubles = Able(), list(bad)
+    with talking(able) as server:
+        model = loaded(server, choice="no", **options)
+        server.says = lambda number: troubles.pop(0) if troubles else able(server.asked[number])
+        server.asked.clear()
+        return model.generate([ask()])[0], server
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        (HANG, {}, b""),
+        (CUT, {}, chat("(A)")[2]),
+        (500, {}, b"oops"),
+        BUSY,
+        (200, {}, b'{"error": {"message": "no"}}'),
+        (200, {}, chat("(A)")[2][:-9]),
+    ],
+    ids=["slow", "dropped", "500", "429", "an error", "cut short"],
+)
+def test_a_request_that_fails_is_sent_again(bad: Answer) -> None:
+    reply, server = troubled([bad], timeout=0.5 if bad[0] == HANG else 10)
+    assert (reply.text, reply.error, reply.tries) == ("(B)", None, 2)
+    assert len(server.asked) == 2
+    assert server.asked[0] == server.asked[1]
+
+
+def test_a_request_that_fails_for_good_is_an_error_and_never_an_answer() -> None:
+    reply, server = troubled([(500, {}, b"the answer is (A)")] * 3)
+    assert (reply.text, reply.tries, len(server.asked)) == ("", 3, 3)
+    assert reply.error == "HTTP 500 Internal Server Error: 'the answer is (A)'"
+
+
+def test_a_request_that_is_refused_is_not_sent_again() -> None:
+    reply, server = troubled([(400, {}, b"longer than the context")])
+    assert (reply.text, len(server.asked)) == ("", 1)
+    assert reply.error == "HTTP 400 Bad Request: 'longer than the context'"
+
+
+@pytest.mark.parametrize("date", [False, True])
+def test_nobody_sends_anything_before_the_time_that_a_server_asks_for(date: bool) -> None:
+    able, begun = Able(), list[float]()
+    until = datetime.now(UTC) + timedelta(seconds=3)
+    busy = (429, {"Retry-After": format_datetime(until, usegmt=True) if date else "1"}, b"")
+    with talking(able) as server:
+        model = loaded(server, choice="no")
+
+        def says(number: int) -> Answer:
+            begun.append(monotonic())
+            return busy if len(begun) == 1 else able(server.asked[number])
+
+        server.says = says
+        model.generate([ask(seed=0)])
+        model.generate([ask(seed=seed) for seed in range(4)])
+    # A date has whole seconds, so that up to one of the three is lost to rounding, and some to the probe before.
+    assert begun[1] - begun[0] >= (0.5 if date else 0.95)
+
+
+def test_a_server_that_asks_for_an_hour_is_not_waited_for() -> None:
+    reply, server = troubled([(429, {"Retry-After": "3600"}, b"quota")])
+    assert len(server.asked) == 1
+    assert "it asks to wait for 3600 seconds" in str(reply.error)
+
+
+def test_a_server_that_is_gone_ends_the_work() -> None:
+    able = Able()
+    with talking(able) as server:
+        model = loaded(server, tries=1)
+        server.says = lambda _: (500, {}, b"")
+        with pytest.raises(ModelError, match=r"failed \d+ times in a row, the last time with: HTTP 500.*is kept"):
+            for seed in range(40):
+                model.generate([ask(seed=seed, count=0)])
+        assert len(server.asked) < 50
+
+
+def test_a_key_that_a_server_repeats_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with talking(Able(says=lambda _: f"B, and {KEY}")) as server:
+        model = loaded(server)
+        assert model.generate([ask()])[0].text == "B, and [key]"
+    assert KEY not in repr(model)
+
+
+def test_no_more_requests_are_under_way_than_allowed() -> None:
+    able = Able()
+    with talking(able) as server:
+        model = loaded(server, concurrency=3)
+        server.most = 0
+        assert [reply.text for reply in model.generate([ask(seed=seed) for seed in range(12)])] == ["(B)"] * 12
+        assert server.most <= 3
+
+
+def test_tokens_have_a_price() -> None:
+    with talking(Able()) as server:
+        reply = loaded(server, price_in=2.0, price_out=10).generate([ask()])[0]
+        assert loaded(server, price_in=2.0).generate([ask()])[0].cost is None
+    # By hand: 40 + 16 x 7 tokens read and 3 written.
+    assert (reply.prompt_tokens, reply.reply_tokens) == (152, 3)
+    assert reply.cost == pytest.approx((152 * 2 + 3 * 10) / 1e6)
+
+
+# --- Pace ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_pace_doubles_at_first_is_halved_once_a_busy_round_and_then_grows_by_one_a_round() -> None:
+    pace = Pace(64)
+    for _ in range(12):
+        pace.leave(pace.enter(), "well")
+    assert pace.places == 4 + 12
+    entered = [pace.enter() for _ in range(16)]
+    for each in entered:
+        pace.leave(each, "busy")
+    assert pace.places == 8
+    for _ in range(8):
+        pace.leave(pace.enter(), "failed")
+    assert pace.places == 8
+    # By hand: 8 + 1/8 + 1/8.125 + ... is still below 9 after eight answers and above it after nine.
+    for expected in (8, 9):
+        for _ in range(8 if expected == 8 else 1):
+            pace.leave(pace.enter(), "well")
+        assert pace.places == expected
+
+
+def test_the_pace_never_stops_and_never_passes_the_most() -> None:
+    pace = Pace(5)
+    for _ in range(9):
+        pace.leave(pace.enter(), "well")
+    assert pace.places == 5
+    for _ in range(9):
+        pace.leave(pace.enter(), "busy")
+    assert pace.places == 1
+
+
+def test_letters_that_are_told_twice_as_unlikely_as_numbers_allow_stay_finite() -> None:
+    letters = import_module("egobench.models.openai.letters")
+    told = {"content": [{"token": "A", "top_logprobs": listed({"A": -0.0, "B": -9999.0})}]}
+    assert letters.letter_logprobs(told, "ABC") == ([0.0, -9999.0, -9999.0], 1)
