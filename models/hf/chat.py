@@ -170,14 +170,15 @@ def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"]
     blind = Chat(name, processor, "video", system=True, switch="enable_thinking" in template, thinking=thinking)
     blind = replace(blind, system=_takes_system(blind, []))
     places = [frames for frames, part in PARTS.items() if getattr(processor, part, None) and _has_place(blind, frames)]
-    asked: dict[str, Sequence[Frames]] = {"auto": places, "yes": ["images"], "no": ["video"]}
-    wanted = asked[as_images][:1]
-    if not wanted or wanted[0] not in places:
+    wanted: Frames | None = "images" if as_images == "yes" else "video"
+    if as_images == "auto":
+        wanted = places[0] if places else None
+    if wanted is None or wanted not in places:
         raise ModelError(
-            f"model {name!r}: no place for {' or '.join(wanted) or 'frames'} in its chat template and processor; "
+            f"model {name!r}: no place for {wanted or 'frames'} in its chat template and processor; "
             f"it takes {' and '.join(places) or 'text only'}"
         )
-    chat = replace(blind, frames=wanted[0])
+    chat = replace(blind, frames=wanted)
     return replace(chat, system=chat.system and _takes_system(chat, [chat.frames.removesuffix("s")]))
 
 
