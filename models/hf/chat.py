@@ -169,7 +169,9 @@ def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"]
         )
     blind = Chat(name, processor, "video", system=True, switch="enable_thinking" in template, thinking=thinking)
     blind = replace(blind, system=_takes_system(blind, []))
-    places = [frames for frames, part in PARTS.items() if getattr(processor, part, None) and _has_place(blind, frames)]
+    places: list[Frames] = [
+        frames for frames, part in PARTS.items() if getattr(processor, part, None) and _has_place(blind, frames)
+    ]
     wanted: Frames | None = "images" if as_images == "yes" else "video"
     if as_images == "auto":
         wanted = places[0] if places else None
