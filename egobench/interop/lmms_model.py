@@ -6,13 +6,14 @@ other task of lmms-eval, it is shown what that task gives: the frames of its vid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,20 +30,9 @@ FAILED = "[LMMS_EVAL_REQUEST_FAILED] "
 PREFIX = "option_"
 """What may stand before the name of an option of ours, and must where it is called like an argument here."""
 
-if TYPE_CHECKING:
 
-    class _Base:
-        """What lmms-eval's base class is to us."""
-
-        task_dict: dict[str, Any]
-        device: Any
-else:
-    ensure_torchvision()
-    _Base = import_module("lmms_eval.api.model").lmms
-
-
-class EgoBench(_Base):
-    """A model of EgoBench in lmms-eval.
+class _Answers:
+    """A model of EgoBench in lmms-eval, but for lmms-eval's base class; :data:`EgoBench` has it.
 
     Args:
         model: Its name, see ``egobench models``.
@@ -58,6 +48,7 @@ class EgoBench(_Base):
     """
 
     is_simple = True
+    task_dict: Mapping[str, Mapping[str, Sequence[Any]]]
 
     def __init__(
         self,
@@ -177,6 +168,20 @@ class EgoBench(_Base):
         images = [one.convert("RGB") for one in visuals]
         frames = np.stack([np.asarray(one.resize(images[0].size)) for one in images])
         return frames, np.arange(len(images), dtype=float)
+
+
+@cache
+def _model_class() -> type:
+    ensure_torchvision()
+    base: type = import_module("lmms_eval.api.model").lmms
+    return type("EgoBench", (_Answers, base), {"__doc__": "A model of EgoBench in lmms-eval.", "__module__": __name__})
+
+
+def __getattr__(name: str) -> Any:
+    """Make the class when lmms-eval asks for it: only then is lmms-eval imported."""
+    if name == "EgoBench":
+        return _model_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def manifests() -> Any:
