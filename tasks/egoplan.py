@@ -72,6 +72,7 @@ class EpicVideo(Row):
     """One row of ``EPIC_100_video_info.csv``."""
 
     video_id: Id
+    duration: Annotated[float, Field(gt=0)]
     fps: Annotated[float, Field(gt=0)]
 
 
@@ -101,8 +102,10 @@ def read(annotations: Annotations) -> Iterator[Record]:
     def record(row: Question) -> Record:
         options = (row.choice_a, row.choice_b, row.choice_c, row.choice_d)
         shown = clip(row, epic)
-        rate = EGO4D_FRAMES_PER_SECOND if row.video_source == "Ego4D" else epic[row.video_id].fps
-        annotations.videos[shown.video] = {"fps": rate}
+        known = epic.get(row.video_id) if row.video_source != "Ego4D" else None
+        annotations.videos[shown.video] = (
+            {"seconds": known.duration, "fps": known.fps} if known else {"fps": EGO4D_FRAMES_PER_SECOND}
+        )
         target = lettered(row.golden_choice_idx, options, field="golden_choice_idx")
         if row.answer != options[target]:
             letter = row.golden_choice_idx

@@ -13,12 +13,16 @@ Quirks:
 * ``gallery`` is that challenge, clip to caption: 9,668 rows in the order of the clip file, 3,842 columns in that of the
   sentence file. A score file is worth nothing against captions in another order, so the real one is known by hash.
 * The extension of the videos is upper case.
+* ``EPIC_100_video_info.csv`` may lie beside the two files; lengths and frame rates in it are for ``egobench doctor``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from typing import Annotated
+
+from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Row
 from egobench.distractors import nearest, shared_sets
@@ -32,6 +36,7 @@ from egobench.task import Gallery, Source, Subset, Task, Tools, Truth
 
 CLIPS = "EPIC_100_retrieval_test.csv"
 CAPTIONS = "EPIC_100_retrieval_test_sentence.csv"
+VIDEOS = "EPIC_100_video_info.csv"
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2006.13256",
@@ -69,6 +74,14 @@ class Caption(Row):
     narration_id: Id
 
 
+class Filmed(Row):
+    """One row of ``EPIC_100_video_info.csv``."""
+
+    video_id: Id
+    duration: Annotated[float, Field(gt=0)]
+    fps: Annotated[float, Field(gt=0)]
+
+
 def record(row: Narrated) -> Record:
     """A clip and its own caption; the tags are class numbers, from which the relevancy of any caption follows."""
     if not row.all_noun_classes:
@@ -88,9 +101,16 @@ def read(annotations: Annotations) -> Iterator[Record]:
     """Every clip, and the size of the gallery as a fact."""
     path, rows = annotations.csv_rows(CLIPS, columns=Narrated.model_fields)
     texts: dict[str, str] = {}
+    shown: dict[str, str] = {}
     for one in annotations.records(path, rows, Narrated, record):
         texts[one.id] = one.answer
+        shown[one.cluster] = one.clip.video
         yield one
+    if annotations.has(VIDEOS):
+        path, rows = annotations.csv_rows(VIDEOS, columns=Filmed.model_fields)
+        for film in annotations.table(path, rows, Filmed, lambda film: film.video_id).values():
+            if film.video_id in shown:
+                annotations.videos[shown[film.video_id]] = {"seconds": film.duration, "fps": film.fps}
     path, rows = annotations.csv_rows(CAPTIONS, columns=Caption.model_fields)
     captions = annotations.table(path, rows, Caption, lambda caption: caption.narration_id)
     annotations.facts["captions"] = len(captions)

@@ -41,7 +41,7 @@ def test_frames_of_ego4d_count_from_zero_at_thirty_a_second(tmp_path: Path) -> N
 def test_frame_rates_of_the_annotation_lie_beside_the_samples_for_the_doctor(tmp_path: Path) -> None:
     built = build(load_task("egoplan"), Annotations(write(tmp_path, egoplan())), NoEmbedder())
     rates = json.loads((built.write(tmp_path) / "videos.json").read_text())
-    assert rates["P01/P01_13.MP4"] == {"fps": pytest.approx(59.94, abs=0.01)}
+    assert rates["P01/P01_13.MP4"] == {"seconds": 300.0, "fps": pytest.approx(59.94, abs=0.01)}
     assert rates["5f1a2b3c.mp4"] == {"fps": 30.0}
 
 

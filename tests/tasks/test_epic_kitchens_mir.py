@@ -41,6 +41,15 @@ def test_texts_of_captions_come_from_the_clip_file(tmp_path: Path) -> None:
     assert annotations.facts == {"captions": 3, "texts": 3}
 
 
+def test_lengths_and_rates_are_noted_where_the_table_of_videos_is_there(tmp_path: Path) -> None:
+    annotations = Annotations(write(tmp_path, epic_kitchens_mir()))
+    (tmp_path / "EPIC_100_video_info.csv").write_text(
+        "video_id,duration,fps,resolution\nP01_11,902.5,59.94,1920x1080\nP99_01,1,50,1920x1080\n"
+    )
+    list(load_task("epic-kitchens-mir").read(annotations))
+    assert annotations.videos == {"P01/P01_11.MP4": {"seconds": 902.5, "fps": 59.94}}
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the EPIC-KITCHENS-100 annotations are not beside the checkout")
 def test_the_real_files_hold_what_was_counted_in_them() -> None:
     annotations = Annotations(REAL)
