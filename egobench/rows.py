@@ -130,11 +130,12 @@ def read_table(path: Path, shape: tuple[int, int], mode: Literal["r", "r+"] = "r
         StoreError: If it is damaged, or of another shape.
     """
     try:
-        rows = np.lib.format.open_memmap(path, mode=mode)
+        # Mapped for writing, a file that is too short would be filled up with zeros.
+        rows = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError) as error:
         raise StoreError(f"{path}: not a whole table of scores ({error}); delete it to ask again") from error
     if rows.shape != shape:
         raise StoreError(
             f"{path} is a table of {rows.shape}; expected (asked, gallery) = {shape}; delete it to ask again"
         )
-    return rows
+    return rows if mode == "r" else np.lib.format.open_memmap(path, mode=mode)
