@@ -139,6 +139,7 @@ def load_published(plan: Plan, weights: Path, language: Path, *, dtype: str, dev
         ModelError: If a file is damaged or refused, or a tensor is missing, extra or misshapen.
     """
     trained = {name: tensor for name, tensor in read_weights([weights]).items() if not name.endswith(DERIVED)}
+    _check_release(weights, trained)
     check_weights(weights, trained, trained_shapes(plan))
     files = weight_files(language)
     frozen = {name: tensor for name, tensor in read_weights(files).items() if not name.endswith(DERIVED)}
@@ -162,6 +163,24 @@ def changed(
         return (tensor.float() + SCALE * up.float() @ down.float()).to(dtype)
 
     return {name: one(name, tensor) for name, tensor in frozen.items()}
+
+
+def _check_release(weights: Path, trained: Mapping[str, torch.Tensor]) -> None:
+    """Tell a checkpoint of another stage or language model from a broken one.
+
+    Raises:
+        ModelError: If it is one.
+    """
+    supported = "supported are stage 3 on Mistral and HD, which is its stage 4"
+    parts = [name.removesuffix("_proj.weight") for name in trained if name.endswith("_proj.weight")]
+    language = next((part for part in parts if "." not in part), None)
+    if language is None:
+        raise ModelError(f"{weights}: no way into a language model, as of stage 1; {supported}")
+    if language != "mistral":
+        other = {"llama": "Vicuna", "phi": "Phi-3"}.get(language, language)
+        raise ModelError(f"{weights}: a VideoChat2 on {other}; {supported}")
+    if not any(".lora_" in name for name in trained):
+        raise ModelError(f"{weights}: no changes of the language model, as of stage 2; {supported}")
 
 
 def _change(module: str) -> tuple[str, str]:

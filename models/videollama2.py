@@ -233,11 +233,13 @@ def _open(asked: Asked) -> SplicedModel:
 
     library: Any = transformers
     parts, revision = _parts(asked)
+    _check_release(parts.folder)
     device = torch_device(asked.device)
     described = architecture(parts.folder, vision=parts.vision)
     words = parts.language or parts.folder
     try:
-        tokenizer = library.AutoTokenizer.from_pretrained(words, trust_remote_code=False)
+        # Told the language model's config, transformers does not look for the published one's model_type in vain.
+        tokenizer = library.AutoTokenizer.from_pretrained(words, config=described.language, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{words}: no tokenizer that transformers loads ({' '.join(str(error).split())})") from error
     mistral = described.language.model_type == "mistral"
@@ -262,6 +264,26 @@ def _open(asked: Asked) -> SplicedModel:
     )
     reader = Watching(model, template, described.sight, asked.fit, described.frames)
     return SplicedModel(info, model.language, tokenizer, reader)
+
+
+def _check_release(folder: Path) -> None:
+    """Tell a checkpoint of another form from a broken one.
+
+    Raises:
+        ModelError: If it is one.
+    """
+    from reference_exo2ego.backbone.architecture import LANGUAGES, read_config
+
+    supported = "supported are VideoLLaMA2-7B, -7B-16F, -72B and 2.1-7B-16F, each also as -Base"
+    tuned = next((name for name in ("adapter_config.json", "non_lora_trainables.bin") if (folder / name).is_file()), "")
+    if tuned:
+        raise ModelError(
+            f"{folder}: low-rank changes of a checkpoint ({tuned}), not all of its weights; {supported}; put the "
+            f"changes into the weights they belong to (merge_and_unload of peft) and save those"
+        )
+    family = str(read_config(folder).get("model_type"))
+    if family.startswith("videollama2") and family not in LANGUAGES:
+        raise ModelError(f"{folder}: a VideoLLaMA2 of type {family!r}; {supported}")
 
 
 def _parts(asked: Asked) -> tuple[Parts, str]:

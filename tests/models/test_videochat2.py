@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from itertools import zip_longest
@@ -15,10 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from egobench.asking import Settings
 from egobench.errors import ModelError
+from egobench.evaluate import evaluate
 from egobench.model import FramePolicy, Prompt
 from egobench.plugins import load_model
 from egobench.prompts import LETTERS, SYSTEM, user_turn
+from tests.conftest import Navigation
 from tests.models.prompts import OPTIONS, QUESTION, ask
 
 torch = pytest.importorskip("torch")
@@ -308,3 +312,49 @@ def test_a_file_that_carries_derived_numbers_loads(tiny: Path, tmp_path: Path) -
     torch.save(saved, folder / tiny.name)
     prompts = [ask()]
     assert load(folder / tiny.name).score_options(prompts, "text") == load(tiny).score_options(prompts, "text")
+
+
+def test_a_saved_model_answers_as_before(tiny: Path, tmp_path: Path) -> None:
+    # Saved with its changes put into the language model, there are none left to put in.
+    first, folder = load(tiny), Path(shutil.copytree(tiny.parent, tmp_path / "saved"))
+    weights: Any = import_module("egobench.models._videochat2_weights")
+    eyes = {weights.published_name(name): tensor for name, tensor in first.reader.eyes.state_dict().items()}
+    changes = {name: torch.zeros_like(tensor) for name, tensor in torch.load(tiny)["model"].items() if ".lora_" in name}
+    torch.save({"model": eyes | changes}, folder / tiny.name)
+    first.language.save_pretrained(folder / "language")
+    second, prompts = load(folder / tiny.name), [ask(), ask(count=0)]
+    assert second.info.weights != first.info.weights
+    assert second.score_options(prompts, "text") == first.score_options(prompts, "text")
+    assert second.generate(prompts) == first.generate(prompts)
+
+
+@pytest.mark.parametrize("tiles", FORMS)
+def test_a_run_from_video_files_answers_every_sample(tiles: str, tiny: Path, navigation: Navigation) -> None:
+    answers: list[list[tuple[str, str]]] = []
+    for size in (1, 5):
+        settings = Settings(batch_size=size)
+        out = navigation.root / f"{size}"
+        result = evaluate(load(tiny, tiles=tiles), [navigation.sample_set], navigation.videos, out, settings)
+        rows = [json.loads(row) for path in result.path.glob("predictions/*") for row in path.read_text().splitlines()]
+        assert [len(row["receipt"]["times"]) for row in rows] == [16] * 12
+        answers.append(sorted((row["id"], row["reply"]) for row in rows))
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [
+        (lambda name: name.replace("mistral_", "llama_"), "a VideoChat2 on Vicuna; supported are stage 3 on Mistral"),
+        (lambda name: name.replace("mistral_", "phi_"), "a VideoChat2 on Phi-3; supported"),
+        (lambda name: "" if ".lora_" in name else name, "no changes of the language model, as of stage 2; supported"),
+        (lambda name: "" if name.startswith("mistral_") else name, "no way into a language model, as of stage 1"),
+    ],
+)
+def test_another_release_is_told_from_a_broken_file(
+    other: Callable[[str], str], problem: str, tiny: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny.parent, tmp_path / "other"))
+    renamed = {other(name): tensor for name, tensor in torch.load(tiny)["model"].items()}
+    torch.save({name: tensor for name, tensor in renamed.items() if name}, folder / tiny.name)
+    with pytest.raises(ModelError, match=problem):
+        load(folder / tiny.name)

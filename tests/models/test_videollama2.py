@@ -281,3 +281,30 @@ def test_what_cannot_be_loaded_is_a_clear_error(tiny: Tiny, tmp_path: Path) -> N
         file.unlink()
     with pytest.raises(ModelError, match="no tokenizer that transformers loads"):
         load(wordless)
+
+
+def test_another_form_of_the_release_is_told_from_a_broken_one(tiny: Tiny, tmp_path: Path) -> None:
+    for name in ("adapter_config.json", "non_lora_trainables.bin"):
+        folder = Path(shutil.copytree(tiny("2"), tmp_path / name))
+        (folder / name).write_text("{}")
+        with pytest.raises(
+            ModelError, match=rf"low-rank changes of a checkpoint \({name}\), not all .*; supported are"
+        ):
+            load(folder)
+    mixtral = Path(shutil.copytree(tiny("2"), tmp_path / "mixtral"))
+    config = json.loads((mixtral / "config.json").read_text())
+    (mixtral / "config.json").write_text(json.dumps(config | {"model_type": "videollama2_mixtral"}))
+    with pytest.raises(ModelError, match="a VideoLLaMA2 of type 'videollama2_mixtral'; supported are VideoLLaMA2-7B, "):
+        load(mixtral)
+
+
+def test_transformers_has_nothing_to_warn_of(tiny: Tiny, caplog: pytest.LogCaptureFixture) -> None:
+    from transformers.utils import logging
+
+    logging.enable_propagation()
+    try:
+        load(tiny("2"))
+        load(tiny("2.1"))
+    finally:
+        logging.disable_propagation()
+    assert [record.message for record in caplog.records if record.name.startswith("transformers")] == []
