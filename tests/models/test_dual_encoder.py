@@ -22,8 +22,8 @@ from egobench.errors import ModelError, ModelOptionError, PromptError  # noqa: E
 from egobench.model import Encoder, Prompt, ScoresOptions  # noqa: E402
 from egobench.plugins import load_model  # noqa: E402
 from tests.models.prompts import ask  # noqa: E402
-from tests.models.tiny_checkpoints import qwen2_vl  # noqa: E402
 from tests.models.tiny_dual_encoders import CONTEXT, FAMILIES, FRAMES, transformers  # noqa: E402
+from tests.models.tiny_qwen import qwen2_vl  # noqa: E402
 
 IMAGES = ("clip", "siglip", "siglip2")
 TEXTS = ("take plate", "cut an onion", "Turn left and move forward", "the red mug")
