@@ -180,9 +180,9 @@ def _rate(folder: Path) -> Fraction:
         if rate > 0:
             return rate
         raise UnreadableVideoError(f"{said}: {rate} frames a second; expected more than 0")
-    rate = next((rate for name, rate in _EPIC if name.fullmatch(folder.stem)), None)
-    if rate is None:
+    known = next((each for name, each in _EPIC if name.fullmatch(folder.stem)), None)
+    if known is None:
         raise UnreadableVideoError(
             f"{folder}: nobody knows how many frames a second shows; write it into {said}, e.g. 30 or 60000/1001"
         )
-    return rate
+    return known
