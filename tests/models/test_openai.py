@@ -32,8 +32,8 @@ pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
 
 KEY = "sk-0123456789abcdef"
-REFUSED = (400, {}, b'{"error": {"message": "Unrecognized request argument"}}')
-BUSY = (429, {"Retry-After": "0"}, b"slow down")
+REFUSED: Answer = (400, {}, b'{"error": {"message": "Unrecognized request argument"}}')
+BUSY: Answer = (429, {"Retry-After": "0"}, b"slow down")
 
 
 @dataclass
@@ -66,7 +66,8 @@ class Able:
         }
         if body.get("logprobs"):
             told = [
-                {"token": max(place, key=place.__getitem__), "top_logprobs": listed(place)} for place in self.tokens
+                {"token": sorted(place.items(), key=lambda told: -told[1])[0][0], "top_logprobs": listed(place)}
+                for place in self.tokens
             ]
             more["logprobs"] = {"content": told}
         return chat(self._held(body), model="toy-2026-01-01", **more)
@@ -183,7 +184,7 @@ def test_a_reasoning_model_is_spoken_to_as_it_wants() -> None:
 @pytest.mark.parametrize("status", [400, 500])
 def test_a_template_without_a_system_role_gets_those_words_in_the_user_turn(status: int) -> None:
     able, prompt = Able(), ask(count=0)
-    raises = (status, {}, b"System role not supported")
+    raises: Answer = (status, {}, b"System role not supported")
     with talking(lambda body: raises if body["messages"][0]["role"] == "system" else able(body)) as server:
         model = loaded(server, tries=1)
         model.generate([prompt])
@@ -216,7 +217,7 @@ def test_a_wrong_key_is_an_error_at_once_and_is_not_shown(
     listing: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    wrong = (401, {}, f"wrong key {KEY}".encode())
+    wrong: Answer = (401, {}, f"wrong key {KEY}".encode())
     with talking(lambda _: wrong) as server:
         server.models = wrong if listing else (404, {}, b"")
         with pytest.raises(ModelError, match=r"is OPENAI_API_KEY the right one") as raised:

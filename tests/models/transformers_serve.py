@@ -1,4 +1,4 @@
-"""``transformers serve`` on a machine whose torchvision cannot decode images: a script, MODEL PORT are its arguments."""
+"""A script, ``transformers_serve.py MODEL PORT``: transformers serve where torchvision cannot decode images."""
 
 from __future__ import annotations
 

@@ -1,0 +1,248 @@
+"""Whole runs through openai: against a scripted server, and against transformers serve behind a faulty proxy."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from egobench.annotations import Annotations
+from egobench.asking import Settings
+from egobench.build import build
+from egobench.evaluate import Result, evaluate
+from egobench.miniego import generate
+from egobench.plugins import load_model, load_task
+from egobench.sampleset import SampleSet
+from tests.conftest import Navigation, NoEmbedder
+from tests.models.faulty_proxy import FAULTS, proxying
+from tests.models.test_openai import KEY, Able, loaded, shown, talking
+from tests.scripted_server import Answer
+from tests.test_cli import egobench
+
+pytest.importorskip("httpx")
+pytest.importorskip("tenacity")
+
+
+def rows_of(path: Path) -> dict[str, dict[str, Any]]:
+    """The last prediction of each sample of a run."""
+    lines = [line for file in sorted(path.glob("predictions/*")) for line in file.read_text().splitlines()]
+    return {row["id"]: row for row in map(json.loads, lines)}
+
+
+def run_of(navigation: Navigation, *arguments: str, key: str = "") -> subprocess.CompletedProcess[str]:
+    """``egobench run openai`` over the twelve questions."""
+    where = ("--data", navigation.data, "--videos", navigation.videos, "--out", navigation.root / "runs")
+    return egobench("run", "openai", *where, "--frames", "4", *arguments, OPENAI_API_KEY=key)
+
+
+# --- A scripted server -----------------------------------------------------------------------------------------------
+
+
+def test_one_slow_answer_holds_up_nobody(navigation: Navigation) -> None:
+    able, slow = Able(), list[float]()
+
+    def says(body: dict[str, Any]) -> Answer:
+        if shown(body) == 4 and not slow:
+            slow.append(monotonic())
+            sleep(1.5)
+        return able(body)
+
+    with talking(says) as server:
+        model = loaded(server, concurrency=3)
+        run = evaluate(model, [navigation.sample_set], navigation.videos, navigation.root / "runs", Settings(frames=4))
+    (path,) = run.path.glob("predictions/*")
+    ids = [json.loads(line)["id"] for line in path.read_text().splitlines()]
+    assert len(set(ids)) == 12
+    # Two threads answer the eleven others meanwhile; with batches of three, only two would be.
+    assert ids.index(navigation.sample_set.samples[0].id) == 11
+    assert run.usage == {
+        "answers": 12, "retries": 0, "prompt_tokens": 12 * (40 + 4 * 7), "reply_tokens": 12 * 3, "cost": None
+    }  # fmt: skip
+
+
+def test_a_run_that_lost_requests_asks_those_alone_when_it_is_started_again(navigation: Navigation) -> None:
+    able, lost = Able(), list[Any]()
+
+    def says(body: dict[str, Any]) -> Answer:
+        return (500, {}, b"the answer is (A)") if body["messages"] in lost else able(body)
+
+    def run(name: str) -> Result:
+        folder = navigation.root / name
+        return evaluate(model, [navigation.sample_set], navigation.videos, folder, Settings(frames=4))
+
+    with talking(says) as server:
+        model = loaded(server, concurrency=2, choice="no")
+        server.asked.clear()
+        fine = run("fine")
+        lost += [body["messages"] for body in server.asked[:3]]
+        rows = rows_of(run("runs").path)
+        failed = [row for row in rows.values() if row["outcome"] == "request_error"]
+        assert (len(rows), len(failed)) == (12, 3)
+        assert all((row["reply"], row["tries"], row["scores"]) == ("", 3, None) for row in failed)
+        assert all("HTTP 500" in row["error"] for row in failed)
+        lost.clear()
+        server.asked.clear()
+        assert run("runs").scores == fine.scores
+        assert len(server.asked) == 3
+
+
+def test_one_command_asks_sums_up_and_tells_the_key_to_nobody(navigation: Navigation) -> None:
+    able = Able(("logprobs", "top_logprobs"), says=lambda _: f"(B) {KEY}")
+    busy = [(429, {"Retry-After": "0"}, b"slow down"), (500, {}, f"{KEY} failed".encode())]
+
+    def says(body: dict[str, Any]) -> Answer:
+        return busy.pop() if busy and shown(body) == 4 else able(body)
+
+    with talking(says) as server:
+        options = ("-o", f"base_url={server.url}", "-o", "model=org/toy", "-o", "price_in=1000", "-o", "price_out=0")
+        done = run_of(navigation, *options, "--method", "auto", key=KEY)
+        again = run_of(navigation, *options, "--method", "generate", "--json", key=KEY)
+    assert done.returncode == again.returncode == 0, done.stderr + again.stderr
+    # By hand: 12 x (40 + 4 x 7) tokens at 1,000 a million.
+    assert "12 answers; 816 tokens read, 36 written; 2 requests sent again; cost 0.82" in done.stdout
+    told = json.loads(again.stdout)
+    assert told["usage"]["cost"] == pytest.approx(0.816)
+    assert all(name.endswith("/generate") for name in told["scores"])
+    runs = sorted(navigation.root.glob("runs/toy/*"))
+    kept = "".join(path.read_text() for run in runs for path in run.rglob("*") if path.is_file())
+    assert "[key]" in kept
+    assert KEY not in kept + done.stdout + done.stderr + again.stdout + again.stderr
+    methods = {json.loads((run / "run.json").read_text())["spec"]["method"]: run for run in runs}
+    assert set(methods) == {"likelihood-letter", "generate"}
+    rows = rows_of(methods["likelihood-letter"]).values()
+    # The server tells of A, B and C; D is at most as likely as C.
+    assert {row["rule"] for row in rows} == {"likelihood-letter, 1 floored"}
+    assert {tuple(row["scores"]) for row in rows} == {(-1.5, -0.5, -3.0, -3.0)}
+    assert json.loads((methods["generate"] / "usage.json").read_text()) == told["usage"]
+
+
+# --- transformers serve ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[SampleSet, Path, Path]:
+    """MiniEgo's walks: their sample set, its folder, and their videos."""
+    out = tmp_path_factory.mktemp("miniego")
+    generate(out, "small", videos=["vln-qa"], workers=1)
+    held = build(load_task("vln-qa"), Annotations(out / "annotations" / "vln-qa"), NoEmbedder())
+    held.write(out / "data")
+    return held, out / "data", out / "videos"
+
+
+@dataclass(frozen=True)
+class Child:
+    """``transformers serve`` with a tiny random Qwen2-VL, in a process of its own.
+
+    Attributes:
+        process: The process.
+        checkpoint: The model's folder, which is its name there, too.
+        root: What the server's addresses begin with.
+        log: What it prints.
+    """
+
+    process: subprocess.Popen[bytes]
+    checkpoint: Path
+    root: str
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def child(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Generator[Child]:
+    """The process, which takes its time until it listens."""
+    for package in ("torch", "fastapi", "uvicorn", "openai"):
+        pytest.importorskip(package)
+    folder = checkpoint("qwen2-vl")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    log = tmp_path_factory.mktemp("serve") / "log.txt"
+    script = Path(__file__).with_name("transformers_serve.py")
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    with log.open("w") as file:
+        command = [sys.executable, script, folder, port]
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+        try:
+            yield Child(process, folder, f"http://127.0.0.1:{port}", log)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def served(child: Child, world: tuple[SampleSet, Path, Path]) -> tuple[str, str]:
+    """The server's base address and the model's name, once it listens; the world is made meanwhile."""
+    assert world
+    until = monotonic() + 120
+    while monotonic() < until and child.process.poll() is None:
+        try:
+            with urlopen(f"{child.root}/health", timeout=5):  # noqa: S310 - 127.0.0.1
+                return f"{child.root}/v1", str(child.checkpoint)
+        except URLError:
+            sleep(0.2)
+    raise AssertionError(f"transformers serve did not come up: {child.log.read_text()[-2000:]}")
+
+
+@pytest.mark.slow
+def test_miniego_through_transformers_serve_and_a_faulty_proxy(
+    served: tuple[str, str], world: tuple[SampleSet, Path, Path], tmp_path: Path
+) -> None:
+    url, name = served
+    held, data, videos = world
+    runs: list[dict[str, Any]] = []
+    rows: list[dict[str, dict[str, Any]]] = []
+    for share in (0.0, 0.05):
+        with proxying(url, share=share, seed=3) as proxy:
+            where = ("--data", data, "--videos", videos, "--out", tmp_path / f"{share}", "--frames", "4", "--json")
+            options = {"base_url": proxy.url, "model": name, "timeout": 6, "concurrency": 8, "choice": "no"}
+            given = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
+            done = egobench("run", "openai", *given, *where)
+            assert done.returncode == 0, done.stderr
+            runs.append({**json.loads(done.stdout), "faults": proxy.faults, "seen": dict(proxy.seen)})
+            rows.append(rows_of(Path(runs[-1]["run"])))
+    fine, faulty = runs
+    assert set(faulty["seen"]) == {*FAULTS, "none"}
+    # Every sample is accounted for, with the very reply that it gets without faults, and none by the text of an error.
+    assert set(rows[1]) == {sample.id for sample in held.samples}
+    assert [(row["reply"], row["outcome"], row["scores"]) for _, row in sorted(rows[1].items())] == [
+        (row["reply"], row["outcome"], row["scores"]) for _, row in sorted(rows[0].items())
+    ]
+    assert all(row["error"] is None and "Server Error" not in row["reply"] for row in rows[1].values())
+    assert faulty["scores"] == fine["scores"]
+    # Faults also met the few requests of the probe, which belong to no sample.
+    assert 0 < faulty["usage"]["retries"] <= faulty["faults"]
+    assert faulty["usage"] == {**fine["usage"], "retries": faulty["usage"]["retries"]}
+
+
+@pytest.mark.slow
+def test_frames_sent_as_png_without_labels_get_the_replies_that_hf_gives(
+    served: tuple[str, str], world: tuple[SampleSet, Path, Path], tmp_path: Path
+) -> None:
+    url, name = served
+    held, _, videos = world
+    settings = Settings(frames=4, limit=8)
+    options: dict[str, Any] = {"base_url": url, "model": name, "choice": "no"}
+    models = {
+        "hf": load_model("hf", checkpoint=name, as_images="yes"),
+        "png": load_model("openai", **options, image_format="png", labels=False),
+        "jpeg": load_model("openai", **options, labels=False),
+        "labels": load_model("openai", **options, image_format="png"),
+    }
+    rows = {
+        kind: rows_of(evaluate(model, [held], videos, tmp_path / kind, settings).path) for kind, model in models.items()
+    }
+    replies = {kind: {key: row["reply"] for key, row in each.items()} for kind, each in rows.items()}
+    tokens = {kind: sum(row["prompt_tokens"] for row in each.values()) for kind, each in rows.items()}
+    assert replies["png"] == replies["hf"]
+    assert tokens["png"] == tokens["jpeg"] == tokens["hf"] < tokens["labels"]
+    # Random weights magnify the smallest difference of pixels: JPEG is not the same picture.
+    assert replies["jpeg"] != replies["hf"]
