@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from egobench.annotations import Annotations
 from egobench.build import build
@@ -66,7 +67,8 @@ def write_frames(video: Path, folder: Path, rate: str, suffix: str = ".png") -> 
     folder.mkdir(parents=True)
     with av.open(video) as container:
         for number, frame in enumerate(container.decode(video=0), 1):
-            frame.to_image().save(folder / f"frame_{number:010d}{suffix}", quality=95)
+            picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+            picture.save(folder / f"frame_{number:010d}{suffix}", quality=95)
     (folder / "fps.txt").write_text(f"{rate}\n")
     return folder
 
