@@ -52,6 +52,7 @@ class Rows:
             The predictions without their scores.
         """
         kept: list[Prediction] = []
+        replaced = False
         for one in predictions:
             place, sample = self._samples[one.id]
             scores = one.scores
@@ -63,10 +64,13 @@ class Rows:
                 error = "a score is not a finite number"
                 kept.append(replace(one, outcome="request_error", rule="", scores=None, choice=None, error=error))
                 continue
+            replaced |= not np.isnan(self.scores[place]).any()
             self.scores[place] = row
             kept.append(replace(one, scores=None, choice=None))
-        # Rows are on disk before the lines that speak of them.
-        self.scores.flush()
+        # A row that is lost with the power is NaN on disk still, and asked again. One that replaces another would be the
+        # old one there, so it is brought to the disk before the line that speaks of it.
+        if replaced:
+            self.scores.flush()
         return kept
 
 
