@@ -67,8 +67,8 @@ class Rows:
             replaced |= not np.isnan(self.scores[place]).any()
             self.scores[place] = row
             kept.append(replace(one, scores=None, choice=None))
-        # A row that is lost with the power is NaN on disk still, and asked again. One that replaces another would be the
-        # old one there, so it is brought to the disk before the line that speaks of it.
+        # A row that is lost with the power is still NaN on disk, and asked again. One that replaces another would be
+        # the old one there, so it is brought to the disk before the line that speaks of it.
         if replaced:
             self.scores.flush()
         return kept
