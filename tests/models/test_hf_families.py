@@ -88,6 +88,18 @@ def test_a_batch_answers_as_singles_do(family: str, checkpoint: Checkpoint) -> N
     assert adapter.generate(prompts) == [adapter.generate([prompt])[0] for prompt in prompts]
 
 
+def test_a_clip_that_stands_still_answers_in_a_batch_as_alone(checkpoint: Checkpoint) -> None:
+    # VideoLLaMA3 leaves out patches that look as in the frame before, all but one of a frame: of 2 tokens a frame the
+    # first frame's are left, and one of each other.
+    adapter, moving = load(checkpoint("videollama3")), ask(seed=1)
+    still = replace(moving, frames=np.repeat(moving.frames[:1], 16, axis=0))
+    counts = [words(adapter, prompt).count("<|video_pad|>") for prompt in (moving, still)]
+    assert counts == [32, 2 + 15]
+    assert adapter.generate([moving, still]) == [adapter.generate([prompt])[0] for prompt in (moving, still)]
+    (scores,) = adapter.score_options([still], "letter")
+    assert scores.logprobs[1] == pytest.approx(full_forward(adapter, encoded(adapter, still, "(B"), 1), abs=1e-5)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_letters_are_scored_as_full_forwards_score_them(family: str, checkpoint: Checkpoint) -> None:
     adapter, prompt = load(checkpoint(family)), ask()

@@ -182,6 +182,24 @@ def test_a_checkpoint_without_a_chat_template_is_refused(checkpoint: Checkpoint,
         load(folder)
 
 
+@pytest.mark.parametrize("family", ["video-llava", "qwen2-vl"])
+def test_a_checkpoint_of_the_older_layout_answers_as_one_of_todays(
+    family: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    # As on the hub before transformers 5: one file for images and videos, the template inside a JSON file.
+    folder = Path(shutil.copytree(checkpoint(family), tmp_path / family))
+    parts = json.loads((folder / "processor_config.json").read_text())
+    del parts["video_processor"]
+    (folder / "preprocessor_config.json").write_text(json.dumps(parts.pop("image_processor")))
+    (folder / "processor_config.json").write_text(json.dumps(parts))
+    template = {"chat_template": (folder / "chat_template.jinja").read_text()}
+    (folder / "chat_template.json").write_text(json.dumps(template))
+    (folder / "chat_template.jinja").unlink()
+    found = load(folder)
+    assert found.info.settings["frames_as"] == "video"
+    assert same(found, load(checkpoint(family)))
+
+
 def test_a_wrong_option_lists_the_right_ones(checkpoint: Checkpoint) -> None:
     with pytest.raises(ModelOptionError, match=r"no option 'devise'.*checkpoint: str, revision: str, dtype: .*device"):
         load(checkpoint("qwen2-vl"), devise="cpu")
