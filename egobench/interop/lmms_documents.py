@@ -34,6 +34,10 @@ KEY = "egobench"
 """Field of a document that says that it is ours, and what the :class:`Put` is."""
 
 
+ANY = FramePolicy()
+"""A model of lmms-eval asks for no frames of its own: it gets a clip."""
+
+
 @dataclass(frozen=True, slots=True)
 class Put:
     """How one subset of a sample set is put to models in lmms-eval.
@@ -124,34 +128,40 @@ def sample_of(document: Document) -> Sample:
     return Sample.from_json(json.loads(document["sample"]))
 
 
-def rule_of(put: Put) -> FrameRule:
-    """Which frames are shown.
+def rule_of(put: Put, policy: FramePolicy = ANY) -> FrameRule | None:
+    """Which frames are shown: those the tasks were written for, else the model's, else the task's; ``None`` for none.
 
-    Raises:
-        ValueError: If none are.
+    Args:
+        put: How the document is put.
+        policy: What the model asks for, where it is one of ours.
     """
-    asked = ModelInfo("lmms-eval", "", frames=FramePolicy(put.frames, put.short_side))
-    rule = frame_rule(put.part.task, asked, Settings())
-    if rule is None:
-        raise ValueError(f"{put.frames} frames a clip; expected at least 1")
-    return rule
+    count = policy.count if put.frames is None else put.frames
+    asked = ModelInfo("lmms-eval", "", frames=FramePolicy(count, put.short_side or policy.short_side))
+    return frame_rule(put.part.task, asked, Settings())
 
 
-def show(document: Document) -> DecodedClip | FailedClip:
-    """Decode the frames of a document, the very ones that ``egobench run`` shows."""
+def show(document: Document, policy: FramePolicy = ANY) -> DecodedClip | FailedClip | None:
+    """Decode the frames of a document, the very ones that ``egobench run`` shows; ``None`` where it shows none.
+
+    Args:
+        document: The document.
+        policy: See :func:`rule_of`.
+    """
     put, sample = put_of(document), sample_of(document)
-    shown = clips([sample], None, 0)
-    found = clip_requests([sample], shown, put.part.task, Path(put.videos), rule_of(put))
+    rule = rule_of(put, policy)
+    if rule is None:
+        return None
+    found = clip_requests([sample], clips([sample], None, 0), put.part.task, Path(put.videos), rule)
     (request, _), *_ = found.values()
     return next(iter(read_clips(request.path, [request])))
 
 
-def prompt_of(document: Document, seen: DecodedClip) -> Prompt:
+def prompt_of(document: Document, seen: DecodedClip | None) -> Prompt:
     """The prompt of a document, the very one that ``egobench run`` asks."""
     put, sample = put_of(document), sample_of(document)
     return Prompt(
-        frames=seen.frames,
-        times=seen.times,
+        frames=seen.frames if seen else np.zeros((0, 1, 1, 3), np.uint8),
+        times=seen.times if seen else np.zeros(0),
         system=SYSTEM[put.prompt],
         question=sample.question,
         options=sample.options,
@@ -183,11 +193,11 @@ def evidence(document: Document, *, clip: bool) -> Evidence:
     return found
 
 
-def note(document: Document, seen: DecodedClip | FailedClip) -> Evidence:
+def note(document: Document, seen: DecodedClip | FailedClip | None) -> Evidence:
     """Remember what was shown of a document."""
     name = document["id"]
-    if isinstance(seen, DecodedClip):
-        prediction = Prediction(name, "unparsed", receipt=seen.receipt.to_json())
+    if not isinstance(seen, FailedClip):
+        prediction = Prediction(name, "unparsed", receipt=seen.receipt.to_json() if seen else None)
     else:
         prediction = Prediction(name, "media_error", error=f"{type(seen.error).__name__}: {seen.error}")
     found = Evidence(None, prediction)
@@ -201,9 +211,9 @@ def placeholder(put: Put) -> Path:
 
     Models of lmms-eval fail without a video, or worse, answer without one.
     """
-    rule = rule_of(put)
-    grey = np.full((rule.count, 56, 56, 3), 128, np.uint8)
-    return cached_clip(grey, np.arange(rule.count, dtype=float), Path(put.clips))
+    count = put.frames or put.part.task.frames.count
+    grey = np.full((count, 56, 56, 3), 128, np.uint8)
+    return cached_clip(grey, np.arange(count, dtype=float), Path(put.clips))
 
 
 _lock = Lock()

@@ -22,7 +22,7 @@ from egobench.interop.lmms_documents import KEY, note, prompt_of, show
 from egobench.model import Prompt
 from egobench.plugins import load_model, model_function
 from egobench.torchvision_ops import ensure_torchvision
-from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
+from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, read_clips
 
 FAILED = "[LMMS_EVAL_REQUEST_FAILED] "
 """How a text begins that stands for no answer, as with lmms-eval's own models."""
@@ -132,9 +132,9 @@ class _Answers:
 
     def _prompt(self, context: str, generation: dict[str, Any], visual: Any, document: Any) -> Prompt:
         if KEY in document:
-            seen = show(document)
+            seen = show(document, self._given.info.frames)
             note(document, seen)
-            if not isinstance(seen, DecodedClip):
+            if isinstance(seen, FailedClip):
                 raise seen.error
             return prompt_of(document, seen)
         frames, times = self._frames(visual(document) or [])
@@ -152,12 +152,12 @@ class _Answers:
     def _frames(self, visuals: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Frames of one video, or of images in one size."""
         policy = self._given.info.frames
-        rule = FrameRule()
-        rule = replace(rule, count=policy.count or rule.count, short_side=policy.short_side or rule.short_side)
         paths = [one for one in visuals if isinstance(one, str | Path)]
-        if not visuals:
+        if not visuals or policy.count == 0:
             return np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0)
         if paths and len(visuals) == 1:
+            rule = FrameRule()
+            rule = replace(rule, count=policy.count or rule.count, short_side=policy.short_side or rule.short_side)
             request = ClipRequest("video", Path(paths[0]), 0.0, None, rule)
             seen = next(iter(read_clips(request.path, [request])))
             if not isinstance(seen, DecodedClip):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 
 from egobench.errors import ModelOptionError, PromptError
+from egobench.evaluate import evaluate
+from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
 from egobench.interop.lmms_documents import documents
 from egobench.interop.lmms_write import Wanted, write_tasks
-from egobench.model import ModelInfo, Prompt, Reply
+from egobench.model import FramePolicy, ModelInfo, Prompt, Reply
 from tests.interop.conftest import Kitchen
 from tests.interop.test_lmms_tasks import CLOSED, put_in
 
@@ -27,7 +29,7 @@ pytest.importorskip("torch")
 class Recorder:
     """Keeps what it is asked; cannot take a prompt that says so."""
 
-    info = ModelInfo("recorder", "1")
+    info: ModelInfo = field(default_factory=lambda: ModelInfo("recorder", "1"))
     batches: list[list[Prompt]] = field(default_factory=list[list[Prompt]])
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
@@ -122,6 +124,34 @@ def test_our_own_tasks_are_asked_as_in_a_run_without_a_file(
     assert prompt.system.startswith("From a first-person perspective")
     assert said[1].startswith("[LMMS_EVAL_REQUEST_FAILED] ")
     assert not (tmp_path / "clips").exists()
+
+
+@pytest.mark.parametrize(
+    ("policy", "shape"),
+    [(FramePolicy(4, 42), (4, 42, 56, 3)), (FramePolicy(), (16, 84, 112, 3)), (FramePolicy(0), (0, 1, 1, 3))],
+)
+def test_a_model_that_asks_for_frames_of_its_own_gets_them_as_in_a_run(
+    kitchen: Kitchen,
+    asked: tuple[Recorder, Callable[..., Any]],
+    tmp_path: Path,
+    policy: FramePolicy,
+    shape: tuple[int, ...],
+) -> None:
+    recorder, made = asked
+    recorder.info = replace(recorder.info, frames=policy)
+    write_tasks(kitchen.data, tmp_path / "tasks", Wanted(kitchen.videos))
+    lm = made(model="random")
+    rows = documents(put_in(tmp_path / "tasks", CLOSED))
+    lm.task_dict = {CLOSED: {"test": rows}}
+    lm.generate_until([Request(("", {}, None, 0, CLOSED, "test"))])
+    ((inside,),) = recorder.batches
+    recorder.batches.clear()
+    evaluate(recorder, [kitchen.sample_set], kitchen.videos, tmp_path / "runs")
+    outside = next(prompt for batch in recorder.batches for prompt in batch if prompt.text == inside.text)
+    assert inside.frames.shape == shape
+    np.testing.assert_array_equal(inside.frames, outside.frames)
+    np.testing.assert_array_equal(inside.times, outside.times)
+    assert lmms_tasks.results(rows[0], ["A"])["acc"]["outcome"] == "answered"
 
 
 def test_a_clip_says_as_much_as_its_frames(
