@@ -90,7 +90,7 @@ def _explained(folder: Path) -> Generator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        reason = shorten(" ".join(str(error).split()), 400, placeholder=" ...")
+        reason = shorten(" ".join(str(error).split()), 600, placeholder=" ...")
         raise ModelError(f"checkpoint {folder}: transformers cannot load it ({reason})") from error
 
 

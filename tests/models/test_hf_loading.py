@@ -149,10 +149,10 @@ def test_a_checkpoint_of_another_kind_is_a_clear_error(checkpoint: Checkpoint, t
         (folder / "config.json").write_text(config)
         with pytest.raises(ModelError, match=f"transformers cannot load it .*{problem}") as caught:
             load(folder)
-        assert len(str(caught.value)) < 600
+        assert len(str(caught.value)) < 900
     shutil.copy(checkpoint("qwen2-vl") / "config.json", folder)
     (folder / "processor_config.json").unlink()
-    with pytest.raises(ModelError, match=r"transformers cannot load it .*preprocessor_config\.json"):
+    with pytest.raises(ModelError, match=r"transformers cannot load it .*Can't load image processor"):
         load(folder)
 
 
