@@ -56,12 +56,13 @@ class Worker:
         """
         base = Path(mkdtemp(prefix="egobench-lmms-eval-"))
         self._folder, self._log, self._clips = base, base / "log.txt", count()
+        self._requests = count()
         ours, theirs = socket.socketpair()
         script = Path(__file__).with_name("_lmms_eval_worker.py")
         try:
             with theirs, self._log.open("wb") as log:
                 process = subprocess.Popen(  # noqa: S603 - the Python that was asked for
-                    [python, "-c", _BOOT, str(script), str(theirs.fileno())],
+                    [python, "-c", _BOOT, str(script), str(theirs.fileno()), str(base)],
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,
@@ -71,6 +72,7 @@ class Worker:
                 )
         except OSError as error:
             ours.close()
+            shutil.rmtree(base)
             raise ModelError(f"cannot start {python!r} ({error.strerror}); -o python=... names a Python") from error
         self.pid = process.pid
         self._process = process
@@ -89,14 +91,14 @@ class Worker:
         Raises:
             ModelError: If the process has ended.
         """
-        try:
-            self._lines.write(json.dumps(request) + "\n")
+        number, answer = next(self._requests), dict[str, Any]()
+        with suppress(OSError, ValueError):
+            self._lines.write(json.dumps({**request, "request": number}) + "\n")
             self._lines.flush()
-            line = self._lines.readline()
-        except (OSError, ValueError):
-            line = ""
-        if line.endswith("\n"):
-            answer: dict[str, Any] = json.loads(line)
+            # An answer that nobody waited for, after an interruption, is not that of the next request.
+            while answer.get("request") != number and (line := self._lines.readline()).endswith("\n"):
+                answer = json.loads(line)
+        if answer.get("request") == number:
             return answer
         raise ModelError(
             f"the process of the lmms-eval model has ended ({self._status()}); it said last:\n{self.log()}"

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -164,7 +165,6 @@ class Held:
             "frames_as": self.frames,
             "frame_factor": _frame_factor() if steps else 1,
             "dtype": str(getattr(getattr(self.model, "model", None), "dtype", "")).removeprefix("torch."),
-            "args": {key: value for key, value in given.items() if isinstance(value, str | int | float | None)},
             "versions": {name: _version(name) for name in ("lmms-eval", "transformers", "torch")},
         }
 
@@ -334,19 +334,21 @@ def _serve(lines: Any) -> None:
         except Exception as error:  # noqa: BLE001 - whatever others' code raises is for the asking process to judge
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:SHOWN]}"}
-        lines.write(json.dumps(answer) + "\n")
+        lines.write(json.dumps({**answer, "request": request["request"]}) + "\n")
         lines.flush()
 
 
-def _leave_with_parent() -> None:
-    """Standard input ends when the process that asks does, however it ends."""
+def _leave_with_parent(folder: str) -> None:
+    """Standard input ends when the process that asks does, however it ends; its folder of clips is of no use then."""
     sys.stdin.buffer.read()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    channel = int(sys.argv[2])
+    channel, folder = int(sys.argv[2]), sys.argv[3]
+    threading.Thread(target=_leave_with_parent, args=[folder], daemon=True).start()
     os.set_inheritable(channel, False)  # noqa: FBT003 - its own name says it
     with socket.socket(fileno=channel) as connected, connected.makefile("rw", encoding="utf-8") as stream:
         _serve(stream)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -167,6 +167,24 @@ def test_a_prompt_that_cannot_be_scored_is_one_of_many(seeing: Any) -> None:
         seeing.score_options([prompt], "letter")
 
 
+def test_an_answer_that_nobody_waited_for_is_not_the_next_one(seeing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        """Reads nothing, as when the user interrupts the wait."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(lines, name)
+
+        def readline(self) -> str:
+            raise KeyboardInterrupt
+
+    lines = seeing.worker._lines
+    monkeypatch.setattr(seeing.worker, "_lines", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        seeing.generate([coloured(question="One?")])
+    monkeypatch.undo()
+    assert seeing.generate([coloured(question="Two?")])[0].text == "Look. Two?: []"
+
+
 def test_clips_are_deleted_when_they_have_been_shown(seeing: Any) -> None:
     path = seeing.worker.new_clip()
     seeing.generate([coloured(*COLOURS)])
@@ -230,14 +248,15 @@ def test_a_process_ends_when_egobench_is_killed(plugins: Path) -> None:
     code = (
         "import sys, time; from egobench.plugins import load_model\n"
         f"model = load_model('lmms-eval:talking_test', python={sys.executable!r})\n"
-        "print(model.worker.pid, flush=True); time.sleep(100)"
+        "print(model.worker.pid, model.worker.new_clip().parent, flush=True); time.sleep(100)"
     )
     env = {**os.environ, "PYTHONPATH": str(plugins)}
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) as parent:
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
+        pid, folder = parent.stdout.readline().split()
         parent.send_signal(signal.SIGKILL)
-    assert gone(pid)
+    assert gone(int(pid))
+    assert not Path(folder).exists()
 
 
 def test_an_unknown_model_or_argument_is_named(plugins: Path) -> None:
