@@ -131,7 +131,8 @@ def check(model: Model, parts: Sequence[Part], settings: Settings) -> None:
             )
         if frame_rule(part.task, model.info, settings) is None:
             raise ValueError(
-                f"{part.sample_set.name} is a gallery, and a clip without frames has no embedding: blind is impossible"
+                f"{part.sample_set.name} is a gallery, and a clip without frames has no embedding: blind is impossible "
+                "there; choose other sample sets with --tasks or --construction"
             )
 
 
@@ -250,6 +251,10 @@ def run_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunS
         seed=settings.seed,
         harness=__version__,
         orders=settings.orders,
-        rerank=settings.rerank and {"top": settings.rerank.top, "sha256": dict(sorted(settings.rerank.sha256.items()))},
+        rerank=_rerank_spec(settings.rerank),
         text_prior=float(settings.text_prior),
     )
+
+
+def _rerank_spec(rerank: Rerank | None) -> dict[str, Any] | None:
+    return None if rerank is None else {"top": rerank.top, "sha256": dict(sorted(rerank.sha256.items()))}

@@ -247,7 +247,8 @@ def test_random_embeddings_are_at_chance() -> None:
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    found: np.ndarray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return found
 
 
 def test_who_embeds_nothing_leaves_galleries_out_and_says_so(coloured: Coloured) -> None:

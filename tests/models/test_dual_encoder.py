@@ -51,7 +51,8 @@ def test_embeddings_are_float32_rows_of_length_one(made: Callable[[str], Path], 
     assert isinstance(model, Encoder)
     assert isinstance(model, ScoresOptions)
     clips, texts = model.encode_clips([clip(seed) for seed in range(3)]), model.encode_texts(TEXTS)
-    assert (clips.dtype, texts.dtype, len(clips), len(texts)) == (np.float32, np.float32, 3, 4)
+    assert clips.dtype == texts.dtype == np.dtype(np.float32)
+    assert (len(clips), len(texts)) == (3, 4)
     assert clips.shape[1] == texts.shape[1]
     assert np.linalg.norm(clips, axis=1) == pytest.approx(np.ones(3), abs=1e-6)
     assert np.linalg.norm(texts, axis=1) == pytest.approx(np.ones(4), abs=1e-6)
