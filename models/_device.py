@@ -43,7 +43,15 @@ def room(name: str) -> Generator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not no_room(error):
+            raise
+        where = "GPU memory" if isinstance(error, torch.OutOfMemoryError) else "memory"
         raise ModelMemoryError(
-            f"model {name!r}: out of GPU memory; lower --batch-size or -o frames, or set -o device=balanced"
+            f"model {name!r}: out of {where}; lower --batch-size or -o frames, or set -o device=balanced"
         ) from error
+
+
+def no_room(error: RuntimeError) -> bool:
+    """Whether torch says that there is no memory left; on a CPU it has no exception of its own for that."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

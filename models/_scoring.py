@@ -22,6 +22,8 @@ import torch
 from egobench.errors import ModelError
 from egobench.model import OptionScores
 
+from ._device import no_room
+
 PACKED = 512
 """Tokens of one row of continuations; a longer continuation has a row of its own."""
 
@@ -177,9 +179,9 @@ def _reads_rows(model: Any, cache: Any, tokens: list[int]) -> bool:
     try:
         # A copy, for a model that stops half-way leaves some layers longer than others.
         last = _row_logits(model, copy.deepcopy(cache), row)[-len(tokens) :]
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, TypeError, ValueError):
+    except (RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, RuntimeError) and no_room(error):
+            raise
         return False
     # Half as many digits differ by some hundredths between any two orders of computing.
     slack = 1e-4 if cache.layers[0].keys.dtype == torch.float32 else 0.1

@@ -266,6 +266,14 @@ def test_scoring_without_room_is_no_sign_that_rows_are_not_taken(checkpoint: Che
         adapter.score_options([ask()], "text")
 
 
+def test_a_cpu_without_room_is_known_too(checkpoint: Checkpoint) -> None:
+    adapter = load(checkpoint("qwen2-vl"))
+    # A petabyte is more than any machine gives; torch says so in a plain RuntimeError.
+    adapter.model.lm_head.register_forward_pre_hook(lambda *_: torch.empty(10**15) and None)
+    with pytest.raises(ModelMemoryError, match="'qwen2-vl': out of memory; lower --batch-size"):
+        adapter.generate([ask()])
+
+
 def test_a_text_prior_is_the_models_score_without_the_video(checkpoint: Checkpoint, navigation: Navigation) -> None:
     adapter = load(checkpoint("qwen2-vl"))
 
