@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
+from time import monotonic, sleep
 from typing import Any
 
 from egobench.errors import ModelError
@@ -123,10 +124,17 @@ class Worker:
         self._end()
 
     def _status(self) -> str:
-        # It is beyond signals by now, and keeps its status; what it had started is not.
-        _kill(self._process, signal.SIGKILL)
+        if self._process.returncode is None:
+            self._reap()
         status = self._process.wait()
         return f"exit code {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+
+    def _reap(self) -> None:
+        # Looked at without taking note of it: its group, with what it had started, can be named until then.
+        end = monotonic() + PATIENCE
+        while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None and monotonic() < end:
+            sleep(0.02)
+        _kill(self._process, signal.SIGKILL)
 
 
 def find_python(python: str) -> str:

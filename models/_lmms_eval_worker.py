@@ -325,16 +325,19 @@ def _serve(lines: Any) -> None:
     held: Held | None = None
     for line in lines:
         request = json.loads(line)
+        number = {"request": request["request"]}
         try:
             if held is None:
                 held = _load(request)
-                answer = held.facts
+                answer = json.dumps({**held.facts, **number})
             else:
-                answer = {"generate": held.generate, "score": held.score}[request["do"]](request)
+                ask = {"generate": held.generate, "score": held.score}[request["do"]]
+                answer = json.dumps({**ask(request), **number})
         except Exception as error:  # noqa: BLE001 - whatever others' code raises is for the asking process to judge
             traceback.print_exc()
-            answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:SHOWN]}"}
-        lines.write(json.dumps({**answer, "request": request["request"]}) + "\n")
+            told = " ".join(str(error).split())[:SHOWN]
+            answer = json.dumps({"error": f"{type(error).__name__}: {told}", **number})
+        lines.write(answer + "\n")
         lines.flush()
 
 
