@@ -253,6 +253,7 @@ def gemma4(folder: Path) -> Path:
             "num_key_value_heads": 2,
             "head_dim": 16,
             "position_embedding_size": 128,
+            "pooling_kernel_size": 2,
         },
         audio_config=None,
         image_token_id=words.convert_tokens_to_ids("<|image|>"),
@@ -260,8 +261,8 @@ def gemma4(folder: Path) -> Path:
     )
     processor = transformers.Gemma4Processor(
         feature_extractor=transformers.Gemma4AudioFeatureExtractor(),
-        image_processor=transformers.Gemma4ImageProcessor(max_soft_tokens=70),
-        video_processor=transformers.Gemma4VideoProcessor(max_soft_tokens=70),
+        image_processor=transformers.Gemma4ImageProcessor(max_soft_tokens=70, pooling_kernel_size=2),
+        video_processor=transformers.Gemma4VideoProcessor(max_soft_tokens=70, pooling_kernel_size=2),
         tokenizer=words,
         chat_template="<bos>" + template("<|image|>", "<|video|>"),
     )
