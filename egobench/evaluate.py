@@ -226,7 +226,7 @@ def sets_of(path: Path, data: Path | None = None, tasks: Sequence[str] | None = 
         raise SampleSetError(f"{path} does not say where its sample sets are; give --data")
     folder = data or Path(recorded["data"])
     found = [SampleSet.read(one) for one in find_sets(folder)]
-    sets = {one.manifest.samples_sha256: one for one in found}
+    sets = {one.manifest.sha256: one for one in found}
     missing = [f"{one.task}/{one.construction}" for one in asked if one.sha256 not in sets]
     if missing:
         raise SampleSetError(
@@ -240,9 +240,7 @@ def run_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunS
     manifests = {part.sample_set.name: part.sample_set.manifest for part in parts}
     return RunSpec(
         model=asdict(info),
-        sets=tuple(
-            SetRef(held.task, held.task_version, held.construction, held.samples_sha256) for held in manifests.values()
-        ),
+        sets=tuple(SetRef(held.task, held.task_version, held.construction, held.sha256) for held in manifests.values()),
         prompt=f"{settings.prompt}@{prompt_hash(settings.prompt)}",
         frames={part.task.name: asdict(rule) for part in parts if (rule := frame_rule(part.task, info, settings))},
         method=settings.method,

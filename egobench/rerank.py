@@ -149,13 +149,16 @@ def _run_tables(path: Path, sets: Sequence[SampleSet]) -> dict[str, np.ndarray]:
     run, tables = Run(path, spec), dict[str, np.ndarray]()
     for one in sets:
         file = rows_file(run, f"{one.manifest.task}.all.gallery.{one.manifest.construction}")
-        if one.manifest.samples_sha256 not in {ref.sha256 for ref in spec.sets} or not file.is_file():
+        if one.manifest.sha256 not in {ref.sha256 for ref in spec.sets} or not file.is_file():
             raise StoreError(
                 f"{path} holds no gallery scores of {one.name}; expected a finished run of a dual encoder over the "
                 "same sample set"
             )
         asked = [sample.id for sample in limited(one.samples, spec.limit, spec.seed)]
         answers = run.predictions(file.name.removesuffix(".main.npy"))
+        waiting = sum(name not in answers for name in asked)
+        if waiting:
+            raise StoreError(f"{path} is not finished: {waiting} clips of {one.name} wait; run its command again")
         scores = read_table(file, (len(asked), len(one.gallery)))
         place = {sample.id: row for row, sample in enumerate(one.samples)}
         table = np.full((len(one.samples), len(one.gallery)), np.nan, scores.dtype)

@@ -75,6 +75,13 @@ class Manifest:
     blind_ceiling: float | None = None
     gallery_sha256: str | None = None
 
+    @property
+    def sha256(self) -> str:
+        """What runs know the set by: the hash of its samples, or of these and its gallery where it has one."""
+        if self.gallery_sha256 is None:
+            return self.samples_sha256
+        return sha256(f"{self.samples_sha256} {self.gallery_sha256}".encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -21,12 +23,13 @@ from egobench.build import build
 from egobench.commands.running import rescore
 from egobench.comparison import compare
 from egobench.encoding import rows_of
-from egobench.errors import ModelError, StoreError
+from egobench.errors import ModelError, SampleSetError, StoreError
 from egobench.evaluate import Result, evaluate
 from egobench.gallery import read_scores, score_gallery
 from egobench.metrics import Outcome
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_task
+from egobench.sampleset import encode_gallery
 from tests.coloured import Coloured, Planted, coloured
 from tests.conftest import NoEmbedder, write_video
 from tests.tasks.official_files import CHARADES_COLUMNS, write
@@ -127,6 +130,18 @@ def test_a_class_ranks_a_video_that_cannot_be_seen_last(tmp_path: Path) -> None:
     assert entry["value"] == pytest.approx(((1 + 2 / 4) / 2 + 1) / 2)
     assert entry["outcomes"]["media_error"] == 1
     assert entry["answered_only"] == 1.0
+
+
+def test_other_texts_or_another_order_of_them_make_another_run(coloured: Coloured) -> None:
+    first = run(coloured, Planted())
+    turned = coloured.sample_set.gallery[::-1]
+    manifest = replace(coloured.sample_set.manifest, gallery_sha256=sha256(encode_gallery(turned)).hexdigest())
+    other = replace(coloured.sample_set, manifest=manifest, gallery=turned)
+    second = evaluate(Planted(), [other], coloured.videos, coloured.root / "runs")
+    assert second.path != first.path
+    assert np.load(second.path / "predictions" / TABLE).tolist() == np.eye(8)[::-1].tolist()
+    with pytest.raises(SampleSetError, match="epic-kitchens-mir/gallery is missing or differs"):
+        rescore(second.path, coloured.data)
 
 
 def test_a_limit_asks_some_rows_and_says_so(coloured: Coloured) -> None:

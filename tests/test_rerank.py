@@ -177,6 +177,14 @@ def test_the_run_of_a_dual_encoder_is_a_retriever(coloured: Coloured) -> None:
     assert rerank(coloured, file, Teller()).path == result.path
 
 
+def test_a_retriever_that_is_not_finished_is_refused(coloured: Coloured) -> None:
+    first = evaluate(Planted(), [coloured.sample_set], coloured.videos, coloured.root / "runs")
+    file = first.path / "predictions" / "epic-kitchens-mir.all.gallery.gallery.main.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:5]))
+    with pytest.raises(StoreError, match="is not finished: 3 clips of epic-kitchens-mir/gallery wait"):
+        read_retriever(first.path, [coloured.sample_set], 3)
+
+
 def test_what_the_retriever_could_not_see_is_not_scored_again(coloured: Coloured) -> None:
     kept = coloured.video(5).read_bytes()
     coloured.video(5).unlink()
