@@ -63,6 +63,7 @@ class Completion:
         prompt_tokens: Tokens read, where the server says so.
         reply_tokens: Tokens written, where it says so.
         tries: How often the request was sent.
+        thought: Whether thoughts came before the words.
     """
 
     text: str
@@ -72,6 +73,7 @@ class Completion:
     prompt_tokens: int | None
     reply_tokens: int | None
     tries: int
+    thought: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +334,7 @@ def _completion(answer: Any, tries: int) -> Completion:
         prompt_tokens=_whole(usage.get("prompt_tokens")),
         reply_tokens=_whole(usage.get("completion_tokens")),
         tries=tries,
+        thought=bool(message.get("reasoning_content") or message.get("reasoning")) or "<think>" in str(text),
     )
 
 

@@ -37,6 +37,19 @@ from egobench.usage import usage_line
 from egobench.video import ClipRequest, plan_summary
 
 LIBRARIES = ("av", "decord", "numpy", "pillow", "torch", "torchcodec", "torchvision", "transformers")
+FORECAST = {
+    "samples": "samples",
+    "clips": "clips",
+    "files": "files",
+    "missing_files": "missing files",
+    "frames_to_decode": "frames to decode",
+    "minutes": "estimated minutes",
+    "prompt_tokens": "tokens read",
+    "reply_tokens": "tokens written",
+    "cost": "cost",
+}
+"""Columns of a dry run by key; the last ones where the model tells."""
+
 TRIAL = 3
 """Samples a dry run asks of each part to estimate the time."""
 
@@ -151,13 +164,14 @@ def dry(wanted: RunRequest, *, as_json: bool) -> None:
         return
     table = Table(title="dry run: nothing was kept", title_justify="left")
     table.add_column("sample set")
-    for column in ("samples", "clips", "files", "missing files", "frames to decode", "estimated minutes"):
+    known = {key: column for key, column in FORECAST.items() if any(row[key] is not None for row in rows)}
+    for column in known.values():
         table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
-    table.add_section()
-    sums = [sum(row[key] for row in rows) for key in list(rows[0])[1:]]
-    table.add_row("all", *(f"{value:.1f}" if isinstance(value, float) else str(value) for value in sums))
+    sums = {"set": "all", **{key: sum(row[key] or 0 for row in rows) for key in known}}
+    for row in [*rows, sums]:
+        table.add_section()
+        values = (row[key] for key in ("set", *known))
+        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in values))
     console().print(table)
 
 
@@ -174,8 +188,9 @@ def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[s
     summary = plan_summary(readable)
     with TemporaryDirectory() as folder:
         started = perf_counter()
-        tried = evaluate(model, [sample_set], wanted.videos, Path(folder), replace(settings, limit=TRIAL)).scores
+        tried = evaluate(model, [sample_set], wanted.videos, Path(folder), replace(settings, limit=TRIAL))
         seconds = perf_counter() - started
+    share = asked / tried.usage["answers"] if tried.usage["answers"] else 0.0
     return {
         "set": sample_set.name,
         "samples": asked,
@@ -183,7 +198,8 @@ def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[s
         "files": len({request.path for request in requests}),
         "missing_files": len({request.path for request in requests} - {request.path for request in readable}),
         "frames_to_decode": summary.decoded,
-        "minutes": seconds / 60 * asked / max(1, sum(entry["n"] for entry in tried.values() if entry["headline"])),
+        "minutes": seconds / 60 * share,
+        **{key: tried.usage[key] and tried.usage[key] * share for key in ("prompt_tokens", "reply_tokens", "cost")},
     }
 
 

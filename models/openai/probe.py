@@ -70,7 +70,9 @@ def probe(connection: Connection, wanted: Dialect, *, must_see: bool, choice: Wi
         if blind and must_see:
             raise ModelError(f"model {wanted.model!r}: {blind}; set -o media=auto, and ask --control blind")
         dialect = replace(dialect, media=None) if blind else dialect
-        logprobs = next((top for top in TOP_LOGPROBS if _tells(connection, dialect, top)), 0)
+        # The first tokens of thoughts say nothing about letters.
+        tried = () if hello.thought or dialect.reasoning_tokens else TOP_LOGPROBS
+        logprobs = next((top for top in tried if _tells(connection, dialect, top)), 0)
         form = _form(connection, dialect) if choice != "no" else None
     except EndpointError as error:
         known = f"; it offers {', '.join(offered[:20])}" if offered and wanted.model not in offered else ""
@@ -155,7 +157,7 @@ def _holds(connection: Connection, dialect: Dialect, form: Form) -> bool:
 
 def logprob_fields(dialect: Dialect, top: int) -> dict[str, Any]:
     """The fields of a request that asks for log-probabilities of the first tokens of a reply."""
-    return {"logprobs": True, "top_logprobs": top, dialect.limit_as: POSITIONS + dialect.reasoning_tokens}
+    return {"logprobs": True, "top_logprobs": top, dialect.limit_as: POSITIONS}
 
 
 def _try(connection: Connection, dialect: Dialect, fields: Mapping[str, Any]) -> Completion | None:

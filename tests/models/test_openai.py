@@ -201,6 +201,14 @@ def test_a_model_that_thinks_away_its_tokens_is_named_when_it_is_loaded(content:
         loaded(server)
 
 
+@pytest.mark.parametrize("message", [{"content": "<think>Hm.</think>hello"}, {"content": "hi", "reasoning": "Hm."}])
+def test_letters_of_a_model_that_thinks_first_are_not_scored(message: dict[str, str]) -> None:
+    told = {"content": [{"token": "<think>", "top_logprobs": listed({"<think>": -0.1, "A": -3.0})}]}
+    answer = json.dumps({"choices": [{"message": message, "finish_reason": "stop", "logprobs": told}]}).encode()
+    with talking(lambda _: (200, {}, answer)) as server:
+        assert not isinstance(loaded(server), ScoresOptions)
+
+
 def test_extra_fields_go_with_every_request_and_into_the_run() -> None:
     with talking(Able(("top_k", "logprobs", "top_logprobs"))) as server:
         model = loaded(server, extra='{"top_k": 1}')

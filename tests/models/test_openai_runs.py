@@ -109,12 +109,14 @@ def test_one_command_asks_sums_up_and_tells_the_key_to_nobody(navigation: Naviga
         options = ("-o", f"base_url={server.url}", "-o", "model=org/toy", "-o", "price_in=1000", "-o", "price_out=0")
         done = run_of(navigation, *options, "--method", "auto", key=KEY)
         again = run_of(navigation, *options, "--method", "generate", "--json", key=KEY)
+        dry = run_of(navigation, *options, "--dry-run", "--json", key=KEY)
     assert done.returncode == again.returncode == 0, done.stderr + again.stderr
     # By hand: 12 x (40 + 4 x 7) tokens at 1,000 a million.
     assert "12 answers; 816 tokens read, 36 written; 2 requests sent again; cost 0.82" in done.stdout
     told = json.loads(again.stdout)
     assert told["usage"]["cost"] == pytest.approx(0.816)
     assert all(name.endswith("/generate") for name in told["scores"])
+    assert json.loads(dry.stdout)[0]["cost"] == pytest.approx(0.816)
     runs = sorted(navigation.root.glob("runs/toy/*"))
     kept = "".join(path.read_text() for run in runs for path in run.rglob("*") if path.is_file())
     assert "[key]" in kept
