@@ -178,9 +178,7 @@ def run(
     construction: Annotated[str | None, typer.Option(help="Only sample sets of this construction.")] = None,
     method: Annotated[
         Literal["auto", "generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"],
-        typer.Option(
-            help="How an answer becomes a number; auto: likelihood-letter where the model can, else generate."
-        ),
+        typer.Option(help="How an answer becomes a number; auto: letters where the model can, else generate."),
     ] = "generate",
     control: Annotated[
         Literal["blind", "first-frame", "shuffled", "reversed", "other-video"] | None,
@@ -223,12 +221,14 @@ def run(
     """
     from egobench.asking import Settings
     from egobench.commands.running import RunRequest, dry, go
+    from egobench.model import Method
 
     options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
-    best, chosen = (True, "generate") if method == "auto" else (False, method)
+    chosen: Method = "generate" if method == "auto" else method
     settings = Settings(
         chosen, control, prompt, frames, limit, seed, batch_size, workers, orders=orders, text_prior=text_prior
     )
+    best = method == "auto"
     wanted = RunRequest(model, options, data, _names(tasks), construction, videos, out, settings, rerank, top, best)
     if dry_run:
         dry(wanted, as_json=as_json)

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from weakref import finalize
 
 from egobench.errors import EndpointError, RequestError
-from egobench.pace import Pace
+from egobench.pace import Outcome, Pace
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -203,13 +203,16 @@ class Connection:
         raise RequestError("a request needs at least one try")
 
     def _try(self, body: Mapping[str, Any], tries: int) -> Completion:
-        entered, outcome, pause = self.pace.enter(), "failed", None
+        entered, pause = self.pace.enter(), None
+        outcome: Outcome = "failed"
         try:
             found = self._send(body, tries)
             outcome = "well"
             return found
         except _BusyError as error:
-            outcome, pause = ("busy" if error.slower else "failed"), error.wait
+            pause = error.wait
+            if error.slower:
+                outcome = "busy"
             raise
         finally:
             self.pace.leave(entered, outcome, pause)
@@ -256,7 +259,7 @@ class Connection:
 
     def _wait(self, state: RetryCallState) -> float:
         # A pause that the server asked for is kept by everybody, where the next place is waited for.
-        wait = min(self.endpoint.first_wait * 2 ** (state.attempt_number - 1), LONGEST_WAIT)
+        wait = min(self.endpoint.first_wait * 2.0 ** (state.attempt_number - 1), LONGEST_WAIT)
         return wait * (1 - self._random.random() / 2)
 
     def _told(self, error: Exception) -> str:
