@@ -184,13 +184,13 @@ def ask(asking: Asking) -> None:
         ]
         for sample in part.asked
     }
+    answers = Answers(asking.model, part, settings.batch_size, _texts(asking) if any(todo.values()) else None)
     asked = sum(len(orders_of(sample, part.orders)) for sample in part.asked)
     asking.observer.begin(part.name, asked, asked - sum(map(len, todo.values())))
     if asking.rows:
         lost = asking.rows.lost(sample for sample in part.asked if todo[sample.id])
         todo |= {one.id: [] for one in lost}
         asking.write(lost)
-    answers = Answers(asking.model, part, settings.batch_size, _texts(asking) if any(todo.values()) else None)
     questions = _questions(asking, todo, shown)
     if isinstance(asking.model, Concurrent):
         _ask_at_once(asking, answers, questions, asking.model.at_once)

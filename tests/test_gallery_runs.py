@@ -20,7 +20,7 @@ import pytest
 from egobench.annotations import Annotations
 from egobench.asking import Settings
 from egobench.build import build
-from egobench.commands.running import rescore
+from egobench.commands.running import RunRequest, forecast, rescore
 from egobench.comparison import compare
 from egobench.encoding import rows_of
 from egobench.errors import ModelError, SampleSetError, StoreError
@@ -298,6 +298,23 @@ def test_a_comparison_says_that_it_leaves_galleries_out(coloured: Coloured) -> N
     assert dict(found.problems) == {
         "epic-kitchens-mir/all/gallery/gallery": "galleries are not compared; see the scores of each run"
     }
+
+
+def test_a_forecast_counts_the_texts_of_a_gallery_once(coloured: Coloured) -> None:
+    """By hand: three of eight clips take 0.3 s, so eight take 0.8 s; the texts take 1.5 s for any number of clips."""
+
+    class Slow(Planted):
+        def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+            sleep(1.5)
+            return super().encode_texts(texts)
+
+        def encode_clips(self, prompts: Sequence[Prompt]) -> np.ndarray:
+            sleep(0.1)
+            return super().encode_clips(prompts)
+
+    asked = RunRequest("", {}, coloured.data, None, None, coloured.videos, coloured.root / "runs", Settings())
+    row = forecast(asked, Slow(), coloured.sample_set)
+    assert 2.3 / 60 <= row["minutes"] < 4.0 / 60
 
 
 ENCODER = '''

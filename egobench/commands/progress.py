@@ -86,3 +86,24 @@ class ProgressObserver:
     def _end_part(self) -> None:
         if self._warnings > WARNINGS:
             self._console.print(f"warning: {self._part}: {self._warnings - WARNINGS} more like these")
+
+
+class Stopwatch:
+    """An observer that says nothing and takes the time of the questions alone, without what is done once a part."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._last = monotonic()
+
+    def begin(self, part: str, asked: int, done: int) -> None:  # noqa: ARG002
+        """A part begins."""
+        self._last = monotonic()
+
+    def advance(self, samples: int) -> None:  # noqa: ARG002
+        """So many questions more are done."""
+        now = monotonic()
+        self.seconds += now - self._last
+        self._last = now
+
+    def warn(self, message: str) -> None:
+        """Say nothing."""

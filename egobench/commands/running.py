@@ -18,7 +18,7 @@ from rich.table import Table
 
 from egobench.asking import Settings, clip_requests, frame_rule
 from egobench.commands.judging import judge_run
-from egobench.commands.progress import ProgressObserver
+from egobench.commands.progress import ProgressObserver, Stopwatch
 from egobench.commands.tables import console, run_table
 from egobench.controls import clips
 from egobench.errors import SampleSetError
@@ -158,7 +158,7 @@ def dry(wanted: RunRequest, *, as_json: bool) -> None:
     """
     model, sets, settings = wanted.load()
     asked = replace(wanted, settings=settings)
-    rows = [_forecast(asked, model, sample_set) for sample_set in sets]
+    rows = [forecast(asked, model, sample_set) for sample_set in sets]
     if as_json:
         print(json.dumps(rows, indent=1))  # noqa: T201
         return
@@ -175,7 +175,8 @@ def dry(wanted: RunRequest, *, as_json: bool) -> None:
     console().print(table)
 
 
-def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[str, Any]:
+def forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[str, Any]:
+    """A row of a table: what a run would ask of one sample set, and its time by that of a few samples."""
     settings, asked, requests = wanted.settings, 0, list[ClipRequest]()
     for part in plan([sample_set], settings):
         asked += sum(len(orders_of(sample, part.orders)) for sample in part.asked)
@@ -187,9 +188,9 @@ def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[s
     readable = [request for request in requests if request.path.exists()]
     summary = plan_summary(readable)
     with TemporaryDirectory() as folder:
-        started = perf_counter()
-        tried = evaluate(model, [sample_set], wanted.videos, Path(folder), replace(settings, limit=TRIAL))
-        seconds = perf_counter() - started
+        started, watch, tried_with = perf_counter(), Stopwatch(), replace(settings, limit=TRIAL)
+        tried = evaluate(model, [sample_set], wanted.videos, Path(folder), tried_with, observer=watch)
+        once = perf_counter() - started - watch.seconds
     share = asked / tried.usage["answers"] if tried.usage["answers"] else 0.0
     return {
         "set": sample_set.name,
@@ -198,7 +199,7 @@ def _forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[s
         "files": len({request.path for request in requests}),
         "missing_files": len({request.path for request in requests} - {request.path for request in readable}),
         "frames_to_decode": summary.decoded,
-        "minutes": seconds / 60 * share,
+        "minutes": (once + watch.seconds * share) / 60,
         **{key: tried.usage[key] and tried.usage[key] * share for key in ("prompt_tokens", "reply_tokens", "cost")},
     }
 

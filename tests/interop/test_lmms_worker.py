@@ -1,6 +1,6 @@
 """Models of lmms-eval in a process of their own: what reaches them, what is believed, and how the process ends.
 
-The processes, pipes, clips and layers are real. Where lmms-eval is not installed, as much of it as matters stands in.
+lmms-eval, its layers, the processes, pipes and clips are real; the models are written for the purpose.
 """
 
 from __future__ import annotations
@@ -30,20 +30,15 @@ from tests.models.prompts import ask
 
 pytest.importorskip("torch")
 
-STAND_IN = Path(__file__).with_name("stand_in")
-ROOT = Path(__file__).parents[2]
 COLOURS = ((200, 30, 30), (30, 200, 30), (30, 30, 200), (220, 220, 40), (10, 10, 10), (120, 60, 200))
 
 
-@pytest.fixture(scope="session", params=["stand-in", "lmms-eval"])
-def plugins(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that makes the models of :mod:`seeing_models` known to lmms-eval."""
-    if request.param == "lmms-eval" and find_spec("lmms_eval") is None:
-        pytest.skip("lmms-eval is not installed here")
+    pytest.importorskip("lmms_eval")
     folder: Path = tmp_path_factory.mktemp("plugins")
-    shutil.copy(STAND_IN / "seeing_models.py", folder)
-    if request.param == "stand-in":
-        shutil.copytree(STAND_IN / "lmms_eval", folder / "lmms_eval")
+    shutil.copy(Path(__file__).with_name("seeing_models.py"), folder)
     about = folder / "seeing-1.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: seeing\nVersion: 1\n")

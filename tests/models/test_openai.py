@@ -1,15 +1,10 @@
-"""openai, asked over real connections to a server on this machine that is as able or as unable as a test wants."""
+"""openai: what it finds out of a server, what it sends, and how it reads what comes back."""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -23,91 +18,13 @@ from PIL import Image
 from egobench.errors import ModelError, ModelOptionError, PromptError
 from egobench.interop.clips import read_clip
 from egobench.model import Model, OptionScores, ScoresOptions
-from egobench.pace import Pace
 from egobench.plugins import load_model
+from tests.models.able_server import KEY, REFUSED, Able, listed, loaded, shown, talking, words
 from tests.models.prompts import ask
-from tests.scripted_server import CUT, HANG, Answer, Server, chat, serving
+from tests.scripted_server import Answer, chat
 
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
-
-KEY = "sk-0123456789abcdef"
-REFUSED: Answer = (400, {}, b'{"error": {"message": "Unrecognized request argument"}}')
-BUSY: Answer = (429, {"Retry-After": "0"}, b"slow down")
-
-
-@dataclass
-class Able:
-    """A server that can do some things.
-
-    Attributes:
-        fields: Fields beside the usual ones that it takes; the others are refused, or overlooked.
-        overlooks: Whether it overlooks fields that it does not know.
-        image_tokens: Tokens of an image; 0 where it shows the model none.
-        says: What it says to a question, where nothing holds it to other texts.
-        tokens: What it tells of the first positions of a reply: token and log-probability of each.
-    """
-
-    fields: tuple[str, ...] = ()
-    overlooks: bool = False
-    image_tokens: int = 7
-    says: Callable[[str], str] = lambda _: "(B)"
-    tokens: Sequence[dict[str, float]] = ({"B": -0.5, "A": -1.5, "C": -3.0},)
-    usual: tuple[str, ...] = ("model", "messages", "max_tokens", "max_completion_tokens", "temperature")
-
-    def __call__(self, body: dict[str, Any]) -> Answer:
-        """Answer a request."""
-        unknown = body.keys() - {*self.usual, *self.fields}
-        if unknown and not self.overlooks:
-            return REFUSED
-        body = {key: value for key, value in body.items() if key not in unknown}
-        more: dict[str, Any] = {
-            "usage": {"prompt_tokens": 40 + self.image_tokens * shown(body), "completion_tokens": 3}
-        }
-        if body.get("logprobs"):
-            told = [
-                {"token": sorted(place.items(), key=lambda told: -told[1])[0][0], "top_logprobs": listed(place)}
-                for place in self.tokens
-            ]
-            more["logprobs"] = {"content": told}
-        return chat(self._held(body), model="toy-2026-01-01", **more)
-
-    def _held(self, body: dict[str, Any]) -> str:
-        if "structured_outputs" in body:
-            return str(body["structured_outputs"]["choice"][1])
-        if "response_format" in body:
-            texts = body["response_format"]["json_schema"]["schema"]["properties"]["answer"]["enum"]
-            return json.dumps({"answer": texts[1]})
-        return self.says(words(body))
-
-
-def listed(place: dict[str, float]) -> list[dict[str, Any]]:
-    return [{"token": token, "logprob": value, "bytes": None} for token, value in place.items()]
-
-
-def shown(body: dict[str, Any]) -> int:
-    """How many images a request holds."""
-    content = body["messages"][-1]["content"]
-    return 0 if isinstance(content, str) else sum(part["type"] != "text" for part in content)
-
-
-def words(body: dict[str, Any]) -> str:
-    content = body["messages"][-1]["content"]
-    return content if isinstance(content, str) else content[-1]["text"]
-
-
-@contextmanager
-def talking(says: Callable[[dict[str, Any]], Answer]) -> Generator[Server]:
-    """A server that answers by what it is asked."""
-    with serving(lambda number: says(server.asked[number])) as server:
-        yield server
-
-
-def loaded(server: Server, **options: Any) -> Model:
-    """The model behind a server, which waits little between two tries."""
-    model: Any = load_model("openai", base_url=server.url, model="org/toy", **{"timeout": 10, "tries": 3, **options})
-    model.connection.endpoint = replace(model.connection.endpoint, first_wait=0.01)
-    return model  # type: ignore[no-any-return]
 
 
 def scored(model: Model) -> OptionScores:
@@ -389,144 +306,6 @@ def test_replies_to_questions_with_options_are_held_to_letters(form: str) -> Non
     assert model.info.settings["choice"] == ("json_schema" if form == "response_format" else form)
     asked = [body for body in server.asked if shown(body)][-2:]
     assert [form in body for body in sorted(asked, key=lambda body: "Options" not in words(body))] == [True, False]
-
-
-# --- A server in trouble ---------------------------------------------------------------------------------------------
-
-
-def troubled(bad: Sequence[Answer], **options: Any) -> tuple[Any, Server]:
-    """The reply to one prompt whose first requests go wrong, and the server."""
-    able, troubles = Able(), list(bad)
-    with talking(able) as server:
-        model = loaded(server, choice="no", **options)
-        server.says = lambda number: troubles.pop(0) if troubles else able(server.asked[number])
-        server.asked.clear()
-        return model.generate([ask()])[0], server
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        (HANG, {}, b""),
-        (CUT, {}, chat("(A)")[2]),
-        (500, {}, b"oops"),
-        BUSY,
-        (200, {}, b'{"error": {"message": "no"}}'),
-        (200, {}, chat("(A)")[2][:-9]),
-    ],
-    ids=["slow", "dropped", "500", "429", "an error", "cut short"],
-)
-def test_a_request_that_fails_is_sent_again(bad: Answer) -> None:
-    reply, server = troubled([bad], timeout=0.5 if bad[0] == HANG else 10)
-    assert (reply.text, reply.error, reply.tries) == ("(B)", None, 2)
-    assert len(server.asked) == 2
-    assert server.asked[0] == server.asked[1]
-
-
-def test_a_request_that_fails_for_good_is_an_error_and_never_an_answer() -> None:
-    reply, server = troubled([(500, {}, b"the answer is (A)")] * 3)
-    assert (reply.text, reply.tries, len(server.asked)) == ("", 3, 3)
-    assert reply.error == "HTTP 500 Internal Server Error: 'the answer is (A)'"
-
-
-def test_a_request_that_is_refused_is_not_sent_again() -> None:
-    reply, server = troubled([(400, {}, b"longer than the context")])
-    assert (reply.text, len(server.asked)) == ("", 1)
-    assert reply.error == "HTTP 400 Bad Request: 'longer than the context'"
-
-
-@pytest.mark.parametrize("date", [False, True])
-def test_nobody_sends_anything_before_the_time_that_a_server_asks_for(date: bool) -> None:
-    able, begun = Able(), list[float]()
-    until = datetime.now(UTC) + timedelta(seconds=3)
-    busy = (429, {"Retry-After": format_datetime(until, usegmt=True) if date else "1"}, b"")
-    with talking(able) as server:
-        model = loaded(server, choice="no")
-
-        def says(number: int) -> Answer:
-            begun.append(monotonic())
-            return busy if len(begun) == 1 else able(server.asked[number])
-
-        server.says = says
-        model.generate([ask(seed=0)])
-        model.generate([ask(seed=seed) for seed in range(4)])
-    # A date has whole seconds, so that up to one of the three is lost to rounding, and some to the probe before.
-    assert begun[1] - begun[0] >= (0.5 if date else 0.95)
-
-
-def test_a_server_that_asks_for_an_hour_is_not_waited_for() -> None:
-    reply, server = troubled([(429, {"Retry-After": "3600"}, b"quota")])
-    assert len(server.asked) == 1
-    assert "it asks to wait for 3600 seconds" in str(reply.error)
-
-
-def test_a_server_that_is_gone_ends_the_work() -> None:
-    able = Able()
-    with talking(able) as server:
-        model = loaded(server, tries=1)
-        server.says = lambda _: (500, {}, b"")
-        with pytest.raises(ModelError, match=r"failed \d+ times in a row, the last time with: HTTP 500.*is kept"):
-            for seed in range(40):
-                model.generate([ask(seed=seed, count=0)])
-        assert len(server.asked) < 50
-
-
-def test_a_key_that_a_server_repeats_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with talking(Able(says=lambda _: f"B, and {KEY}")) as server:
-        model = loaded(server)
-        assert model.generate([ask()])[0].text == "B, and [key]"
-    assert KEY not in repr(model)
-
-
-def test_no_more_requests_are_under_way_than_allowed() -> None:
-    able = Able()
-    with talking(able) as server:
-        model = loaded(server, concurrency=3)
-        server.most = 0
-        assert [reply.text for reply in model.generate([ask(seed=seed) for seed in range(12)])] == ["(B)"] * 12
-        assert server.most <= 3
-
-
-def test_tokens_have_a_price() -> None:
-    with talking(Able()) as server:
-        reply = loaded(server, price_in=2.0, price_out=10).generate([ask()])[0]
-        assert loaded(server, price_in=2.0).generate([ask()])[0].cost is None
-    # By hand: 40 + 16 x 7 tokens read and 3 written.
-    assert (reply.prompt_tokens, reply.reply_tokens) == (152, 3)
-    assert reply.cost == pytest.approx((152 * 2 + 3 * 10) / 1e6)
-
-
-# --- Pace ------------------------------------------------------------------------------------------------------------
-
-
-def test_the_pace_doubles_at_first_is_halved_once_a_busy_round_and_then_grows_by_one_a_round() -> None:
-    pace = Pace(64)
-    for _ in range(12):
-        pace.leave(pace.enter(), "well")
-    assert pace.places == 4 + 12
-    entered = [pace.enter() for _ in range(16)]
-    for each in entered:
-        pace.leave(each, "busy")
-    assert pace.places == 8
-    for _ in range(8):
-        pace.leave(pace.enter(), "failed")
-    assert pace.places == 8
-    # By hand: 8 + 1/8 + 1/8.125 + ... is still below 9 after eight answers and above it after nine.
-    for expected in (8, 9):
-        for _ in range(8 if expected == 8 else 1):
-            pace.leave(pace.enter(), "well")
-        assert pace.places == expected
-
-
-def test_the_pace_never_stops_and_never_passes_the_most() -> None:
-    pace = Pace(5)
-    for _ in range(9):
-        pace.leave(pace.enter(), "well")
-    assert pace.places == 5
-    for _ in range(9):
-        pace.leave(pace.enter(), "busy")
-    assert pace.places == 1
 
 
 def test_letters_that_are_told_twice_as_unlikely_as_numbers_allow_stay_finite() -> None:

@@ -26,8 +26,8 @@ from egobench.miniego import generate
 from egobench.plugins import load_model, load_task
 from egobench.sampleset import SampleSet
 from tests.conftest import Navigation, NoEmbedder
+from tests.models.able_server import KEY, Able, loaded, shown, talking
 from tests.models.faulty_proxy import FAULTS, proxying
-from tests.models.test_openai import KEY, Able, loaded, shown, talking
 from tests.scripted_server import Answer
 from tests.test_cli import egobench
 
