@@ -142,7 +142,7 @@ def score(items: Sequence[Item]) -> float:
 
 def share(items: Sequence[Item]) -> float:
     """The mean of the items' scores."""
-    return sum(item["score"] for item in items) / len(items)
+    return float(sum(item["score"] for item in items)) / len(items)
 
 
 @dataclass(frozen=True, slots=True)
