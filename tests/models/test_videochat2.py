@@ -74,8 +74,8 @@ def test_the_published_file_and_the_frozen_mistral_are_all_there_is() -> None:
 
     from tests.models.tiny_videochat2 import Measures, trained_shapes
 
-    weights: Any = import_module("egobench.models._videochat2_weights")
-    eyes: Any = import_module("egobench.models._videochat2_eyes")
+    weights: Any = import_module("egobench.models.videochat2.weights")
+    eyes: Any = import_module("egobench.models.videochat2.eyes")
     plan = weights.Plan(
         eyes.Sizes(),
         transformers.InstructBlipQFormerConfig(vocab_size=30523, encoder_hidden_size=1024),
@@ -91,7 +91,7 @@ def test_the_published_file_and_the_frozen_mistral_are_all_there_is() -> None:
 def test_a_clip_makes_96_tokens_at_full_size() -> None:
     import transformers
 
-    eyes: Any = import_module("egobench.models._videochat2_eyes")
+    eyes: Any = import_module("egobench.models.videochat2.eyes")
     with torch.device("meta"):
         config = transformers.InstructBlipQFormerConfig(vocab_size=30523, encoder_hidden_size=1024)
         seeing = eyes.Eyes(eyes.Sizes(), transformers.InstructBlipQFormerModel(config), 4096)
@@ -247,12 +247,12 @@ def test_the_q_former_reads_the_system_prompt(tiny: Path) -> None:
 def test_the_grid_is_the_nearest_in_shape(height: int, width: int, wanted: tuple[int, int]) -> None:
     # By hand: 16:9 is nearer to 2:1 (0.22) than to 3:2 (0.28), 4:3 nearer to 3:2 (0.17) than to 1:1 (0.33); a square is
     # one tile or 2 x 2, the finer grid where it has more than half of its pixels.
-    adapter: Any = import_module("egobench.models._videochat2")
+    adapter: Any = import_module("egobench.models.videochat2.adapter")
     assert adapter.grid(height, width, 224) == wanted
 
 
 def test_tiles_are_the_parts_of_a_frame_row_by_row_and_the_whole_last() -> None:
-    adapter: Any = import_module("egobench.models._videochat2")
+    adapter: Any = import_module("egobench.models.videochat2.adapter")
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
     found = adapter.tiles(frames, 32).numpy()
     assert found.shape == (7, 2, 3, 32, 32)
@@ -317,7 +317,7 @@ def test_a_file_that_carries_derived_numbers_loads(tiny: Path, tmp_path: Path) -
 def test_a_saved_model_answers_as_before(tiny: Path, tmp_path: Path) -> None:
     # Saved with its changes put into the language model, there are none left to put in.
     first, folder = load(tiny), Path(shutil.copytree(tiny.parent, tmp_path / "saved"))
-    weights: Any = import_module("egobench.models._videochat2_weights")
+    weights: Any = import_module("egobench.models.videochat2.weights")
     eyes = {weights.published_name(name): tensor for name, tensor in first.reader.eyes.state_dict().items()}
     changes = {name: torch.zeros_like(tensor) for name, tensor in torch.load(tiny)["model"].items() if ".lora_" in name}
     torch.save({"model": eyes | changes}, folder / tiny.name)

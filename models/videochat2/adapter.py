@@ -17,12 +17,12 @@ from egobench.prompts import LETTERS, user_turn
 from reference_exo2ego.backbone.frames import clip_sight, pixels
 from reference_exo2ego.backbone.weights import pickle_fingerprint
 
-from ._asking import PREFILL, make_greedy
-from ._device import torch_device
-from ._spliced import Purpose, SplicedModel, Turn, shown_frames
-from ._videochat2_eyes import Eyes
-from ._videochat2_weights import load_published, read_plan
-from .hf.checkpoint import READ, find_checkpoint, weights_fingerprint
+from .._asking import PREFILL, make_greedy
+from .._device import torch_device
+from .._spliced import Purpose, SplicedModel, Turn, shown_frames
+from ..hf.checkpoint import READ, find_checkpoint, weights_fingerprint
+from .eyes import Eyes
+from .weights import load_published, read_plan
 
 SYSTEM = (
     "Carefully watch the video and pay attention to the cause and sequence of events, the detail and movement of "

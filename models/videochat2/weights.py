@@ -17,7 +17,7 @@ from torch import nn
 from egobench.errors import ModelError
 from reference_exo2ego.backbone.weights import check_weights, read_weights, weight_files
 
-from ._videochat2_eyes import Eyes, Sizes
+from .eyes import Eyes, Sizes
 
 LANGUAGE = "mistral_model.base_model.model."
 """How names of the language model begin, as peft names what it wraps."""

@@ -46,7 +46,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     try:
         ensure_torchvision()
 
-        from ._videochat2 import Asked, open_model
+        from .adapter import Asked, open_model
     except ImportError as error:
         raise ModelError(
             f"model 'videochat2' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
