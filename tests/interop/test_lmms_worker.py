@@ -281,7 +281,7 @@ def test_where_lmms_eval_is_not_installed_it_says_so() -> None:
 
 
 def test_arguments_are_read_as_json_else_as_text() -> None:
-    parse = import_module("egobench.models._lmms_eval").parse
+    parse = import_module("egobench.models.lmms_eval.adapter").parse
     assert parse("") == {}
     assert parse("max_pixels=3136,fps=0.5,use_cache=False,flash=true,name=a=b,none=None") == {
         "max_pixels": 3136,

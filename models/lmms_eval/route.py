@@ -17,7 +17,7 @@ from egobench.errors import ModelError
 from egobench.interop.clips import write_clip
 from egobench.model import Prompt
 
-from ._lmms_eval_process import Worker
+from .process import Worker
 
 SYSTEM = "Look at the whole video before you answer."
 QUESTION = "Which colour fills the picture? Answer with one word."

@@ -15,9 +15,9 @@ from egobench.errors import ModelError, ModelOptionError, PromptError
 from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS, user_turn
 
-from ._lmms_eval_process import Worker, find_python
-from ._lmms_eval_route import LADDER, Route, ladder, prove
-from .hf.checkpoint import weights_fingerprint
+from ..hf.checkpoint import weights_fingerprint
+from .process import Worker, find_python
+from .route import LADDER, Route, ladder, prove
 
 SENTINELS = ("[LMMS_EVAL_", "Error:")
 """How texts begin that lmms-eval puts in place of an answer."""

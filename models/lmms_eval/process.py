@@ -59,7 +59,7 @@ class Worker:
         self._folder, self._log, self._clips = base, base / "log.txt", count()
         self._requests = count()
         ours, theirs = socket.socketpair()
-        script = Path(__file__).with_name("_lmms_eval_worker.py")
+        script = Path(__file__).with_name("worker.py")
         try:
             with theirs, self._log.open("wb") as log:
                 process = subprocess.Popen(  # noqa: S603 - the Python that was asked for
@@ -84,7 +84,7 @@ class Worker:
         """Send a request and wait for its answer.
 
         Args:
-            request: What :mod:`egobench.models._lmms_eval_worker` takes.
+            request: What :mod:`egobench.models.lmms_eval.worker` takes.
 
         Returns:
             The answer; its ``"error"`` says why there is none.

@@ -39,6 +39,6 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         ModelError: If lmms-eval or the model cannot be had, or a video does not reach the model.
         ModelOptionError: If ``args`` cannot be read.
     """
-    from ._lmms_eval import Asked, open_model
+    from .adapter import Asked, open_model
 
     return open_model(Asked(model, checkpoint, args, python, device, frames, short_side, interface))
