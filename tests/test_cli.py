@@ -45,8 +45,29 @@ def test_eight_tasks_are_listed_with_what_they_need() -> None:
 
 def test_models_are_listed_with_the_types_of_their_options() -> None:
     rows = {row["name"]: row for row in json.loads(egobench("models", "--json").stdout)}
-    assert rows["hf"]["options"]["checkpoint"] == {"type": "str", "required": True, "default": None}
-    assert rows["random"]["options"]["seed"]["default"] == 0
+    assert rows["random"]["options"]["seed"] == {
+        "type": "integer",
+        "required": False,
+        "default": 0,
+        "about": "Another seed draws other options.",
+    }
+    hf = rows["hf"]["options"]
+    assert {key for key, option in hf.items() if option["required"]} == {"checkpoint"}
+    types = {"as_images": "auto | yes | no", "rope_fix": "yes | no", "frames": "integer"}
+    assert {key: hf[key]["type"] for key in types} == types
+
+
+def test_every_option_of_every_model_is_explained() -> None:
+    for row in json.loads(egobench("models", "--json").stdout):
+        unexplained = [key for key, option in row["options"].items() if not option["about"]]
+        assert not unexplained, row["name"]
+
+
+def test_the_options_of_one_model_are_shown_with_what_they_mean() -> None:
+    shown = " ".join(egobench("models", "openai").stdout.split())
+    assert "must be given" in shown
+    assert "Most tries of one request." in shown
+    assert "hf" not in shown
 
 
 @pytest.mark.parametrize(
