@@ -24,6 +24,7 @@ if find_spec("torch") is not None:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a tiny checkpoint by the name of its family, made when it is first asked for."""
+    pytest.importorskip("transformers")
     from tests.models.tiny_checkpoints import FAMILIES
 
     @cache
