@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +13,7 @@ import numpy as np
 from egobench.answering import NOTHING, Answers, Question
 from egobench.controls import Control, alter, clips, seed_of
 from egobench.encoding import embedded
-from egobench.errors import MissingVideoError
+from egobench.errors import MissingVideoError, StoreError
 from egobench.model import Concurrent, Encoder, Method, Model, ModelInfo, Prompt
 from egobench.orders import orders_of, turned
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
@@ -190,18 +189,15 @@ def ask(asking: Asking) -> None:
     if asking.rows:
         lost = asking.rows.lost(sample for sample in part.asked if todo[sample.id])
         todo |= {one.id: [] for one in lost}
-        asking.write(lost)
+        if lost:
+            asking.write(lost)
     questions = _questions(asking, todo, shown)
     if isinstance(asking.model, Concurrent):
         _ask_at_once(asking, answers, questions, asking.model.at_once)
-        return
-    batch: list[Question] = []
-    for question in questions:
-        batch.append(question)
-        if len(batch) >= answers.batch_size:
-            _write(asking, answers.of(batch))
-            batch = []
-    _write(asking, answers.of(batch))
+    else:
+        _ask_in_batches(asking, answers, questions)
+    if asking.rows:
+        asking.rows.flush()
 
 
 def clip_requests(
@@ -270,19 +266,47 @@ def _questions(asking: Asking, todo: Mapping[str, Sequence[int]], shown: Mapping
             yield _question(each, asking)
 
 
+def _ask_in_batches(asking: Asking, answers: Answers, questions: Iterator[Question]) -> None:
+    batch: list[Question] = []
+    for question in questions:
+        batch.append(question)
+        if len(batch) >= answers.batch_size:
+            _write(asking, answers.of(batch))
+            batch = []
+    _write(asking, answers.of(batch))
+
+
 def _ask_at_once(asking: Asking, answers: Answers, questions: Iterator[Question], most: int) -> None:
-    """Ask one question a call, the next one as soon as any is answered: a slow answer holds up nobody."""
+    """Ask one question a call, the next one as soon as any is answered: a slow answer holds up nobody.
+
+    When something ends the run, what is under way is waited for and kept, for it may have been paid for.
+    """
     pool = ThreadPoolExecutor(most)
     waiting: set[Future[list[tuple[list[Prediction], str]]]] = set()
     try:
         for question in questions:
             waiting.add(pool.submit(lambda one: list(answers.of([one])), question))
             if len(waiting) == most:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                _write(asking, chain.from_iterable(one.result() for one in done))
-        _write(asking, chain.from_iterable(one.result() for one in as_completed(waiting)))
+                _write_first(asking, waiting)
+        while waiting:
+            _write_first(asking, waiting)
+    except StoreError:
+        # Nothing can be written any more.
+        waiting.clear()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+        for one in waiting:
+            if not one.cancelled() and one.exception() is None:
+                _write(asking, one.result())
+
+
+def _write_first(asking: Asking, waiting: set[Future[list[tuple[list[Prediction], str]]]]) -> None:
+    """Wait for the first answers, write them down, and take them out of those that are waited for."""
+    for one in wait(waiting, return_when=FIRST_COMPLETED).done:
+        answered = one.result()
+        waiting.remove(one)
+        _write(asking, answered)
 
 
 def _texts(asking: Asking) -> np.ndarray | None:

@@ -42,11 +42,11 @@ class Rows:
         """Samples whose texts cannot be scored again, because the retriever has no scores of them."""
         if self.candidates is None:
             return []
-        lost = [sample for sample in samples if not self.candidates.of(sample)]
+        lost = [sample for sample in samples if not self.candidates.known(sample)]
         return [Prediction(sample.id, "request_error", error="the retriever has no scores of it") for sample in lost]
 
     def keep(self, predictions: Sequence[Prediction]) -> list[Prediction]:
-        """Write the scores of answers to their rows.
+        """Write the scores of answers to their rows; the row of a sample without an answer is NaN.
 
         Returns:
             The predictions without their scores.
@@ -55,23 +55,33 @@ class Rows:
         replaced = False
         for one in predictions:
             place, sample = self._samples[one.id]
-            scores = one.scores
-            if scores is None:
-                kept.append(one)
-                continue
-            row = self.candidates.row(sample, scores) if self.candidates else np.array(scores, np.float32)
-            if row is None or not np.isfinite(row).all():
-                error = "a score is not a finite number"
-                kept.append(replace(one, outcome="request_error", rule="", scores=None, choice=None, error=error))
-                continue
-            replaced |= not np.isnan(self.scores[place]).any()
-            self.scores[place] = row
-            kept.append(replace(one, scores=None, choice=None))
+            row, told = self._row(sample, one)
+            if not np.isnan(self.scores[place]).any():
+                replaced = True
+                self.scores[place] = np.nan
+            if row is not None:
+                self.scores[place] = row
+            kept.append(told)
         # A row that is lost with the power is still NaN on disk, and asked again. One that replaces another would be
         # the old one there, so it is brought to the disk before the line that speaks of it.
         if replaced:
-            self.scores.flush()
+            self.flush()
         return kept
+
+    def flush(self) -> None:
+        """Bring all rows to the disk."""
+        self.scores.flush()
+
+    def _row(self, sample: Sample, one: Prediction) -> tuple[np.ndarray | None, Prediction]:
+        """The row of an answer, ``None`` where there is none, and the prediction without its scores."""
+        told = replace(one, scores=None, choice=None)
+        if one.scores is None:
+            return None, told
+        row = self.candidates.row(sample, one.scores) if self.candidates else np.array(one.scores, np.float32)
+        if row is None or not np.isfinite(row).all():
+            error = "a score is not a finite number"
+            return None, replace(told, outcome="request_error", rule="", error=error)
+        return row, told
 
 
 def open_rows(run: Run, part: Part, candidates: Candidates | None) -> Rows | None:

@@ -4,7 +4,8 @@
 
     runs/<model>/<run id>/
         run.json          the spec, and beside it what is recorded but does not identify the run
-        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line a sample, appended
+        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line a sample, appended;
+                          beside it, of a gallery, <the same>.npy, its scores
         scores.json       one entry a protocol id, derived from the predictions
         events.jsonl      what a run had to do otherwise than it was told: batches that were too large
         checksums.txt     SHA-256 of the other files, written last
@@ -21,7 +22,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from io import FileIO
 from pathlib import Path
 from time import monotonic
@@ -201,10 +202,7 @@ class Run:
                 _replace(self.path / name, content)
             kept = [self.path / "run.json", path, *(self.path / name for name in files or {})]
             kept += [*self.path.glob(JUDGES), *self.path.glob("events.jsonl"), *(self.path / "predictions").iterdir()]
-            lines = [
-                f"{sha256(file.read_bytes()).hexdigest()}  {file.relative_to(self.path).as_posix()}"
-                for file in sorted(kept)
-            ]
+            lines = [f"{_digest(file)}  {file.relative_to(self.path).as_posix()}" for file in sorted(kept)]
             _replace(self.path / "checksums.txt", "\n".join(lines) + "\n")
         return path
 
@@ -301,6 +299,11 @@ def _lines(path: Path, make: Callable[[dict[str, Any]], T]) -> Iterator[T]:
             yield make(json.loads(line))
         except (ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{path}, line {number}: damaged ({error}); delete the line to ask again") from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _cut_broken_line(file: Path) -> None:

@@ -1,14 +1,16 @@
-"""Calls of the model that fail for want of memory or for one prompt of a batch."""
+"""Calls of the model that fail: for want of memory, for one prompt of a batch, or while others are under way."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from threading import Barrier, Lock
+from time import sleep
 
 import pytest
 
 from egobench.asking import Settings
-from egobench.errors import ModelMemoryError, PromptError
+from egobench.errors import EndpointError, ModelMemoryError, PromptError
 from egobench.evaluate import Result, evaluate
 from egobench.model import ModelInfo, Prompt, Reply
 from tests.conftest import Navigation
@@ -69,3 +71,42 @@ def test_one_prompt_that_is_too_long_costs_no_other_sample_its_answer(navigation
     (file,) = (result.path / "predictions").iterdir()
     failed = [row for row in map(json.loads, file.read_text().splitlines()) if row["outcome"] == "request_error"]
     assert [row["error"] for row in failed] == ["PromptError: model 'small' reads 10 tokens; prompt and answer need 11"]
+
+
+class Elsewhere:
+    """Answers A four at a time; the first of the first four to be asked fails before the others have answered."""
+
+    info = ModelInfo("elsewhere", "1")
+    at_once = 4
+
+    def __init__(self, failure: BaseException | None = None) -> None:
+        self.asked = 0
+        self._failure = failure
+        self._lock, self._together = Lock(), Barrier(4, timeout=20)
+
+    def generate(self, prompts: Sequence[Prompt]) -> Sequence[Reply]:
+        with self._lock:
+            self.asked += 1
+            place = self.asked
+        if self._failure is not None and place <= 4:
+            self._together.wait()
+            if place == 1:
+                raise self._failure
+            sleep(0.3)
+        return [Reply("A") for _ in prompts]
+
+
+@pytest.mark.parametrize("failure", [EndpointError("the server is gone"), KeyboardInterrupt()])
+def test_answers_under_way_are_kept_when_something_ends_the_run(navigation: Navigation, failure: BaseException) -> None:
+    def asked(model: Elsewhere) -> Result:
+        return evaluate(model, [navigation.sample_set], navigation.videos, navigation.root / "runs")
+
+    ended, rest = Elsewhere(failure), Elsewhere()
+    with pytest.raises(type(failure)):
+        asked(ended)
+    (file,) = navigation.root.glob("runs/elsewhere/*/predictions/*")
+    held = [json.loads(line)["outcome"] for line in file.read_text().splitlines()]
+    # Four were under way and one of them failed; no other was begun.
+    assert (held, ended.asked) == (["answered"] * 3, 4)
+    assert asked(rest).scores[ID]["outcomes"]["answered"] == 12
+    assert rest.asked == 9
