@@ -120,7 +120,8 @@ def check(model: Model, parts: Sequence[Part], settings: Settings) -> None:
     name = model.info.name
     _check_prior(model.info, parts, settings)
     if settings.method != "generate" and not isinstance(model, ScoresOptions):
-        raise ModelError(f"model {name!r} cannot score options; use --method generate")
+        hint = "choose another model to score texts again" if settings.rerank else "use --method generate"
+        raise ModelError(f"model {name!r} cannot score options; {hint}")
     for part in parts:
         if part.subset.protocol != "gallery":
             continue

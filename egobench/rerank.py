@@ -25,7 +25,8 @@ TOP = 50
 """Texts of each sample that are scored again where nothing else is said (PROTOCOL section 2.5)."""
 
 LIFT = 1e6
-"""How far above a retriever's best score the scores of its top texts are put: no log-likelihood goes as low."""
+"""How far above a retriever's best score the scores of its top texts are put: no log-likelihood goes as low. No score
+of a retriever may be greater, so that the sum keeps the digits that matter, to 1e-9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,13 @@ class Candidates:
         """Put on top of re-scored texts; the same for all samples, so that their scores can still be compared."""
         return float(np.nanmax(self.scores)) + LIFT
 
+    def known(self, sample: Sample) -> bool:
+        """Whether the retriever has scores of the sample."""
+        return not np.isnan(self.scores[self._place[sample.id]]).any()
+
     def of(self, sample: Sample) -> list[int]:
-        """Columns of the sample's best texts, in a drawn order; none where the retriever has no scores."""
+        """Columns of the sample's best texts, in a drawn order; the retriever has to know it."""
         scores = np.asarray(self.scores[self._place[sample.id]])
-        if np.isnan(scores).any():
-            return []
         lots = Random(seed_of(replace(sample, subset="rerank"), self.seed))  # noqa: S311 - reproducible, not secret
         lowest = np.partition(scores, -self.top)[-self.top] if self.top < len(scores) else scores.min()
         columns = np.flatnonzero(scores > lowest).tolist()
@@ -94,7 +97,7 @@ class Candidates:
         return columns
 
     def shown(self, sample: Sample) -> Sample:
-        """The sample with its best texts as options; none where the retriever has no scores."""
+        """The sample with its best texts as options."""
         return replace(sample, options=tuple(self.sample_set.gallery[column].text for column in self.of(sample)))
 
     def row(self, sample: Sample, scores: Sequence[float]) -> np.ndarray | None:
@@ -141,6 +144,8 @@ def _file_table(path: Path, sample_set: SampleSet) -> np.ndarray:
         )
     if not np.isfinite(scores).all():
         raise ScoreFileError(f"{path}: a score is not a finite number; a retriever ranks every text of every sample")
+    if np.abs(scores).max() > LIFT:
+        raise ScoreFileError(f"{path}: a score is beyond {LIFT:,.0f}; divide all of them by the same number")
     return scores
 
 
@@ -152,7 +157,7 @@ def _run_tables(path: Path, sets: Sequence[SampleSet]) -> dict[str, np.ndarray]:
         if one.manifest.sha256 not in {ref.sha256 for ref in spec.sets} or not file.is_file():
             raise StoreError(
                 f"{path} holds no gallery scores of {one.name}; expected a finished run of a dual encoder over the "
-                "same sample set"
+                "same sample set, or choose another with --tasks"
             )
         asked = [sample.id for sample in limited(one.samples, spec.limit, spec.seed)]
         answers = run.predictions(file.name.removesuffix(".main.npy"))
@@ -163,8 +168,10 @@ def _run_tables(path: Path, sets: Sequence[SampleSet]) -> dict[str, np.ndarray]:
         place = {sample.id: row for row, sample in enumerate(one.samples)}
         table = np.full((len(one.samples), len(one.gallery)), np.nan, scores.dtype)
         for row, name in enumerate(asked):
-            if name in answers and answers[name].outcome == "answered":
+            if answers[name].outcome == "answered":
                 table[place[name]] = scores[row]
+                if np.isnan(scores[row]).any():
+                    raise StoreError(f"{file}: the scores of sample {name!r} are gone; run its command again")
         tables[one.name] = table
     return tables
 

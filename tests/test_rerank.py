@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from egobench.asking import Settings
-from egobench.commands.running import rescore
-from egobench.errors import ScoreFileError, StoreError
+from egobench.commands.running import RunRequest, rescore
+from egobench.errors import ModelError, ScoreFileError, StoreError
 from egobench.evaluate import Result, evaluate
 from egobench.gallery import score_gallery
-from egobench.model import OptionForm, OptionScores, Prompt
+from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.rerank import LIFT, Candidates, read_retriever
 from tests.coloured import CAPTIONS, Coloured, Planted, Teller, coloured
 from tests.test_cli import egobench
@@ -185,6 +185,15 @@ def test_a_retriever_that_is_not_finished_is_refused(coloured: Coloured) -> None
         read_retriever(first.path, [coloured.sample_set], 3)
 
 
+def test_a_retriever_that_has_lost_a_row_is_refused(coloured: Coloured) -> None:
+    first = evaluate(Planted(), [coloured.sample_set], coloured.videos, coloured.root / "runs")
+    held = np.load(first.path / "predictions" / "epic-kitchens-mir.all.gallery.gallery.main.npy", mmap_mode="r+")
+    held[4, 2] = np.nan
+    held.flush()
+    with pytest.raises(StoreError, match=r"the scores of sample 'P01_04_0' are gone; run its command again"):
+        read_retriever(first.path, [coloured.sample_set], 3)
+
+
 def test_what_the_retriever_could_not_see_is_not_scored_again(coloured: Coloured) -> None:
     kept = coloured.video(5).read_bytes()
     coloured.video(5).unlink()
@@ -248,6 +257,10 @@ def test_retrievers_that_do_not_fit_are_named(coloured: Coloured, retriever: Pat
     np.save(coloured.root / "b.npy", np.full((8, 8), -np.inf))
     with pytest.raises(ScoreFileError, match="a retriever ranks every text of every sample"):
         read_retriever(coloured.root / "b.npy", sets, 3)
+    # Scores as large would leave no digits for those of the model that are put on top.
+    np.save(coloured.root / "c.npy", np.full((8, 8), 3e12))
+    with pytest.raises(ScoreFileError, match="a score is beyond 1,000,000; divide all of them by the same number"):
+        read_retriever(coloured.root / "c.npy", sets, 3)
     with pytest.raises(ScoreFileError, match=r"holds the scores of one set, and there are .*; choose with --tasks"):
         read_retriever(retriever, [*sets, *sets], 3)
     with pytest.raises(StoreError, match="is no run folder"):
@@ -273,3 +286,27 @@ def test_texts_are_scored_again_from_the_command_line(coloured: Coloured, retrie
     assert (5 / 3 + fixed) / 8 <= entry["value"] <= (5 + fixed) / 8
     forecast = egobench(*command, "--method", "likelihood-sum", "--dry-run", "--json")
     assert json.loads(forecast.stdout)[0]["samples"] == 8
+
+
+def test_wrong_use_is_found_before_a_model_is_loaded(coloured: Coloured, retriever: Path) -> None:
+    def load(method: str, *, best: bool = False, model: str = "no-such-model") -> Settings:
+        asked = Settings(method)  # type: ignore[arg-type]
+        world = (coloured.data, None, None, coloured.videos, coloured.root / "runs")
+        return RunRequest(model, {}, *world, asked, retriever, 3, best_method=best).load()[2]
+
+    with pytest.raises(ValueError, match="a reply ranks no texts"):
+        load("generate")
+    # The best method is one that ranks any number of texts.
+    assert load("generate", best=True, model="random").method == "likelihood-sum"
+
+
+def test_who_scores_no_options_is_not_sent_to_replies(coloured: Coloured, retriever: Path) -> None:
+    class Words:
+        info = ModelInfo("words", "1")
+
+        def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+            return [Reply("A")] * len(prompts)
+
+    asked = Settings("likelihood-sum", rerank=read_retriever(retriever, [coloured.sample_set], 3))
+    with pytest.raises(ModelError, match="'words' cannot score options; choose another model"):
+        evaluate(Words(), [coloured.sample_set], coloured.videos, coloured.root / "runs", asked)

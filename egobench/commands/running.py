@@ -89,26 +89,36 @@ class RunRequest:
 
         Raises:
             EgoBenchError: If any cannot be had.
+            ValueError: If the method does not go with a retriever's texts.
         """
         held = [SampleSet.read(folder) for folder in find_sets(self.data, self.tasks, self.construction)]
-        model = load_model(self.model, **self.options)
+        if self.rerank is not None:
+            # Before the model is loaded, which may take minutes.
+            galleries, settings = self._scored_again(held, self.rerank)
+            return load_model(self.model, **self.options), galleries, settings
+        model, settings = load_model(self.model, **self.options), self.settings
         if self.best_method:
             method: Method = "likelihood-letter" if isinstance(model, ScoresOptions) else "generate"
-            return replace(self, settings=replace(self.settings, method=method))._asked(model, held)
-        return self._asked(model, held)
+            settings = replace(settings, method=method)
+        return model, self._asked(model, held), settings
 
-    def _asked(self, model: Model, held: list[SampleSet]) -> tuple[Model, list[SampleSet], Settings]:
+    def _scored_again(self, held: Sequence[SampleSet], retriever: Path) -> tuple[list[SampleSet], Settings]:
         galleries = [one for one in held if one.gallery]
-        if self.rerank is not None:
-            if not galleries:
-                raise SampleSetError(
-                    f"{self.data} holds no gallery; make one with egobench build --construction gallery"
-                )
-            settings = replace(self.settings, rerank=read_retriever(self.rerank, galleries, self.top))
-            self._leave_out([one for one in held if not one.gallery], "--rerank asks about galleries alone")
-            return model, galleries, settings
+        if not galleries:
+            raise SampleSetError(
+                f"{self.data} holds no gallery; make one with egobench build --construction gallery (of charades-ego: "
+                "gallery157)"
+            )
+        method: Method = "likelihood-sum" if self.best_method else self.settings.method
+        settings = replace(self.settings, method=method, rerank=read_retriever(retriever, galleries, self.top))
+        plan(galleries, settings)
+        self._leave_out([one for one in held if not one.gallery], "--rerank asks about galleries alone")
+        return galleries, settings
+
+    def _asked(self, model: Model, held: list[SampleSet]) -> list[SampleSet]:
+        galleries = [one for one in held if one.gallery]
         if isinstance(model, Encoder) or not galleries:
-            return model, held, self.settings
+            return held
         sets = [one for one in held if not one.gallery]
         if not sets:
             raise SampleSetError(
@@ -116,7 +126,7 @@ class RunRequest:
                 "retriever's best texts with --rerank RUN, or a table with egobench score FILE.npy --data SET"
             )
         self._leave_out(galleries, f"{model.info.name!r} does not embed clips and texts; see --rerank")
-        return model, sets, self.settings
+        return sets
 
     def _leave_out(self, sets: Sequence[SampleSet], why: str) -> None:
         if sets:
