@@ -1,11 +1,11 @@
 """Dual encoders of transformers, clips and texts in one space: CLIP, SigLIP, SigLIP 2, X-CLIP.
 
 A clip of an image model is the mean of its frames' embeddings, each of length 1; a clip of X-CLIP is what its own
-temporal encoder makes of exactly as many frames as it was trained with. X-CLIP's ``forward`` also changes the embedding
-of a text by the video it is compared with; a text of a gallery is embedded once for all clips, so it is taken as
-``get_text_features`` gives it, without that.
+temporal encoder makes of exactly as many frames as it was trained with.
 
-In multiple choice a text stands for each option, and options are ranked by cosine.
+In multiple choice a text stands for each option, and options are ranked by cosine. X-CLIP's ``forward`` changes the
+embedding of a text by the video it is compared with, and so it is done with options. A text of a gallery is embedded
+once for all clips, as ``get_text_features`` gives it, without that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from egobench.errors import ModelError, ModelOptionError, PromptError
+from egobench.errors import ModelError, ModelOptionError
 from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 TEXTS = 256
 """Texts that go through the model together."""
-
-WORDLESS = "a dual encoder chooses among options and writes no words; leave open questions out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,69 +61,78 @@ class DualEncoder:
         same whatever it was batched with.
 
         Raises:
-            PromptError: If a prompt has no frames.
-            ModelError: If it has another number of frames than the model takes.
+            ModelError: If a prompt has no frames, or another number than the model takes.
             ModelMemoryError: If memory runs out.
         """
-        from ._device import room
-
-        clips: list[np.ndarray] = []
-        for prompt in prompts:
-            with room(self.info.name):
-                clips.append(self._clip(prompt.frames))
-        return np.stack(clips)
+        return np.stack([self._clip(prompt.frames) for prompt in prompts])
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts, put into the template: ``(n_texts, dim)`` float32, rows of length 1.
 
         Warns where a text is longer than the model reads, and is cut.
+
+        Raises:
+            ModelMemoryError: If memory runs out.
         """
         import torch
 
-        put = [self.template.replace("{}", text.strip()) for text in texts]
-        lengths = [len(tokens) for tokens in self.processor.tokenizer(put, verbose=False)["input_ids"]]
-        if max(lengths) > self.context:
-            # The same words each time, so that a run says it once.
-            warnings.warn(
-                f"model {self.info.name!r}: texts longer than {self.context} tokens are cut there", stacklevel=2
-            )
+        from ._device import room
+
         found: list[np.ndarray] = []
-        for start in range(0, len(put), TEXTS):
-            inputs = self.processor(
-                text=put[start : start + TEXTS],
-                padding="max_length",
-                truncation=True,
-                max_length=self.context,
-                return_tensors="pt",
-            )
-            with torch.inference_mode():
-                found.append(_unit(self.model.get_text_features(**inputs.to(self.model.device))).cpu().numpy())
+        for start in range(0, len(texts), TEXTS):
+            with room(self.info.name), torch.inference_mode():
+                tokens = self._tokens(texts[start : start + TEXTS])
+                found.append(_unit(self.model.get_text_features(**tokens)).cpu().numpy())
         return np.concatenate(found)
 
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:  # noqa: ARG002
-        """Log-softmax over the options of what the model makes of a cosine: scaled, and shifted where it does.
+        """Log-softmax over the options of their cosines, scaled as the model does.
 
         It has neither letters nor tokens, so both forms score the option's text, as one token: all likelihood methods
-        rank by cosine.
+        rank by cosine. What SigLIP adds to all cosines alike makes no difference here.
 
         Raises:
-            PromptError: If a prompt has no frames.
+            ModelError: If a prompt has no frames, or another number than the model takes.
+            ModelMemoryError: If memory runs out.
         """
         return [self._scores(prompt) for prompt in prompts]
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """Answer with the letter of the nearest option, with all of them if several are equally near.
 
-        An open question fails: there are no words to answer with.
+        To an open question it has no words: the reply is empty.
         """
         return [self._reply(prompt) for prompt in prompts]
 
     def _clip(self, frames: np.ndarray) -> np.ndarray:
         import torch
 
+        from ._device import room
+
+        embed = self.model.get_image_features if self.clip_frames is None else self.model.get_video_features
+        with room(self.info.name), torch.inference_mode():
+            return _unit(_unit(embed(**self._pixels(frames))).mean(dim=0)).cpu().numpy()
+
+    def _cosines(self, frames: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Of a clip with texts: ``(n_texts,)``."""
+        import torch
+
+        from ._device import room
+
+        if self.clip_frames is None:
+            return self.encode_texts(texts) @ self._clip(frames)
+        with room(self.info.name), torch.inference_mode():
+            found = self.model(**self._tokens(texts), **self._pixels(frames))
+            return (_unit(found.text_embeds)[0] @ _unit(found.video_embeds)[0]).cpu().numpy()
+
+    def _pixels(self, frames: np.ndarray) -> Any:
+        """What the vision tower takes: the frames of a clip as a batch of images, or as one video."""
         if not len(frames):
-            raise PromptError(f"model {self.info.name!r} compares frames with texts, and there are no frames")
-        if self.clip_frames not in {None, len(frames)}:
+            raise ModelError(
+                f"model {self.info.name!r} compares frames with texts, and there are none: it has neither a blind "
+                "control nor a text prior"
+            )
+        if self.clip_frames is not None and len(frames) != self.clip_frames:
             raise ModelError(
                 f"model {self.info.name!r} takes clips of exactly {self.clip_frames} frames, found {len(frames)}; "
                 "leave --frames out"
@@ -134,25 +141,33 @@ class DualEncoder:
         images = list(np.require(frames, np.uint8, ["C", "W"]))
         shown = images if self.clip_frames is None else [images]
         inputs = self.processor.image_processor(images=shown, return_tensors="pt")
-        inputs = inputs.to(device=self.model.device, dtype=self.model.dtype)
-        embed = self.model.get_image_features if self.clip_frames is None else self.model.get_video_features
-        with torch.inference_mode():
-            return _unit(_unit(embed(**inputs)).mean(dim=0)).cpu().numpy()
+        return inputs.to(device=self.model.device, dtype=self.model.dtype)
+
+    def _tokens(self, texts: Sequence[str]) -> Any:
+        """What the text tower takes, filled up to the full length: SigLIP was trained so, and CLIP does not mind."""
+        put = [self.template.replace("{}", text.strip()) for text in texts]
+        lengths = [len(tokens) for tokens in self.processor.tokenizer(put, verbose=False)["input_ids"]]
+        if max(lengths) > self.context:
+            # The same words each time, so that a run says it once.
+            warnings.warn(
+                f"model {self.info.name!r}: texts longer than {self.context} tokens are cut there", stacklevel=3
+            )
+        inputs = self.processor(
+            text=put, padding="max_length", truncation=True, max_length=self.context, return_tensors="pt"
+        )
+        return inputs.to(self.model.device)
 
     def _scores(self, prompt: Prompt) -> OptionScores:
         from scipy.special import log_softmax
 
-        (clip,) = self.encode_clips([prompt])
         before = f"{prompt.question.strip()} " if self.with_question else ""
-        cosines = self.encode_texts([before + option.strip() for option in prompt.options]) @ clip
-        bias = getattr(self.model, "logit_bias", None)
-        shift = 0.0 if bias is None else bias.item()
-        logits = cosines.astype(np.float64) * math.exp(self.model.logit_scale.item()) + shift
+        cosines = self._cosines(prompt.frames, [before + option.strip() for option in prompt.options])
+        logits = cosines.astype(np.float64) * math.exp(self.model.logit_scale.item())
         return OptionScores(tuple(log_softmax(logits).tolist()), (1,) * len(prompt.options))
 
     def _reply(self, prompt: Prompt) -> Reply:
         if not prompt.options:
-            return Reply("", error=WORDLESS)
+            return Reply("")
         scores = self._scores(prompt).logprobs
         nearest = [letter for letter, score in zip(LETTERS, scores, strict=False) if score == max(scores)]
         return Reply(", ".join(nearest))
@@ -221,7 +236,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
             "template": template,
             "with_question": with_question,
             "text_tokens": context,
-            **_pixels(processor.image_processor),
+            **_processed(processor.image_processor),
         },
     )
     return DualEncoder(info, model.eval(), processor, context, clip_frames, template, with_question)
@@ -229,6 +244,8 @@ def load(  # noqa: PLR0913 - each is an option of the command line
 
 def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
     import transformers
+
+    from .hf.checkpoint import check_loaded
 
     library: Any = transformers
     try:
@@ -244,12 +261,7 @@ def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
     kind = type(model).__name__
     if not (hasattr(model, "get_text_features") and hasattr(model, "logit_scale")):
         raise ModelError(f"checkpoint {folder}: {kind} is no dual encoder; expected CLIP, SigLIP, SigLIP 2 or X-CLIP")
-    absent = sorted(found["missing_keys"])
-    if absent:
-        raise ModelError(
-            f"checkpoint {folder}: {len(absent)} weights of {kind} are missing, first {absent[0]}; they would be "
-            "random; is the checkpoint complete, and of this class?"
-        )
+    check_loaded(folder, kind, found)
     return model.to(device), processor
 
 
@@ -260,7 +272,7 @@ def _own_pooling(model: Any, folder: Path, pooling: str) -> Literal["mean", "tem
     return own
 
 
-def _pixels(image_processor: Any) -> dict[str, str]:
+def _processed(image_processor: Any) -> dict[str, str]:
     held = json.dumps(image_processor.to_dict(), sort_keys=True, default=str)
     return {"pixels": type(image_processor).__name__, "processor": sha256(held.encode()).hexdigest()[:12]}
 

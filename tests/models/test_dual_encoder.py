@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,7 @@ pytest.importorskip("transformers")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from egobench.errors import ModelError, ModelOptionError, PromptError  # noqa: E402
+from egobench.errors import ModelError, ModelMemoryError, ModelOptionError  # noqa: E402
 from egobench.model import Encoder, Prompt, ScoresOptions  # noqa: E402
 from egobench.plugins import load_model  # noqa: E402
 from tests.models.prompts import ask  # noqa: E402
@@ -144,15 +145,28 @@ def test_equal_options_are_answered_with_all_of_their_letters(made: Callable[[st
     assert reply.text == "A, B"
 
 
-def test_what_has_no_options_or_no_frames_is_no_answer(made: Callable[[str], Path]) -> None:
-    model = loaded(made("clip"))
-    (reply,) = model.generate([clip(3, options=())])
-    assert (reply.text, reply.error) == (
-        "",
-        "a dual encoder chooses among options and writes no words; leave open questions out",
-    )
-    with pytest.raises(PromptError, match="there are no frames"):
-        model.generate([clip(3, count=0)])
+def test_scores_of_x_clip_are_the_logits_of_its_own_forward(made: Callable[[str], Path]) -> None:
+    """There the video changes the texts: the log-softmax of ``logits_per_video``."""
+    folder, prompt = made("x_clip"), clip(3)
+    theirs = transformers.AutoModel.from_pretrained(folder).eval()
+    processor = transformers.AutoProcessor.from_pretrained(folder, backend="torchvision")
+    inputs = processor(text=list(TEXTS), videos=[list(prompt.frames)], return_tensors="pt", padding=True)
+    with torch.no_grad():
+        logits = theirs(**inputs).logits_per_video[0]
+    model = loaded(folder)
+    (found,) = model.score_options([prompt], "text")
+    assert found.logprobs == pytest.approx(torch.log_softmax(logits, -1).tolist(), abs=1e-4)
+    # It makes a difference: with the texts as a gallery has them the scores are others.
+    plain = (model.encode_texts(TEXTS) @ model.encode_clips([prompt])[0]) * math.exp(model.model.logit_scale.item())
+    assert np.abs(torch.log_softmax(torch.tensor(plain), -1).numpy() - np.array(found.logprobs)).max() > 1e-3
+
+
+def test_an_open_question_gets_an_empty_reply_and_no_frames_end_the_run(made: Callable[[str], Path]) -> None:
+    (reply,) = loaded(made("clip")).generate([clip(3, options=())])
+    assert (reply.text, reply.error) == ("", None)
+    for family in ("clip", "x_clip"):
+        with pytest.raises(ModelError, match="there are none: it has neither a blind control nor a text prior"):
+            loaded(made(family)).generate([clip(3, count=0)])
 
 
 def test_template_and_question_are_put_around_the_options_and_are_part_of_the_run(made: Callable[[str], Path]) -> None:
@@ -178,6 +192,49 @@ def test_a_text_that_is_too_long_is_cut_and_said_so(made: Callable[[str], Path])
     with pytest.warns(UserWarning, match="are cut"):
         assert np.array_equal(found, model.encode_texts([long + "the red mug"]))
     assert model.info.settings["text_tokens"] == CONTEXT
+
+
+def test_a_text_that_is_cut_keeps_its_end_token(made: Callable[[str], Path]) -> None:
+    """By hand: the first tokens of the text, and the token that a text is pooled at in the last place."""
+    for family, starts in (("clip", 1), ("siglip", 0)):
+        model = loaded(made(family))
+        words = model.processor.tokenizer
+        plain = words("cut an onion " * CONTEXT, add_special_tokens=False)["input_ids"]
+        kept = [words.bos_token_id][:starts] + plain[: CONTEXT - 1 - starts] + [words.eos_token_id]
+        with torch.no_grad():
+            own = model.model.get_text_features(input_ids=torch.tensor([kept])).pooler_output[0]
+        with pytest.warns(UserWarning, match="are cut"):
+            found = model.encode_texts(["cut an onion " * CONTEXT])[0]
+        assert found == pytest.approx((own / own.norm()).numpy(), abs=1e-6)
+
+
+def test_texts_that_do_not_fit_in_memory_are_said_to_be_so(made: Callable[[str], Path]) -> None:
+    model = loaded(made("clip"))
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    model.model.text_model.register_forward_pre_hook(full)
+    with pytest.raises(ModelMemoryError, match="model 'clip': out of GPU memory"):
+        model.encode_texts(TEXTS)
+    with pytest.raises(ModelMemoryError):
+        model.score_options([clip(3)], "text")
+
+
+def test_a_checkpoint_as_the_hub_has_it_embeds_the_same(made: Callable[[str], Path], tmp_path: Path) -> None:
+    """Releases of 2021 name their processor another way, sizes by one number, and keep positions among the weights."""
+    old = Path(copytree(made("clip"), tmp_path / "clip"))
+    (old / "processor_config.json").unlink()
+    pixels = json.loads((made("clip") / "processor_config.json").read_text())["image_processor"]
+    kept = {key: pixels[key] for key in ("do_center_crop", "do_normalize", "do_resize", "image_mean", "image_std")}
+    kept |= {"feature_extractor_type": "CLIPFeatureExtractor", "resample": 3, "size": 32, "crop_size": 32}
+    (old / "preprocessor_config.json").write_text(json.dumps(kept))
+    weights = load_file(old / "model.safetensors")
+    weights["text_model.embeddings.position_ids"] = torch.arange(CONTEXT)[None]
+    save_file(weights, old / "model.safetensors", metadata={"format": "pt"})
+    prompt = clip(5)
+    assert np.array_equal(loaded(old).encode_clips([prompt]), loaded(made("clip")).encode_clips([prompt]))
+    assert np.array_equal(loaded(old).encode_texts(TEXTS), loaded(made("clip")).encode_texts(TEXTS))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -217,9 +274,12 @@ def test_a_pooling_that_a_checkpoint_has_not_is_named(made: Callable[[str], Path
 def test_what_is_no_dual_encoder_or_not_all_there_is_refused(made: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is no dual encoder; expected CLIP"):
         loaded(qwen2_vl(tmp_path / "qwen"))
-    broken = Path(copytree(made("clip"), tmp_path / "broken"))
-    weights = load_file(broken / "model.safetensors")
-    del weights["text_projection.weight"]
-    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"1 weights of CLIPModel are missing, first text_projection\.weight"):
-        loaded(broken)
+    whole = load_file(made("clip") / "model.safetensors")
+    for weights, fault in (
+        ({key: whole[key] for key in whole if key != "text_projection.weight"}, r"missing, first text_projection"),
+        (whole | {"text_projection.lora": torch.zeros(2)}, r"not known to it, first text_projection\.lora"),
+    ):
+        broken = Path(copytree(made("clip"), tmp_path / "broken", dirs_exist_ok=True))
+        save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(ModelError, match=rf"1 weights of CLIPModel are {fault}"):
+            loaded(broken)
