@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from egobench.cli import app
 from tests.conftest import Navigation
 
 
@@ -25,14 +27,23 @@ def egobench(*arguments: str | Path, cwd: Path | None = None, **environment: str
     )
 
 
-COMMANDS = ("tasks", "models", "miniego", "build", "audit", "run", "score", "compare", "doctor", "demo", "new")
+COMMANDS = [
+    command.name or (command.callback.__name__ if command.callback else "").replace("_", "-")
+    for command in app.registered_commands
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = egobench(command, "--help")
     assert done.returncode == 0
-    assert f"Example: egobench {command}" in " ".join(done.stdout.split())
+    assert re.search(rf"Example: .*egobench {command} ?", " ".join(done.stdout.split()))
+
+
+def test_the_help_of_run_shows_what_is_hard_to_guess() -> None:
+    shown = " ".join(egobench("run", "--help").stdout.split())
+    for asked in ("--method auto", "--method likelihood-sum --text-prior 1", "--method auto --rerank runs/"):
+        assert re.search(rf"Example: egobench run hf [^:]*{asked}", shown)
 
 
 def test_eight_tasks_are_listed_with_what_they_need() -> None:
