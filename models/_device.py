@@ -25,10 +25,15 @@ def torch_device(device: str) -> str:
     chosen = ("cuda:0" if found else "cpu") if device == "auto" else device
     if chosen != "balanced":
         try:
-            torch.device(chosen)
-        except RuntimeError as error:
+            # Something is put there and read back: torch takes the names of devices that are not there.
+            torch.zeros(1, device=chosen).item()
+        except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device {device!r}: {str(error).splitlines()[0]}") from error
     return chosen
+
+
+NO_ROOM = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What torch says in a plain ``RuntimeError`` where memory ran out: of other devices, of a CPU, of a library."""
 
 
 @contextmanager
@@ -43,7 +48,7 @@ def room(name: str) -> Generator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not no_room(error):
             raise
         where = "GPU memory" if isinstance(error, torch.OutOfMemoryError) else "memory"
@@ -52,6 +57,6 @@ def room(name: str) -> Generator[None]:
         ) from error
 
 
-def no_room(error: RuntimeError) -> bool:
-    """Whether torch says that there is no memory left; on a CPU it has no exception of its own for that."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+def no_room(error: Exception) -> bool:
+    """Whether torch, or NumPy before it, says that there is no memory left."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in str(error) for sign in NO_ROOM)

@@ -36,7 +36,7 @@ TRIED = 64
 MASKED = frozenset({"eager", "sdpa"})
 """Implementations of attention that take a mask of their own for every token."""
 
-_takes_rows: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_takes_rows: WeakKeyDictionary[Any, dict[frozenset[str], bool]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,11 @@ def split(full: Sequence[Sequence[int]], prompt: Sequence[int]) -> tuple[int, li
     Raises:
         ValueError: If a continuation has no token of its own.
     """
-    shared = min((_alike(tokens, prompt) for tokens in full), default=len(prompt))
-    rests = [list(tokens[shared:]) for tokens in full]
-    if not all(rests):
+    alike = [_alike(tokens, prompt) for tokens in full]
+    if any(count == len(tokens) for count, tokens in zip(alike, full, strict=True)):
         raise ValueError("a continuation is empty")
-    return len(prompt) - shared, rests
+    shared = min(alike, default=len(prompt))
+    return len(prompt) - shared, [list(tokens[shared:]) for tokens in full]
 
 
 def option_scores(
@@ -111,10 +111,10 @@ def continuation_logprobs(model: Any, inputs: dict[str, Any], continuations: Seq
     Returns:
         Sums over the tokens, natural logarithm, computed in float32.
     """
-    core = getattr(model, "model", model)
-    if hasattr(core, "rope_deltas"):
+    counter = _counter(model)
+    if counter is not None:
         # Left from the prompt before, it would shift a prompt without a video.
-        core.rope_deltas = None
+        counter.rope_deltas = None
     last = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
     out = model(**inputs, use_cache=True, **last)
     cache = out.past_key_values
@@ -125,20 +125,21 @@ def continuation_logprobs(model: Any, inputs: dict[str, Any], continuations: Seq
     longer = sorted({tuple(tokens) for tokens in continuations if len(tokens) > 1})
     rests: dict[tuple[int, ...], float] = {}
     if longer:
-        ways = _by_rows if takes_rows(model, cache, longer[0]) else _by_copies
+        ways = _by_rows if takes_rows(model, frozenset(inputs), cache, longer[0]) else _by_copies
         for part, found in ways(model, cache, longer):
             rests |= zip(part, found, strict=True)
     return [head + rests.get(tuple(tokens), 0.0) for head, tokens in zip(heads, continuations, strict=True)]
 
 
-def takes_rows(model: Any, cache: Any, continuation: Sequence[int]) -> bool:
-    """Whether a model reads continuations in one row as it reads them alone; found out once a model.
+def takes_rows(model: Any, kind: frozenset[str], cache: Any, continuation: Sequence[int]) -> bool:
+    """Whether a model reads continuations in one row as it reads them alone; found out once a kind of prompt.
 
     Every layer has to keep the whole prompt, attention has to take a mask, and the last of several copies of a
     continuation in one row has to give what the continuation gives alone.
 
     Args:
         model: A transformers model that generates.
+        kind: Names of what it took for the prompt: a model may count text after a video otherwise than without one.
         cache: What it keeps of a prompt; left as it is.
         continuation: One that follows the prompt, of two tokens or more.
     """
@@ -147,9 +148,10 @@ def takes_rows(model: Any, cache: Any, continuation: Sequence[int]) -> bool:
     attention = getattr(model.config.get_text_config(), "_attn_implementation", None)
     if attention not in MASKED or any(type(layer) is not DynamicLayer for layer in cache.layers):
         return False
-    if model not in _takes_rows:
-        _takes_rows[model] = _reads_rows(model, cache, list(continuation[:-1][:TRIED]))
-    return _takes_rows[model]
+    found = _takes_rows.setdefault(model, {})
+    if kind not in found:
+        found[kind] = _reads_rows(model, cache, list(continuation[:-1][:TRIED]))
+    return found[kind]
 
 
 def row_of(continuations: Sequence[Sequence[int]]) -> Row:
@@ -180,7 +182,7 @@ def _reads_rows(model: Any, cache: Any, tokens: list[int]) -> bool:
         # A copy, for a model that stops half-way leaves some layers longer than others.
         last = _row_logits(model, copy.deepcopy(cache), row)[-len(tokens) :]
     except (RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, RuntimeError) and no_room(error):
+        if no_room(error):
             raise
         return False
     # Half as many digits differ by some hundredths between any two orders of computing.
@@ -230,13 +232,17 @@ def _row_logits(model: Any, cache: Any, row: Row) -> torch.Tensor:
     mask = torch.zeros((1, 1, count, before + count), dtype=keys.dtype)
     mask[..., before:].masked_fill_(torch.from_numpy(~row.sees), torch.finfo(keys.dtype).min)
     positions = torch.tensor([row.depths], device=model.device) + before
-    delta = getattr(getattr(model, "model", model), "rope_deltas", None)
+    delta = getattr(_counter(model), "rope_deltas", None)
     if delta is not None:
-        # Qwen's models count text after a video from the video's largest position.
         positions = positions + delta.to(positions)
     inputs = {**_ids(model, [row.ids]), "attention_mask": mask.to(model.device), "position_ids": positions}
     logits: torch.Tensor = model(**inputs, past_key_values=cache, use_cache=True).logits
     return logits[0].float()
+
+
+def _counter(model: Any) -> Any | None:
+    """The part of a model that counts text after a video from the video's largest position, as Qwen's have one."""
+    return next((part for part in (model, getattr(model, "model", None)) if hasattr(part, "rope_deltas")), None)
 
 
 def _by_copies(

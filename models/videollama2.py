@@ -230,6 +230,7 @@ def _open(asked: Asked) -> SplicedModel:
     from ._asking import PREFILL, make_greedy
     from ._device import torch_device
     from ._spliced import SplicedModel
+    from .hf.checkpoint import explained
 
     library: Any = transformers
     parts, revision = _parts(asked)
@@ -237,11 +238,9 @@ def _open(asked: Asked) -> SplicedModel:
     device = torch_device(asked.device)
     described = architecture(parts.folder, vision=parts.vision)
     words = parts.language or parts.folder
-    try:
+    with explained(f"{words}: no tokenizer that transformers loads; expected tokenizer.json or tokenizer.model"):
         # Told the language model's config, transformers does not look for the published one's model_type in vain.
         tokenizer = library.AutoTokenizer.from_pretrained(words, config=described.language, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{words}: no tokenizer that transformers loads ({' '.join(str(error).split())})") from error
     mistral = described.language.model_type == "mistral"
     template = find_template(tokenizer, mistral=mistral, own=asked.prompt == "own")
     weights = _fingerprint(parts)
@@ -259,7 +258,7 @@ def _open(asked: Asked) -> SplicedModel:
         revision=revision,
         weights=weights,
         dtype=str(model.language.dtype).removeprefix("torch."),
-        frames=FramePolicy(asked.frames or described.frames, described.sight.side),
+        frames=FramePolicy(described.frames if asked.frames is None else asked.frames, described.sight.side),
         settings=settings,
     )
     reader = Watching(model, template, described.sight, asked.fit, described.frames)
@@ -298,10 +297,10 @@ def _parts(asked: Asked) -> tuple[Parts, str]:
         return Parts(folder), revision
     config = read_config(folder)
     read = [*READ, "pytorch_model*.bin"]
-    language, _ = find_checkpoint(asked.language or str(config.get("_name_or_path")), "", read)
+    language, _ = find_checkpoint(asked.language or str(config.get("_name_or_path")), "", read, "language")
     tower = str(config.get("mm_vision_tower"))
     inside = folder / tower
-    vision, _ = find_checkpoint(asked.vision or (str(inside) if inside.is_dir() else tower), "", read)
+    vision, _ = find_checkpoint(asked.vision or (str(inside) if inside.is_dir() else tower), "", read, "vision")
     return Parts(folder, language, vision), revision
 
 

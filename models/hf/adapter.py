@@ -68,10 +68,13 @@ class TransformersModel:
         with torch.inference_mode():
             out = self.model.generate(**inputs, max_new_tokens=most)
         written: list[list[int]] = out[:, inputs["input_ids"].shape[1] :].tolist()
-        texts = self.chat.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
         return [
-            Reply((thoughts_opened(shown) + text).strip(), prompt_tokens=before, reply_tokens=self._length(tokens))
-            for shown, text, before, tokens in zip(rendered, texts, read, written, strict=True)
+            Reply(
+                (thoughts_opened(shown) + self.chat.said(tokens)).strip(),
+                prompt_tokens=before,
+                reply_tokens=self._length(tokens),
+            )
+            for shown, before, tokens in zip(rendered, read, written, strict=True)
         ]
 
     def _score(self, prompt: Prompt, form: OptionForm) -> OptionScores:
@@ -102,8 +105,10 @@ class TransformersModel:
         return option_scores(self.info.name, self.model, inputs, continuations)
 
     def _inputs(self, prompts: Sequence[Prompt], rendered: Sequence[str]) -> dict[str, Any]:
-        encoded = self.chat.encode(prompts, rendered)
-        return dict(encoded.to(device=self.model.device, dtype=self.model.dtype))
+        encoded = self.chat.encode(prompts, rendered).to(device=self.model.device)
+        exact, rounded = dict(encoded), encoded.to(dtype=self.model.dtype)
+        # Pixels alone are rounded: seconds in half precision would put a video's frames at other positions.
+        return exact | {key: value for key, value in rounded.items() if key.startswith("pixel_values")}
 
     def _length(self, tokens: Sequence[int]) -> int:
         """Tokens up to and with the one that ends the reply."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from jinja2 import TemplateError
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, PromptError
 from egobench.model import Prompt
 
 Frames = Literal["video", "images"]
@@ -30,6 +30,7 @@ _OPENED = re.compile(r"(?P<left>[<◁])(?P<name>think|thinking|thought)(?P<right
 """Thoughts that a prompt ends in: ``<think>``, or ``◁think▷`` of Kimi-VL."""
 
 _CLOSED = re.compile(r"[<◁]/(?:think|thinking|thought)[>▷]")
+_SIGN = re.compile(r"[<◁]/?(?:think|thinking|thought)[>▷]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,15 @@ class Chat:
             text: The user's turn.
             thinking: Whether the model may think first. Else the template is told so; thoughts that it opens
                 nevertheless are closed at once, as templates with a switch do.
+
+        Raises:
+            PromptError: If the words hold what stands for frames.
         """
+        for sign in self._signs():
+            if sign in f"{prompt.system}{text}":
+                raise PromptError(
+                    f"model {self.name!r}: the words hold {sign!r}, which stands for frames in its prompts"
+                )
         shown = 0 if not len(prompt.frames) else 1 if self.frames == "video" else len(prompt.frames)
         rendered = _render(self, (prompt.system, text), [self.frames.removesuffix("s")] * shown, thinking=thinking)
         opened = None if thinking else _OPENED.search(rendered)
@@ -82,6 +91,15 @@ class Chat:
         marked = rendered.endswith(tuple(self.processor.tokenizer.get_added_vocab()))
         return rendered + answer if marked else f"{rendered} {answer}"
 
+    def said(self, tokens: Sequence[int]) -> str:
+        """A reply in words, without special tokens, except for signs of thoughts: they tell thoughts from an answer."""
+        words = self.processor.tokenizer
+        special = {number: token.content for number, token in words.added_tokens_decoder.items() if token.special}
+        signs = {number for number, token in special.items() if _SIGN.fullmatch(token)}
+        if signs.isdisjoint(tokens):
+            return str(words.decode(tokens, skip_special_tokens=True))
+        return str(words.decode([token for token in tokens if token in signs or token not in special]))
+
     def encode(self, prompts: Sequence[Prompt], rendered: Sequence[str]) -> Any:
         """What the model takes, padded on the left.
 
@@ -99,16 +117,17 @@ class Chat:
         options: dict[str, Any] = {"return_tensors": "pt", "padding": True}
         if start is not None and rendered[0].startswith(start):
             options["add_special_tokens"] = False
+        shown = [self._filled(prompt) for prompt in prompts]
         # Processors hand the arrays to torch, which wants them writable and contiguous.
-        clips = [np.require(prompt.frames, np.uint8, ["C", "W"]) for prompt in prompts]
+        clips = [np.require(prompt.frames, np.uint8, ["C", "W"]) for prompt in shown]
         if len(clips[0]) and self.frames == "video":
-            metadata = [video_metadata(prompt.times) for prompt in prompts]
+            metadata = [video_metadata(prompt.times) for prompt in shown]
             options |= {"videos": clips, "do_sample_frames": False, "video_metadata": metadata}
         elif len(clips[0]):
             options["images"] = [list(clip) for clip in clips]
         try:
             inputs = self.processor(text=list(rendered), **options)
-        except ValueError as error:
+        except (ValueError, LookupError) as error:
             raise ModelError(f"model {self.name!r}: its processor refuses a prompt ({error})") from error
         if len(clips[0]) and self.frames == "video":
             self._check_frames(inputs, len(clips), len(clips[0]))
@@ -129,8 +148,26 @@ class Chat:
             return "switch"
         return "closed" if thoughts_opened(_render(self, _PROBES, [])) else "nothing"
 
+    def _signs(self) -> list[str]:
+        """What stands for a video or an image in a rendered prompt."""
+        signs = [getattr(self.processor, f"{part}_token", None) for part in ("video", "image")]
+        return [str(sign) for sign in signs if sign]
+
+    def _per_step(self) -> int:
+        """Frames that make one step in time."""
+        video = getattr(self.processor, "video_processor", None)
+        return getattr(video, "temporal_patch_size", None) or 1
+
+    def _filled(self, prompt: Prompt) -> Prompt:
+        """A video of at least one step: its last frame is repeated, as by processors that take a shorter one."""
+        lacking = self._per_step() - len(prompt.frames)
+        if self.frames != "video" or not len(prompt.frames) or lacking <= 0:
+            return prompt
+        frames = np.concatenate([prompt.frames, prompt.frames[-1:].repeat(lacking, axis=0)])
+        return replace(prompt, frames=frames, times=np.append(prompt.times, prompt.times[-1:].repeat(lacking)))
+
     def _check_frames(self, inputs: Any, clips: int, asked: int) -> None:
-        per_step = getattr(self.processor.video_processor, "temporal_patch_size", None) or 1
+        per_step = self._per_step()
         used = frames_used(inputs, per_step)
         if used is None:
             raise ModelError(
@@ -159,7 +196,10 @@ def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"]
         ModelError: If it has no chat template, or no place for frames, or cannot think as asked.
     """
     if getattr(processor, "tokenizer", None) is None or not getattr(processor, "chat_template", None):
-        raise ModelError(f"model {name!r}: its processor has no chat template; expected chat_template.jinja beside it")
+        raise ModelError(
+            f"model {name!r}: its processor has no chat template; expected chat_template.jinja in the checkpoint's "
+            f"folder (models that were not trained to answer come without one)"
+        )
     template = str(processor.chat_template)
     if thinking < 0:
         raise ModelError(f"-o thinking={thinking}: expected a number of tokens, or 0 for an answer at once")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import Any, cast
 
 from egobench.errors import ModelError
 
@@ -16,14 +18,20 @@ READ = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
 SAMPLED = 4096
 """Bytes read of each tensor for the fingerprint."""
 
+NAMED = 3
+"""Most weights that a message names of each fault."""
 
-def find_checkpoint(checkpoint: str, revision: str, read: Sequence[str] = READ) -> tuple[Path, str]:
+
+def find_checkpoint(
+    checkpoint: str, revision: str, read: Sequence[str] = READ, option: str = "checkpoint"
+) -> tuple[Path, str]:
     """The folder of a checkpoint, and its revision.
 
     Args:
         checkpoint: A folder, or a name on the Hugging Face hub.
         revision: Commit, branch or tag; ``""`` for the newest.
         read: Files of a hub repository that are fetched, as patterns.
+        option: The model option that names it, for messages.
 
     Returns:
         The folder; for a hub checkpoint the commit, else ``revision`` as it was given.
@@ -41,7 +49,7 @@ def find_checkpoint(checkpoint: str, revision: str, read: Sequence[str] = READ) 
         found = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=list(read)))
     except (OSError, ValueError, HFValidationError) as error:
         raise ModelError(
-            f"checkpoint {checkpoint!r}: no such folder, and the Hugging Face hub does not give it "
+            f"-o {option}={checkpoint}: no such folder, and the Hugging Face hub does not give it "
             f"({' '.join(str(error).split())}); expected a folder made by save_pretrained, or the name of a repository "
             f"that is in the hub's cache or can be downloaded"
         ) from error
@@ -71,6 +79,66 @@ def weights_fingerprint(folder: Path) -> str:
     return f"sampled-sha256:{digest.hexdigest()[:16]}"
 
 
+@contextmanager
+def explained(problem: str) -> Generator[None]:
+    """Have transformers read files that it may not be able to use.
+
+    Args:
+        problem: Which files these are and what cannot be done with them, for messages.
+
+    Raises:
+        ModelError: If it cannot; what it says is cut to a few lines.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+
+    files = (OSError, ValueError, LookupError, StrictDataclassError)
+    contents = (TypeError, AttributeError, ImportError, RuntimeError)
+    try:
+        yield
+    except files + contents as error:
+        reason = shorten(" ".join(str(error).split()), 600, placeholder=" ...")
+        raise ModelError(f"{problem} ({reason})") from error
+
+
+def check_whole(folder: Path) -> None:
+    """See to it that a folder holds a model, not changes of one.
+
+    Raises:
+        ModelError: If it holds low-rank changes.
+    """
+    if (folder / "adapter_config.json").is_file():
+        raise ModelError(
+            f"checkpoint {folder}: low-rank changes of another checkpoint (adapter_config.json), not all weights; put "
+            f"them into those they belong to (merge_and_unload of peft) and save that"
+        )
+
+
+def check_kind(folder: Path) -> None:
+    """See to it that a folder holds a model that transformers can show images or videos to.
+
+    Raises:
+        ModelError: If it holds a model of text alone, one with code of its own, one that this release of transformers
+            does not know, or no config.
+    """
+    import transformers
+
+    library: Any = transformers
+    config = _json(folder / "config.json")
+    family = str(config.get("model_type"))
+    known = family in library.CONFIG_MAPPING
+    if known and library.CONFIG_MAPPING[family] in library.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return
+    if family.startswith("videollama2"):
+        problem = "use the model of that name: egobench run videollama2"
+    elif known:
+        problem = "to which transformers shows no images or videos in a chat (no AutoModelForImageTextToText)"
+    elif "auto_map" in config:
+        problem = "with code of its own, which is not run; take a release for transformers itself, often named -hf"
+    else:
+        problem = f"which transformers {library.__version__} does not know; a newer release may"
+    raise ModelError(f"checkpoint {folder}: a model of type {family!r}, {problem}")
+
+
 def check_loaded(folder: Path, kind: str, found: Mapping[str, Collection[Any]]) -> None:
     """Whether every weight of a checkpoint went where it belongs.
 
@@ -81,17 +149,20 @@ def check_loaded(folder: Path, kind: str, found: Mapping[str, Collection[Any]]) 
             in it.
 
     Raises:
-        ModelError: If a weight is missing, is not known to the class, or has another shape; it names the first.
+        ModelError: If a weight is missing, is not known to the class, or has another shape; it names them.
     """
     missing, extra = (sorted(map(str, found[f"{fault}_keys"])) for fault in ("missing", "unexpected"))
     other = [f"{name} of {tuple(has)}, not {tuple(wanted)}" for name, has, wanted in sorted(found["mismatched_keys"])]
     faults = [
-        f"{len(names)} weights of {kind} {fault}, first {names[0]}"
-        for names, fault in ((missing, "are missing"), (other, "have another shape"), (extra, "are not known to it"))
+        f"{len(names)} {fault}: {', '.join(names[:NAMED])}" + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
+        for names, fault in ((missing, "missing"), (extra, "not known"), (other, "of another shape"))
         if names
     ]
     if faults:
-        raise ModelError(f"checkpoint {folder}: {'; '.join(faults)}; is it complete, and of this class?")
+        raise ModelError(
+            f"checkpoint {folder}: of the weights of {kind}, {'; '.join(faults)}. Is the checkpoint complete, and of "
+            f"this class?"
+        )
 
 
 def quantised(folder: Path, model: Any) -> str:
@@ -106,7 +177,7 @@ def quantised(folder: Path, model: Any) -> str:
     Raises:
         ModelError: If transformers does not know the method, so that it took the weights as they are.
     """
-    saved: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    saved = _json(folder / "config.json")
     said = saved.get("quantization_config") or saved.get("text_config", {}).get("quantization_config")
     if not said:
         return ""
@@ -131,8 +202,8 @@ def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:
-            named: set[str] = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, AttributeError) as error:
+            named: set[str] = set(_json(index)["weight_map"].values())
+        except (KeyError, AttributeError) as error:
             raise ModelError(f"{index}: cannot be read ({error}); copy or download it again") from error
         absent = sorted(named - {path.name for path in found})
         if absent:
@@ -141,6 +212,16 @@ def _weight_files(folder: Path) -> list[Path]:
                 f"checkpoint"
             )
     return found
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy or download the whole checkpoint") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: holds a {type(found).__name__}, expected a JSON object; copy or download it again")
+    return cast("dict[str, Any]", found)
 
 
 def _sampled(path: Path) -> list[bytes]:

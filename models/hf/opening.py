@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Literal
 
-from egobench.errors import ModelError
 from egobench.model import FramePolicy, ModelInfo
 
 from .._asking import PREFILL, make_greedy
 from .._device import torch_device
 from .adapter import TransformersModel
 from .chat import open_chat
-from .checkpoint import check_loaded, find_checkpoint, quantised, weights_fingerprint
+from .checkpoint import (
+    check_kind,
+    check_loaded,
+    check_whole,
+    explained,
+    find_checkpoint,
+    quantised,
+    weights_fingerprint,
+)
 from .rope import fix_text_positions
 
 
@@ -46,12 +53,15 @@ def open_model(asked: Asked) -> TransformersModel:
     library: Any = transformers
     folder, revision = find_checkpoint(asked.checkpoint, asked.revision)
     name = Path(asked.checkpoint).resolve().name
+    check_whole(folder)
     weights = weights_fingerprint(folder)
+    check_kind(folder)
     device = torch_device(asked.device)
-    with _explained(folder):
+    unusable = f"checkpoint {folder}: transformers cannot load it"
+    with explained(unusable):
         processor = library.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
     chat = open_chat(processor, name, asked.as_images, asked.thinking)
-    with _explained(folder):
+    with explained(unusable), _without_report():
         model, found = library.AutoModelForImageTextToText.from_pretrained(
             folder,
             dtype=asked.dtype,
@@ -86,12 +96,18 @@ def open_model(asked: Asked) -> TransformersModel:
 
 
 @contextmanager
-def _explained(folder: Path) -> Generator[None]:
+def _without_report() -> Generator[None]:
+    """Have transformers leave out its table of weights that do not fit: they are named in an error."""
+    log = logging.getLogger("transformers.modeling_utils")
+    log.addFilter(_no_report)
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        reason = shorten(" ".join(str(error).split()), 600, placeholder=" ...")
-        raise ModelError(f"checkpoint {folder}: transformers cannot load it ({reason})") from error
+    finally:
+        log.removeFilter(_no_report)
+
+
+def _no_report(record: logging.LogRecord) -> bool:
+    return "LOAD REPORT" not in record.getMessage()
 
 
 def _settle(model: Any, processor: Any) -> None:

@@ -15,12 +15,12 @@ from egobench.errors import ModelError
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from egobench.prompts import LETTERS, user_turn
 from reference_exo2ego.backbone.frames import clip_sight, pixels
-from reference_exo2ego.backbone.weights import pickle_fingerprint
+from reference_exo2ego.backbone.weights import pickle_fingerprint, weight_files
 
 from .._asking import PREFILL, make_greedy
 from .._device import torch_device
 from .._spliced import Purpose, SplicedModel, Turn, shown_frames
-from ..hf.checkpoint import READ, find_checkpoint, weights_fingerprint
+from ..hf.checkpoint import READ, explained, find_checkpoint, weights_fingerprint
 from .eyes import Eyes
 from .weights import load_published, read_plan
 
@@ -165,26 +165,27 @@ def open_model(asked: Asked) -> SplicedModel:
     library: Any = transformers
     device = torch_device(asked.device)
     weights, revision = _weights(asked)
-    language, _ = find_checkpoint(asked.language, "", READ)
-    vocabulary, _ = find_checkpoint(asked.vocabulary, "", READ)
-    try:
-        tokenizer = library.AutoTokenizer.from_pretrained(language, trust_remote_code=False)
-        words = library.AutoTokenizer.from_pretrained(vocabulary, trust_remote_code=False, truncation_side="left")
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"{language} or {vocabulary}: no tokenizer that transformers loads ({' '.join(str(error).split())})"
-        ) from error
+    language, _ = find_checkpoint(asked.language, "", READ, "language")
+    vocabulary, _ = find_checkpoint(asked.vocabulary, "", READ, "vocabulary")
     plan = read_plan(weights, language, vocabulary)
+    with explained(f"{language}: no tokenizer that transformers loads; expected tokenizer.json or tokenizer.model"):
+        tokenizer = library.AutoTokenizer.from_pretrained(language, trust_remote_code=False)
+    with explained(f"{vocabulary}: no tokenizer that transformers loads; expected tokenizer.json or vocab.txt"):
+        words = library.AutoTokenizer.from_pretrained(vocabulary, trust_remote_code=False, truncation_side="left")
     if len(words) > plan.qformer.vocab_size:
         raise ModelError(f"{vocabulary}: {len(words)} words; the Q-Former knows {plan.qformer.vocab_size}")
+    files = weight_files(language)
+    # Of safetensors files the folder is known, of pickles each file.
+    pickles = [file for file in files if file.suffix != ".safetensors"]
+    prints = [pickle_fingerprint(file) for file in [weights, *pickles]]
+    prints += [] if pickles else [weights_fingerprint(language)]
     eyes, model = load_published(plan, weights, language, dtype=asked.dtype, device=device)
     make_greedy(model, tokenizer)
     tiled = asked.tiles == "yes" or (asked.tiles == "auto" and "hd" in weights.stem.lower())
-    prints = f"{pickle_fingerprint(weights)} {weights_fingerprint(language)}"
     info = ModelInfo(
         name=weights.stem,
         revision=revision,
-        weights=f"sha256:{sha256(prints.encode()).hexdigest()[:16]}",
+        weights=f"sha256:{sha256(' '.join(prints).encode()).hexdigest()[:16]}",
         dtype=str(model.dtype).removeprefix("torch."),
         frames=FramePolicy(asked.frames),
         settings={"prompt": asked.prompt, "tiles": tiled, "prefill": PREFILL},

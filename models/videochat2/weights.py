@@ -17,6 +17,7 @@ from torch import nn
 from egobench.errors import ModelError
 from reference_exo2ego.backbone.weights import check_weights, read_weights, weight_files
 
+from ..hf.checkpoint import explained
 from .eyes import Eyes, Sizes
 
 LANGUAGE = "mistral_model.base_model.model."
@@ -28,6 +29,18 @@ SCALE = 32 / 16
 
 DERIVED = (".position_ids", ".inv_freq")
 """Ends of names of what older releases of transformers saved and could have computed."""
+
+GIVEN = {
+    "width": "encoder_embed_dim",
+    "depth": "encoder_depth",
+    "heads": "encoder_num_heads",
+    "patch": "patch_size",
+    "side": "img_size",
+    "trained": "ckpt_num_frame",
+    "queries": "num_query_token",
+    "extra": "extra_num_query_token",
+}
+"""What a config of the official form calls the sizes of the visual half."""
 
 _RENAMED = (
     ("qformer.", "qformer.bert."),
@@ -66,26 +79,11 @@ def read_plan(weights: Path, language: Path, vocabulary: Path) -> Plan:
     import transformers
 
     library: Any = transformers
-    try:
+    with explained(f"{language}: no config that transformers reads"):
         described = library.AutoConfig.from_pretrained(language, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{language}: no config that transformers reads ({' '.join(str(error).split())})") from error
     if described.model_type != "mistral":
         raise ModelError(f"{language}: a {described.model_type!r}; VideoChat2 stands on Mistral-7B-Instruct-v0.2")
-    given = _json(weights.parent / "config.json").get("model", {})
-    sizes = Sizes()
-    if "vision_encoder" in given:
-        tower = given["vision_encoder"]
-        sizes = Sizes(
-            width=tower["encoder_embed_dim"],
-            depth=tower["encoder_depth"],
-            heads=tower["encoder_num_heads"],
-            patch=tower["patch_size"],
-            side=tower["img_size"],
-            trained=tower["ckpt_num_frame"],
-            queries=given["num_query_token"],
-            extra=given["extra_num_query_token"],
-        )
+    sizes = _sizes(weights.parent / "config.json")
     bert = _json(vocabulary / "config.json")
     kept = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")
     # One word more than BERT: [DEC], which begins what a decoder writes and is not used here.
@@ -220,6 +218,15 @@ def _language_class() -> Any:
 
     library: Any = transformers
     return library.MistralForCausalLM
+
+
+def _sizes(path: Path) -> Sizes:
+    """Sizes that a config of the official form gives, the published ones where it gives none."""
+    given = _json(path).get("model")
+    given = given if isinstance(given, dict) else {}
+    tower = given.get("vision_encoder")
+    found = {**given, **(tower if isinstance(tower, dict) else {})}
+    return Sizes(**{name: int(found[key]) for name, key in GIVEN.items() if key in found})
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -146,9 +146,9 @@ def architecture(folder: Path, *, vision: Path | None = None) -> Architecture:
     named = {key: value for key, value in config.items() if key not in _FOREIGN and not key.startswith("mm_")}
     if LANGUAGES[family] == "mistral":
         # Mistral-7B-Instruct-v0.2 has no sliding window, transformers' default has one.
-        language = library.MistralConfig(**{"sliding_window": None, **named})
+        language = _config(folder, library.MistralConfig, {"sliding_window": None, **named})
     else:
-        language = library.Qwen2Config(**named)
+        language = _config(folder, library.Qwen2Config, named)
     return Architecture(
         language=language,
         vision=_tower(folder, str(config.get("mm_vision_tower")), vision),
@@ -204,11 +204,21 @@ def _tower(folder: Path, name: str, given: Path | None) -> Any:
     elif place is not None:
         described = read_config(place)
         # A folder of all of CLIP describes its two halves.
-        described = described.get("vision_config", described) | {"model_type": described["model_type"]}
+        described = described.get("vision_config", described) | {"model_type": described.get("model_type")}
     else:
         raise ModelError(f"{folder}: vision tower {name!r} is not known; expected a folder, or {' or '.join(TOWERS)}")
     kind = str(described["model_type"])
     if not kind.startswith(("clip", "siglip")):
-        raise ModelError(f"{folder}: its vision tower is a {kind!r}; expected CLIP or SigLIP")
+        raise ModelError(f"{folder}: its vision tower is of type {kind!r}; expected CLIP or SigLIP")
     build = library.CLIPVisionConfig if kind.startswith("clip") else library.SiglipVisionConfig
-    return build(**{key: value for key, value in described.items() if key not in _FOREIGN})
+    return _config(folder, build, {key: value for key, value in described.items() if key not in _FOREIGN})
+
+
+def _config(folder: Path, build: Any, described: dict[str, Any]) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
+
+    try:
+        return build(**described)
+    except (StrictDataclassError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{folder}: its config.json describes no {build.__name__} ({reason})") from error

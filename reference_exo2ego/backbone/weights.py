@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -120,13 +121,14 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+        # What torch says goes on with how to read the file all the same.
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise ModelError(
-            f"{path}: refused, for it holds more than tensors and may run code when it is read ({reason}); expected "
-            f"tensors by name"
+            f"{path}: refused, for it holds more than tensors{f', {asked[1]},' if asked else ''} and may run code when "
+            f"it is read; expected tensors by name"
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).partition(". ")[0] or type(error).__name__
         raise ModelError(f"{path}: cannot be read ({reason}); copy or download it again") from error
     if isinstance(found, dict) and isinstance(found.get("model"), dict):
         found = found["model"]

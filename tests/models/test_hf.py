@@ -60,6 +60,18 @@ def test_text_after_a_video_is_counted_from_the_largest_position(
     assert found[:, after:].tolist() == [[first + step * 7 + 1 + number for number in range(rest)]] * 3
 
 
+def test_half_precision_does_not_move_a_videos_frames(checkpoint: Checkpoint) -> None:
+    # 16 frames 11.37 s apart: a step of two frames lasts 22.74 s, which bfloat16 would make 22.75.
+    found: list[Any] = []
+    for dtype in ("float32", "bfloat16"):
+        adapter = load(checkpoint("qwen2.5-vl"), dtype=dtype)
+        adapter.model.model.language_model.register_forward_pre_hook(
+            lambda _, __, named: found.append(named["position_ids"]), with_kwargs=True
+        )
+        adapter.score_options([ask(spacing=11.37)], "letter")
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize("family", ["qwen2-vl", "internvl"])
 def test_frames_may_be_shown_as_images(family: str, checkpoint: Checkpoint) -> None:
     adapter = load(checkpoint(family), as_images="yes")
@@ -115,6 +127,18 @@ def test_letters_are_scored_behind_closed_thoughts(name: str, checkpoint: Checkp
         (scores,) = adapter.score_options([prompt], "letter")
         inputs = encoded(adapter, prompt, "(B")
         assert scores.logprobs[1] == pytest.approx(full_forward(adapter, inputs, scores.tokens[1]), abs=1e-5)
+
+
+def test_thoughts_whose_signs_are_special_tokens_are_told_from_a_reply(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    folder = thinking(checkpoint, tmp_path / "special", ENDS["GLM-4.5V"][0])
+    adapter = load(folder, thinking=20)
+    words = adapter.chat.processor.tokenizer
+    assert words.add_special_tokens({"extra_special_tokens": ["<think>", "</think>", "<|pause|>"]}) == 3
+    wrote = "<think>It is (A)<|pause|> or (B).</think>\nB<|im_end|><|endoftext|>"
+    said = adapter.chat.said(words(wrote, add_special_tokens=False)["input_ids"])
+    assert said == "<think>It is (A) or (B).</think>\nB"
+    assert read_reply(said, OPTIONS).choice == 1
+    assert adapter.chat.said(words("(A)<|pause|> B<|im_end|>")["input_ids"]) == "(A) B"
 
 
 def test_a_model_thinks_as_long_as_it_may_before_its_reply(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, PromptError
 from egobench.prompts import LETTERS, SYSTEM, user_turn
 from tests.models.hf_asking import FAMILIES, VIDEO, Checkpoint, blackened, encoded, full_forward, load, words
 from tests.models.prompts import OPTIONS, QUESTION, ask
@@ -204,6 +204,29 @@ def test_timestamps_are_those_of_the_frames_from_the_first_on(
     adapter = load(checkpoint(family))
     for start in (0.0, 1234.5):
         assert re.findall(pattern, words(adapter, ask(count=5, spacing=65.0, start=start))) == wanted
+
+
+@pytest.mark.parametrize("family", VIDEO)
+def test_a_single_frame_is_shown(family: str, checkpoint: Checkpoint) -> None:
+    # Qwen3-VL's processor refuses a video of fewer frames than make a step in time; Qwen2-VL's repeats the last.
+    adapter, prompt = load(checkpoint(family)), ask(count=1)
+    black = replace(prompt, frames=blackened(prompt.frames, 0))
+    plain, changed = adapter.score_options([prompt, black], "letter")
+    assert plain != changed
+    inputs = encoded(adapter, prompt)
+    if "video_grid_thw" in inputs:
+        assert inputs["video_grid_thw"][0, 0] == 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_words_that_stand_for_frames_are_refused_one_by_one(family: str, checkpoint: Checkpoint) -> None:
+    adapter = load(checkpoint(family))
+    kind = "image" if family == "gemma3" else "video"
+    sign = getattr(adapter.chat.processor, f"{kind}_token")
+    with pytest.raises(
+        PromptError, match=f"the words hold '{re.escape(sign)}', which stands for frames in its prompts"
+    ):
+        adapter.generate([ask(question=f"What is {sign}?")])
 
 
 def test_frames_with_one_time_and_read_only_pixels_are_taken(checkpoint: Checkpoint) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from weakref import ReferenceType, ref
 
 import numpy as np
 import pytest
@@ -94,6 +95,16 @@ def test_a_row_holds_shared_beginnings_once(scoring: Any) -> None:
     ]
 
 
+def test_what_a_tokenizer_joins_belongs_to_the_options(scoring: Any) -> None:
+    # "(" is token 1, "(A" 5 and "(B" 6: the prompt 9-1 ends before its "(", which options without a joined token keep.
+    assert scoring.split([[9, 5], [9, 6, 7]], [9, 1]) == (1, [[5], [6, 7]])
+    assert scoring.split([[9, 5], [9, 1, 4]], [9, 1]) == (1, [[5], [1, 4]])
+    assert scoring.split([[9, 1, 5], [9, 1, 4]], [9, 1]) == (0, [[5], [4]])
+    for empty in ([[9, 1], [9, 1, 4]], [[9, 1], [9, 5]]):
+        with pytest.raises(ValueError, match="a continuation is empty"):
+            scoring.split(empty, [9, 1])
+
+
 def test_each_token_goes_through_the_model_once(scoring: Any) -> None:
     model = mistral()
     scoring.continuation_logprobs(model, {"input_ids": torch.tensor([PROMPT])}, LONG)
@@ -168,6 +179,33 @@ class Refuses(transformers.MistralForCausalLM):  # type: ignore[misc]
         return super().forward(*given, **named)
 
 
+class Shifts(transformers.MistralForCausalLM):  # type: ignore[misc]
+    """A Mistral that counts what follows a prompt of embedded words from 5 further on, and tells nobody."""
+
+    shift = 0
+
+    def forward(self, *given: Any, past_key_values: Any = None, position_ids: Any = None, **named: Any) -> Any:
+        if past_key_values is None:
+            self.shift = 5 * ("inputs_embeds" in named)
+        elif position_ids is None:
+            count = named["input_ids"].shape[1]
+            position_ids = torch.arange(count)[None] + past_key_values.get_seq_length() + self.shift
+        return super().forward(*given, past_key_values=past_key_values, position_ids=position_ids, **named)
+
+
+def test_what_was_found_out_with_one_kind_of_prompt_is_not_taken_for_another(scoring: Any) -> None:
+    model = mistral(Shifts)
+    words = {"input_ids": torch.tensor([PROMPT])}
+    embedded = {"inputs_embeds": model.get_input_embeddings()(words["input_ids"]).detach()}
+    with read_by(model.model.layers[0]) as layer:
+        plain = scoring.continuation_logprobs(model, words, LONG)
+        assert layer[-1] == (1, 7)
+        shifted = scoring.continuation_logprobs(model, embedded, LONG)
+        assert layer[-1] == (4, 4)
+        assert scoring.continuation_logprobs(model, words, LONG) == plain
+    assert shifted != pytest.approx(plain, abs=1e-3)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["attention_mask", "position_ids", "refuses"])
 def test_a_model_that_reads_rows_otherwise_is_found_out(kind: str, dtype: str, scoring: Any) -> None:
@@ -229,10 +267,14 @@ def answered(result: Result) -> dict[str, str]:
 def little_room(model: Any, rows: int) -> list[int]:
     """Have a model run out of memory where more rows go through its first layer; the sizes of what is refused."""
     refused: list[int] = []
+    computed: list[ReferenceType[Any]] = []
 
     def check(_: Any, given: tuple[Any, ...]) -> None:
+        # What was computed for a batch without room is let go before a smaller one is tried.
+        assert [tensor() for tensor in computed] == [None] * len(computed)
         if len(given[0]) > rows:
             refused.append(len(given[0]))
+            computed.append(ref(given[0]))
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     model.register_forward_pre_hook(check)
@@ -266,12 +308,23 @@ def test_scoring_without_room_is_no_sign_that_rows_are_not_taken(checkpoint: Che
         adapter.score_options([ask()], "text")
 
 
-def test_a_cpu_without_room_is_known_too(checkpoint: Checkpoint) -> None:
+def cublas() -> None:
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
+@pytest.mark.parametrize(
+    "takes",
+    # A petabyte is more than any machine gives: torch says so in a plain RuntimeError, NumPy in a MemoryError.
+    [lambda: torch.empty(10**15), lambda: np.ones(10**15), cublas],
+    ids=["torch", "numpy", "cublas"],
+)
+def test_no_room_is_known_in_whatever_words(takes: Callable[[], object], checkpoint: Checkpoint) -> None:
     adapter = load(checkpoint("qwen2-vl"))
-    # A petabyte is more than any machine gives; torch says so in a plain RuntimeError.
-    adapter.model.lm_head.register_forward_pre_hook(lambda *_: torch.empty(10**15) and None)
+    hook = adapter.model.lm_head.register_forward_pre_hook(lambda *_: takes() and None)
     with pytest.raises(ModelMemoryError, match="'qwen2-vl': out of memory; lower --batch-size"):
         adapter.generate([ask()])
+    hook.remove()
+    assert len(adapter.generate([ask()])) == 1
 
 
 def test_a_text_prior_is_the_models_score_without_the_video(checkpoint: Checkpoint, navigation: Navigation) -> None:

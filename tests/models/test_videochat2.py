@@ -304,6 +304,37 @@ def test_what_is_missing_extra_misshapen_or_code_is_refused(tiny: Path, tmp_path
         load(folder)
     with pytest.raises(ModelError, match="no such folder"):
         load(folder / tiny.name, language=str(tmp_path / "nothing"))
+    # A config without sizes leaves the published ones.
+    (folder / "config.json").write_text('{"model": null}')
+    with pytest.raises(ModelError, match=r"of another shape: .* of \(1, 5, 16\), not \(1, 64, 16\)"):
+        load(folder / tiny.name)
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        ("language/config.json", "no config that transformers reads"),
+        ("language/tokenizer.json", "no tokenizer that transformers loads; expected tokenizer.json or tokenizer.model"),
+        ("vocabulary/tokenizer.json", "no tokenizer that transformers loads; expected tokenizer.json or vocab.txt"),
+    ],
+)
+def test_a_damaged_part_is_named(broken: str, problem: str, tiny: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny.parent, tmp_path / "damaged"))
+    (folder / broken).write_text("{")
+    with pytest.raises(ModelError, match=rf"damaged/{Path(broken).parent}: {problem} \("):
+        load(folder / tiny.name)
+
+
+def test_a_language_model_in_a_pickle_answers_as_in_safetensors(tiny: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    folder = Path(shutil.copytree(tiny.parent, tmp_path / "pickled"))
+    safe = folder / "language" / "model.safetensors"
+    torch.save(load_file(safe), safe.with_name("pytorch_model.bin"))
+    safe.unlink()
+    first, second = load(tiny), load(folder / tiny.name)
+    assert second.generate([ask()]) == first.generate([ask()])
+    assert second.info.weights != first.info.weights
 
 
 def test_a_file_that_carries_derived_numbers_loads(tiny: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -281,6 +282,31 @@ def test_what_cannot_be_loaded_is_a_clear_error(tiny: Tiny, tmp_path: Path) -> N
         file.unlink()
     with pytest.raises(ModelError, match="no tokenizer that transformers loads"):
         load(wordless)
+
+
+@pytest.mark.parametrize("trapped", ["mm_projector.bin", "language/pytorch_model.bin", "tower-clip/pytorch_model.bin"])
+def test_a_pickle_that_holds_code_is_refused_and_not_run(trapped: str, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from tests.reference_exo2ego.published_layout import tiny_checkpoint
+
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "made"),)
+
+    folder = tiny_checkpoint(tmp_path / "videollama2", base=True)
+    file = folder / trapped
+    tensors = load_file(file.with_name("model.safetensors")) if file.name.startswith("pytorch") else torch.load(file)
+    torch.save(tensors, file)
+    if file.name.startswith("pytorch"):
+        file.with_name("model.safetensors").unlink()
+    assert len(load(folder).generate([ask()])) == 1
+    torch.save(tensors | {"trap": Trap()}, file)
+    with pytest.raises(
+        ModelError, match=rf"{trapped}: refused, for it holds more than tensors, .*mkdir, and may run code"
+    ):
+        load(folder)
+    assert not (tmp_path / "made").exists()
 
 
 def test_another_form_of_the_release_is_told_from_a_broken_one(tiny: Tiny, tmp_path: Path) -> None:

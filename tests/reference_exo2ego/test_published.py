@@ -83,6 +83,14 @@ def test_a_config_of_another_family_is_a_clear_error(tmp_path: Path) -> None:
         described(tmp_path, "2", mm_projector_type="mlp2x_gelu")
     with pytest.raises(ModelError, match="vision tower 'openai/other' is not known; expected a folder, or openai/clip"):
         described(tmp_path, "2", mm_vision_tower="openai/other")
+    with pytest.raises(
+        ModelError, match=r"its config\.json describes no MistralConfig \(Validation error for field 'hid"
+    ):
+        described(tmp_path, "2", hidden_size="wide")
+    (tmp_path / "tower").mkdir()
+    (tmp_path / "tower" / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="its vision tower is of type 'None'; expected CLIP or SigLIP"):
+        described(tmp_path, "2", mm_vision_tower="tower")
 
 
 @pytest.mark.parametrize("release", RELEASES)
