@@ -76,9 +76,9 @@ class Answers:
             except (ModelMemoryError, PromptError) as error:
                 half = len(batch) // 2
                 if not half:
-                    failed = replace(
-                        batch[0].evidence, outcome="request_error", error=f"{type(error).__name__}: {error}"
-                    )
+                    told = f"{type(error).__name__}: {error}"
+                    tries = error.tries if isinstance(error, PromptError) else 1
+                    failed = replace(batch[0].evidence, outcome="request_error", error=told, tries=tries)
                     yield [failed], problem or str(error)
                     problem = ""
                     continue
@@ -132,6 +132,7 @@ def _less(seen: OptionScores, unseen: OptionScores, share: float) -> OptionScore
         logprobs=tuple(one - share * other for one, other in pairs),
         floored=max(seen.floored, unseen.floored),
         prompt_tokens=_total(seen.prompt_tokens, unseen.prompt_tokens),
+        reply_tokens=_total(seen.reply_tokens, unseen.reply_tokens),
         tries=seen.tries + unseen.tries - 1,
         cost=_total(seen.cost, unseen.cost),
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +27,9 @@ from egobench.scoring import Part
 from egobench.store import Event, Prediction, Run
 from egobench.task import Task
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, fingerprint, stored_as, stream_clips
+
+LAST_SECONDS = 10.0
+"""How long answers under way are waited for when something ends a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,34 +285,40 @@ def _ask_in_batches(asking: Asking, answers: Answers, questions: Iterator[Questi
 def _ask_at_once(asking: Asking, answers: Answers, questions: Iterator[Question], most: int) -> None:
     """Ask one question a call, the next one as soon as any is answered: a slow answer holds up nobody.
 
-    When something ends the run, what is under way is waited for and kept, for it may have been paid for.
+    When something ends the run, what is under way is waited for and kept, for it may have been paid for; but not for
+    long, since a server may never answer.
     """
-    pool = ThreadPoolExecutor(most)
-    waiting: set[Future[list[tuple[list[Prediction], str]]]] = set()
-    try:
-        for question in questions:
-            waiting.add(pool.submit(lambda one: list(answers.of([one])), question))
-            if len(waiting) == most:
-                _write_first(asking, waiting)
-        while waiting:
-            _write_first(asking, waiting)
-    except StoreError:
-        # Nothing can be written any more.
-        waiting.clear()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for one in waiting:
-            if not one.cancelled() and one.exception() is None:
-                _write(asking, one.result())
+    told: SimpleQueue[list[tuple[list[Prediction], str]] | BaseException] = SimpleQueue()
+    under_way = 0
 
+    def write_next(until: float | None = None) -> None:
+        nonlocal under_way
+        answered = told.get(timeout=until and max(0.0, until - monotonic()))
+        under_way -= 1
+        if not isinstance(answered, BaseException):
+            _write(asking, answered)
+        elif until is None:
+            raise answered
 
-def _write_first(asking: Asking, waiting: set[Future[list[tuple[list[Prediction], str]]]]) -> None:
-    """Wait for the first answers, write them down, and take them out of those that are waited for."""
-    for one in wait(waiting, return_when=FIRST_COMPLETED).done:
-        answered = one.result()
-        waiting.remove(one)
-        _write(asking, answered)
+    # Threads of this pool are waited for by nobody, at the end of the process neither.
+    with ThreadPool(most) as pool:
+        try:
+            for question in questions:
+                under_way += 1
+                pool.apply_async(lambda one: list(answers.of([one])), (question,), {}, told.put, told.put)
+                if under_way == most:
+                    write_next()
+            while under_way:
+                write_next()
+        except StoreError:
+            # Nothing can be written any more.
+            raise
+        except BaseException:
+            until = monotonic() + LAST_SECONDS
+            with suppress(Empty):
+                while under_way:
+                    write_next(until)
+            raise
 
 
 def _texts(asking: Asking) -> np.ndarray | None:

@@ -124,7 +124,15 @@ class ModelError(EgoBenchError):
 
 
 class PromptError(ModelError):
-    """A model cannot take one prompt, e.g. one that is longer than it reads: a request error, and the run goes on."""
+    """A model cannot take one prompt, e.g. one that is longer than it reads: a request error, and the run goes on.
+
+    Attributes:
+        tries: How often the model was asked.
+    """
+
+    def __init__(self, told: str, *, tries: int = 1) -> None:
+        super().__init__(told)
+        self.tries = tries
 
 
 class ModelMemoryError(ModelError):

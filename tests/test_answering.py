@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from threading import Barrier, Lock
-from time import sleep
+from signal import SIGINT, pthread_kill
+from threading import Barrier, Event, Lock, main_thread
+from time import monotonic, sleep
 
 import pytest
 
@@ -90,7 +91,9 @@ class Elsewhere:
             place = self.asked
         if self._failure is not None and place <= 4:
             self._together.wait()
-            if place == 1:
+            if place == 1 and isinstance(self._failure, KeyboardInterrupt):
+                pthread_kill(main_thread().ident or 0, SIGINT)
+            elif place == 1:
                 raise self._failure
             sleep(0.3)
         return [Reply("A") for _ in prompts]
@@ -106,7 +109,28 @@ def test_answers_under_way_are_kept_when_something_ends_the_run(navigation: Navi
         asked(ended)
     (file,) = navigation.root.glob("runs/elsewhere/*/predictions/*")
     held = [json.loads(line)["outcome"] for line in file.read_text().splitlines()]
-    # Four were under way and one of them failed; no other was begun.
-    assert (held, ended.asked) == (["answered"] * 3, 4)
+    # Four were under way, and one of them failed or an interruption came; no other was begun.
+    lost = isinstance(failure, EndpointError)
+    assert (held, ended.asked) == (["answered"] * (4 - lost), 4)
     assert asked(rest).scores[ID]["outcomes"]["answered"] == 12
-    assert rest.asked == 9
+    assert rest.asked == 8 + lost
+
+
+def test_answers_that_never_come_are_not_waited_for_when_a_run_is_interrupted(
+    navigation: Navigation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = Event()
+
+    class Hangs(Elsewhere):
+        def generate(self, prompts: Sequence[Prompt]) -> Sequence[Reply]:
+            self._together.wait()
+            pthread_kill(main_thread().ident or 0, SIGINT)
+            never.wait(60)
+            return [Reply("A") for _ in prompts]
+
+    monkeypatch.setattr("egobench.asking.LAST_SECONDS", 0.5)
+    started = monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Hangs(), [navigation.sample_set], navigation.videos, navigation.root / "runs")
+    never.set()
+    assert monotonic() - started < 10
