@@ -15,13 +15,15 @@ def lmms_path(
     videos: Annotated[
         Path, typer.Option(envvar="EGOBENCH_VIDEOS", help="Folder of videos, or of one such folder a task.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Folder to write, clips too; DATA/lmms-eval if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to, clips too; DATA/lmms-eval if not given.")
+    ] = None,
     tasks: Tasks = None,
     construction: Construction = None,
     prompt: SystemPrompt = "first_person",
     system: Annotated[
         Literal["turn", "model"],
-        typer.Option(help="With simple models: system prompt before the user's turn, or the model is told it itself."),
+        typer.Option(help="Whether the tasks hold the system prompt, or the model is told it itself."),
     ] = "turn",
     frames: Annotated[int | None, typer.Option(min=1, help="Frames a clip; the task's if not given.")] = None,
     short_side: Annotated[
@@ -41,10 +43,9 @@ def lmms_path(
 
     fps = None if true_rate else FPS
     wanted = Wanted(videos, prompt, system, frames, short_side, fps, split(tasks), construction)
-    folder = (out or data / "lmms-eval").resolve()
-    names = write_tasks(data, folder, wanted)
+    written = write_tasks(data, out or data / "lmms-eval", wanted)
     if as_json:
-        show({"folder": str(folder), "tasks": names})
+        show({"folder": str(written.folder), "tasks": written.names})
         return
-    typer.echo(f"{len(names)} tasks, and the group egobench of them: {', '.join(names)}", err=True)
-    typer.echo(folder)
+    typer.echo(f"{len(written.names)} tasks, and the group egobench of them: {', '.join(written.names)}", err=True)
+    typer.echo(written.folder)

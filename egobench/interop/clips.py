@@ -17,7 +17,7 @@ import av.error
 import numpy as np
 from av.codec.codec import UnknownCodecError
 
-from egobench.errors import DamagedVideoError, UnsupportedVideoError
+from egobench.errors import DamagedVideoError, StoreError, UnsupportedVideoError
 from egobench.video import pixel_hash
 
 FPS: Final = 1.0
@@ -49,21 +49,25 @@ def write_clip(frames: np.ndarray, times: np.ndarray, path: Path, *, fps: float 
         ValueError: If there is no frame, or they are no uint8 RGB frames.
         UnsupportedVideoError: If this PyAV cannot encode H.264 in RGB, or frames of this size.
         DamagedVideoError: If the written file does not hold the frames.
+        StoreError: If it cannot be written: no space left, no right to.
     """
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
         raise ValueError(f"frames are {frames.dtype} of shape {frames.shape}; expected uint8 (n, height, width, 3)")
     rate = _rate(times, fps)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=".part-", suffix=".mp4", delete=False) as file:
-        part = Path(file.name)
     try:
-        _encode(frames, part, rate)
-        if not np.array_equal(read_clip(part), frames):
-            raise DamagedVideoError(f"{path}: the clip does not decode into the frames that were encoded")
-        part.chmod(0o644)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, prefix=".part-", suffix=".mp4", delete=False) as file:
+            part = Path(file.name)
+        try:
+            _encode(frames, part, rate)
+            if not np.array_equal(read_clip(part), frames):
+                raise DamagedVideoError(f"{path}: the clip does not decode into the frames that were encoded")
+            part.chmod(0o644)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: the clip cannot be written ({error.strerror or error})") from error
     return path
 
 
@@ -80,6 +84,7 @@ def cached_clip(frames: np.ndarray, times: np.ndarray, folder: Path, *, fps: flo
         ValueError: See :func:`write_clip`.
         UnsupportedVideoError: See :func:`write_clip`.
         DamagedVideoError: See :func:`write_clip`.
+        StoreError: See :func:`write_clip`.
     """
     rate = _rate(times, fps)
     path = folder / f"{pixel_hash(frames)[:32]}-{rate.numerator}over{rate.denominator}.mp4"
@@ -127,6 +132,9 @@ def _encode(frames: np.ndarray, path: Path, rate: Fraction) -> None:
                 picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
+    except OSError:
+        # FFmpeg's, too, where the fault is the disk's.
+        raise
     except (av.error.FFmpegError, UnknownCodecError) as error:
         raise UnsupportedVideoError(
             f"{path}: this PyAV cannot encode {width} x {height} pixels by libx264rgb ({error})"

@@ -27,8 +27,8 @@ from egobench.video import DecodedClip, FailedClip, read_clips
 from egobench.video.sampling import FrameRule
 
 Placement = Literal["turn", "model"]
-"""Where the system prompt goes with a model of lmms-eval's simple kind: before the user's turn, or nowhere, because the
-model itself was told it. A chat model always gets it as its system message."""
+"""Where the system prompt goes: into the turn, which is the system message of a chat model and comes before the user's
+words with the simple kind; or nowhere, because the model itself was told it."""
 
 KEY = "egobench"
 """Field of a document that says that it is ours, and what the :class:`Put` is."""
@@ -49,7 +49,7 @@ class Put:
         videos: Folder of videos, or of one such folder a task.
         clips: Folder where clips are kept.
         prompt: Id of the prompt style.
-        system: Where the system prompt goes with a simple model.
+        system: Where the system prompt goes.
         frames: Frames a clip; ``None`` leaves it to the task.
         short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
         fps: Frames a second of the clips; ``None`` for their true rate.

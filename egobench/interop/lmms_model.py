@@ -44,7 +44,7 @@ class _Answers:
 
     Raises:
         EgoBenchError: If the model cannot be loaded.
-        ValueError: If no model is named.
+        ValueError: If no model is named, or the batch size is no number.
     """
 
     is_simple = True
@@ -67,6 +67,8 @@ class _Answers:
             given.setdefault("device", device)
         self._given = load_model(model, **given)
         self._system = system
+        if not str(batch_size or 1).isdigit():
+            raise ValueError(f"batch_size {batch_size!r}; expected a number of prompts a call")
         self._batch = int(batch_size or 1)
         # lmms-eval gathers over this device where there are several ranks.
         self.device = import_module("torch").device(device or "cpu")

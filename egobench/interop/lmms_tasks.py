@@ -72,10 +72,9 @@ def messages(document: Document) -> list[dict[str, Any]]:
     """System message and user's turn with the clip, for a chat model."""
     put, sample = put_of(document), sample_of(document)
     turn = user_turn(sample.question, sample.options)
-    return [
-        {"role": "system", "content": [{"type": "text", "text": SYSTEM[put.prompt]}]},
-        {"role": "user", "content": [{"type": "video", "url": _clip(document)}, {"type": "text", "text": turn}]},
-    ]
+    system = {"role": "system", "content": [{"type": "text", "text": SYSTEM[put.prompt]}]}
+    user = {"role": "user", "content": [{"type": "video", "url": _clip(document)}, {"type": "text", "text": turn}]}
+    return [system, user] if put.system == "turn" else [user]
 
 
 def target(document: Document) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Literal
 
 from egobench.asking import Settings
-from egobench.errors import SampleSetError
+from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import plan
 from egobench.interop.clips import FPS
 from egobench.interop.lmms_documents import KEY, Placement, Put
@@ -34,7 +37,7 @@ class Wanted:
     Attributes:
         videos: Folder of videos, or of one such folder a task.
         prompt: Id of the prompt style.
-        system: Where the system prompt goes with a model of the simple kind.
+        system: Where the system prompt goes.
         frames: Frames a clip; ``None`` leaves it to the task.
         short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
         fps: Frames a second of the clips that models get; ``None`` for their true rate.
@@ -52,25 +55,40 @@ class Wanted:
     construction: str | None = None
 
 
-def write_tasks(data: Path, out: Path, wanted: Wanted) -> list[str]:
-    """Write the files of all sample sets below a folder, and take away what an earlier call wrote.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        folder: For ``--include_path``.
+        names: Names of the tasks, sorted.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+
+
+def write_tasks(data: Path, out: Path, wanted: Wanted) -> Written:
+    """Write the files of all sample sets below a folder.
+
+    They get a folder named by what is in them: tasks that are put in two ways at the same time never mix.
 
     Args:
         data: Folder of sample sets, from ``egobench build``.
-        out: Folder to write, for ``--include_path``; clips are kept in it, too.
+        out: Folder to write to; clips are kept in its folder ``clips``.
         wanted: How the tasks are put.
-
-    Returns:
-        Names of the tasks, sorted.
 
     Raises:
         SampleSetError: If there is no sample set, one is damaged, or the folder cannot be written.
+        MissingVideoError: If there is no folder of videos.
         ValueError: If there is no such prompt style, or no frame is asked for.
     """
     if wanted.prompt not in SYSTEM:
         raise ValueError(f"no prompt {wanted.prompt!r}; there are {', '.join(SYSTEM)}")
     if wanted.frames is not None and wanted.frames < 1:
         raise ValueError(f"{wanted.frames} frames a clip; expected at least 1")
+    if not wanted.videos.is_dir():
+        raise MissingVideoError(f"{wanted.videos}: no such folder; expected the folder of videos")
     folders = find_sets(data, wanted.tasks, wanted.construction)
     read = [(folder, SampleSet.read(folder)) for folder in folders]
     sets = [(folder.resolve(), one) for folder, one in read if not one.gallery]
@@ -86,8 +104,7 @@ def write_tasks(data: Path, out: Path, wanted: Wanted) -> list[str]:
             files |= {f"{name}.yaml": _task(name, part), f"{name}.json": json.dumps({KEY: put.to_json()}) + "\n"}
             names.append(name)
     files[f"{GROUP}.yaml"] = _group(names)
-    _write(out, files)
-    return sorted(names)
+    return Written(_write(out, files), tuple(sorted(names)))
 
 
 def task_name(part: Part) -> str:
@@ -162,12 +179,25 @@ def _group(names: Sequence[str]) -> str:
     return "\n".join([f"group: {GROUP}", "task:", *(f"  - {name}" for name in sorted(names))]) + "\n"
 
 
-def _write(out: Path, files: dict[str, str]) -> None:
+def _write(out: Path, files: Mapping[str, str]) -> Path:
+    """Write files, all or none, to a folder of their own."""
+    folder = out.resolve() / sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+    if folder.is_dir():
+        return folder
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for old in [*out.glob(f"{GROUP}*.yaml"), *out.glob(f"{GROUP}*.json")]:
-            old.unlink()
-        for name, content in files.items():
-            (out / name).write_text(content, encoding="utf-8")
+        part = Path(mkdtemp(prefix=".part-", dir=out))
+        try:
+            for name, content in files.items():
+                (part / name).write_text(content, encoding="utf-8")
+            part.chmod(0o755)
+            part.rename(folder)
+        finally:
+            # Only there if something failed, or somebody else was first.
+            shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        raise SampleSetError(f"cannot write the tasks to {out}: {error.strerror}; give --out another folder") from error
+        if not folder.is_dir():
+            raise SampleSetError(
+                f"cannot write the tasks to {out}: {error.strerror}; give --out another folder"
+            ) from error
+    return folder

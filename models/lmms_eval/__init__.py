@@ -37,7 +37,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
 
     Raises:
         ModelError: If lmms-eval or the model cannot be had, or a video does not reach the model.
-        ModelOptionError: If ``args`` cannot be read.
+        ModelOptionError: If ``args`` cannot be read or holds a key, or ``frames`` is below 0.
     """
     from .adapter import Asked, open_model
 

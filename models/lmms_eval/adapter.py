@@ -17,7 +17,7 @@ from egobench.prompts import LETTERS, user_turn
 
 from ..hf.checkpoint import weights_fingerprint
 from .process import Worker, find_python
-from .route import LADDER, Route, ladder, prove
+from .route import FRAMES, Route, ladder, prove
 
 SENTINELS = ("[LMMS_EVAL_", "Error:")
 """How texts begin that lmms-eval puts in place of an answer."""
@@ -109,27 +109,31 @@ def open_model(asked: Asked) -> Model:
 
     Raises:
         ModelError: If lmms-eval or the model cannot be had, or a video does not reach it.
-        ModelOptionError: If its further arguments cannot be read.
+        ModelOptionError: If its further arguments cannot be read, or frames are fewer than none.
     """
     given = parse(asked.args)
     folder = Path(asked.checkpoint).expanduser()
-    checkpoint = str(folder.resolve()) if asked.checkpoint and folder.is_dir() else asked.checkpoint
+    if asked.checkpoint and folder.is_dir():
+        asked = replace(asked, checkpoint=str(folder.resolve()))
+    frames = FRAMES if not asked.frames else asked.frames
+    if frames < 0:
+        raise ModelOptionError(f"model 'lmms-eval', option 'frames': {frames}; expected 0 or more")
     with ExitStack() as failed:
         worker = Worker(find_python(asked.python))
         failed.callback(worker.close)
         facts = worker.ask(
             model=asked.model,
-            checkpoint=checkpoint,
+            checkpoint=asked.checkpoint,
             args=given,
             device=asked.device,
-            frames=min(asked.frames or LADDER, LADDER),
+            frames=frames,
             force_simple=asked.interface == "simple",
             torchvision_ops=torchvision_ops.__file__,
         )
         if "error" in facts:
             raise ModelError(f"lmms-eval cannot load {asked.model!r}: {facts['error']}")
-        route = prove(worker, facts, asked.frames)
-        kind = ScoringLmmsEvalModel if _scores_options(worker, route) else LmmsEvalModel
+        route = prove(worker, facts, frames)
+        kind = ScoringLmmsEvalModel if _scores_options(worker, route, frames) else LmmsEvalModel
         info = _info(asked, folder, facts, route)
         failed.pop_all()
     return kind(info, worker, route)
@@ -139,13 +143,18 @@ def parse(args: str) -> dict[str, Any]:
     """Arguments ``name=value`` with commas; a value is what JSON makes of it, else a text.
 
     Raises:
-        ModelOptionError: If one has no name, or no value.
+        ModelOptionError: If one has no name or no value, or is a key: arguments are written down with a run.
     """
     found: dict[str, Any] = {}
     for part in filter(None, args.split(",")):
         name, equals, value = part.partition("=")
         if not equals or not name.strip().isidentifier():
             raise ModelOptionError(f"model 'lmms-eval', option 'args': {part!r}; expected name=value,name=value")
+        if name.strip().endswith("api_key"):
+            raise ModelOptionError(
+                f"model 'lmms-eval', option 'args': {name.strip()} would be written down with the run; "
+                "lmms-eval's models read keys from the environment, e.g. OPENAI_API_KEY"
+            )
         try:
             found[name.strip()] = json.loads(value)
         except json.JSONDecodeError:
@@ -176,11 +185,11 @@ def _info(asked: Asked, folder: Path, facts: dict[str, Any], route: Route) -> Mo
     )
 
 
-def _scores_options(worker: Worker, route: Route) -> bool:
+def _scores_options(worker: Worker, route: Route, frames: int) -> bool:
     """Whether a model tells likelihoods: most of lmms-eval's refuse, and some say 0 to everything."""
     if route.proof != "pixels":
         return False
-    prompt = replace(ladder(2 * route.frame_factor, 1.0), options=("yellow", "a dark room"))
+    prompt = replace(ladder(frames, 1.0), options=("yellow", "a dark room"))
     answer = route.ask(worker, prompt, "score", continuations=list(prompt.options))
     values = answer.get("values", [])
     return "error" not in answer and len(set(values)) == 2 and all(map(math.isfinite, values))

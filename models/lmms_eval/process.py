@@ -14,12 +14,13 @@ import socket
 import subprocess
 import sys
 import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
-from time import monotonic, sleep
+from threading import Thread
 from typing import Any
 
 from egobench.errors import ModelError
@@ -29,14 +30,17 @@ _BOOT = (
 )
 """Runs a file without its folder, or the current one, among those that modules are looked for in."""
 
-_RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT")
-"""Variables of a parallel job, in which lmms-eval's models would wait for one another."""
+_RANKS = ("RANK", "WORLD_SIZE", "LOCAL_", "GROUP_", "MASTER_", "TORCHELASTIC_", "OMPI_", "PMI_", "MPI_", "MV2_")
+"""How variables of a parallel job begin, in which lmms-eval's models would wait for one another."""
 
 TAIL = 12
 """Lines of its log that are shown when the process has ended."""
 
+LAST = 16384
+"""Bytes of the log that are looked at for them."""
+
 PATIENCE = 5.0
-"""Seconds it is given to end by itself."""
+"""Seconds in which a process that has hung up is expected to end, and to leave its exit code."""
 
 
 class Worker:
@@ -60,15 +64,18 @@ class Worker:
         self._requests = count()
         ours, theirs = socket.socketpair()
         script = Path(__file__).with_name("worker.py")
+        # Whatever it crashes in, its last words reach the log.
+        surroundings = {key: value for key, value in os.environ.items() if not key.startswith(_RANKS)}
+        surroundings |= {"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
         try:
             with theirs, self._log.open("wb") as log:
                 process = subprocess.Popen(  # noqa: S603 - the Python that was asked for
                     [python, "-c", _BOOT, str(script), str(theirs.fileno()), str(base)],
-                    stdin=subprocess.PIPE,
+                    stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     pass_fds=[theirs.fileno()],
-                    env={key: value for key, value in os.environ.items() if key not in _RANKS},
+                    env=surroundings,
                     start_new_session=True,
                 )
         except OSError as error:
@@ -78,10 +85,12 @@ class Worker:
         self.pid = process.pid
         self._process = process
         self._lines = ours.makefile("rw", encoding="utf-8")
-        self._end = weakref.finalize(self, _end, process, ours, self._lines, base)
+        self._watch = Thread(target=_outlive, args=(process, ours), daemon=True)
+        self._watch.start()
+        self._end = weakref.finalize(self, _end, process, self._watch, (self._lines, ours), base)
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Send a request and wait for its answer.
+        """Send a request and wait for its answer, however long it takes.
 
         Args:
             request: What :mod:`egobench.models.lmms_eval.worker` takes.
@@ -106,17 +115,25 @@ class Worker:
         )
 
     def new_clip(self) -> Path:
-        """Where to put the next clip: a name never used before, so that nothing kept by name answers for it."""
+        """Where to put the next clip: a name never used before, so that nothing kept by name answers for it.
+
+        Raises:
+            ModelError: If the process was ended, and its folder deleted.
+        """
+        if not self._end.alive:
+            raise ModelError("the process of the lmms-eval model was ended; load the model again")
         return self._folder / f"{next(self._clips)}.mp4"
 
     def log(self) -> str:
         """The last lines it printed."""
         try:
-            said = self._log.read_text(encoding="utf-8", errors="replace")
+            with self._log.open("rb") as file:
+                file.seek(max(0, self._log.stat().st_size - LAST))
+                said = file.read().decode(errors="replace")
         except OSError:
             return "(nothing)"
         # A progress bar writes its states over one another.
-        lines = [line.rpartition("\r")[2] for line in said.splitlines() if line.strip()]
+        lines = [line.rstrip().rpartition("\r")[2] for line in said.split("\n") if line.strip()]
         return "\n".join(lines[-TAIL:]) or "(nothing)"
 
     def close(self) -> None:
@@ -124,17 +141,13 @@ class Worker:
         self._end()
 
     def _status(self) -> str:
-        if self._process.returncode is None:
-            self._reap()
+        self._watch.join(PATIENCE)
+        _stop(self._process, self._watch)
         status = self._process.wait()
-        return f"exit code {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
-
-    def _reap(self) -> None:
-        # Looked at without taking note of it: its group, with what it had started, can be named until then.
-        end = monotonic() + PATIENCE
-        while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None and monotonic() < end:
-            sleep(0.02)
-        _kill(self._process, signal.SIGKILL)
+        if status >= 0:
+            return f"exit code {status}"
+        memory = ", perhaps for want of memory" if -status == signal.SIGKILL else ""
+        return f"signal {-status}, {signal.strsignal(-status)}{memory}"
 
 
 def find_python(python: str) -> str:
@@ -153,23 +166,29 @@ def find_python(python: str) -> str:
     return sys.executable
 
 
-def _end(process: subprocess.Popen[bytes], channel: socket.socket, lines: Any, folder: Path) -> None:
+def _outlive(process: subprocess.Popen[bytes], channel: socket.socket) -> None:
+    """Wait for its end, then end what it has started, which may hold the other end of the channel, and the channel."""
+    process.wait()
+    _kill(process)
     with suppress(OSError):
-        lines.close()
-    channel.close()
-    if process.stdin is not None:
-        process.stdin.close()
-    _kill(process, signal.SIGTERM)
-    try:
-        process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        _kill(process, signal.SIGKILL)
-        process.wait()
+        channel.shutdown(socket.SHUT_RDWR)
+
+
+def _end(process: subprocess.Popen[bytes], watch: Thread, channel: Sequence[Any], folder: Path) -> None:
+    for each in channel:
+        with suppress(OSError):
+            each.close()
+    _stop(process, watch)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _kill(process: subprocess.Popen[bytes], kind: signal.Signals) -> None:
-    """Signal it and whatever it has started: it leads a process group of its own."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, kind)
+def _stop(process: subprocess.Popen[bytes], watch: Thread) -> None:
+    if watch.is_alive():
+        _kill(process)
+        watch.join()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End it and whatever it has started: it leads a process group of its own."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -7,13 +7,12 @@ believed: what went into the first layer of the vision encoder is counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, VideoError
 from egobench.interop.clips import write_clip
 from egobench.model import Prompt
 
@@ -21,11 +20,17 @@ from .process import Worker
 
 SYSTEM = "Look at the whole video before you answer."
 QUESTION = "Which colour fills the picture? Answer with one word."
-LADDER = 16
-"""Most frames of the clip that is shown to prove that each arrives."""
+FRAMES = 16
+"""Frames of the clip that is shown to prove that each arrives, where nobody says how many there will be."""
+
+MOST = 64
+"""Most of them that can be told apart, in half precision, too."""
 
 SIDE = 224
 """Pixels of the sides of that clip."""
+
+WAYS = {"argument": "its argument", "message": "a message", "user": "part of the question"}
+"""How a system prompt is handed over, for messages."""
 
 RATES = (30.0, 0.1)
 """Frames a second of a quick and of a slow clip."""
@@ -39,16 +44,20 @@ class Route:
         system_as: Where the system prompt goes: an ``argument`` of the model, a ``message``, or ahead of the ``user``'s
             turn.
         frame_factor: The model takes a multiple of so many frames; a clip is filled up with its last.
+        frames_as: The argument that says how many frames it takes, ``""`` if not known.
         true_rate: Whether clips keep their length; else they have one frame a second.
         proof: What shows that a video arrived: ``pixels`` in a layer, or ``replies`` that follow the colour shown.
         blank: Hash of the pixels that go through the model where there is no video, ``""`` for none.
+        proved: Numbers of frames that were seen to arrive.
     """
 
     system_as: str
     frame_factor: int
+    frames_as: str = ""
     true_rate: bool = False
     proof: Literal["", "pixels", "replies"] = ""
     blank: str = ""
+    proved: set[int] = field(default_factory=set[int])
 
     def ask(self, worker: Worker, prompt: Prompt, do: Literal["generate", "score"], **more: Any) -> dict[str, Any]:
         """Ask one prompt, with its frames in a file of its own.
@@ -63,33 +72,38 @@ class Route:
             The answer; its ``"error"`` says why there is none, or why it is not believed.
 
         Raises:
-            ModelError: If the process has ended.
-            VideoError: If the frames cannot be put in a file.
+            ModelError: If the process has ended, or so many frames do not reach the model.
+            StoreError: If there is no room for a clip where temporary files go; ``TMPDIR`` names another place.
         """
-        request: dict[str, Any] = {
-            "system": prompt.system,
-            "text": prompt.text,
-            "max_new_tokens": prompt.max_new_tokens,
-            "seed": prompt.seed,
-        }
-        count, path = 0, None
-        if len(prompt.frames):
-            frames, times = self._whole(prompt)
-            count, path = len(frames), worker.new_clip()
-            write_clip(frames, times, path, **({"fps": None} if self.true_rate else {}))
-        try:
-            answer = worker.ask(
-                do=do,
-                clip=str(path or ""),
-                frames=count,
-                system_as=self.system_as,
-                **{**request, **more},
-            )
-        finally:
-            if path is not None:
-                path.unlink()
-        problem = self.problem(answer, count)
-        return {**answer, "error": problem} if problem else answer
+        frames = len(prompt.frames)
+        if frames and self.proof == "pixels" and frames not in self.proved and (lost := self.lost(worker, frames)):
+            raise ModelError(self.refusal(lost))
+        return self._ask(worker, prompt, do, **more)
+
+    def lost(self, worker: Worker, frames: int) -> str:
+        """Why not every one of so many frames arrives, ``""`` if they do: shown a clip whose frames can be told apart.
+
+        Args:
+            worker: The process that holds the model.
+            frames: How many.
+
+        Raises:
+            ModelError: See :meth:`ask`.
+        """
+        for rate in RATES if self.true_rate else (1.0,):
+            answer = self._ask(worker, ladder(frames, rate), "generate", levels=True)
+            if "error" in answer:
+                return str(answer["error"])
+            arrived, shown = answer["pixels"]["levels"], min(frames, MOST)
+            if arrived < shown:
+                return f"{arrived} of {shown} frames reached it"
+        self.proved.add(frames)
+        return ""
+
+    def refusal(self, lost: str) -> str:
+        """What is said of a model that does not get its frames."""
+        known = f"its argument {self.frames_as!r}" if self.frames_as else "an argument of its own, not known here,"
+        return f"lmms-eval model: {lost}; {known} says how many it takes; give -o frames=... or -o args=..."
 
     def problem(self, answer: dict[str, Any], frames: int) -> str:
         """Why an answer is not believed, ``""`` if it is.
@@ -107,6 +121,30 @@ class Route:
             return f"{pixels['frames']} of {frames} frames reached the model"
         return ""
 
+    def _ask(self, worker: Worker, prompt: Prompt, do: Literal["generate", "score"], **more: Any) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "system": prompt.system,
+            "text": prompt.text,
+            "max_new_tokens": prompt.max_new_tokens,
+            "seed": prompt.seed,
+            "system_as": self.system_as,
+            "clip": "",
+            "frames": 0,
+        }
+        if not len(prompt.frames):
+            return worker.ask(do=do, **{**request, **more})
+        frames, times = self._whole(prompt)
+        path = worker.new_clip()
+        try:
+            write_clip(frames, times, path, **({"fps": None} if self.true_rate else {}))
+            answer = worker.ask(do=do, **{**request, "clip": str(path), "frames": len(frames), **more})
+        except VideoError as error:
+            return {"error": str(error)}
+        finally:
+            path.unlink(missing_ok=True)
+        problem = self.problem(answer, len(frames))
+        return {**answer, "error": problem} if problem else answer
+
     def _whole(self, prompt: Prompt) -> tuple[np.ndarray, np.ndarray]:
         frames, times = prompt.frames, prompt.times
         short = -len(frames) % self.frame_factor
@@ -117,13 +155,13 @@ class Route:
         return np.concatenate([frames, np.repeat(frames[-1:], short, axis=0)]), np.concatenate([times, later])
 
 
-def prove(worker: Worker, facts: dict[str, Any], frames: int | None) -> Route:
+def prove(worker: Worker, facts: dict[str, Any], frames: int) -> Route:
     """Find out how to reach a model, and that the frames it is shown do.
 
     Args:
         worker: The process that holds it.
         facts: What that process said of it when it was loaded.
-        frames: Frames it will be shown, ``None`` if not known yet.
+        frames: Frames it will be shown.
 
     Returns:
         The route, with its proof.
@@ -131,48 +169,50 @@ def prove(worker: Worker, facts: dict[str, Any], frames: int | None) -> Route:
     Raises:
         ModelError: If the model cannot answer, or a video or a prompt does not reach it.
     """
-    count = min(frames or LADDER, LADDER)
-    route = Route(facts["system_as"], facts["frame_factor"])
-    first = _shown(worker, route, count)
-    if route.system_as != "user" and ("error" in first or first.get("system_read") is False):
-        # Its template has no place for one, or leaves it out.
-        as_user = replace(route, system_as="user")
-        second = _shown(worker, as_user, count)
-        if "error" not in second:
-            route, first = as_user, second
-    if "error" in first:
-        raise ModelError(f"the lmms-eval model cannot answer a prompt with a video ({first['error']})")
-    if False in {first.get("text_read"), first.get("system_read")}:
-        raise ModelError("a question does not reach the lmms-eval model as it is put; does it cut its prompts short?")
+    route, first = _reached(worker, facts, frames)
     if first["pixels"] is None:
         return _proved_by_replies(worker, route)
     blind = route.ask(worker, _probe(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0)), "generate")
     route = replace(route, proof="pixels", blank=(blind.get("pixels") or {}).get("sha256", ""))
-    arrived = first["pixels"]["levels"]
-    problem = route.problem(first, count + -count % route.frame_factor)
-    if problem or arrived < count:
-        raise ModelError(
-            f"lmms-eval model: {problem or f'{arrived} of {count} frames reached it'}; the argument that says how many "
-            f"it takes is {facts['frames_as'] or 'not known'}; give -o frames=... or -o args=..."
-        )
-    timed = replace(route, true_rate=True)
-    return timed if all(_arrive(worker, timed, count, rate) for rate in RATES) else route
+    timed = replace(route, true_rate=True, proved=set[int]())
+    if not timed.lost(worker, frames):
+        return timed
+    if lost := route.lost(worker, frames):
+        raise ModelError(route.refusal(lost))
+    return route
 
 
-def _shown(worker: Worker, route: Route, count: int) -> dict[str, Any]:
-    return route.ask(worker, ladder(count, 1.0), "generate", levels=True)
+def _reached(worker: Worker, facts: dict[str, Any], frames: int) -> tuple[Route, dict[str, Any]]:
+    """The first way in which a question and a system prompt are read, and what was answered."""
+    problems: list[str] = []
+    for way in facts["system_as"]:
+        route = Route(way, facts["frame_factor"], facts["frames_as"] or "")
+        answer = route.ask(worker, ladder(frames, 1.0), "generate")
+        problem = answer.get("error") or _unread(answer, sure=way == "argument" and facts["interface"] == "chat")
+        if not problem:
+            return route, answer
+        problems.append(f"with the system prompt as {WAYS[way]}: {problem}")
+    raise ModelError(f"the lmms-eval model cannot be asked about a video, {'; '.join(problems)}")
 
 
-def _arrive(worker: Worker, route: Route, count: int, rate: float) -> bool:
-    answer = route.ask(worker, ladder(count, rate), "generate", levels=True)
-    return "error" not in answer and (answer["pixels"] or {}).get("levels", 0) >= count
+def _unread(answer: dict[str, Any], *, sure: bool) -> str:
+    """Why the texts of a prompt cannot be said to have been read, ``""`` if they can.
+
+    Args:
+        answer: What the process said; it tells nothing of texts where no tokens were seen.
+        sure: Whether the system prompt has to be seen: a chat model may have an argument for one and not look at it.
+    """
+    if not answer.get("text_read", 1):
+        return "the question is not read as it is put; does the model cut its prompts short?"
+    times = answer.get("system_read", 0 if sure else 1)
+    return "" if times == 1 else f"the system prompt is read {times} times"
 
 
 def _proved_by_replies(worker: Worker, route: Route) -> Route:
     said: list[str] = []
     for colour in ((220, 20, 20), (20, 20, 220), (220, 20, 20)):
-        frames = np.full((LADDER, SIDE, SIDE, 3), colour, np.uint8)
-        answer = route.ask(worker, replace(_probe(frames, np.arange(float(LADDER))), max_new_tokens=16), "generate")
+        frames = np.full((FRAMES, SIDE, SIDE, 3), colour, np.uint8)
+        answer = route.ask(worker, replace(_probe(frames, np.arange(float(FRAMES))), max_new_tokens=16), "generate")
         said.append(answer.get("error", answer["text"].strip()))
     red, blue, again = said
     if red != again or red == blue:
@@ -184,11 +224,17 @@ def _proved_by_replies(worker: Worker, route: Route) -> Route:
 
 
 def ladder(count: int, rate: float) -> Prompt:
-    """A clip of plain frames, each with a red of its own and all with one green, at so many frames a second."""
+    """A clip of plain frames, up to :data:`MOST` of them with a red of its own, all with one green.
+
+    Args:
+        count: Frames.
+        rate: Frames a second.
+    """
+    steps = np.arange(count) * min(count, MOST) // count
     frames = np.full((count, SIDE, SIDE, 3), (0, 200, 90), np.uint8)
-    frames[..., 0] = np.linspace(30, 225, count).astype(np.uint8)[:, None, None]
+    frames[..., 0] = np.linspace(30, 225, min(count, MOST)).astype(np.uint8)[steps, None, None]
     return _probe(frames, np.arange(count) / rate)
 
 
-def _probe(frames: np.ndarray, times: np.ndarray, options: Sequence[str] = ()) -> Prompt:
-    return Prompt(frames, times, SYSTEM, QUESTION, tuple(options), QUESTION, max_new_tokens=1, seed=0)
+def _probe(frames: np.ndarray, times: np.ndarray) -> Prompt:
+    return Prompt(frames, times, SYSTEM, QUESTION, (), QUESTION, max_new_tokens=1, seed=0)

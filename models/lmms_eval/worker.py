@@ -1,7 +1,7 @@
 """The other process of an lmms-eval model: it holds the model, asks it, and tells what reached its layers.
 
-It is run by its path, with the Python of the environment that has lmms-eval, and imports nothing of EgoBench. A request
-is a line of JSON on a socket, so is its answer; whatever lmms-eval prints goes elsewhere.
+It is run by its path, with the Python of the environment that has lmms-eval, where EgoBench need not be. A request is a
+line of JSON on a socket, so is its answer; whatever lmms-eval prints goes elsewhere.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from queue import SimpleQueue
 from typing import Any
 
 CHECKPOINT = ("pretrained", "model_version", "model_path", "model_name", "model")
@@ -44,6 +47,9 @@ SHOWN = 500
 
 TASK, SPLIT = "egobench", "test"
 
+LMMS_EVAL = "0.7"
+"""The version that this is written for: what is called of it has other names in others."""
+
 
 class Seen:
     """What went through a model since it was last emptied."""
@@ -54,6 +60,7 @@ class Seen:
         self.frames: int | None = None
         self.prompts: list[Any] = []
         self.replies: list[Any] = []
+        self._eyes: set[str] = set()
 
     def empty(self) -> None:
         """Forget it."""
@@ -62,18 +69,21 @@ class Seen:
     def watch(self) -> None:
         """Look at what every first layer of a vision encoder gets: a convolution over colours.
 
-        And at the tokens that transformers generates from, and those it generates.
+        And at the tokens that transformers generates from, and those it generates. Call this before each prompt: only
+        what the model has imported by then is looked at, and nothing is imported for it.
         """
-        import torch
-
-        for kind in (torch.nn.Conv2d, torch.nn.Conv3d):
-            kind.forward = self._watched(kind.forward)
-        if importlib.util.find_spec("transformers") is not None:
-            generating: Any = import_module("transformers.generation.utils").GenerationMixin
-            generating.generate = self._recorded(generating.generate)
+        for module, name, method, look in (
+            ("torch.nn", "Conv2d", "forward", self._watched),
+            ("torch.nn", "Conv3d", "forward", self._watched),
+            ("transformers.generation.utils", "GenerationMixin", "generate", self._recorded),
+        ):
+            kind = getattr(sys.modules.get(module), name, None)
+            if kind is not None and name not in self._eyes:
+                setattr(kind, method, look(getattr(kind, method)))
+                self._eyes.add(name)
 
     def told(self, prompt: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
-        """What of it is evidence: tokens read and written, whether the texts were read, and the pixels."""
+        """What of it is evidence: tokens read and written, how often each text was read, and the pixels."""
         found: dict[str, Any] = {"pixels": self._pixels_told(levels=bool(prompt.get("levels")))}
         if not self.prompts:
             return found
@@ -85,7 +95,7 @@ class Seen:
             found["reply_tokens"] = len(written[len(tokens) :] if written[: len(tokens)] == tokens else written)
         if hasattr(tokenizer, "decode"):
             read = _dense(tokenizer.decode([token for token in tokens if token >= 0]))
-            found |= {f"{part}_read": _dense(prompt[part]) in read for part in ("system", "text")}
+            found |= {f"{part}_read": read.count(_dense(prompt[part])) for part in ("system", "text")}
         return found
 
     def _watched(self, plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -199,7 +209,7 @@ class Held:
         """A document of its own for every request, so that nothing kept by its number can answer the next one."""
         system, text, clip = request["system"], request["text"], request["clip"]
         place = request["system_as"]
-        if hasattr(self.model, "system_prompt") and place != "user":
+        if place == "argument":
             self.model.system_prompt = system
         if self.frames is not None and clip:
             setattr(self.model, self.frames, request["frames"])
@@ -208,10 +218,11 @@ class Held:
         turns: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": text}]}]
         if clip:
             turns[0]["content"].insert(0, {"type": "video", "url": clip})
-        if place != "user":
+        if place == "message":
             turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
         self.asked += 1
         self.model.task_dict = {TASK: {SPLIT: {self.asked: {"clip": clip}}}}
+        self.seen.watch()
         self.seen.empty()
         _seed(request["seed"])
         if not self.model.is_simple:
@@ -227,10 +238,10 @@ class Held:
         self.seen.empty()
         return found
 
-    def _system_as(self) -> str:
-        if not self.model.is_simple:
-            return "message"
-        return "argument" if hasattr(self.model, "system_prompt") else "user"
+    def _system_as(self) -> list[str]:
+        """Where a system prompt may go: some chat models put one of their own before the messages they are given."""
+        argument = ["argument"] if hasattr(self.model, "system_prompt") else []
+        return [*argument, "user"] if self.model.is_simple else [*argument, "message", "user"]
 
 
 def _lmms_eval(module: str) -> Any:
@@ -238,7 +249,14 @@ def _lmms_eval(module: str) -> Any:
 
 
 def _known(name: str) -> None:
-    """Raises if lmms-eval has no such model: before the libraries are loaded that most of them need."""
+    """Raises if there is no lmms-eval, or no such model: before the libraries are loaded that most of them need."""
+    if importlib.util.find_spec("lmms_eval") is None:
+        raise LookupError(
+            f"{sys.executable} has no lmms-eval; -o python=... names a Python that has, see docs/lmms_eval.md"
+        )
+    found = _version("lmms-eval")
+    if found and not found.startswith(f"{LMMS_EVAL}."):
+        raise LookupError(f"{sys.executable} has lmms-eval {found}, expected {LMMS_EVAL}; see docs/lmms_eval.md")
     names = _lmms_eval("models").list_available_models(include_aliases=True)
     if name not in names:
         near = ", ".join(get_close_matches(name, names, n=5)) or "not that"
@@ -316,15 +334,13 @@ def _load(request: Mapping[str, Any]) -> Held:
         sys.modules[where.name] = remedy
         where.loader.exec_module(remedy)
         remedy.ensure_torchvision()
-    seen = Seen()
-    seen.watch()
-    return Held(request, seen)
+    return Held(request, Seen())
 
 
-def _serve(lines: Any) -> None:
+def _serve(requests: SimpleQueue[str], connected: socket.socket) -> None:
     held: Held | None = None
-    for line in lines:
-        request = json.loads(line)
+    while True:
+        request = json.loads(requests.get())
         number = {"request": request["request"]}
         try:
             if held is None:
@@ -337,21 +353,24 @@ def _serve(lines: Any) -> None:
             traceback.print_exc()
             told = " ".join(str(error).split())[:SHOWN]
             answer = json.dumps({"error": f"{type(error).__name__}: {told}", **number})
-        lines.write(answer + "\n")
-        lines.flush()
+        # Where nobody takes it, the other thread ends the process.
+        with suppress(OSError):
+            connected.sendall(f"{answer}\n".encode())
 
 
-def _leave_with_parent(folder: str) -> None:
-    """Standard input ends when the process that asks does, however it ends; its folder of clips is of no use then."""
-    sys.stdin.buffer.read()
+def _listen(connected: socket.socket, requests: SimpleQueue[str], folder: str) -> None:
+    """Take requests while there is somebody who asks; then end, with all that was started here."""
+    with suppress(OSError), connected.makefile("r", encoding="utf-8") as lines:
+        for line in lines:
+            requests.put(line)
     shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
     channel, folder = int(sys.argv[2]), sys.argv[3]
-    threading.Thread(target=_leave_with_parent, args=[folder], daemon=True).start()
     os.set_inheritable(channel, False)  # noqa: FBT003 - its own name says it
-    with socket.socket(fileno=channel) as connected, connected.makefile("rw", encoding="utf-8") as stream:
-        _serve(stream)
-    shutil.rmtree(folder, ignore_errors=True)
+    waiting: SimpleQueue[str] = SimpleQueue()
+    asking = socket.socket(fileno=channel)
+    threading.Thread(target=_listen, args=[asking, waiting, folder], daemon=True).start()
+    _serve(waiting, asking)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +17,12 @@ import numpy as np
 import pytest
 
 from egobench.annotations import Annotations
+from egobench.asking import Settings
 from egobench.build import build
-from egobench.plugins import load_task
+from egobench.evaluate import evaluate
+from egobench.plugins import load_model, load_task
 from egobench.sampleset import SampleSet
+from tests.interop.taught_qwen import Recorder, taught_qwen
 
 MISSING = 3
 """Number of the video that there is no file of."""
@@ -98,6 +101,23 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
     sample_set = build(load_task("qaego4d"), Annotations(annotations), NoEmbedder())
     sample_set.write(root / "data")
     return Kitchen(root, root / "data", videos, sample_set)
+
+
+@pytest.fixture(scope="session")
+def qwen(kitchen: Kitchen, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen2-VL that knows the closed questions of the kitchen by heart, put with the prompt ``base``."""
+    pytest.importorskip("lmms_eval")
+    recorder, folder = Recorder(), tmp_path_factory.mktemp("qwen")
+    evaluate(recorder, [kitchen.sample_set], kitchen.videos, folder / "runs", Settings(frames=16, prompt="base"))
+    return taught_qwen(folder / "tiny-qwen2-vl", [prompt for prompt in recorder.asked if prompt.options])
+
+
+@pytest.fixture(scope="session")
+def through_worker(qwen: Path) -> Iterator[Any]:
+    """The checkpoint through lmms-eval's ``qwen2_vl``, in a process of its own."""
+    model: Any = load_model("lmms-eval:qwen2_vl", checkpoint=str(qwen))
+    yield model
+    model.close()
 
 
 def python(*arguments: str | Path, cwd: Path) -> str:

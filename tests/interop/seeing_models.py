@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -84,8 +85,8 @@ class Likeless(lmms):  # type: ignore[misc]
         return said(text) or f"{text}: {seen}"
 
     def look(self, visuals: list[str]) -> list[list[int]]:
-        """Mean colours of the frames it takes."""
-        frames = type(self).pick(visuals)[: getattr(self, "max_num_frames", None)]
+        """Mean colours of the frames it takes, 20 at most where nobody can say how many."""
+        frames = type(self).pick(visuals)[: getattr(self, "max_num_frames", 20)]
         if len(frames):
             self.eyes(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255)
         return [[round(float(channel)) for channel in frame.mean(axis=(0, 1))] for frame in frames]
@@ -186,14 +187,24 @@ class Talking(lmms):  # type: ignore[misc]
 
 
 def said(text: str) -> str:
-    """What a question wants to be answered with; ``die`` ends the process, ``raise`` raises."""
+    """What a question wants to be answered with.
+
+    ``die`` ends the process and leaves another one behind, ``raise`` raises, ``read`` reads what somebody types, and
+    ``loud`` prints 20 MB.
+    """
     _, _, wanted = text.rpartition("say ")
     if wanted == "die":
-        sys.stderr.write("about to die\n")
-        sys.stderr.flush()
+        left = os.fork()
+        if not left:
+            time.sleep(100)
+        sys.stderr.write(f"about to die, leaving {left}\n")
         os._exit(7)
     if wanted == "raise":
         raise RuntimeError("CUDA out of memory, or so")
+    if wanted == "read":
+        return input("Do you wish to run the custom code? [y/N] ")
+    if wanted == "loud":
+        sys.stdout.write("noise\r" * 1_000_000 + "{}\n" * 5_000_000)
     return {"nothing": " ", "failed": "[LMMS_EVAL_REQUEST_FAILED after 5 retries] no route"}.get(wanted, "")
 
 
@@ -209,13 +220,11 @@ NAMES: dict[str, Any] = {
 
 
 def manifests() -> list[Any]:
-    """The models, as lmms-eval wants to be told of them, or as what stands in for it does."""
+    """The models, as lmms-eval wants to be told of them; one has both kinds of implementation."""
     models: Any = import_module("lmms_eval.models")
-    if not hasattr(models, "ModelManifest"):
-        return [{"model_id": name, "kind": kind} for name, kind in NAMES.items()]
+    paths = {name: {f"{'simple' if kind.is_simple else 'chat'}_class_path": kind} for name, kind in NAMES.items()}
+    paths["likeless_test"]["chat_class_path"] = Talking
     return [
-        models.ModelManifest(
-            name, **{f"{'simple' if kind.is_simple else 'chat'}_class_path": f"seeing_models.{kind.__name__}"}
-        )
-        for name, kind in NAMES.items()
+        models.ModelManifest(name, **{key: f"seeing_models.{kind.__name__}" for key, kind in kinds.items()})
+        for name, kinds in paths.items()
     ]

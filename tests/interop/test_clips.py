@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from egobench.errors import DamagedVideoError, UnsupportedVideoError
+from egobench.errors import DamagedVideoError, StoreError, UnsupportedVideoError
 from egobench.interop.clips import cached_clip, rate_of, read_clip, write_clip
 
 
@@ -77,6 +79,26 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="expected uint8"):
             write_clip(frames, seconds(16, 1.0), tmp_path / "clip.mp4")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_is_a_typed_error_and_leaves_no_file(tmp_path: Path) -> None:
+    # No file of this process may grow beyond 20 kB; the clip has 140 kB.
+    code = (
+        "import resource, signal, sys; from pathlib import Path; import numpy as np\n"
+        "from egobench.interop.clips import write_clip\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "frames = np.random.default_rng(0).integers(0, 256, (16, 48, 64, 3), dtype=np.uint8)\n"
+        "write_clip(frames, np.arange(16.0), Path(sys.argv[1]) / 'clip.mp4')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert f"StoreError: {tmp_path}/clip.mp4: the clip cannot be written (" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_had_is_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_clip(noise(), seconds(16, 1.0), tmp_path / "file" / "clip.mp4")
 
 
 def test_a_size_beyond_the_encoder_is_a_typed_error_and_leaves_no_file(tmp_path: Path) -> None:

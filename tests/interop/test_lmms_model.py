@@ -110,9 +110,9 @@ def test_our_own_tasks_are_asked_as_in_a_run_without_a_file(
     kitchen: Kitchen, asked: tuple[Recorder, Callable[..., Any]], tmp_path: Path
 ) -> None:
     recorder, made = asked
-    write_tasks(kitchen.data, tmp_path, Wanted(kitchen.videos))
+    folder = write_tasks(kitchen.data, tmp_path, Wanted(kitchen.videos)).folder
     lm = made(model="random")
-    lm.task_dict = {CLOSED: {"test": documents(put_in(tmp_path, CLOSED))}}
+    lm.task_dict = {CLOSED: {"test": documents(put_in(folder, CLOSED))}}
 
     def refused(document: Any) -> Any:
         raise AssertionError(f"no clip is needed for {document}")
@@ -139,9 +139,9 @@ def test_a_model_that_asks_for_frames_of_its_own_gets_them_as_in_a_run(
 ) -> None:
     recorder, made = asked
     recorder.info = replace(recorder.info, frames=policy)
-    write_tasks(kitchen.data, tmp_path / "tasks", Wanted(kitchen.videos))
+    folder = write_tasks(kitchen.data, tmp_path / "tasks", Wanted(kitchen.videos)).folder
     lm = made(model="random")
-    rows = documents(put_in(tmp_path / "tasks", CLOSED))
+    rows = documents(put_in(folder, CLOSED))
     lm.task_dict = {CLOSED: {"test": rows}}
     lm.generate_until([Request(("", {}, None, 0, CLOSED, "test"))])
     ((inside,),) = recorder.batches
@@ -160,8 +160,8 @@ def test_a_clip_says_as_much_as_its_frames(
     from egobench.interop.lmms_tasks import visual
 
     recorder, made = asked
-    write_tasks(kitchen.data, tmp_path, Wanted(kitchen.videos))
-    row = documents(put_in(tmp_path, CLOSED))[1]
+    folder = write_tasks(kitchen.data, tmp_path, Wanted(kitchen.videos)).folder
+    row = documents(put_in(folder, CLOSED))[1]
     ask(made(model="random"), ["What?"], visual(row))
     np.testing.assert_array_equal(recorder.batches[0][0].frames, read_clip(Path(visual(row)[0])))
 
@@ -180,5 +180,7 @@ def test_options_of_a_model_are_texts_as_on_our_command_line() -> None:
         made()
     with pytest.raises(ModelOptionError, match="has no option 'colour'"):
         made(model="random", option_colour=1)
+    with pytest.raises(ValueError, match="batch_size 'auto'"):
+        made(model="random", batch_size="auto")
     # lmms-eval reads revision=1 as a number, which no text option takes.
     assert made(model="random", device="cpu", batch_size="2").batch_size == 2

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 
 from egobench.asking import Settings
 from egobench.cli import app
-from egobench.errors import SampleSetError
+from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import evaluate
 from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
@@ -26,7 +28,7 @@ from egobench.plugins import TASKS, load_task, names
 from egobench.prompts import SYSTEM
 from egobench.sampleset import SampleSet, encode
 from egobench.video import DecodedClip
-from tests.interop.conftest import Kitchen
+from tests.interop.conftest import Kitchen, write_moving
 
 CLOSED, OPEN = "egobench_qaego4d_closed", "egobench_qaego4d_open"
 
@@ -37,8 +39,7 @@ def put_in(folder: Path, task: str) -> Put:
 
 
 def written(kitchen: Kitchen, out: Path, **wanted: Any) -> Path:
-    write_tasks(kitchen.data, out, Wanted(kitchen.videos, **wanted))
-    return out
+    return write_tasks(kitchen.data, out, Wanted(kitchen.videos, **wanted)).folder
 
 
 def rows(kitchen: Kitchen, out: Path, task: str, **wanted: Any) -> list[dict[str, Any]]:
@@ -106,16 +107,18 @@ def test_every_prompt_is_that_of_a_run_of_our_own(kitchen: Kitchen, tmp_path: Pa
         # And what other models of lmms-eval get: the same pixels as a file, the same texts.
         (path,) = lmms_tasks.visual(row)
         np.testing.assert_array_equal(read_clip(Path(path)), own.frames)
-        system, user = lmms_tasks.messages(row)
-        assert system == {"role": "system", "content": [{"type": "text", "text": own.system}]}
+        (user,) = lmms_tasks.messages(row)
         assert user["content"] == [{"type": "video", "url": path}, {"type": "text", "text": own.text}]
 
 
-def test_a_simple_model_that_was_not_told_gets_the_system_prompt_in_the_turn(kitchen: Kitchen, tmp_path: Path) -> None:
+def test_a_model_that_was_not_told_gets_the_system_prompt(kitchen: Kitchen, tmp_path: Path) -> None:
     row = rows(kitchen, tmp_path, CLOSED, prompt="base")[0]
     bare = rows(kitchen, tmp_path, CLOSED, prompt="base", system="model")[0]
     assert lmms_tasks.text(row) == f"{SYSTEM['base']}\n{lmms_tasks.text(bare)}"
     assert lmms_tasks.text(bare).startswith("Question: ")
+    system, user = lmms_tasks.messages(row)
+    assert system == {"role": "system", "content": [{"type": "text", "text": SYSTEM["base"]}]}
+    assert lmms_tasks.messages(bare) == [user]
 
 
 def test_a_sample_without_its_video_is_a_media_error_whatever_was_said(kitchen: Kitchen, tmp_path: Path) -> None:
@@ -150,8 +153,8 @@ def test_answers_that_are_private_have_no_number(kitchen: Kitchen, tmp_path: Pat
     )
     manifest = replace(kitchen.sample_set.manifest, samples_sha256=_sha(hidden))
     SampleSet(manifest, hidden).write(tmp_path / "data")
-    write_tasks(tmp_path / "data", tmp_path / "tasks", Wanted(kitchen.videos))
-    asked = documents(put_in(tmp_path / "tasks", CLOSED))
+    folder = write_tasks(tmp_path / "data", tmp_path / "tasks", Wanted(kitchen.videos)).folder
+    asked = documents(put_in(folder, CLOSED))
     items = [lmms_tasks.results(row, ["A"])["acc"] for row in asked]
     assert math.isnan(lmms_tasks.score(items))
     assert all("score" not in item for item in items)
@@ -169,24 +172,69 @@ def test_fewer_and_smaller_frames_are_shown_where_they_were_asked_for(kitchen: K
     assert read_clip(Path(lmms_tasks.visual(row)[0])).shape == (4, 42, 56, 3)
 
 
+def test_tasks_that_are_put_in_two_ways_never_mix(kitchen: Kitchen, tmp_path: Path) -> None:
+    # Two jobs call egobench lmms-path, and lmms-eval reads what it wrote some seconds later.
+    first, second = (written(kitchen, tmp_path, frames=frames) for frames in (4, 16))
+    assert [put_in(folder, CLOSED).frames for folder in (first, second)] == [4, 16]
+    assert put_in(first, CLOSED).clips == put_in(second, CLOSED).clips == str(tmp_path / "clips")
+    assert written(kitchen, tmp_path, frames=4) == first
+    assert sorted(path for path in tmp_path.iterdir() if path.name != "clips") == sorted([first, second])
+
+
+def test_ranks_that_write_the_same_tasks_and_clips_at_once_do_not_disturb_one_another(
+    kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown(_: int) -> list[str]:
+        return [*lmms_tasks.visual(rows(kitchen, tmp_path, CLOSED)[0]), str(written(kitchen, tmp_path))]
+
+    monkeypatch.setattr("egobench.interop.lmms_documents._seen", {})
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(shown, range(8)))
+    assert found == [found[0]] * 8
+    assert len(list((tmp_path / "clips").iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_video_that_has_changed_since_gets_another_clip(
+    kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(kitchen.videos, tmp_path / "videos")
+    folder = write_tasks(kitchen.data, tmp_path, Wanted(tmp_path / "videos")).folder
+    row = documents(put_in(folder, CLOSED))[0]
+    (before,) = lmms_tasks.visual(row)
+    write_moving(tmp_path / "videos" / "v0.mp4", 100)
+    # lmms-eval is another process the next time.
+    monkeypatch.setattr("egobench.interop.lmms_documents._seen", {})
+    (after,) = lmms_tasks.visual(row)
+    assert before != after
+
+
 def test_the_command_writes_a_task_a_subset_and_prints_only_the_folder(kitchen: Kitchen, tmp_path: Path) -> None:
-    (tmp_path / "egobench_gone.yaml").write_text("task: egobench_gone\n")
     places = ["--data", str(kitchen.data), "--videos", str(kitchen.videos), "--out", str(tmp_path)]
     done = CliRunner().invoke(app, ["lmms-path", *places])
-    assert (done.exit_code, done.stdout) == (0, f"{tmp_path}\n")
-    assert sorted(path.name for path in tmp_path.glob("*.yaml")) == ["egobench.yaml", f"{CLOSED}.yaml", f"{OPEN}.yaml"]
-    assert (tmp_path / "egobench.yaml").read_text() == f"group: egobench\ntask:\n  - {CLOSED}\n  - {OPEN}\n"
+    (folder,) = tmp_path.iterdir()
+    assert (done.exit_code, done.stdout) == (0, f"{folder}\n")
+    assert sorted(path.name for path in folder.glob("*.yaml")) == ["egobench.yaml", f"{CLOSED}.yaml", f"{OPEN}.yaml"]
+    assert (folder / "egobench.yaml").read_text() == f"group: egobench\ntask:\n  - {CLOSED}\n  - {OPEN}\n"
     surroundings = {"EGOBENCH_DATA": str(kitchen.data), "EGOBENCH_VIDEOS": str(kitchen.videos)}
     done = CliRunner().invoke(app, ["lmms-path", "--out", str(tmp_path), "--json"], env=surroundings)
-    assert json.loads(done.stdout) == {"folder": str(tmp_path), "tasks": [CLOSED, OPEN]}
+    assert json.loads(done.stdout) == {"folder": str(folder), "tasks": [CLOSED, OPEN]}
+
+
+def test_the_command_needs_folders_that_exist(kitchen: Kitchen, tmp_path: Path) -> None:
+    places = ["--data", str(kitchen.data), "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, ["lmms-path", *places]).exit_code == 2
+    done = CliRunner().invoke(app, ["lmms-path", *places, "--videos", str(tmp_path / "none")])
+    assert (done.exit_code, type(done.exception)) == (1, MissingVideoError)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_written_task_names_functions_that_exist_and_every_metric_of_its_subset(
     kitchen: Kitchen, tmp_path: Path
 ) -> None:
-    written(kitchen, tmp_path)
+    folder = written(kitchen, tmp_path)
     for task, metrics in ((CLOSED, ["acc"]), (OPEN, ["rouge_l", "exact", "normalised", "meteor", "similarity"])):
-        lines = (tmp_path / f"{task}.yaml").read_text().splitlines()
+        lines = (folder / f"{task}.yaml").read_text().splitlines()
         functions = [line.split("!function ")[1] for line in lines if "!function " in line]
         assert {name.rpartition(".")[0] for name in functions} == {"egobench.interop.lmms_tasks"}
         assert all(callable(getattr(lmms_tasks, name.rpartition(".")[2])) for name in functions)

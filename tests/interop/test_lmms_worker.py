@@ -6,12 +6,15 @@ lmms-eval, its layers, the processes, pipes and clips are real; the models are w
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -22,7 +25,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from egobench.errors import ModelError, PromptError
+from egobench.errors import ModelError, ModelOptionError, PromptError
 from egobench.interop.clips import write_clip
 from egobench.model import Prompt, ScoresOptions
 from egobench.plugins import load_model
@@ -63,6 +66,13 @@ def opened(name: str, plugins: Path, **options: object) -> Generator[Any]:
 def seeing(plugins: Path) -> Iterator[Any]:
     """A model that tells the mean colour of every frame, and likelihoods."""
     with opened("seeing_test", plugins, checkpoint="somewhere/seeing-7b", frames=6) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def talking(plugins: Path) -> Iterator[Any]:
+    """A chat model that is somewhere else."""
+    with opened("talking_test", plugins) as model:
         yield model
 
 
@@ -121,14 +131,18 @@ def test_a_blind_prompt_has_no_video(seeing: Any) -> None:
 
 def test_what_stands_in_place_of_an_answer_is_an_error(seeing: Any) -> None:
     shown = COLOURS[:2]
-    questions = ("say failed", "say nothing", "say raise", "Well?")
-    failed, empty, raised, well = seeing.generate([coloured(*shown, question=question) for question in questions])
+    questions = ("say failed", "say nothing", "say raise", "say read")
+    failed, empty, raised, read = seeing.generate([coloured(*shown, question=question) for question in questions])
     assert "LMMS_EVAL_REQUEST_FAILED" in failed.error
     assert "nothing" in empty.error
     assert "RuntimeError: CUDA out of memory" in raised.error
-    assert not failed.text + empty.text + raised.text
-    # The process lives on.
-    assert well.error is None
+    assert "EOFError" in read.error, "there is nobody who could answer a question"
+    assert not failed.text + empty.text + raised.text + read.text
+
+
+def test_a_process_that_prints_a_lot_goes_on(seeing: Any) -> None:
+    assert seeing.generate([coloured(question="say loud")])[0].error is None
+    assert len(seeing.worker.log()) < 20000
 
 
 @pytest.mark.parametrize("name", ["clip.MP4", "missing.mp4", "broken.mp4"])
@@ -187,12 +201,16 @@ def test_clips_are_deleted_when_they_have_been_shown(seeing: Any) -> None:
 
 
 def test_a_model_without_likelihoods_scores_nothing(plugins: Path) -> None:
-    with opened("likeless_test", plugins) as model:
+    with opened("likeless_test", plugins, interface="simple") as model:
         assert not isinstance(model, ScoresOptions)
+        assert model.info.settings["interface"] == "simple"
         # It has no system prompt of its own, so the user's turn begins with ours; it takes true times as they are.
         assert model.info.settings["system_as"] == "user"
         assert model.info.settings["clip_rate"] == "true"
         assert model.generate([coloured(COLOURS[0])])[0].text == "Look.\nWell?: [[200, 30, 30]]"
+        # It was seen to take 16 frames, and takes 20 at most.
+        with pytest.raises(ModelError, match=r"20 of 24 frames reached it.*-o frames="):
+            model.generate([coloured(*COLOURS * 4)])
 
 
 def test_a_model_that_samples_at_a_rate_gets_one_frame_a_second(plugins: Path) -> None:
@@ -203,39 +221,59 @@ def test_a_model_that_samples_at_a_rate_gets_one_frame_a_second(plugins: Path) -
         assert reply.text.endswith(f"{[list(colour) for colour in COLOURS]}")
 
 
-def test_a_model_that_drops_frames_is_refused(plugins: Path) -> None:
-    with pytest.raises(ModelError, match="8 of 16 frames reached it"), opened("halving_test", plugins):
-        pass
+@pytest.fixture(scope="module")
+def refusals(plugins: Path) -> dict[str, str]:
+    """What is said of models that are not taken, by name; they are loaded at the same time."""
+    asked = {"sampling_test": {"args": "max_frames_nun=3"}}
+
+    def refused(name: str) -> str:
+        with pytest.raises(ModelError) as told:
+            load_model(f"lmms-eval:{name}", python=sys.executable, **asked.get(name, {}))
+        return str(told.value)
+
+    names = ("halving_test", "blind_test", "deaf_test", "sampling_test", "seing_test")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool:
+        patch.setenv("PYTHONPATH", str(plugins))
+        return dict(zip(names, pool.map(refused, names), strict=True))
 
 
-def test_a_model_that_looks_at_something_else_is_refused(plugins: Path) -> None:
-    with pytest.raises(ModelError, match="did not reach the model"), opened("blind_test", plugins):
-        pass
+def test_a_model_that_drops_frames_is_refused(refusals: dict[str, str]) -> None:
+    assert "8 of 16 frames reached it; an argument of its own, not known here, says" in refusals["halving_test"]
 
 
-def test_a_model_that_always_says_the_same_is_refused(plugins: Path) -> None:
-    with pytest.raises(ModelError, match="no proof that a video reaches"), opened("deaf_test", plugins):
-        pass
+def test_a_model_that_looks_at_something_else_is_refused(refusals: dict[str, str]) -> None:
+    assert "did not reach the model" in refusals["blind_test"]
 
 
-def test_a_chat_model_that_is_elsewhere_proves_itself_by_its_replies_and_ends(plugins: Path) -> None:
-    with opened("talking_test", plugins) as model:
-        assert model.info.settings["proof"] == "replies"
-        seen, blind = model.generate([coloured(COLOURS[1], COLOURS[1]), coloured()])
-        assert seen.text == "[30, 200, 30], [('system', 'Look.'), ('user', 'Well?')]"
-        assert blind.text.startswith("nothing")
-        assert not gone(model.worker.pid, 0.1)
-    assert gone(model.worker.pid)
+def test_a_model_that_always_says_the_same_is_refused(refusals: dict[str, str]) -> None:
+    assert "no proof that a video reaches" in refusals["deaf_test"]
 
 
-def test_a_process_that_ends_says_why_and_leaves_nothing(plugins: Path) -> None:
-    with opened("talking_test", plugins) as model:
-        folder, pid = model.worker.new_clip().parent, model.worker.pid
-        with pytest.raises(ModelError, match=r"exit code 7.*\n(.*\n)*about to die"):
-            model.generate([coloured(question="say die")])
-        with pytest.raises(ModelError, match="has ended"):
-            model.generate([coloured()])
+def test_an_unknown_model_or_argument_is_named(refusals: dict[str, str]) -> None:
+    assert re.search("no lmms-eval model 'seing_test'.*seeing_test", refusals["seing_test"])
+    assert "no argument 'max_frames_nun'; it has pretrained" in refusals["sampling_test"]
+
+
+def test_a_chat_model_that_is_elsewhere_proves_itself_by_its_replies(talking: Any) -> None:
+    assert talking.info.settings["proof"] == "replies"
+    seen, blind = talking.generate([coloured(COLOURS[1], COLOURS[1]), coloured()])
+    assert seen.text == "[30, 200, 30], [('system', 'Look.'), ('user', 'Well?')]"
+    assert blind.text.startswith("nothing")
+
+
+def test_a_process_that_ends_says_why_and_leaves_nothing(talking: Any) -> None:
+    folder, pid = talking.worker.new_clip().parent, talking.worker.pid
+    assert not gone(pid, 0.1)
+    # What it started lives on and holds all that it had open.
+    with pytest.raises(ModelError, match=r"exit code 7.*\n(.*\n)*about to die, leaving \d+") as told:
+        talking.generate([coloured(question="say die")])
+    assert gone(int(str(told.value).rpartition(" ")[2]))
+    with pytest.raises(ModelError, match="has ended"):
+        talking.generate([coloured()])
+    talking.close()
     assert gone(pid)
+    with pytest.raises(ModelError, match="was ended"):
+        talking.generate([coloured(*COLOURS)])
     assert not folder.exists()
 
 
@@ -254,30 +292,41 @@ def test_a_process_ends_when_egobench_is_killed(plugins: Path) -> None:
     assert not Path(folder).exists()
 
 
-def test_an_unknown_model_or_argument_is_named(plugins: Path) -> None:
-    with (
-        pytest.raises(ModelError, match=r"no lmms-eval model 'seing_test'.*seeing_test"),
-        opened("seing_test", plugins),
-    ):
-        pass
-    options = {"args": "max_frames_nun=3"}
-    with (
-        pytest.raises(ModelError, match=r"no argument 'max_frames_nun'; it has"),
-        opened("likeless_test", plugins, **options),
-    ):
-        pass
-
-
 def test_a_python_that_is_none_is_named() -> None:
     with pytest.raises(ModelError, match="cannot start '/nowhere/python'"):
         load_model("lmms-eval:qwen2_vl", python="/nowhere/python")
 
 
-def test_where_lmms_eval_is_not_installed_it_says_so() -> None:
-    if find_spec("lmms_eval") is not None:
-        pytest.skip("lmms-eval is installed here")
-    with pytest.raises(ModelError, match=r"lmms-eval is not installed.*-o python="):
-        load_model("lmms-eval:qwen2_vl")
+def test_where_lmms_eval_is_not_installed_it_says_so(tmp_path: Path) -> None:
+    if find_spec("lmms_eval") is None:
+        with pytest.raises(ModelError, match=r"lmms-eval is not installed.*-o python="):
+            load_model("lmms-eval:qwen2_vl")
+    venv.create(tmp_path / "two words é")
+    bare = tmp_path / "two words é" / "bin" / "python"
+    with pytest.raises(ModelError, match=f"{bare} has no lmms-eval; -o python="):
+        load_model("lmms-eval:qwen2_vl", python=str(bare))
+
+
+def test_another_lmms_eval_is_named_with_its_version(tmp_path: Path) -> None:
+    (tmp_path / "lmms_eval").mkdir()
+    (tmp_path / "lmms_eval" / "__init__.py").touch()
+    about = tmp_path / "lmms_eval-0.2.4.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: lmms_eval\nVersion: 0.2.4\n")
+    with (
+        pytest.raises(ModelError, match=r"has lmms-eval 0\.2\.4, expected 0\.7"),
+        opened("qwen2_vl", tmp_path),
+    ):
+        pass
+
+
+def test_options_that_cannot_be_are_named() -> None:
+    with pytest.raises(ModelOptionError, match="expected name=value"):
+        load_model("lmms-eval:qwen2_vl", python=sys.executable, args="max_pixels")
+    with pytest.raises(ModelOptionError, match="api_key would be written down"):
+        load_model("lmms-eval:openai", python=sys.executable, args="api_key=secret")
+    with pytest.raises(ModelOptionError, match="'frames': -1; expected 0 or more"):
+        load_model("lmms-eval:qwen2_vl", python=sys.executable, frames=-1)
 
 
 def test_arguments_are_read_as_json_else_as_text() -> None:
