@@ -7,23 +7,20 @@ server says is searched for it before it is kept or shown.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib.util import find_spec
 from ipaddress import ip_address
 from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from weakref import finalize
 
 from egobench.errors import EndpointError, RequestError
-from egobench.pace import Outcome, Pace
+from egobench.pace import Outcome, Pace, retry_after
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -35,8 +32,17 @@ KEY = "OPENAI_API_KEY"
 CHATS = "/chat/completions"
 """Where chats are completed, below the base address."""
 
-HOPELESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
-"""Answers after which no other request would fare better."""
+MODELS = "/models"
+"""Where the names of models are listed."""
+
+HOPELESS: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: f"is {KEY} the right one?",
+    HTTPStatus.FORBIDDEN: f"is {KEY} the right one?",
+    HTTPStatus.PAYMENT_REQUIRED: "is the account out of credit?",
+    HTTPStatus.NOT_FOUND: "",
+    HTTPStatus.METHOD_NOT_ALLOWED: "",
+}
+"""Refusals that every request would meet, and what to ask oneself; ``""`` where the address may be wrong."""
 
 BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, 529}
 """Answers of a server that wants fewer requests at a time; 529 is Anthropic's."""
@@ -45,10 +51,16 @@ AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY}
 """Refusals that another try may not meet."""
 
 LONGEST_WAIT = 300.0
-"""Seconds between two tries at most; a server that asks for more gets no second one."""
+"""Seconds between two tries at most; a server that asks for more is left alone."""
 
 CONNECT_SECONDS = 10.0
-"""Longest time to connect."""
+"""Longest time to connect, and to list models."""
+
+UNFINISHED = {"error", "abort"}
+"""Reasons to end that leave no answer, as OpenRouter, SGLang and vLLM give them with HTTP 200."""
+
+SECRET = 8
+"""Characters of the shortest key that is a secret; ``EMPTY`` and the like, for servers without keys, are words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,8 @@ class Completion:
         model: The model's name as the server gives it.
         prompt_tokens: Tokens read, where the server says so.
         reply_tokens: Tokens written, where it says so.
-        tries: How often the request was sent.
         thought: Whether thoughts came before the words.
+        tries: How often the request was sent.
     """
 
     text: str
@@ -72,8 +84,8 @@ class Completion:
     model: str
     prompt_tokens: int | None
     reply_tokens: int | None
-    tries: int
     thought: bool
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +121,20 @@ class Endpoint:
             most: Most requests under way at a time.
 
         Raises:
-            EndpointError: If a package is missing.
+            EndpointError: If a package is missing, or the environment names a proxy or certificates of no use.
         """
         missing = [name for name in ("httpx", "tenacity") if find_spec(name) is None]
         if missing:
             raise EndpointError(f'asking a server needs {", ".join(missing)}; pip install "egobench[openai]"')
-        return Connection(self, most)
+        from httpx import InvalidURL  # noqa: PLC0415 - an extra
+
+        try:
+            return Connection(self, most)
+        except (InvalidURL, ImportError, OSError, ValueError) as error:
+            raise EndpointError(
+                f"no connection to {self.url} can be made: {error}; see the address, and HTTPS_PROXY, ALL_PROXY and "
+                "SSL_CERT_FILE in the environment"
+            ) from error
 
 
 class Connection:
@@ -130,11 +150,13 @@ class Connection:
 
         self.endpoint = endpoint
         self.pace = Pace(most)
+        self._answered = False
         self._failures = 0
         self._patience = max(10, 2 * most)
         self._random = Random()  # noqa: S311 - spreads tries, is no secret
         self._lock = Lock()
         self._client = httpx.Client(
+            base_url=endpoint.url,
             headers={"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {},
             timeout=httpx.Timeout(endpoint.timeout, connect=min(endpoint.timeout, CONNECT_SECONDS)),
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
@@ -147,24 +169,20 @@ class Connection:
         """Names of the models that the server offers; none where it does not say. Asked once, without patience.
 
         Raises:
-            EndpointError: If nothing answers there, or the key is refused.
+            EndpointError: If nothing answers there.
         """
         import httpx  # noqa: PLC0415 - an extra
 
         try:
-            response = self._client.get(f"{self.endpoint.url}/models")
+            response = self._client.get(MODELS, timeout=min(self.endpoint.timeout, CONNECT_SECONDS))
+            return sorted(str(entry["id"]) for entry in json.loads(self._safe(response.text))["data"])
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise EndpointError(
                 f"{self.endpoint.url} cannot be reached ({self._told(error)}); does the server run, and is "
                 f"{self.endpoint.option} its base, as http://127.0.0.1:8000/v1?"
             ) from error
-        except httpx.HTTPError:
-            return []
-        if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise self._failure(response)
-        try:
-            return sorted(str(entry["id"]) for entry in json.loads(self._safe(response.text))["data"])
-        except (ValueError, LookupError, TypeError):
+        except (httpx.HTTPError, ValueError, LookupError, TypeError):
+            # Some keys may chat and not list, so that a refusal says nothing either.
             return []
 
     def chat(self, body: Mapping[str, Any]) -> Completion:
@@ -174,42 +192,36 @@ class Connection:
             body: The request, as JSON.
 
         Raises:
-            RequestError: If there is no answer in spite of all tries, or this server will never answer it.
-            EndpointError: If the server will not answer anybody: a wrong key or address, or all requests fail.
+            RequestError: If there is no answer in spite of all tries, or this request is refused.
+            EndpointError: If the server will not answer anybody: a wrong key or address, a pause that is too long, or
+                requests that fail one after another.
         """
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt  # noqa: PLC0415 - an extra
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt  # noqa: PLC0415 - an extra
 
         again = Retrying(
             stop=stop_after_attempt(self.endpoint.tries),
             wait=self._wait,
-            retry=retry_if_exception_type(_BusyError),
+            retry=retry_if_exception(lambda error: isinstance(error, _TryError) and error.again),
             reraise=True,
         )
-        tried = 0
         try:
-            for attempt in again:
-                with attempt:
-                    tried = attempt.retry_state.attempt_number
-                    found = self._try(body, tried)
-                    self._failures = 0
-                    return found
-        except RequestError as error:
-            error.tries = tried
-            raise
-        except _BusyError as error:
-            failed = RequestError(str(error), status=error.status, tries=tried)
-            self._count(failed)
-            raise failed from error
-        raise RequestError("a request needs at least one try")
+            found = again(self._try, body)
+        except _TryError as error:
+            if error.again or error.status in HOPELESS:
+                self._count(error)
+            tries = again.statistics["attempt_number"]
+            raise RequestError(str(error), status=error.status, tries=tries) from error
+        self._answered, self._failures = True, 0
+        return replace(found, tries=again.statistics["attempt_number"])
 
-    def _try(self, body: Mapping[str, Any], tries: int) -> Completion:
+    def _try(self, body: Mapping[str, Any]) -> Completion:
         entered, pause = self.pace.enter(), None
         outcome: Outcome = "failed"
         try:
-            found = self._send(body, tries)
+            found = self._send(body)
             outcome = "well"
             return found
-        except _BusyError as error:
+        except _TryError as error:
             pause = error.wait
             if error.slower:
                 outcome = "busy"
@@ -217,45 +229,50 @@ class Connection:
         finally:
             self.pace.leave(entered, outcome, pause)
 
-    def _send(self, body: Mapping[str, Any], tries: int) -> Completion:
+    def _send(self, body: Mapping[str, Any]) -> Completion:
         import httpx  # noqa: PLC0415 - an extra
 
         try:
-            response = self._client.post(f"{self.endpoint.url}{CHATS}", json=body)
-        except httpx.TimeoutException as error:
-            raise _BusyError(f"no answer within {self.endpoint.timeout:g} seconds", slower=True) from error
+            response = self._client.post(CHATS, json=body)
+        except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+            silent = _TryError(f"no answer within {self.endpoint.timeout:g} seconds", slower=True)
+            # Not only at the last try: a server that hangs would be waited for tries x requests x timeout seconds.
+            self._count(silent)
+            raise silent from error
         except httpx.HTTPError as error:
-            raise _BusyError(self._told(error)) from error
-        if not response.is_success:
-            raise self._failure(response)
+            raise _TryError(self._told(error)) from error
         told = self._safe(response.text)
+        if not response.is_success:
+            raise self._failure(response, told)
         try:
-            return _completion(json.loads(told), tries)
-        except (ValueError, LookupError, TypeError) as error:
-            raise _BusyError(f"the server's answer is no chat completion: {told!r:.200}") from error
+            return _completion(json.loads(told))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise _TryError(f"the server's answer is no chat completion: {told!r:.300}") from error
 
-    def _failure(self, response: Response) -> Exception:
-        status = response.status_code
-        told = f"HTTP {status} {response.reason_phrase}: {self._safe(response.text)!r:.300}"
-        if status in HOPELESS or response.is_redirect:
-            option = self.endpoint.option
-            hint = f"is {KEY} the right one?" if status in {401, 403} else f"is {option} the base, as .../v1?"
-            return EndpointError(f"{response.url} refuses with {told}; {hint}")
+    def _failure(self, response: Response, body: str) -> Exception:
+        status, url = response.status_code, self.endpoint.url
+        told = f"HTTP {status} {self._safe(response.reason_phrase)}: {body!r:.300}"
+        if response.is_redirect or (status in HOPELESS and not self._answered):
+            hint = HOPELESS.get(status) or f"is {self.endpoint.option} the base, as .../v1?"
+            return EndpointError(f"{url}{CHATS} refuses with {told}; {hint}")
         if status in BUSY or status in AGAIN or (response.is_server_error and status != HTTPStatus.NOT_IMPLEMENTED):
-            wait = _seconds(response.headers.get("Retry-After", ""))
-            if wait is None or wait <= LONGEST_WAIT:
-                return _BusyError(told, status=status, wait=wait, slower=status in BUSY)
-            told += f"; it asks to wait for {wait:.0f} seconds"
-        return RequestError(told, status=status)
+            wait = retry_after(response.headers.get("Retry-After", ""))
+            if wait is not None and wait > LONGEST_WAIT:
+                return EndpointError(
+                    f"{url} asks to be left alone for {wait:.0f} seconds with {told}; run the same command again "
+                    "then, what it answered is kept"
+                )
+            return _TryError(told, status=status, wait=wait, slower=status in BUSY)
+        return _TryError(told, status=status, again=False)
 
-    def _count(self, failed: RequestError) -> None:
+    def _count(self, error: _TryError) -> None:
         with self._lock:
             self._failures += 1
             if self._failures >= self._patience:
                 raise EndpointError(
-                    f"{self.endpoint.url} failed {self._failures} times in a row, the last time with: {failed}; "
+                    f"{self.endpoint.url} failed {self._failures} times in a row, the last time with: {error}; "
                     "see to the server and run the same command again, what it answered is kept"
-                ) from failed
+                ) from error
 
     def _wait(self, state: RetryCallState) -> float:
         # A pause that the server asked for is kept by everybody, where the next place is waited for.
@@ -267,23 +284,30 @@ class Connection:
 
     def _safe(self, text: str) -> str:
         key = self.endpoint.key
-        return text.replace(json.dumps(key)[1:-1], "[key]").replace(key, "[key]") if key else text
+        return text if len(key) < SECRET else text.replace(json.dumps(key)[1:-1], "[key]").replace(key, "[key]")
 
 
-class _BusyError(Exception):
-    """A try failed, and another one may not.
+class _TryError(Exception):
+    """A try failed.
 
     Attributes:
         status: The HTTP status, ``None`` where there was none.
+        again: Whether another try may not fail.
         wait: How many seconds the server asked for.
         slower: Whether it wants fewer requests at a time.
     """
 
     def __init__(
-        self, told: str, *, status: int | None = None, wait: float | None = None, slower: bool = False
+        self,
+        told: str,
+        *,
+        status: int | None = None,
+        again: bool = True,
+        wait: float | None = None,
+        slower: bool = False,
     ) -> None:
         super().__init__(told)
-        self.status, self.wait, self.slower = status, wait, slower
+        self.status, self.again, self.wait, self.slower = status, again, wait, slower
 
 
 def find_endpoint(url: str, option: str) -> Endpoint:
@@ -297,12 +321,10 @@ def find_endpoint(url: str, option: str) -> Endpoint:
         ValueError: If the address is none, holds a password or a query, or leaves this machine without TLS.
         EndpointError: If the key cannot be one.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{option} is no web address; expected one such as https://api.openai.com/v1")
-    if parts.username or parts.password or parts.query:
+    parts = _parts(url, option)
+    if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError(f"{option} must hold no user, password or query; the key is read from {KEY}")
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname):
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
         raise ValueError(
             f"{option}: {parts.hostname} would be asked without TLS, and the key and the data sent in plain text; "
             "use https, or a tunnel to 127.0.0.1"
@@ -313,6 +335,17 @@ def find_endpoint(url: str, option: str) -> Endpoint:
     return Endpoint(url.rstrip("/").removesuffix(CHATS), option, key)
 
 
+def _parts(url: str, option: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        # Asking for the port is what checks it.
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise ValueError(f"{option} is no web address; expected one such as https://api.openai.com/v1")
+
+
 def _is_this_machine(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -320,10 +353,14 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def _completion(answer: Any, tries: int) -> Completion:
-    """What an answer says; anything but a chat completion raises ``LookupError`` or ``TypeError``."""
+def _completion(answer: Any) -> Completion:
+    """What an answer says; what is none raises ``LookupError``, ``TypeError`` or ``AttributeError``."""
     choice = answer["choices"][0]
-    message, usage = choice["message"], answer.get("usage") or {}
+    message, usage, finish = choice["message"], answer.get("usage"), str(choice.get("finish_reason"))
+    if answer.get("error") or choice.get("error") or finish in UNFINISHED:
+        raise LookupError("an error in the place of an answer")
+    if not isinstance(usage, dict):
+        usage = {}
     said = message.get("content")
     if isinstance(said, list):
         said = "".join(part.get("text", "") for part in said)
@@ -331,28 +368,15 @@ def _completion(answer: Any, tries: int) -> Completion:
     text = said or message.get("refusal") or ""
     return Completion(
         text=text if isinstance(text, str) else "",
-        finish=str(choice.get("finish_reason")),
+        finish=finish,
         logprobs=choice.get("logprobs"),
         model=str(answer.get("model") or ""),
         prompt_tokens=_whole(usage.get("prompt_tokens")),
         reply_tokens=_whole(usage.get("completion_tokens")),
-        tries=tries,
-        thought=bool(message.get("reasoning_content") or message.get("reasoning")) or "<think>" in str(text),
+        # Where the template begins the thoughts, their end alone is there.
+        thought=bool(message.get("reasoning_content") or message.get("reasoning")) or "think>" in str(text),
     )
 
 
 def _whole(value: Any) -> int | None:
     return value if type(value) is int else None
-
-
-def _seconds(retry_after: str) -> float | None:
-    """The header ``Retry-After``, in seconds or as a date (RFC 9110, 10.2.3); ``None`` for neither."""
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
-        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(seconds, 0.0) if math.isfinite(seconds) else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.pool import ThreadPool
 
 from egobench.endpoint import Connection, Endpoint, find_endpoint
 from egobench.errors import EndpointError, JudgeError, RequestError
@@ -34,20 +35,18 @@ class Judge:
             chats: What to ask.
 
         Yields:
-            One reply a chat, in order; a request that failed in spite of all tries says why.
+            One reply a chat, as they come; a request that failed in spite of all tries says why.
 
         Raises:
             JudgeError: If the server will not answer anybody: wrong key, wrong address, or a missing package.
         """
-        pool = ThreadPoolExecutor(REQUESTS)
         try:
-            with closing(self.endpoint.connect(REQUESTS)) as connection:
-                try:
-                    # One goes ahead alone, so that a wrong key is shown to a server once.
-                    yield from (self._ask(connection, chat) for chat in chats[:1])
-                    yield from pool.map(lambda chat: self._ask(connection, chat), chats[1:])
-                finally:
-                    pool.shutdown(cancel_futures=True)
+            # Its threads are not waited for: who stops this early does not wait for answers under way.
+            with closing(self.endpoint.connect(REQUESTS)) as connection, ThreadPool(REQUESTS) as pool:
+                ask = partial(self._ask, connection)
+                # One goes ahead alone, so that a wrong key is shown to a server once.
+                yield from map(ask, chats[:1])
+                yield from pool.imap_unordered(ask, chats[1:])
         except EndpointError as error:
             raise JudgeError(str(error)) from error
 

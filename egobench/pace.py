@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from threading import Condition
 from time import monotonic
 from typing import Literal
@@ -68,3 +71,20 @@ class Pace:
             if pause is not None:
                 self._pause = max(self._pause, now + pause)
             self._changed.notify_all()
+
+
+def retry_after(header: str) -> float | None:
+    """Seconds that the header ``Retry-After`` asks for, as a number or a date (RFC 9110, 10.2.3); ``None`` for neither.
+
+    Returns:
+        At least 0.
+    """
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(header)
+        except (ValueError, OverflowError):
+            return None
+        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return max(seconds, 0.0) if math.isfinite(seconds) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -23,11 +24,11 @@ from egobench.commands.running import rescore
 from egobench.errors import JudgeError
 from egobench.evaluate import evaluate
 from egobench.judge import Judge, find_judge
-from egobench.metrics.judge import messages, read_verdict, rubric_hash
+from egobench.metrics.judge import key_of, messages, read_verdict, rubric_hash
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_task
 from tests.conftest import NoEmbedder
-from tests.scripted_server import Server, chat, serving
+from tests.scripted_server import HANG, Server, chat, serving
 from tests.tasks.official_files import qaego4d, write
 from tests.test_cli import egobench
 
@@ -154,6 +155,22 @@ def test_a_busy_server_gets_the_time_it_asks_for(run: Path, *, date: bool) -> No
     with serving(says) as server:
         judged(run, quick(server))
     assert monotonic() - started >= 0.9
+
+
+def test_one_slow_verdict_holds_up_no_other_and_is_not_waited_for(run: Path) -> None:
+    chats = [messages(f"Where is thing {number}?", "here", "there") for number in range(6)]
+
+    def says(number: int) -> tuple[int, dict[str, str], bytes]:
+        return (HANG, {}, b"") if thing(server, number) == "1" else YES
+
+    started = monotonic()
+    with serving(says) as server:
+        judge = quick(server)
+        judge = replace(judge, endpoint=replace(judge.endpoint, timeout=15))
+        with closing(judge.ask(chats)) as replies:
+            judged = {next(replies).key for _ in range(5)}
+        assert monotonic() - started < 10
+    assert judged == {key_of(chat) for number, chat in enumerate(chats) if number != 1}
 
 
 def test_requests_that_fail_for_good_count_as_no_are_counted_and_are_tried_the_next_time(run: Path) -> None:

@@ -6,12 +6,16 @@ What the server can do is found out by asking it when the model is loaded, and i
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any, Literal
 
 from egobench.endpoint import find_endpoint
 from egobench.errors import EndpointError, ModelError
 from egobench.model import FramePolicy, Model
+
+OURS = {"model", "messages", "stream", "n"}
+"""Fields of a request that nobody may set: its answer could not be read any more, or would be of another question."""
 
 
 def load(  # noqa: PLR0913 - each is an option of the command line
@@ -26,7 +30,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     detail: Literal["auto", "low", "high"] = "auto",
     labels: bool = True,
     choice: Literal["auto", "yes", "no"] = "auto",
-    reasoning_tokens: int = 0,
+    thinking: int = 0,
     extra: str = "",
     concurrency: int = 16,
     timeout: float = 300.0,
@@ -50,7 +54,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         labels: Whether each image stands behind its time, as ``<12.5 seconds>``.
         choice: Whether replies to questions with options are held to the options' letters: where that was seen to
             work, in any case, or never.
-        reasoning_tokens: Tokens beyond those of the reply, for a model that thinks before.
+        thinking: Most tokens of thoughts before a reply, on top of the reply's own.
         extra: Fields of every request beside ours, as a JSON object, e.g.
             ``{"chat_template_kwargs": {"enable_thinking": false}}``.
         concurrency: Most requests under way at a time; fewer are while the server is busy.
@@ -68,12 +72,15 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     from .probe import probe
     from .showing import Media
 
-    _check(concurrency=concurrency, tries=tries, quality=quality, timeout=timeout)
+    _check(1, math.inf, concurrency=concurrency, tries=tries)
+    _check(1, 100, quality=quality)
+    _check(0, math.inf, thinking=thinking, frames=frames, short_side=short_side, price_in=price_in, price_out=price_out)
+    _check(0.001, 86_400, timeout=timeout)
     kind = "images" if media == "auto" else media
     wanted = Dialect(
         model,
         Media(kind, image_format, quality, detail, labels),
-        reasoning_tokens=reasoning_tokens,
+        thinking=thinking,
         extra=_fields(extra),
     )
     try:
@@ -85,12 +92,11 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     return open_model(connection, found, FramePolicy(frames, short_side), Prices(price_in, price_out))
 
 
-def _check(*, concurrency: int, tries: int, quality: int, timeout: float) -> None:
-    if min(concurrency, tries) < 1 or not 1 <= quality <= 100 or not timeout > 0:
-        raise ValueError(
-            f"concurrency={concurrency}, tries={tries}, quality={quality}, timeout={timeout:g}: expected at least 1, "
-            "at least 1, 1 to 100, and more than 0 seconds"
-        )
+def _check(least: float, most: float, **numbers: float | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not (least <= number <= most and math.isfinite(number)):
+            expected = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
+            raise ValueError(f"-o {name}={number:g}: expected {expected}")
 
 
 def _fields(extra: str) -> dict[str, Any]:
@@ -100,4 +106,6 @@ def _fields(extra: str) -> dict[str, Any]:
         raise ValueError(f'-o extra is no JSON ({error}); expected an object such as {{"top_k": 1}}') from error
     if not isinstance(found, dict):
         raise ValueError(f"-o extra is a {type(found).__name__}; expected a JSON object")
+    if ours := OURS & found.keys():
+        raise ValueError(f"-o extra may not hold {', '.join(map(repr, sorted(ours)))}, which each request sets itself")
     return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
+from typing import TypeVar
 
 from egobench.endpoint import Completion, Connection
 from egobench.errors import EndpointError, ModelError, PromptError, RequestError, VideoError
@@ -15,6 +16,8 @@ from egobench.prompts import LETTERS
 from .choice import chosen, held_to
 from .letters import letter_logprobs
 from .probe import Found, logprob_fields
+
+Answer = TypeVar("Answer", Reply, OptionScores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,13 @@ class ServedModel:
         Raises:
             ModelError: If the server will answer nobody any more, or cannot be shown frames.
         """
-        with ThreadPoolExecutor(min(self.at_once, len(prompts))) as pool:
-            return list(pool.map(self._reply, prompts))
+        return self._each(self._reply, prompts)
+
+    def _each(self, ask: Callable[[Prompt], Answer], prompts: Sequence[Prompt]) -> list[Answer]:
+        if len(prompts) == 1:
+            return [ask(prompts[0])]
+        with ThreadPool(min(self.at_once, len(prompts))) as pool:
+            return pool.map(ask, prompts, chunksize=1)
 
     def _reply(self, prompt: Prompt) -> Reply:
         form = self.found.choice if prompt.options else None
@@ -114,14 +122,13 @@ class ScoredModel(ServedModel):
                 f"model {self.info.name!r}: chats tell no log-probability of a given text; "
                 "use --method likelihood-letter or --method generate"
             )
-        with ThreadPoolExecutor(min(self.at_once, len(prompts))) as pool:
-            return list(pool.map(self._scores, prompts))
+        return self._each(self._scores, prompts)
 
     def _scores(self, prompt: Prompt) -> OptionScores:
         try:
             answer = self._ask(prompt, logprob_fields(self.found.dialect, self.found.logprobs))
         except RequestError as error:
-            raise PromptError(str(error)) from error
+            raise PromptError(str(error), tries=error.tries) from error
         scored = letter_logprobs(answer.logprobs, LETTERS[: len(prompt.options)])
         if scored is None:
             raise PromptError(f"the answer holds no log-probabilities: {answer.logprobs!r:.200}")
@@ -146,7 +153,7 @@ def open_model(connection: Connection, found: Found, frames: FramePolicy, prices
         "system_as": "system" if dialect.system else "user",
         "limit_as": dialect.limit_as,
         "temperature": 0 if dialect.temperature else None,
-        "reasoning_tokens": dialect.reasoning_tokens,
+        "thinking": dialect.thinking,
         "top_logprobs": found.logprobs,
         "choice": found.choice or "none",
         "extra": dialect.extra_text,

@@ -22,7 +22,7 @@ class Dialect:
         limit_as: What the most tokens of a reply are called.
         temperature: Whether it takes a temperature of 0; reasoning models take none.
         system: Whether it takes a system message; else those words begin the user's turn.
-        reasoning_tokens: Tokens beyond those of the reply that a model may think with.
+        thinking: Most tokens of thoughts before a reply, on top of the reply's own.
         extra: Fields of every request beside ours.
     """
 
@@ -31,7 +31,7 @@ class Dialect:
     limit_as: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     temperature: bool = True
     system: bool = True
-    reasoning_tokens: int = 0
+    thinking: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -60,7 +60,7 @@ class Dialect:
         return {
             "model": self.model,
             "messages": [*asked, {"role": "user", "content": content}],
-            self.limit_as: prompt.max_new_tokens + self.reasoning_tokens,
+            self.limit_as: prompt.max_new_tokens + self.thinking,
             **({"temperature": 0} if self.temperature else {}),
             **told,
             **self.extra,

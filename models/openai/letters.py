@@ -53,7 +53,8 @@ def _told(logprobs: Any) -> list[tuple[str, float]] | None:
         told = [(str(entry["token"]), float(entry["logprob"])) for entry in place["top_logprobs"]]
     except (LookupError, TypeError, ValueError):
         return None
-    told = [(token, value) for token, value in told if value != -math.inf]
+    # Some servers tell the token of the reply twice.
+    told = [(token, value) for token, value in dict.fromkeys(told) if value != -math.inf]
     values = [value for _, value in told]
     # Some servers put 0 everywhere, which would make each of them certain.
     sane = all(map(math.isfinite, values)) and max(values, default=1) <= 1e-6 and sum(map(math.exp, values)) <= 1.01

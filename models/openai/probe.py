@@ -39,7 +39,6 @@ class Found:
         logprobs: Likeliest tokens that it tells at each position, 0 for none.
         choice: How a reply is held to letters; ``None`` where it is not.
         blind: Why frames cannot be shown; ``""`` where they can.
-        seen_tokens: Tokens that the trial's frames took; ``None`` where the server does not count them.
     """
 
     dialect: Dialect
@@ -47,7 +46,6 @@ class Found:
     logprobs: int
     choice: Form | None
     blind: str
-    seen_tokens: int | None
 
 
 def probe(connection: Connection, wanted: Dialect, *, must_see: bool, choice: Wish) -> Found:
@@ -66,12 +64,12 @@ def probe(connection: Connection, wanted: Dialect, *, must_see: bool, choice: Wi
     try:
         offered = connection.models()
         dialect, hello = _spoken(connection, wanted)
-        blind, seen = _seen(connection, dialect, hello)
+        blind = _blind(connection, dialect, hello)
         if blind and must_see:
             raise ModelError(f"model {wanted.model!r}: {blind}; set -o media=auto, and ask --control blind")
         dialect = replace(dialect, media=None) if blind else dialect
         # The first tokens of thoughts say nothing about letters.
-        tried = () if hello.thought or dialect.reasoning_tokens else TOP_LOGPROBS
+        tried = () if hello.thought or dialect.thinking else TOP_LOGPROBS
         logprobs = next((top for top in tried if _tells(connection, dialect, top)), 0)
         form = _form(connection, dialect) if choice != "no" else None
     except EndpointError as error:
@@ -82,7 +80,7 @@ def probe(connection: Connection, wanted: Dialect, *, must_see: bool, choice: Wi
             f"model {wanted.model!r}: no way was found to hold replies to letters ({', '.join(FORMS)}); "
             "give -o choice=auto or -o choice=no"
         )
-    return Found(dialect, hello.model or wanted.model, logprobs, form, blind, seen)
+    return Found(dialect, hello.model or wanted.model, logprobs, form, blind)
 
 
 def _spoken(connection: Connection, wanted: Dialect) -> tuple[Dialect, Completion]:
@@ -103,9 +101,9 @@ def _spoken(connection: Connection, wanted: Dialect) -> tuple[Dialect, Completio
     text = hello.text.strip()
     if hello.finish == "length" and (not text or (text.startswith("<think>") and "</think>" not in text)):
         raise ModelError(
-            f"model {wanted.model!r} thinks, and its {prompt.max_new_tokens + wanted.reasoning_tokens} tokens ended "
+            f"model {wanted.model!r} thinks, and its {prompt.max_new_tokens + wanted.thinking} tokens ended "
             "before it answered; turn thinking off by -o extra (see docs/openai_servers.md), or give it more by "
-            "-o reasoning_tokens=4096"
+            "-o thinking=4096"
         )
     return way, hello
 
@@ -118,25 +116,26 @@ def _ways(wanted: Dialect) -> Iterator[Dialect]:
     yield replace(wanted, system=False)
 
 
-def _seen(connection: Connection, dialect: Dialect, hello: Completion) -> tuple[str, int | None]:
-    """Why frames cannot be shown, ``""`` where they can, and how many tokens they took."""
+def _blind(connection: Connection, dialect: Dialect, hello: Completion) -> str:
+    """Why frames cannot be shown, ``""`` where they can."""
     if dialect.media is None:
-        return "no frames are sent", None
+        return "no frames are sent"
     try:
         shown = connection.chat(dialect.body(_trial()))
     except RequestError as error:
         _raise_busy(error)
-        return f"the server does not take {FRAMES} frames as {dialect.media.kind}: {error}", None
-    if shown.prompt_tokens is None or hello.prompt_tokens is None:
-        return "", None
+        return f"the server does not take {FRAMES} frames as {dialect.media.kind}: {error}"
+    if not shown.prompt_tokens or not hello.prompt_tokens:
+        # It does not count.
+        return ""
     tokens = shown.prompt_tokens - hello.prompt_tokens
     # An image takes a token at least; videos may join frames.
     if tokens < (FRAMES if dialect.media.kind == "images" else 2):
         return (
             f"the server takes {FRAMES} frames as {dialect.media.kind} and does not show them to the model: "
             f"{shown.prompt_tokens} prompt tokens with them, {hello.prompt_tokens} without"
-        ), None
-    return "", tokens
+        )
+    return ""
 
 
 def _tells(connection: Connection, dialect: Dialect, top: int) -> bool:

@@ -50,7 +50,7 @@ def test_a_server_that_can_do_everything_is_found_out() -> None:
         "system_as": "system",
         "limit_as": "max_tokens",
         "temperature": 0,
-        "reasoning_tokens": 0,
+        "thinking": 0,
         "top_logprobs": 20,
         "choice": "structured_outputs",
         "extra": "",
@@ -80,6 +80,11 @@ def test_a_server_that_drops_images_is_found_out_by_its_tokens() -> None:
     assert model.info.settings["media"] == "none"
 
 
+def test_a_server_that_counts_no_tokens_is_believed() -> None:
+    with talking(lambda _: chat("(B)", usage={"prompt_tokens": 0, "completion_tokens": 0})) as server:
+        assert loaded(server).info.settings["media"] == "images"
+
+
 def test_a_server_that_refuses_images_is_asked_blind() -> None:
     able = Able()
     with talking(lambda body: REFUSED if shown(body) else able(body)) as server:
@@ -91,7 +96,7 @@ def test_a_server_that_refuses_images_is_asked_blind() -> None:
 def test_a_reasoning_model_is_spoken_to_as_it_wants() -> None:
     able = Able()
     with talking(lambda body: REFUSED if {"max_tokens", "temperature"} & body.keys() else able(body)) as server:
-        model = loaded(server, reasoning_tokens=100)
+        model = loaded(server, thinking=100)
         model.generate([ask()])
         last = server.asked[-1]
     assert (model.info.settings["limit_as"], model.info.settings["temperature"]) == ("max_completion_tokens", None)
@@ -113,12 +118,15 @@ def test_a_template_without_a_system_role_gets_those_words_in_the_user_turn(stat
 def test_a_model_that_thinks_away_its_tokens_is_named_when_it_is_loaded(content: str | None) -> None:
     with (
         talking(lambda _: chat(content, finish_reason="length")) as server,
-        pytest.raises(ModelError, match=r"its 64 tokens ended before it answered.*-o reasoning_tokens"),
+        pytest.raises(ModelError, match=r"its 64 tokens ended before it answered.*-o thinking"),
     ):
         loaded(server)
 
 
-@pytest.mark.parametrize("message", [{"content": "<think>Hm.</think>hello"}, {"content": "hi", "reasoning": "Hm."}])
+@pytest.mark.parametrize(
+    "message",
+    [{"content": "<think>Hm.</think>hello"}, {"content": "Hm.</think>hello"}, {"content": "hi", "reasoning": "Hm."}],
+)
 def test_letters_of_a_model_that_thinks_first_are_not_scored(message: dict[str, str]) -> None:
     told = {"content": [{"token": "<think>", "top_logprobs": listed({"<think>": -0.1, "A": -3.0})}]}
     answer = json.dumps({"choices": [{"message": message, "finish_reason": "stop", "logprobs": told}]}).encode()
@@ -147,9 +155,16 @@ def test_a_wrong_key_is_an_error_at_once_and_is_not_shown(
         server.models = wrong if listing else (404, {}, b"")
         with pytest.raises(ModelError, match=r"is OPENAI_API_KEY the right one") as raised:
             loaded(server)
-    assert server.authorizations == ([] if listing else [f"Bearer {KEY}"])
+    assert server.authorizations == [f"Bearer {KEY}"]
     assert KEY not in str(raised.value) + caplog.text
     assert "[key]" in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_may_chat_and_not_list_models_will_do(status: int) -> None:
+    with talking(Able()) as server:
+        server.models = (status, {}, b"You have insufficient permissions: api.model.read")
+        assert loaded(server).generate([ask()])[0].text == "(B)"
 
 
 def test_an_unknown_model_is_told_which_ones_there_are() -> None:
@@ -174,10 +189,19 @@ def test_no_server_is_an_error_at_once() -> None:
     [
         ({"base_url": "http://example.org/v1"}, "without TLS"),
         ({"base_url": "https://me:secret@example.org/v1"}, "must hold no user"),
-        ({"tries": 0}, "expected at least 1"),
+        ({"base_url": "http://[::1:8000/v1"}, "-o base_url is no web address"),
+        ({"base_url": "http://127.0.0.1:http/v1"}, "-o base_url is no web address"),
+        ({"base_url": "http://127.0.0.1:80000/v1"}, "-o base_url is no web address"),
+        ({"base_url": "http://127.0.0.1:80/v1#secret"}, "must hold no user"),
+        ({"tries": 0}, "-o tries=0: expected 1 or more"),
+        ({"timeout": math.inf}, "-o timeout=inf: expected 0.001 to 86400"),
+        ({"thinking": -1}, "-o thinking=-1: expected 0 or more"),
+        ({"price_in": -1.0}, "expected 0 or more"),
+        ({"price_out": math.nan}, "-o price_out=nan: expected 0 or more"),
         ({"quality": 101}, "1 to 100"),
         ({"extra": "{top_k: 1}"}, "is no JSON"),
         ({"extra": "[1]"}, "expected a JSON object"),
+        ({"extra": '{"stream": true}'}, "-o extra may not hold 'stream'"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_sent(options: dict[str, Any], message: str) -> None:
@@ -186,6 +210,18 @@ def test_wrong_options_are_refused_before_anything_is_sent(options: dict[str, An
     assert "secret" not in str(raised.value)
     with pytest.raises(ModelOptionError, match="media"):
         load_model("openai", base_url="http://127.0.0.1:9/v1", model="m", media="gif")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [("ALL_PROXY", "socks5://127.0.0.1:9", "socksio"), ("SSL_CERT_FILE", "/no/such/file", "No such file")],
+)
+def test_an_environment_that_no_connection_can_be_made_in_is_named(
+    variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ModelError, match=f"{message}.*see the address, and HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE"):
+        load_model("openai", base_url="https://127.0.0.1:9/v1", model="m")
 
 
 # --- What is sent ----------------------------------------------------------------------------------------------------
@@ -254,6 +290,14 @@ def test_letters_are_scored_by_their_log_probabilities_and_spellings_count_toget
     assert scores.logprobs == pytest.approx([math.log(0.5), -2.5, math.log(0.125), -2.5])
     assert (scores.tokens, scores.floored, scores.prompt_tokens) == ((1, 1, 1, 1), 2, 40 + 16 * 7)
     assert server.asked[-1]["top_logprobs"] == 20
+
+
+def test_a_token_that_is_told_twice_counts_once() -> None:
+    letters = import_module("egobench.models.openai.letters")
+    told = [*listed({"A": -1.0, " A": -1.5, "B": -2.0}), *listed({"A": -1.0})]
+    found = letters.letter_logprobs({"content": [{"token": "A", "top_logprobs": told}]}, "AB")
+    # By hand: log(exp(-1) + exp(-1.5)).
+    assert found == (pytest.approx([-0.5259230, -2.0]), 0)
 
 
 def test_letters_are_looked_for_where_the_reply_says_something() -> None:

@@ -39,10 +39,22 @@ def troubled(bad: Sequence[Answer], **options: Any) -> tuple[Any, Server]:
         (CUT, {}, chat("(A)")[2]),
         (500, {}, b"oops"),
         BUSY,
+        (429, {"Retry-After": "soon"}, b"slow down"),
+        (429, {"Retry-After": "-5"}, b"slow down"),
+        (429, {"Retry-After": "nan"}, b"slow down"),
+        (429, {"Retry-After": "Sat, 21 Nov 2026 16:00:00 +99999999999999"}, b"slow down"),
         (200, {}, b'{"error": {"message": "no"}}'),
+        (200, {}, b'{"choices": [], "error": null}'),
+        (200, {}, b'{"choices": [{"message": null, "finish_reason": "stop"}]}'),
+        (200, {}, b'{"choices": [{"message": {"content": ["(A)"]}}]}'),
+        chat("(A)", error={"code": 502, "message": "the provider is gone"}),
+        chat("", finish_reason="abort"),
         (200, {}, chat("(A)")[2][:-9]),
     ],
-    ids=["slow", "dropped", "500", "429", "an error", "cut short"],
+    ids=[
+        *("slow", "dropped", "500", "429", "a word", "before now", "no number", "a time zone of years", "an error"),
+        *("no choices", "no message", "no part", "an error in a choice", "aborted", "cut short"),
+    ],
 )
 def test_a_request_that_fails_is_sent_again(bad: Answer) -> None:
     reply, server = troubled([bad], timeout=0.5 if bad[0] == HANG else 10)
@@ -82,10 +94,42 @@ def test_nobody_sends_anything_before_the_time_that_a_server_asks_for(date: bool
     assert begun[1] - begun[0] >= (0.5 if date else 0.95)
 
 
-def test_a_server_that_asks_for_an_hour_is_not_waited_for() -> None:
-    reply, server = troubled([(429, {"Retry-After": "3600"}, b"quota")])
-    assert len(server.asked) == 1
-    assert "it asks to wait for 3600 seconds" in str(reply.error)
+def test_a_server_that_asks_for_an_hour_is_left_alone() -> None:
+    with pytest.raises(ModelError, match=r"asks to be left alone for 3600 seconds.*quota.*run the same command again"):
+        troubled([(429, {"Retry-After": "3600"}, b"quota")])
+
+
+def test_a_server_that_hangs_is_given_up_before_every_request_has_waited_for_every_try() -> None:
+    able = Able()
+    with talking(able) as server:
+        model = loaded(server, choice="no", concurrency=1, timeout=0.05, tries=100)
+        server.asked.clear()
+        server.says = lambda _: (HANG, {}, b"")
+        with pytest.raises(ModelError, match=r"failed 10 times in a row, the last time with: no answer within 0.05 s"):
+            model.generate([ask(count=0)])
+        assert len(server.asked) == 10
+
+
+def test_a_server_that_refuses_one_request_as_it_refuses_a_wrong_key_ends_nothing() -> None:
+    able = Able()
+    with talking(able) as server:
+        model = loaded(server, choice="no")
+        server.says = lambda number: (403, {}, b"flagged") if number % 2 else able(server.asked[number])
+        replies = [model.generate([ask(seed=seed, count=0)])[0] for seed in range(30)]
+        assert [reply.error for reply in replies if reply.error] == ["HTTP 403 Forbidden: 'flagged'"] * 15
+        assert {reply.tries for reply in replies} == {1}
+        server.says = lambda _: (403, {}, b"key revoked")
+        with pytest.raises(ModelError, match=r"times in a row, the last time with: HTTP 403 Forbidden: 'key revoked'"):
+            model.generate([ask(seed=seed, count=0) for seed in range(100)])
+
+
+def test_requests_that_are_refused_one_after_another_end_nothing() -> None:
+    able = Able()
+    with talking(able) as server:
+        model = loaded(server, choice="no", concurrency=2)
+        server.says = lambda _: (400, {}, b"longer than the context")
+        replies = model.generate([ask(seed=seed, count=0) for seed in range(30)])
+    assert {reply.error for reply in replies} == {"HTTP 400 Bad Request: 'longer than the context'"}
 
 
 def test_a_server_that_is_gone_ends_the_work() -> None:
@@ -105,6 +149,14 @@ def test_a_key_that_a_server_repeats_is_not_kept(monkeypatch: pytest.MonkeyPatch
         model = loaded(server)
         assert model.generate([ask()])[0].text == "B, and [key]"
     assert KEY not in repr(model)
+
+
+@pytest.mark.parametrize("key", ["B", "EMPTY", "0"])
+def test_a_word_in_the_place_of_a_key_is_left_in_replies(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with talking(Able(says=lambda _: "(B), 0 EMPTY")) as server:
+        assert loaded(server).generate([ask()])[0].text == "(B), 0 EMPTY"
+    assert server.authorizations[-1] == f"Bearer {key}"
 
 
 def test_no_more_requests_are_under_way_than_allowed() -> None:
