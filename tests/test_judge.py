@@ -157,7 +157,7 @@ def test_a_busy_server_gets_the_time_it_asks_for(run: Path, *, date: bool) -> No
     assert monotonic() - started >= 0.9
 
 
-def test_one_slow_verdict_holds_up_no_other_and_is_not_waited_for(run: Path) -> None:
+def test_one_slow_verdict_holds_up_no_other_and_is_not_waited_for() -> None:
     chats = [messages(f"Where is thing {number}?", "here", "there") for number in range(6)]
 
     def says(number: int) -> tuple[int, dict[str, str], bytes]:
