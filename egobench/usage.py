@@ -12,24 +12,25 @@ def usage(predictions: Iterable[Prediction]) -> dict[str, Any]:
     """Sum up what answers took.
 
     Args:
-        predictions: Of any parts; those that the model was never asked do not count.
+        predictions: Of any parts; only the last one of each sample tells.
 
     Returns:
-        ``answers``, ``retries``, and ``prompt_tokens``, ``reply_tokens`` and ``cost`` where any answer tells, else
-        ``None``. An answer that does not tell counts as nothing.
+        ``answers``, ``retries`` (requests sent again, those that failed for good among them), and ``prompt_tokens``,
+        ``reply_tokens`` and ``cost`` where any answer tells, else ``None``. An answer that does not tell counts as
+        nothing.
     """
-    asked = [one for one in predictions if one.outcome != "media_error"]
+    given = list(predictions)
 
     def total(values: Iterable[Any]) -> Any:
         known = [value for value in values if value is not None]
         return sum(known) if known else None
 
     return {
-        "answers": len(asked),
-        "retries": sum(one.tries - 1 for one in asked),
-        "prompt_tokens": total(one.prompt_tokens for one in asked),
-        "reply_tokens": total(one.reply_tokens for one in asked),
-        "cost": total(one.cost for one in asked),
+        "answers": sum(one.final for one in given),
+        "retries": sum(one.tries - 1 for one in given),
+        "prompt_tokens": total(one.prompt_tokens for one in given),
+        "reply_tokens": total(one.reply_tokens for one in given),
+        "cost": total(one.cost for one in given),
     }
 
 
@@ -43,5 +44,5 @@ def usage_line(used: Mapping[str, Any]) -> str:
     if used["retries"]:
         told.append(f"{used['retries']:,} requests sent again")
     if used["cost"] is not None:
-        told.append(f"cost {used['cost']:,.2f}")
+        told.append(f"cost {used['cost']:,.2f}" if used["cost"] >= 1 else f"cost {used['cost']:.2g}")
     return "; ".join(told)

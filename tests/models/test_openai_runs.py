@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGINT
 from time import monotonic, sleep
 from typing import Any
 from urllib.error import URLError
@@ -28,7 +29,7 @@ from egobench.sampleset import SampleSet
 from tests.conftest import Navigation, NoEmbedder
 from tests.models.able_server import KEY, Able, loaded, shown, talking
 from tests.models.faulty_proxy import FAULTS, proxying
-from tests.scripted_server import Answer
+from tests.scripted_server import HANG, Answer, Server
 from tests.test_cli import egobench
 
 pytest.importorskip("httpx")
@@ -45,6 +46,11 @@ def run_of(navigation: Navigation, *arguments: str, key: str = "") -> subprocess
     """``egobench run openai`` over the twelve questions."""
     where = ("--data", navigation.data, "--videos", navigation.videos, "--out", navigation.root / "runs")
     return egobench("run", "openai", *where, "--frames", "4", *arguments, OPENAI_API_KEY=key)
+
+
+def questions(server: Server) -> int:
+    """How many questions a server was asked, the few of the probe aside."""
+    return sum(shown(body) == 4 for body in server.asked)
 
 
 # --- A scripted server -----------------------------------------------------------------------------------------------
@@ -92,10 +98,68 @@ def test_a_run_that_lost_requests_asks_those_alone_when_it_is_started_again(navi
         assert (len(rows), len(failed)) == (12, 3)
         assert all((row["reply"], row["tries"], row["scores"]) == ("", 3, None) for row in failed)
         assert all("HTTP 500" in row["error"] for row in failed)
+        # By hand: three requests were sent twice more, and are no answers.
+        (file,) = navigation.root.glob("runs/toy/*/usage.json")
+        used = json.loads(file.read_text())
+        assert (used["answers"], used["retries"], used["reply_tokens"]) == (9, 6, 9 * 3)
         lost.clear()
         server.asked.clear()
         assert run("runs").scores == fine.scores
         assert len(server.asked) == 3
+
+
+def test_a_run_whose_server_dies_goes_on_at_another_port(navigation: Navigation) -> None:
+    able = Able()
+
+    def dies(body: dict[str, Any]) -> Answer:
+        return (500, {}, b"out of memory") if questions(server) > 5 else able(body)
+
+    def run(url: str, *more: str) -> subprocess.CompletedProcess[str]:
+        options = ("-o", f"base_url={url}", "-o", "model=org/toy", "-o", "tries=1", "-o", "concurrency=1")
+        return run_of(navigation, *options, *more)
+
+    with talking(dies) as server:
+        died = run(server.url)
+    # One at a time, so that five are answered; then seven fail, and ten in a row would end the run.
+    assert (died.returncode, died.stdout.count("run folder")) == (1, 1)
+    assert "HTTP 500 Internal Server Error: 'out of memory'" in died.stderr
+    gone = run(server.url)
+    assert gone.returncode == 1
+    assert "cannot be reached" in gone.stderr
+    with talking(able) as server:
+        done = run(server.url, "--json")
+        assert questions(server) == 7
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["usage"]["answers"] == 12
+    assert len(list(navigation.root.glob("runs/toy/*"))) == 1
+
+
+def test_an_interrupted_run_ends_at_once_and_asks_nothing_twice(navigation: Navigation) -> None:
+    able = Able()
+
+    def says(body: dict[str, Any]) -> Answer:
+        return (HANG, {}, b"") if questions(server) > 7 else able(body)
+
+    with talking(says) as server:
+        where = ("--data", navigation.data, "--videos", navigation.videos, "--out", navigation.root / "runs")
+        options = ("-o", f"base_url={server.url}", "-o", "model=org/toy", "-o", "concurrency=2", "--frames", "4")
+        command = [sys.executable, "-m", "egobench", "run", "openai", *map(str, where), *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while questions(server) < 9:
+            sleep(0.05)
+            assert process.poll() is None
+        started = monotonic()
+        process.send_signal(SIGINT)
+        sleep(0.5)
+        process.send_signal(SIGINT)
+        process.communicate()
+        assert monotonic() - started < 5
+        (run,) = navigation.root.glob("runs/toy/*")
+        assert len(rows_of(run)) == 7
+        server.says = lambda number: able(server.asked[number])
+        server.asked.clear()
+        assert run_of(navigation, *options[:6]).returncode == 0
+        assert questions(server) == 5
 
 
 def test_one_command_asks_sums_up_and_tells_the_key_to_nobody(navigation: Navigation) -> None:
