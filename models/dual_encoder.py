@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from egobench.encoding import cosines
 from egobench.errors import ModelError, ModelOptionError
 from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
@@ -114,16 +115,16 @@ class DualEncoder:
             return _unit(_unit(embed(**self._pixels(frames))).mean(dim=0)).cpu().numpy()
 
     def _cosines(self, frames: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """Of a clip with texts: ``(n_texts,)``."""
+        """Of texts with a clip: ``(n_texts,)``."""
         import torch
 
         from ._device import room
 
         if self.clip_frames is None:
-            return self.encode_texts(texts) @ self._clip(frames)
+            return cosines(self.encode_texts(texts), self._clip(frames))
         with room(self.info.name), torch.inference_mode():
             found = self.model(**self._tokens(texts), **self._pixels(frames))
-            return (_unit(found.text_embeds)[0] @ _unit(found.video_embeds)[0]).cpu().numpy()
+            return cosines(_unit(found.text_embeds)[0].cpu().numpy(), _unit(found.video_embeds)[0].cpu().numpy())
 
     def _pixels(self, frames: np.ndarray) -> Any:
         """What the vision tower takes: the frames of a clip as a batch of images, or as one video."""
@@ -148,9 +149,9 @@ class DualEncoder:
         put = [self.template.replace("{}", text.strip()) for text in texts]
         lengths = [len(tokens) for tokens in self.processor.tokenizer(put, verbose=False)["input_ids"]]
         if max(lengths) > self.context:
-            # The same words each time, so that a run says it once.
+            # The same words and place each time, so that a run says it once.
             warnings.warn(
-                f"model {self.info.name!r}: texts longer than {self.context} tokens are cut there", stacklevel=3
+                f"model {self.info.name!r}: texts longer than {self.context} tokens are cut there", stacklevel=1
             )
         inputs = self.processor(
             text=put, padding="max_length", truncation=True, max_length=self.context, return_tensors="pt"
@@ -161,8 +162,11 @@ class DualEncoder:
         from scipy.special import log_softmax
 
         before = f"{prompt.question.strip()} " if self.with_question else ""
-        cosines = self._cosines(prompt.frames, [before + option.strip() for option in prompt.options])
-        logits = cosines.astype(np.float64) * math.exp(self.model.logit_scale.item())
+        # Each text once: in one batch equal ones may be rounded otherwise, and they are to tie.
+        distinct = list(dict.fromkeys(prompt.options))
+        near = self._cosines(prompt.frames, [before + option.strip() for option in distinct])
+        own = near[[distinct.index(option) for option in prompt.options]]
+        logits = own.astype(np.float64) * math.exp(self.model.logit_scale.item())
         return OptionScores(tuple(log_softmax(logits).tolist()), (1,) * len(prompt.options))
 
     def _reply(self, prompt: Prompt) -> Reply:
@@ -245,23 +249,30 @@ def load(  # noqa: PLR0913 - each is an option of the command line
 def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
     import transformers
 
-    from .hf.checkpoint import check_loaded
+    from .hf.checkpoint import check_loaded, explained
 
     library: Any = transformers
-    try:
+    with explained(f"checkpoint {folder}: transformers cannot load it"):
         # One backend, so that a machine without it is no machine with other pixels.
         processor = library.AutoProcessor.from_pretrained(folder, trust_remote_code=False, backend="torchvision")
         model, found = library.AutoModel.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are named below
         )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise ModelError(
-            f"checkpoint {folder}: transformers cannot load it ({' '.join(str(error).split())})"
-        ) from error
     kind = type(model).__name__
     if not (hasattr(model, "get_text_features") and hasattr(model, "logit_scale")):
         raise ModelError(f"checkpoint {folder}: {kind} is no dual encoder; expected CLIP, SigLIP, SigLIP 2 or X-CLIP")
     check_loaded(folder, kind, found)
+    # Without a file transformers makes a tokenizer that is empty, and all words of five letters are alike to it.
+    one, other = processor.tokenizer(["plate", "knife"])["input_ids"]
+    if one == other:
+        raise ModelError(
+            f"checkpoint {folder}: its tokenizer knows no words; expected tokenizer.json, or what it is made from"
+        )
     return model.to(device), processor
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from egobench.encoding import cosines
 from egobench.evaluate import Result, evaluate
 from egobench.gallery import read_scores
 from tests.coloured import Coloured, Planted, coloured
@@ -33,3 +35,14 @@ def test_the_row_of_a_clip_that_can_no_longer_be_seen_is_gone(coloured: Coloured
     assert np.delete(rows, 2, axis=0).tolist() == np.delete(np.eye(8), 2, axis=0).tolist()
     coloured.video(2).write_bytes(kept)
     assert table(coloured, run(coloured)).tolist() == np.eye(8).tolist()
+
+
+@pytest.mark.parametrize("n_texts", [5, 157, 3842])
+@pytest.mark.parametrize("dim", [24, 512, 768])
+def test_equal_texts_tie_wherever_they_stand(n_texts: int, dim: int) -> None:
+    rng = np.random.default_rng(0)
+    text, clip = (found / np.linalg.norm(found) for found in rng.standard_normal((2, dim)).astype(np.float32))
+    rows = cosines(np.tile(text, (n_texts, 1)), clip)
+    assert (rows.dtype, rows.shape, len(np.unique(rows))) == (np.dtype(np.float32), (n_texts,), 1)
+    # By hand, in double precision.
+    assert float(rows[0]) == pytest.approx(float(text.astype(np.float64) @ clip.astype(np.float64)), abs=1e-6)
