@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -263,9 +264,15 @@ def new(
         typer.echo(path)
 
 
+def _in_one_line(message: Warning | str, *_: object, **__: object) -> str:
+    return f"warning: {message}\n"
+
+
 def main() -> None:
-    """Run the command line; any of our errors is one line on standard error, without a traceback."""
+    """Run the command line; any of our errors is one line on standard error, without a traceback, as are warnings."""
     debug = "--debug" in sys.argv
+    if not debug:
+        warnings.formatwarning = _in_one_line
     try:
         app([argument for argument in sys.argv[1:] if argument != "--debug"])
     except (EgoBenchError, ValueError) as error:

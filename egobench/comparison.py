@@ -122,7 +122,7 @@ def compare(
     for row in parts:
         first = row[0]
         if first.sample_set.gallery:
-            problems[first.name.replace(".", "/")] = "galleries are not compared; see the scores of each run"
+            problems[first.name.replace(".", "/")] = "galleries are left out; see the scores of each run"
             continue
         judged = _judged(runs, row)
         metrics = first.task.metrics_of(first.subset)

@@ -123,9 +123,11 @@ def read_retriever(path: Path, sets: Sequence[SampleSet], top: int) -> Rerank:
         top: How many of the best are scored again.
 
     Raises:
-        ScoreFileError: If a file does not fit the set, or there is more than one set.
+        ScoreFileError: If there is nothing, or a file that does not fit the set, or there is more than one set.
         StoreError: If the folder holds no run, or one without scores of these sets.
     """
+    if not path.exists():
+        raise ScoreFileError(f"{path}: neither a run folder nor a file of scores is there")
     if path.is_dir():
         tables = _run_tables(path, sets)
     elif len(sets) > 1:

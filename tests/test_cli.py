@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from egobench.asking import Settings
 from egobench.cli import app
+from egobench.commands import running
 from tests.conftest import Navigation
 
 
@@ -109,6 +111,12 @@ def test_a_traceback_is_shown_only_when_asked_for(tmp_path: Path) -> None:
     assert "Traceback" in egobench("score", "nowhere", "--debug", cwd=tmp_path).stderr
 
 
+def test_a_warning_is_one_line() -> None:
+    code = "import warnings, egobench.cli as cli; cli.app = lambda _: warnings.warn('careful'); cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: careful\n"
+
+
 def test_official_files_become_a_score_in_three_commands(navigation: Navigation, tmp_path: Path) -> None:
     data, runs = tmp_path / "d", tmp_path / "r"
     built = egobench("build", "vln-qa", "--annotations", navigation.annotations, "--out", data, "--json")
@@ -123,6 +131,19 @@ def test_official_files_become_a_score_in_three_commands(navigation: Navigation,
     assert egobench("score", path).returncode == 0
     assert (path / "scores.json").read_bytes() == before
     assert "12 of 12 were answered before" in egobench(*arguments).stderr
+
+
+def test_who_stops_a_run_is_told_how_to_go_on(
+    navigation: Navigation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "evaluate", stopped)
+    where = (navigation.data, None, None, navigation.videos, navigation.root / "r")
+    with pytest.raises(KeyboardInterrupt):
+        running.go(running.RunRequest("random", {}, *where, Settings()), as_json=False)
+    assert capsys.readouterr().err == "stopped: what was answered is kept, and the same command goes on from there\n"
 
 
 def test_a_run_whose_videos_are_missing_ends_with_one_and_says_why(navigation: Navigation, tmp_path: Path) -> None:

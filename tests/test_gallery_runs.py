@@ -20,15 +20,15 @@ import pytest
 from egobench.annotations import Annotations
 from egobench.asking import Settings
 from egobench.build import build
-from egobench.commands.running import RunRequest, forecast, rescore
+from egobench.commands.running import RunRequest, best_method, forecast, rescore
 from egobench.comparison import compare
 from egobench.encoding import rows_of
 from egobench.errors import ModelError, SampleSetError, StoreError
 from egobench.evaluate import Result, evaluate
 from egobench.gallery import read_scores, score_gallery
 from egobench.metrics import Outcome
-from egobench.model import ModelInfo, Prompt, Reply
-from egobench.plugins import load_task
+from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
+from egobench.plugins import load_model, load_task
 from egobench.sampleset import encode_gallery
 from tests.coloured import Coloured, Planted, coloured
 from tests.conftest import NoEmbedder, write_video
@@ -292,11 +292,21 @@ def test_the_command_line_names_the_galleries_it_leaves_out(coloured: Coloured) 
     assert [name.split("/")[0] for name in json.loads(done.stdout)["scores"]] == ["vln-qa"]
 
 
+def test_the_best_method_of_an_encoder_compares_texts_and_no_letters() -> None:
+    class Chooses(Planted):
+        def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
+            raise AssertionError(f"nobody is asked: {prompts}, {form}")
+
+    assert [best_method(model) for model in (Planted(), Chooses(), load_model("random"))] == [
+        "generate", "likelihood-sum", "likelihood-letter"
+    ]  # fmt: skip
+
+
 def test_a_comparison_says_that_it_leaves_galleries_out(coloured: Coloured) -> None:
     one, other = run(coloured, Planted()), run(coloured, Planted(), control="reversed")
     found = compare([one.path, other.path], coloured.data)
     assert dict(found.problems) == {
-        "epic-kitchens-mir/all/gallery/gallery": "galleries are not compared; see the scores of each run"
+        "epic-kitchens-mir/all/gallery/gallery": "galleries are left out; see the scores of each run"
     }
 
 

@@ -265,6 +265,8 @@ def test_retrievers_that_do_not_fit_are_named(coloured: Coloured, retriever: Pat
         read_retriever(retriever, [*sets, *sets], 3)
     with pytest.raises(StoreError, match="is no run folder"):
         read_retriever(coloured.videos, sets, 3)
+    with pytest.raises(ScoreFileError, match="nowhere: neither a run folder nor a file of scores is there"):
+        read_retriever(Path("nowhere"), sets, 3)
     reranked = rerank(coloured, retriever, Teller())
     with pytest.raises(
         StoreError, match="holds no gallery scores of epic-kitchens-mir/gallery; expected a finished run"
@@ -296,7 +298,7 @@ def test_wrong_use_is_found_before_a_model_is_loaded(coloured: Coloured, retriev
 
     with pytest.raises(ValueError, match="a reply ranks no texts"):
         load("generate")
-    # The best method is one that ranks any number of texts.
+    # The best method here is one that ranks any number of texts.
     assert load("generate", best=True, model="random").method == "likelihood-sum"
 
 

@@ -22,7 +22,8 @@ def run(
     method: Annotated[
         Literal["auto", "generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"],
         typer.Option(
-            help="How an answer becomes a number; auto: letters where the model can, else generate, and sums to rerank."
+            help="How an answer becomes a number; auto: letters where the model can, else generate; sums to rerank and "
+            "for dual encoders."
         ),
     ] = "generate",
     control: Annotated[

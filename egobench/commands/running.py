@@ -98,8 +98,7 @@ class RunRequest:
             return load_model(self.model, **self.options), galleries, settings
         model, settings = load_model(self.model, **self.options), self.settings
         if self.best_method:
-            method: Method = "likelihood-letter" if isinstance(model, ScoresOptions) else "generate"
-            settings = replace(settings, method=method)
+            settings = replace(settings, method=best_method(model))
         return model, self._asked(model, held), settings
 
     def _scored_again(self, held: Sequence[SampleSet], retriever: Path) -> tuple[list[SampleSet], Settings]:
@@ -134,6 +133,14 @@ class RunRequest:
             console(errors=True).print(f"left out: {names}: {why}", soft_wrap=True, markup=False)
 
 
+def best_method(model: Model) -> Method:
+    """What ``--method auto`` takes to ask a model to choose among options."""
+    if not isinstance(model, ScoresOptions):
+        return "generate"
+    # A dual encoder compares texts and knows no letters.
+    return "likelihood-sum" if isinstance(model, Encoder) else "likelihood-letter"
+
+
 def go(wanted: RunRequest, *, as_json: bool) -> float:
     """Do a run and print its scores.
 
@@ -145,8 +152,12 @@ def go(wanted: RunRequest, *, as_json: bool) -> float:
     """
     model, sets, settings = wanted.load()
     recorded = {"command": sys.argv, "data": str(wanted.data.resolve()), **environment()}
-    with ProgressObserver() as observer:
-        result = evaluate(model, sets, wanted.videos, wanted.out, settings, observer=observer, recorded=recorded)
+    try:
+        with ProgressObserver() as observer:
+            result = evaluate(model, sets, wanted.videos, wanted.out, settings, observer=observer, recorded=recorded)
+    except KeyboardInterrupt:
+        console(errors=True).print("stopped: what was answered is kept, and the same command goes on from there")
+        raise
     if as_json:
         told = {"run": str(result.path), "usage": result.usage, "scores": result.scores}
         print(json.dumps(told, indent=1))  # noqa: T201
