@@ -14,6 +14,7 @@ import pytest
 from egobench.asking import Settings
 from egobench.cli import app
 from egobench.commands import running
+from egobench.commands.progress import ProgressObserver
 from tests.conftest import Navigation
 
 
@@ -131,6 +132,16 @@ def test_official_files_become_a_score_in_three_commands(navigation: Navigation,
     assert egobench("score", path).returncode == 0
     assert (path / "scores.json").read_bytes() == before
     assert "12 of 12 were answered before" in egobench(*arguments).stderr
+
+
+def test_a_warning_is_told_once_and_counted_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressObserver() as observer:
+        observer.begin("part", 5, 0)
+        for problem in ("P01.mp4: no such video", "P02.mp4: no such video", *["P01.mp4: no such video"] * 3):
+            observer.warn(problem)
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: P01.mp4: no such video", "warning: P02.mp4: no such video", "warning: part: 3 more like these"
+    ]  # fmt: skip
 
 
 def test_who_stops_a_run_is_told_how_to_go_on(

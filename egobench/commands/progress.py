@@ -11,7 +11,7 @@ from rich.progress import Task as Bar
 from egobench.commands.tables import console
 
 WARNINGS = 10
-"""Warnings printed of one part; the rest are counted, and all are in the predictions."""
+"""Different warnings printed of one part; the rest are counted, and all are in the predictions."""
 
 
 class _Rate(TextColumn):
@@ -42,6 +42,7 @@ class ProgressObserver:
         self._every = every
         self._bar = self._bars.add_task("", visible=False)
         self._part, self._asked, self._done, self._before, self._warnings = "", 0, 0, 0, 0
+        self._told: set[str] = set()
         self._started = self._said = monotonic()
 
     def __enter__(self) -> ProgressObserver:
@@ -60,6 +61,7 @@ class ProgressObserver:
         """A part begins."""
         self._end_part()
         self._part, self._asked, self._done, self._before, self._warnings = part, asked, done, done, 0
+        self._told = set()
         self._started = self._said = monotonic()
         self._bars.remove_task(self._bar)
         self._bar = self._bars.add_task(part, total=asked, completed=done)
@@ -80,12 +82,13 @@ class ProgressObserver:
     def warn(self, message: str) -> None:
         """Something went wrong that does not stop the run."""
         self._warnings += 1
-        if self._warnings <= WARNINGS:
+        if len(self._told) < WARNINGS and message not in self._told:
+            self._told.add(message)
             self._console.print(f"warning: {message}", soft_wrap=True, markup=False)
 
     def _end_part(self) -> None:
-        if self._warnings > WARNINGS:
-            self._console.print(f"warning: {self._part}: {self._warnings - WARNINGS} more like these")
+        if self._warnings > len(self._told):
+            self._console.print(f"warning: {self._part}: {self._warnings - len(self._told)} more like these")
 
 
 class Stopwatch:
