@@ -6,6 +6,7 @@ other task of lmms-eval, it is shown what that task gives: the frames of its vid
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from egobench.errors import PromptError, UnreadableVideoError, VideoError
+from egobench.errors import ModelMemoryError, PromptError, UnreadableVideoError, VideoError
 from egobench.interop.lmms_documents import KEY, note, prompt_of, show
 from egobench.model import Prompt
 from egobench.plugins import load_model, model_function
@@ -63,15 +64,16 @@ class _Answers:
         if not model:
             raise ValueError("which model? give --model_args model=NAME,option=value; see egobench models")
         given = {key.removeprefix(PREFIX): str(value) for key, value in options.items() if value is not None}
-        if device and "device" in signature(model_function(model.partition(":")[0])).parameters:
-            given.setdefault("device", device)
+        found = _device(device)
+        if "device" in signature(model_function(model.partition(":")[0])).parameters:
+            given.setdefault("device", found)
         self._given = load_model(model, **given)
         self._system = system
         if not str(batch_size or 1).isdigit():
             raise ValueError(f"batch_size {batch_size!r}; expected a number of prompts a call")
         self._batch = int(batch_size or 1)
         # lmms-eval gathers over this device where there are several ranks.
-        self.device = import_module("torch").device(device or "cpu")
+        self.device = import_module("torch").device(found)
 
     @property
     def batch_size(self) -> int:
@@ -117,12 +119,12 @@ class _Answers:
         return [_cut(texts[place], ends[place]) for place in range(len(requests))]
 
     def _ask(self, prompts: Sequence[Prompt]) -> Iterator[str]:
-        """Ask a batch, and one by one where a prompt of it cannot be taken."""
+        """Ask a batch, and one by one where it does not fit or a prompt of it cannot be taken."""
         if not prompts:
             return
         try:
             replies = self._given.generate(prompts)
-        except PromptError as error:
+        except (PromptError, ModelMemoryError) as error:
             if len(prompts) == 1:
                 yield f"{FAILED}{error}"
                 return
@@ -190,6 +192,13 @@ def manifests() -> Any:
     """What the entry point ``egobench`` of the group ``lmms_eval.models`` stands for."""
     registry: Any = import_module("lmms_eval.models.registry_v2")
     return registry.ModelManifest(model_id="egobench", simple_class_path=f"{__name__}.EgoBench")
+
+
+def _device(asked: str | None) -> str:
+    """The device that was asked for; of GPUs, this rank's own."""
+    if asked in {None, "cuda"} and import_module("torch").cuda.is_available():
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    return asked or "cpu"
 
 
 def _ends(generation: dict[str, Any]) -> list[str]:

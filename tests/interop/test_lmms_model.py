@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from egobench.errors import ModelOptionError, PromptError
+from egobench.errors import ModelMemoryError, ModelOptionError, PromptError
 from egobench.evaluate import evaluate
 from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
@@ -36,6 +36,8 @@ class Recorder:
         self.batches.append(list(prompts))
         if any("too long" in prompt.text for prompt in prompts):
             raise PromptError("it is too long")
+        if len(prompts) > 3:
+            raise ModelMemoryError("no room")
         return [
             Reply("", error="the server is gone") if "fail" in prompt.text else Reply(f"{prompt.text}.\n\nAnd so on.")
             for prompt in prompts
@@ -100,6 +102,8 @@ def test_what_cannot_be_shown_or_taken_is_marked_as_failed_and_costs_no_other_pr
     lm = made(model="random", batch_size=3)
     said = ask(lm, ["a", "too long", "fail"], [], until="\n\n")
     assert said == ["a.", "[LMMS_EVAL_REQUEST_FAILED] it is too long", "[LMMS_EVAL_REQUEST_FAILED] the server is gone"]
+    # A batch of four does not fit.
+    assert ask(made(model="random", batch_size=4), list("efgh"), [], until="\n\n") == ["e.", "f.", "g.", "h."]
     (gone,) = ask(lm, ["b"], [str(kitchen.videos / "none.mp4")])
     assert gone.startswith("[LMMS_EVAL_REQUEST_FAILED] ")
     (mixed,) = ask(lm, ["c"], [str(kitchen.videos / "v0.mp4"), Image.new("RGB", (8, 6))])
@@ -172,6 +176,21 @@ def test_scoring_and_several_turns_are_refused(asked: tuple[Recorder, Callable[.
         lm.loglikelihood([])
     with pytest.raises(NotImplementedError, match="one turn"):
         lm.generate_until_multi_round([])
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "rank", "found"), [(None, "1", "cuda:1"), ("cuda", "", "cuda:0"), ("cpu", "1", "cpu")]
+)
+def test_every_rank_has_a_gpu_of_its_own(
+    asked_for: str | None, rank: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, loaded = import_module("egobench.interop.lmms_model"), dict[str, Any]()
+    monkeypatch.setattr(module, "load_model", lambda _, **options: loaded.update(options))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", rank) if rank else monkeypatch.delenv("LOCAL_RANK", raising=False)
+    made = module._Answers(model="hf", checkpoint="somewhere", device=asked_for)
+    # lmms-eval gathers what the ranks found over the same device.
+    assert (loaded["device"], str(made.device)) == (found, found)
 
 
 def test_options_of_a_model_are_texts_as_on_our_command_line() -> None:
