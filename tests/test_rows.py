@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
+from egobench.asking import Settings
 from egobench.encoding import cosines
+from egobench.errors import ModelMemoryError, PromptError
 from egobench.evaluate import Result, evaluate
 from egobench.gallery import read_scores
-from tests.coloured import Coloured, Planted, coloured
+from egobench.model import Prompt
+from tests.coloured import Coloured, Planted, coloured, seen
 
 __all__ = ["coloured"]
 
 TABLE = "epic-kitchens-mir.all.gallery.gallery.main.npy"
 
 
-def run(world: Coloured) -> Result:
-    return evaluate(Planted(), [world.sample_set], world.videos, world.root / "runs")
+def run(world: Coloured, model: Planted | None = None, batch_size: int = 1) -> Result:
+    settings = Settings(batch_size=batch_size)
+    return evaluate(model or Planted(), [world.sample_set], world.videos, world.root / "runs", settings)
 
 
 def table(world: Coloured, result: Result) -> np.ndarray:
@@ -46,3 +53,32 @@ def test_equal_texts_tie_wherever_they_stand(n_texts: int, dim: int) -> None:
     assert (rows.dtype, rows.shape, len(np.unique(rows))) == (np.dtype(np.float32), (n_texts,), 1)
     # By hand, in double precision.
     assert float(rows[0]) == pytest.approx(float(text.astype(np.float64) @ clip.astype(np.float64)), abs=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_clips_that_do_not_fit_or_cannot_be_taken_cost_no_other_its_row(coloured: Coloured, batch_size: int) -> None:
+    class Narrow(Planted):
+        """Has room for three clips a call, and cannot take the sixth clip at all."""
+
+        def encode_clips(self, prompts: Sequence[Prompt]) -> np.ndarray:
+            if len(prompts) > 3:
+                raise ModelMemoryError("model 'planted': out of memory")
+            if 5 in map(seen, prompts):
+                raise PromptError("model 'planted' cannot take it")
+            return super().encode_clips(prompts)
+
+    model = Narrow()
+    result = run(coloured, model, batch_size)
+    (entry,) = [entry for name, entry in result.scores.items() if "/mAP/" in name]
+    assert (entry["outcomes"]["answered"], entry["outcomes"]["request_error"]) == (7, 1)
+    assert sorted(model.asked) == [0, 1, 2, 3, 4, 6, 7]
+    rows = table(coloured, result)
+    assert np.isnan(rows[5]).all()
+    assert np.delete(rows, 5, axis=0).tolist() == np.delete(np.eye(8), 5, axis=0).tolist()
+    events = [json.loads(line)["what"] for line in (result.path / "events.jsonl").read_text().splitlines()]
+    halved = ["model 'planted': out of memory; a batch of 4 was halved, and 2 are asked at a time now"]
+    assert events == [*(halved if batch_size > 1 else []), "model 'planted' cannot take it"]
+    # Asked again, the others stay as they are.
+    again = Planted()
+    assert np.isfinite(table(coloured, run(coloured, again))).all()
+    assert again.asked == [5]
