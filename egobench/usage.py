@@ -9,14 +9,14 @@ from egobench.store import Prediction
 
 
 def usage(predictions: Iterable[Prediction]) -> dict[str, Any]:
-    """Sum up what answers took.
+    """Sum up what replies took.
 
     Args:
         predictions: Of any parts; only the last one of each sample tells.
 
     Returns:
-        ``answers``, ``retries`` (requests sent again, those that failed for good among them), and ``prompt_tokens``,
-        ``reply_tokens`` and ``cost`` where any answer tells, else ``None``. An answer that does not tell counts as
+        ``replies``, ``retries`` (requests sent again, those that failed for good among them), and ``prompt_tokens``,
+        ``reply_tokens`` and ``cost`` where any reply tells, else ``None``. A reply that does not tell counts as
         nothing.
     """
     given = list(predictions)
@@ -26,7 +26,7 @@ def usage(predictions: Iterable[Prediction]) -> dict[str, Any]:
         return sum(known) if known else None
 
     return {
-        "answers": sum(one.final for one in given),
+        "replies": sum(one.final for one in given),
         "retries": sum(one.tries - 1 for one in given),
         "prompt_tokens": total(one.prompt_tokens for one in given),
         "reply_tokens": total(one.reply_tokens for one in given),
@@ -38,11 +38,16 @@ def usage_line(used: Mapping[str, Any]) -> str:
     """What a run took in one line, ``""`` where nothing is known of it."""
     if used["prompt_tokens"] is None and not used["retries"]:
         return ""
-    told = [f"{used['answers']:,} answers"]
+    told = [f"{used['replies']:,} replies"]
     if used["prompt_tokens"] is not None:
         told.append(f"{used['prompt_tokens']:,} tokens read, {used['reply_tokens'] or 0:,} written")
     if used["retries"]:
         told.append(f"{used['retries']:,} requests sent again")
     if used["cost"] is not None:
-        told.append(f"cost {used['cost']:,.2f}" if used["cost"] >= 1 else f"cost {used['cost']:.2g}")
+        told.append(f"cost {cost_text(used['cost'])}")
     return "; ".join(told)
+
+
+def cost_text(cost: float) -> str:
+    """A price as a person reads it, with two digits that tell however small it is."""
+    return f"{cost:,.2f}" if cost >= 1 else f"{cost:.2g}"

@@ -92,7 +92,7 @@ class ProgressObserver:
 
 
 class Stopwatch:
-    """An observer that says nothing and takes the time of the questions alone, without what is done once a part."""
+    """Takes the time of the questions alone, without what is done once a part; passes on warnings."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -109,4 +109,5 @@ class Stopwatch:
         self._last = now
 
     def warn(self, message: str) -> None:
-        """Say nothing."""
+        """Something went wrong, as it may in the whole run."""
+        console(errors=True).print(f"warning: {message}", soft_wrap=True, markup=False)

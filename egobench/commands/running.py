@@ -33,7 +33,7 @@ from egobench.sampleset import MANIFEST, SampleSet, find_sets
 from egobench.scoring import coverage
 from egobench.spec import spec_from_json
 from egobench.store import open_run, read_run
-from egobench.usage import usage_line
+from egobench.usage import cost_text, usage_line
 from egobench.video import ClipRequest, plan_summary
 
 LIBRARIES = ("av", "decord", "numpy", "pillow", "torch", "torchcodec", "torchvision", "transformers")
@@ -188,12 +188,17 @@ def dry(wanted: RunRequest, *, as_json: bool) -> None:
     known = {key: column for key, column in FORECAST.items() if any(row[key] is not None for row in rows)}
     for column in known.values():
         table.add_column(column, justify="right")
-    sums = {"set": "all", **{key: sum(row[key] or 0 for row in rows) for key in known}}
+    sums: dict[str, Any] = {"set": "all", **{key: sum(row[key] or 0 for row in rows) for key in known}}
     for row in [*rows, sums]:
         table.add_section()
-        values = (row[key] for key in ("set", *known))
-        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in values))
+        table.add_row(row["set"], *(_told(key, row[key]) for key in known))
     console().print(table)
+
+
+def _told(key: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return cost_text(value) if key == "cost" else f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
 def forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[str, Any]:
@@ -212,7 +217,7 @@ def forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[st
         started, watch, tried_with = perf_counter(), Stopwatch(), replace(settings, limit=TRIAL)
         tried = evaluate(model, [sample_set], wanted.videos, Path(folder), tried_with, observer=watch)
         once = perf_counter() - started - watch.seconds
-    share = asked / tried.usage["answers"] if tried.usage["answers"] else 0.0
+    share = asked / tried.usage["replies"] if tried.usage["replies"] else 0.0
     return {
         "set": sample_set.name,
         "samples": asked,
@@ -221,7 +226,8 @@ def forecast(wanted: RunRequest, model: Model, sample_set: SampleSet) -> dict[st
         "missing_files": len({request.path for request in requests} - {request.path for request in readable}),
         "frames_to_decode": summary.decoded,
         "minutes": (once + watch.seconds * share) / 60,
-        **{key: tried.usage[key] and tried.usage[key] * share for key in ("prompt_tokens", "reply_tokens", "cost")},
+        **{key: tried.usage[key] and round(tried.usage[key] * share) for key in ("prompt_tokens", "reply_tokens")},
+        "cost": tried.usage["cost"] and tried.usage["cost"] * share,
     }
 
 

@@ -74,7 +74,7 @@ def test_one_slow_answer_holds_up_nobody(navigation: Navigation) -> None:
     # Two threads answer the eleven others meanwhile; with batches of three, only two would be.
     assert ids.index(navigation.sample_set.samples[0].id) == 11
     assert run.usage == {
-        "answers": 12, "retries": 0, "prompt_tokens": 12 * (40 + 4 * 7), "reply_tokens": 12 * 3, "cost": None
+        "replies": 12, "retries": 0, "prompt_tokens": 12 * (40 + 4 * 7), "reply_tokens": 12 * 3, "cost": None
     }  # fmt: skip
 
 
@@ -101,11 +101,19 @@ def test_a_run_that_lost_requests_asks_those_alone_when_it_is_started_again(navi
         # By hand: three requests were sent twice more, and are no answers.
         (file,) = navigation.root.glob("runs/toy/*/usage.json")
         used = json.loads(file.read_text())
-        assert (used["answers"], used["retries"], used["reply_tokens"]) == (9, 6, 9 * 3)
+        assert (used["replies"], used["retries"], used["reply_tokens"]) == (9, 6, 9 * 3)
         lost.clear()
         server.asked.clear()
         assert run("runs").scores == fine.scores
         assert len(server.asked) == 3
+
+
+def test_a_dry_run_tells_what_fails(navigation: Navigation) -> None:
+    able = Able()
+    with talking(lambda body: (400, {}, b"longer than the context") if shown(body) == 4 else able(body)) as server:
+        done = run_of(navigation, "-o", f"base_url={server.url}", "-o", "model=org/toy", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("HTTP 400 Bad Request: 'longer than the context'") == 3
 
 
 def test_a_run_whose_server_dies_goes_on_at_another_port(navigation: Navigation) -> None:
@@ -130,7 +138,7 @@ def test_a_run_whose_server_dies_goes_on_at_another_port(navigation: Navigation)
         done = run(server.url, "--json")
         assert questions(server) == 7
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["usage"]["answers"] == 12
+    assert json.loads(done.stdout)["usage"]["replies"] == 12
     assert len(list(navigation.root.glob("runs/toy/*"))) == 1
 
 
@@ -176,7 +184,7 @@ def test_one_command_asks_sums_up_and_tells_the_key_to_nobody(navigation: Naviga
         dry = run_of(navigation, *options, "--dry-run", "--json", key=KEY)
     assert done.returncode == again.returncode == 0, done.stderr + again.stderr
     # By hand: 12 x (40 + 4 x 7) tokens at 1,000 a million.
-    assert "12 answers; 816 tokens read, 36 written; 2 requests sent again; cost 0.82" in done.stdout
+    assert "12 replies; 816 tokens read, 36 written; 2 requests sent again; cost 0.82" in done.stdout
     told = json.loads(again.stdout)
     assert told["usage"]["cost"] == pytest.approx(0.816)
     assert all(name.endswith("/generate") for name in told["scores"])
