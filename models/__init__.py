@@ -1,1 +1,4 @@
-"""The model adapters: one module a family, ``def load(...) -> Model`` last."""
+"""The model adapters: a module or a folder a family, ``def load(...) -> Model`` last.
+
+Modules whose names begin with an underscore are no models: families share them.
+"""

@@ -58,7 +58,9 @@ def check_length(name: str, model: Any, tokens: int) -> None:
     """
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if most is not None and tokens > most:
-        raise PromptError(f"model {name!r} reads {most} tokens; prompt and answer need {tokens}")
+        raise PromptError(
+            f"model {name!r} reads {most} tokens; prompt and answer need {tokens}; fewer frames need fewer: -o frames=N"
+        )
 
 
 def make_greedy(model: Any, tokenizer: Any) -> None:

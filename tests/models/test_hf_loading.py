@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from egobench.errors import ModelError, ModelOptionError, PromptError
+from egobench.errors import ModelError, ModelOptionError
 from egobench.plugins import load_model
 from tests.models.hf_asking import Checkpoint, load
 from tests.models.prompts import ask
@@ -196,14 +196,6 @@ def test_layers_are_spread_over_what_there_is(checkpoint: Checkpoint) -> None:
     assert spread.generate(prompts) == alone.generate(prompts)
     assert spread.score_options(prompts, "text") == alone.score_options(prompts, "text")
     assert spread.info == alone.info
-
-
-def test_options_longer_than_the_model_reads_are_a_clear_error(checkpoint: Checkpoint) -> None:
-    adapter = load(checkpoint("qwen2-vl"))
-    with pytest.raises(PromptError, match=r"reads 4096 tokens; prompt and answer need \d{5}"):
-        adapter.score_options([ask(options=("an onion " * 5000, "a mug"))], "text")
-    with pytest.raises(PromptError, match="reads 4096 tokens"):
-        adapter.generate([ask(question="What? " * 5000)])
 
 
 def test_a_checkpoint_without_a_chat_template_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:

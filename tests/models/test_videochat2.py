@@ -361,13 +361,14 @@ def test_a_saved_model_answers_as_before(tiny: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tiles", FORMS)
 def test_a_run_from_video_files_answers_every_sample(tiles: str, tiny: Path, navigation: Navigation) -> None:
+    adapter = load(tiny, tiles=tiles)
     answers: list[list[tuple[str, str]]] = []
     for size in (1, 5):
-        settings = Settings(batch_size=size)
-        out = navigation.root / f"{size}"
-        result = evaluate(load(tiny, tiles=tiles), [navigation.sample_set], navigation.videos, out, settings)
+        settings = Settings(batch_size=size, limit=5)
+        result = evaluate(adapter, [navigation.sample_set], navigation.videos, navigation.root / f"{size}", settings)
         rows = [json.loads(row) for path in result.path.glob("predictions/*") for row in path.read_text().splitlines()]
-        assert [len(row["receipt"]["times"]) for row in rows] == [16] * 12
+        assert {row["outcome"] for row in rows} <= {"answered", "unparsed"}
+        assert [len(row["receipt"]["times"]) for row in rows] == [16] * 5
         answers.append(sorted((row["id"], row["reply"]) for row in rows))
     assert answers[0] == answers[1]
 
