@@ -253,7 +253,7 @@ class Connection:
         status, url = response.status_code, self.endpoint.url
         told = f"HTTP {status} {self._safe(response.reason_phrase)}: {body!r:.300}"
         if response.is_redirect or (status in HOPELESS and not self._answered):
-            hint = HOPELESS.get(status) or f"is {self.endpoint.option} the base, as .../v1?"
+            hint = HOPELESS.get(status) or f"is {self.endpoint.option} the base, as .../v1, and the model's name right?"
             return EndpointError(f"{url}{CHATS} refuses with {told}; {hint}")
         if status in BUSY or status in AGAIN or (response.is_server_error and status != HTTPStatus.NOT_IMPLEMENTED):
             wait = retry_after(response.headers.get("Retry-After", ""))

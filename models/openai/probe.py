@@ -66,7 +66,8 @@ def probe(connection: Connection, wanted: Dialect, *, must_see: bool, choice: Wi
         dialect, hello = _spoken(connection, wanted)
         blind = _blind(connection, dialect, hello)
         if blind and must_see:
-            raise ModelError(f"model {wanted.model!r}: {blind}; set -o media=auto, and ask --control blind")
+            instead = "images" if dialect.media and dialect.media.kind != "images" else "auto, and ask --control blind"
+            raise ModelError(f"model {wanted.model!r}: {blind}; set -o media={instead}")
         dialect = replace(dialect, media=None) if blind else dialect
         # The first tokens of thoughts say nothing about letters.
         tried = () if hello.thought or dialect.thinking else TOP_LOGPROBS

@@ -88,8 +88,12 @@ def test_a_server_that_counts_no_tokens_is_believed() -> None:
 def test_a_server_that_refuses_images_is_asked_blind() -> None:
     able = Able()
     with talking(lambda body: REFUSED if shown(body) else able(body)) as server:
-        with pytest.raises(ModelError, match="does not take 16 frames as images: HTTP 400"):
+        with pytest.raises(
+            ModelError, match=r"does not take 16 frames as images: HTTP 400.*media=auto, and ask --control"
+        ):
             loaded(server, media="images")
+        with pytest.raises(ModelError, match=r"does not take 16 frames as video: HTTP 400.*set -o media=images"):
+            loaded(server, media="video")
         assert loaded(server).info.settings["media"] == "none"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +116,25 @@ def test_a_dry_run_tells_what_fails(navigation: Navigation) -> None:
         done = run_of(navigation, "-o", f"base_url={server.url}", "-o", "model=org/toy", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("HTTP 400 Bad Request: 'longer than the context'") == 3
+
+
+def test_scores_of_letters_tell_what_they_took(navigation: Navigation) -> None:
+    able = Able(("logprobs", "top_logprobs"))
+    with talking(able) as server:
+        model = loaded(server, price_in=1e6, price_out=1e6)
+        settings = Settings(method="likelihood-letter", frames=4, text_prior=1.0)
+        run = evaluate(model, [navigation.sample_set], navigation.videos, navigation.root / "runs", settings)
+        # By hand: 40 + 4 x 7 tokens read with the video and 40 without it, and 3 written each time.
+        assert run.usage == {
+            "replies": 12, "retries": 0, "prompt_tokens": 12 * 108, "reply_tokens": 12 * 6, "cost": 12 * 114.0
+        }  # fmt: skip
+        server.says = lambda _: (500, {}, b"oops")
+        settings = Settings(method="likelihood-letter", frames=4, limit=2)
+        run = evaluate(model, [navigation.sample_set], navigation.videos, navigation.root / "runs", settings)
+    assert (run.usage["replies"], run.usage["retries"], run.usage["cost"]) == (0, 2 * 2, None)
+    assert {row["error"] for row in rows_of(run.path).values()} == {
+        "PromptError: HTTP 500 Internal Server Error: 'oops'"
+    }
 
 
 def test_a_run_whose_server_dies_goes_on_at_another_port(navigation: Navigation) -> None:
@@ -296,6 +317,9 @@ def test_miniego_through_transformers_serve_and_a_faulty_proxy(
             runs.append({**json.loads(done.stdout), "faults": proxy.faults, "seen": dict(proxy.seen)})
             rows.append(rows_of(Path(runs[-1]["run"])))
     fine, faulty = runs
+    outcomes, tries = (Counter(row[key] for row in rows[1].values()) for key in ("outcome", "tries"))
+    told = "%d samples; requests by fault: %s; outcomes: %s; samples by tries: %s"
+    logging.getLogger(__name__).info(told, len(rows[1]), faulty["seen"], dict(outcomes), dict(tries))
     assert set(faulty["seen"]) == {*FAULTS, "none"}
     # Every sample is accounted for, with the very reply that it gets without faults, and none by the text of an error.
     assert rows[0].keys() == rows[1].keys() <= {sample.id for sample in held.samples}
