@@ -196,6 +196,8 @@ def ask(asking: Asking) -> None:
         lost = asking.rows.lost(sample for sample in part.asked if todo[sample.id])
         todo |= {one.id: [] for one in lost}
         if lost:
+            told = f"the retriever has no scores of {len(lost)} clips; were they asked in its run, and seen?"
+            asking.observer.warn(f"{part.name}: {told}")
             asking.write(lost)
     questions = _questions(asking, todo, shown)
     if isinstance(asking.model, Concurrent):

@@ -208,6 +208,16 @@ def test_what_the_retriever_could_not_see_is_not_scored_again(coloured: Coloured
     assert (lost["outcome"], lost["error"]) == ("request_error", "the retriever has no scores of it")
 
 
+def test_clips_that_the_retriever_has_no_scores_of_are_told_on_the_command_line(coloured: Coloured) -> None:
+    settings = Settings(limit=5)
+    first = evaluate(Planted(), [coloured.sample_set], coloured.videos, coloured.root / "runs", settings)
+    arguments = ("--data", coloured.data, "--videos", coloured.videos, "--out", coloured.root / "runs")
+    done = egobench("run", "random", *arguments, "--rerank", first.path, "--top", "3", "--method", "auto")
+    assert done.returncode == 1
+    assert "the retriever has no scores of 3 clips; were they asked in its run, and seen?" in done.stderr
+    assert "fewer than 99% of the samples got a reply; the warnings above say why" in done.stderr
+
+
 def test_a_run_that_stopped_goes_on_and_ends_with_the_same_bytes(coloured: Coloured, retriever: Path) -> None:
     class Stops(Teller):
         def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
