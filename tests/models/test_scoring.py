@@ -142,6 +142,14 @@ def test_a_hundred_captions_in_several_rows_score_as_full_forwards_do(
     assert found == pytest.approx(full_forwards(model, PROMPT, captions), abs=1e-5)
 
 
+@pytest.mark.parametrize("window", [None, 6])
+def test_options_that_begin_other_options_score_as_full_forwards_do(window: int | None, scoring: Any) -> None:
+    # Behind a window of 6 tokens they are read in copies.
+    model, nested = mistral(sliding_window=window), [[5, 6, 7, 8, 9], [5], [5, 6, 7], [5, 6], [5, 6, 7, 8]]
+    found = scoring.continuation_logprobs(model, {"input_ids": torch.tensor([PROMPT])}, nested)
+    assert found == pytest.approx(full_forwards(model, PROMPT, nested), abs=1e-5)
+
+
 def test_embedded_words_are_a_prompt_too(scoring: Any) -> None:
     model = mistral()
     embedded = {"inputs_embeds": model.get_input_embeddings()(torch.tensor([PROMPT])).detach()}
