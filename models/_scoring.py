@@ -96,7 +96,8 @@ def option_scores(
     sums = continuation_logprobs(model, inputs, continuations)
     if not all(map(math.isfinite, sums)):
         raise ModelError(f"model {name!r} gave log-probabilities {sums}; try -o dtype=float32")
-    return OptionScores(tuple(sums), tuple(map(len, continuations)))
+    read = inputs["input_ids"] if "input_ids" in inputs else inputs["inputs_embeds"]
+    return OptionScores(tuple(sums), tuple(map(len, continuations)), prompt_tokens=int(read.shape[1]))
 
 
 @torch.inference_mode()

@@ -245,6 +245,14 @@ def test_rows_are_used_where_a_family_takes_them(family: str, checkpoint: Checkp
     assert (head[-1][0] == longer) is (family in COPIES)
 
 
+def test_scores_count_the_tokens_of_the_prompt(checkpoint: Checkpoint, spliced: Callable[[], Any]) -> None:
+    # After a line's end the tiny tokenizers join "(" to the letter, so that the prompt before it is the one that is
+    # generated from. After [/INST] a blank and "(" are two tokens more.
+    for adapter, more in ((load(checkpoint("qwen2-vl")), 0), (spliced(), 2)):
+        (scores,), (reply,) = adapter.score_options([ask()], "letter"), adapter.generate([ask()])
+        assert scores.prompt_tokens == reply.prompt_tokens + more
+
+
 def test_videos_are_looked_at_once_a_prompt(checkpoint: Checkpoint) -> None:
     adapter = load(checkpoint("qwen2-vl"))
     looks: list[int] = []
