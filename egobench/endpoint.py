@@ -256,7 +256,7 @@ class Connection:
             hint = HOPELESS.get(status) or f"is {self.endpoint.option} the base, as .../v1, and the model's name right?"
             return EndpointError(f"{url}{CHATS} refuses with {told}; {hint}")
         if status in BUSY or status in AGAIN or (response.is_server_error and status != HTTPStatus.NOT_IMPLEMENTED):
-            wait = retry_after(response.headers.get("Retry-After", ""))
+            wait = retry_after(response.headers)
             if wait is not None and wait > LONGEST_WAIT:
                 return EndpointError(
                     f"{url} asks to be left alone for {wait:.0f} seconds with {told}; run the same command again "
@@ -367,7 +367,8 @@ def _completion(answer: Any) -> Completion:
     # A refusal in words has a place of its own there.
     text = said or message.get("refusal") or ""
     return Completion(
-        text=text if isinstance(text, str) else "",
+        # Half a character, escaped as JSON allows, could not be written down.
+        text=text.encode(errors="replace").decode() if isinstance(text, str) else "",
         finish=finish,
         logprobs=choice.get("logprobs"),
         model=str(answer.get("model") or ""),

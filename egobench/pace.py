@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Condition
@@ -73,18 +74,27 @@ class Pace:
             self._changed.notify_all()
 
 
-def retry_after(header: str) -> float | None:
-    """Seconds that the header ``Retry-After`` asks for, as a number or a date (RFC 9110, 10.2.3); ``None`` for neither.
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that ``Retry-After`` asks for, as a number or a date (RFC 9110, 10.2.3), at least 0.
+
+    Args:
+        headers: Of an answer. A date is counted from that of the answer, since clocks differ.
 
     Returns:
-        At least 0.
+        ``None`` where there is neither.
     """
+    asked = headers.get("Retry-After", "")
     try:
-        seconds = float(header)
+        seconds = float(asked)
     except ValueError:
-        try:
-            until = parsedate_to_datetime(header)
-        except (ValueError, OverflowError):
-            return None
-        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        until, now = _date(asked), _date(headers.get("Date", "")) or datetime.now(UTC)
+        seconds = math.nan if until is None else (until - now).total_seconds()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _date(header: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        return None
+    return found.replace(tzinfo=found.tzinfo or UTC)

@@ -72,9 +72,10 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     from .probe import probe
     from .showing import Media
 
-    _check(1, math.inf, concurrency=concurrency, tries=tries)
+    _check(1, 1000, concurrency=concurrency)
     _check(1, 100, quality=quality)
-    _check(0, math.inf, thinking=thinking, frames=frames, short_side=short_side, price_in=price_in, price_out=price_out)
+    _check(1, math.inf, tries=tries, short_side=short_side)
+    _check(0, math.inf, thinking=thinking, frames=frames, price_in=price_in, price_out=price_out)
     _check(0.001, 86_400, timeout=timeout)
     kind = "images" if media == "auto" else media
     wanted = Dialect(

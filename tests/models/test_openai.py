@@ -198,6 +198,7 @@ def test_no_server_is_an_error_at_once() -> None:
         ({"base_url": "http://127.0.0.1:80000/v1"}, "-o base_url is no web address"),
         ({"base_url": "http://127.0.0.1:80/v1#secret"}, "must hold no user"),
         ({"tries": 0}, "-o tries=0: expected 1 or more"),
+        ({"concurrency": 2000}, "-o concurrency=2000: expected 1 to 1000"),
         ({"timeout": math.inf}, "-o timeout=inf: expected 0.001 to 86400"),
         ({"thinking": -1}, "-o thinking=-1: expected 0 or more"),
         ({"price_in": -1.0}, "expected 0 or more"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from egobench.errors import ModelError
-from egobench.pace import Pace
+from egobench.pace import Pace, retry_after
 from tests.models.able_server import KEY, Able, loaded, talking
 from tests.models.prompts import ask
 from tests.scripted_server import CUT, HANG, Answer, Server, chat
@@ -151,6 +151,11 @@ def test_a_key_that_a_server_repeats_is_not_kept(monkeypatch: pytest.MonkeyPatch
     assert KEY not in repr(model)
 
 
+def test_half_a_character_is_kept_as_a_question_mark() -> None:
+    reply, _ = troubled([chat("(B) \ud83d")])
+    assert reply.text == "(B) ?"
+
+
 @pytest.mark.parametrize("key", ["B", "EMPTY", "0"])
 def test_a_word_in_the_place_of_a_key_is_left_in_replies(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
@@ -197,6 +202,25 @@ def test_the_pace_doubles_at_first_is_halved_once_a_busy_round_and_then_grows_by
         for _ in range(8 if expected == 8 else 1):
             pace.leave(pace.enter(), "well")
         assert pace.places == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("2", 2.0),
+        ("0.5", 0.5),
+        ("-5", 0.0),
+        # By hand: half a minute after the answer's own date, whatever the clock here says.
+        ("Thu, 01 Jan 1970 00:00:30 GMT", 30.0),
+        ("Wednesday, 31-Dec-69 23:59:00 GMT", 0.0),
+        *(
+            (nonsense, None)
+            for nonsense in ("", "soon", "nan", "inf", "1e999", "30 Feb", "Thu, 01 Jan 99999 00:00:00 GMT")
+        ),
+    ],
+)
+def test_a_pause_is_asked_for_in_seconds_or_by_a_date(asked: str, seconds: float | None) -> None:
+    assert retry_after({"Retry-After": asked, "Date": "Thu, 01 Jan 1970 00:00:00 GMT"}) == seconds
 
 
 def test_the_pace_never_stops_and_never_passes_the_most() -> None:
