@@ -73,7 +73,7 @@ class ServedModel:
         if len(prompts) == 1:
             return [ask(prompts[0])]
         with ThreadPool(min(self.at_once, len(prompts))) as pool:
-            return pool.map(ask, prompts, chunksize=1)
+            return list(pool.imap(ask, prompts))
 
     def _reply(self, prompt: Prompt) -> Reply:
         form = self.found.choice if prompt.options else None
