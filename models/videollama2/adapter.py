@@ -1,0 +1,151 @@
+"""The adapter: what VideoLLaMA2 sees of a prompt, and opening its checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from egobench.errors import ModelError
+from egobench.model import FramePolicy, ModelInfo, Prompt
+from reference_exo2ego.backbone.architecture import LANGUAGES, VideoLlama2, architecture, read_config
+from reference_exo2ego.backbone.frames import Sight, pixels
+from reference_exo2ego.backbone.published import PROJECTOR, Parts, is_connector_alone, load_published
+from reference_exo2ego.backbone.weights import pickle_fingerprint
+
+from .._asking import PREFILL, make_greedy
+from .._device import torch_device
+from .._spliced import Purpose, SplicedModel, Turn, shown_frames
+from ..hf.checkpoint import READ, explained, find_checkpoint, weights_fingerprint
+from .prompts import Template, find_template
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of :func:`egobench.models.videollama2.load`, which says what they mean."""
+
+    checkpoint: str
+    revision: str
+    dtype: str
+    device: str
+    frames: int | None
+    fit: Literal["crop", "pad"]
+    prompt: Literal["harness", "own"]
+    language: str
+    vision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """The checkpoint's eyes and manners.
+
+    Attributes:
+        model: The model.
+        template: How it is addressed.
+        sight: How its vision tower wants pixels.
+        fit: How frames become squares.
+        frames: Frames it was trained with.
+    """
+
+    model: VideoLlama2
+    template: Template
+    sight: Sight
+    fit: Literal["crop", "pad"]
+    frames: int
+
+    def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
+        """The prompt in the model's own form."""
+        return self.template.turn(prompt, purpose)
+
+    def see(self, prompt: Prompt) -> torch.Tensor:
+        """Features of the prompt's frames: ``(tokens, width)``."""
+        seen = pixels(shown_frames(prompt, self.frames), self.sight, self.fit)
+        weight = next(self.model.connector.parameters())
+        return self.model.see(seen.to(weight)[None])[0]
+
+
+def open_model(asked: Asked) -> SplicedModel:
+    """Load a checkpoint.
+
+    Raises:
+        ModelError: If it is missing or cannot be used.
+    """
+    import transformers
+
+    library: Any = transformers
+    parts, revision = _parts(asked)
+    _check_release(parts.folder)
+    device = torch_device(asked.device)
+    described = architecture(parts.folder, vision=parts.vision)
+    words = parts.language or parts.folder
+    with explained(f"{words}: no tokenizer that transformers loads; expected tokenizer.json or tokenizer.model"):
+        # Told the language model's config, transformers does not look for the published one's model_type in vain.
+        tokenizer = library.AutoTokenizer.from_pretrained(words, config=described.language, trust_remote_code=False)
+    mistral = described.language.model_type == "mistral"
+    template = find_template(tokenizer, mistral=mistral, own=asked.prompt == "own")
+    weights = _fingerprint(parts)
+    model = load_published(parts, dtype=asked.dtype, device=device)
+    make_greedy(model.language, tokenizer)
+    settings: dict[str, str | int | float | bool | None] = {
+        "fit": asked.fit,
+        "prompt": asked.prompt,
+        "system_as": template.system_as,
+        "chat_template": sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12],
+        "prefill": PREFILL,
+    }
+    info = ModelInfo(
+        name=Path(asked.checkpoint).resolve().name,
+        revision=revision,
+        weights=weights,
+        dtype=str(model.language.dtype).removeprefix("torch."),
+        frames=FramePolicy(described.frames if asked.frames is None else asked.frames, described.sight.side),
+        settings=settings,
+    )
+    reader = Watching(model, template, described.sight, asked.fit, described.frames)
+    return SplicedModel(info, model.language, tokenizer, reader)
+
+
+def _check_release(folder: Path) -> None:
+    """Tell a checkpoint of another form from a broken one.
+
+    Raises:
+        ModelError: If it is one.
+    """
+    supported = "supported are VideoLLaMA2-7B, -7B-16F, -72B and 2.1-7B-16F, each also as -Base"
+    tuned = next((name for name in ("adapter_config.json", "non_lora_trainables.bin") if (folder / name).is_file()), "")
+    if tuned:
+        raise ModelError(
+            f"{folder}: low-rank changes of a checkpoint ({tuned}), not all of its weights; {supported}; put the "
+            f"changes into the weights they belong to (merge_and_unload of peft) and save those"
+        )
+    family = str(read_config(folder).get("model_type"))
+    if family.startswith("videollama2") and family not in LANGUAGES:
+        raise ModelError(f"{folder}: a VideoLLaMA2 of type {family!r}; {supported}")
+
+
+def _parts(asked: Asked) -> tuple[Parts, str]:
+    """Where the weights are, and the revision."""
+    folder, revision = find_checkpoint(asked.checkpoint, asked.revision, [*READ, PROJECTOR])
+    if not is_connector_alone(folder):
+        return Parts(folder), revision
+    config = read_config(folder)
+    read = [*READ, "pytorch_model*.bin"]
+    language, _ = find_checkpoint(asked.language or str(config.get("_name_or_path")), "", read, "language")
+    tower = str(config.get("mm_vision_tower"))
+    inside = folder / tower
+    vision, _ = find_checkpoint(asked.vision or (str(inside) if inside.is_dir() else tower), "", read, "vision")
+    return Parts(folder, language, vision), revision
+
+
+def _fingerprint(parts: Parts) -> str:
+    found: dict[Path, str] = {}
+    for file in parts.files:
+        if file.suffix != ".safetensors":
+            found[file] = pickle_fingerprint(file)
+        elif file.parent not in found:
+            found[file.parent] = weights_fingerprint(file.parent)
+    prints = list(found.values())
+    return prints[0] if len(prints) == 1 else f"sha256:{sha256(' '.join(prints).encode()).hexdigest()[:16]}"
