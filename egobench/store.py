@@ -32,7 +32,7 @@ from urllib.parse import quote, unquote
 from egobench.errors import SpecMismatchError, StoreError
 from egobench.metrics import Outcome
 from egobench.metrics.judge import JudgeReply
-from egobench.spec import RunSpec
+from egobench.spec import RunSpec, spec_from_json
 
 T = TypeVar("T")
 
@@ -239,22 +239,23 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
     path = root / str(spec.model["name"]) / spec.id
     with _writing(path):
         (path / "predictions").mkdir(parents=True, exist_ok=True)
-        lock = (path / ".lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"another process is at work in {path}; wait for it or stop it") from error
+    with _locked(path):
         _claim(path / "run.json", spec, recorded)
-        for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGES), *path.glob("events.jsonl")]:
-            _cut_broken_line(file)
-        run = Run(path, spec)
-        finished = False
-        try:
+        with _opened(path, spec) as run:
             yield run
-            finished = True
-        finally:
-            run.close(sync=finished)
+
+
+@contextmanager
+def reopen_run(path: Path) -> Generator[Run]:
+    """Open the run that a folder holds, wherever the folder lies now and whatever it is called.
+
+    Raises:
+        StoreError: If the folder holds no run or one of another version, cannot be written, or another process is at
+            work in it.
+    """
+    spec = spec_from_json(read_run(path)[0])
+    with _locked(path), _opened(path, spec) as run:
+        yield run
 
 
 def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -270,6 +271,31 @@ def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise StoreError(f"{path} is no run folder: no run.json in it ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path / 'run.json'} is damaged ({error})") from error
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None]:
+    with _writing(path):
+        lock = (path / ".lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"another process is at work in {path}; wait for it or stop it") from error
+        yield
+
+
+@contextmanager
+def _opened(path: Path, spec: RunSpec) -> Generator[Run]:
+    for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGES), *path.glob("events.jsonl")]:
+        _cut_broken_line(file)
+    run = Run(path, spec)
+    finished = False
+    try:
+        yield run
+        finished = True
+    finally:
+        run.close(sync=finished)
 
 
 def _claim(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:

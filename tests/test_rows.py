@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from shutil import copytree
 
 import numpy as np
 import pytest
 
 from egobench.asking import Settings
+from egobench.commands.running import rescore
 from egobench.encoding import cosines
 from egobench.errors import ModelMemoryError, PromptError
 from egobench.evaluate import Result, evaluate
@@ -42,6 +44,17 @@ def test_the_row_of_a_clip_that_can_no_longer_be_seen_is_gone(coloured: Coloured
     assert np.delete(rows, 2, axis=0).tolist() == np.delete(np.eye(8), 2, axis=0).tolist()
     coloured.video(2).write_bytes(kept)
     assert table(coloured, run(coloured)).tolist() == np.eye(8).tolist()
+
+
+def test_a_run_that_was_moved_is_scored_where_it_is(coloured: Coloured) -> None:
+    first = run(coloured)
+    moved = copytree(first.path, coloured.root / "kept" / "mine")
+    (moved / "scores.json").unlink()
+    path, scores = rescore(moved, coloured.data)
+    assert (path, scores) == (moved / "scores.json", first.scores)
+    assert path.read_bytes() == (first.path / "scores.json").read_bytes()
+    # And no other run has come to be beside it.
+    assert len(list(coloured.root.rglob("run.json"))) == 2
 
 
 @pytest.mark.parametrize("n_texts", [5, 157, 3842])

@@ -11,8 +11,7 @@ from egobench.evaluate import plan, sets_of, settings_of
 from egobench.judge import Judge
 from egobench.metrics.judge import Messages, key_of
 from egobench.scoring import chats
-from egobench.spec import spec_from_json
-from egobench.store import Run, open_run, read_run
+from egobench.store import Run, reopen_run
 
 IN_A_ROW = 5
 """Failed requests after which the judge is given up."""
@@ -32,12 +31,10 @@ def judge_run(path: Path, data: Path | None, judge: Judge, observer: Observer) -
         SampleSetError: If a sample set is gone or is not the one that was asked.
         JudgeError: If there is nothing to judge, or the judge cannot be reached; what it said before is kept.
     """
-    held, recorded = read_run(path)
-    spec = spec_from_json(held)
-    parts = [part for part in plan(sets_of(path, data), settings_of(spec)) if part.subset.protocol == "open"]
-    if not parts:
-        raise JudgeError(f"{path} holds no answers in words; a judge has nothing to do")
-    with open_run(path.parent.parent, spec, recorded) as run:
+    with reopen_run(path) as run:
+        parts = [part for part in plan(sets_of(path, data), settings_of(run.spec)) if part.subset.protocol == "open"]
+        if not parts:
+            raise JudgeError(f"{path} holds no answers in words; a judge has nothing to do")
         wanted = {key_of(chat): chat for part in parts for chat in chats(part, run.predictions(part.name)).values()}
         known = run.judgements().get(judge.model, {})
         todo = [chat for key, chat in wanted.items() if key not in known or known[key].error is not None]

@@ -31,8 +31,7 @@ from egobench.plugins import load_model
 from egobench.rerank import TOP, read_retriever
 from egobench.sampleset import MANIFEST, SampleSet, find_sets
 from egobench.scoring import coverage
-from egobench.spec import spec_from_json
-from egobench.store import open_run, read_run
+from egobench.store import reopen_run
 from egobench.usage import cost_text, usage_line
 from egobench.video import ClipRequest, plan_summary
 
@@ -245,11 +244,9 @@ def rescore(path: Path, data: Path | None) -> tuple[Path, dict[str, Any]]:
         StoreError: If the folder holds no run, or one of another version.
         SampleSetError: If a sample set is gone or is not the one that was asked.
     """
-    held, recorded = read_run(path)
-    spec = spec_from_json(held)
-    parts = plan(sets_of(path, data), settings_of(spec))
-    with open_run(path.parent.parent, spec, recorded) as run:
-        scores = conclude(run, parts, seed=spec.seed).scores
+    with reopen_run(path) as run:
+        parts = plan(sets_of(path, data), settings_of(run.spec))
+        scores = conclude(run, parts, seed=run.spec.seed).scores
     return path / "scores.json", dict(scores)
 
 
