@@ -91,10 +91,11 @@ class Route:
             ModelError: See :meth:`ask`.
         """
         for rate in RATES if self.true_rate else (1.0,):
-            answer = self._ask(worker, ladder(frames, rate), "generate", levels=True)
+            shown = min(frames, MOST)
+            answer = self._ask(worker, ladder(frames, rate), "generate", levels=shown)
             if "error" in answer:
                 return str(answer["error"])
-            arrived, shown = answer["pixels"]["levels"], min(frames, MOST)
+            arrived = answer["pixels"]["levels"]
             if arrived < shown:
                 return f"{arrived} of {shown} frames reached it"
         self.proved.add(frames)

@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from hashlib import sha256
@@ -55,7 +55,7 @@ class Seen:
     """What went through a model since it was last emptied."""
 
     def __init__(self) -> None:
-        self.pixels: list[Any] = []
+        self.pixels: dict[int, list[Any]] = {}
         self.steps: list[int] = []
         self.frames: int | None = None
         self.prompts: list[Any] = []
@@ -64,7 +64,7 @@ class Seen:
 
     def empty(self) -> None:
         """Forget it."""
-        self.pixels, self.steps, self.frames, self.prompts, self.replies = [], [], None, [], []
+        self.pixels, self.steps, self.frames, self.prompts, self.replies = {}, [], None, [], []
 
     def watch(self) -> None:
         """Look at what every first layer of a vision encoder gets: a convolution over colours.
@@ -84,7 +84,7 @@ class Seen:
 
     def told(self, prompt: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
         """What of it is evidence: tokens read and written, how often each text was read, and the pixels."""
-        found: dict[str, Any] = {"pixels": self._pixels_told(levels=bool(prompt.get("levels")))}
+        found: dict[str, Any] = {"pixels": self._pixels_told(int(prompt.get("levels", 0)))}
         if not self.prompts:
             return found
         tokens = self.prompts[-1][0].tolist()
@@ -101,7 +101,7 @@ class Seen:
     def _watched(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         def forward(layer: Any, input: Any) -> Any:
             if layer.in_channels == 3:
-                self.pixels.append(input.detach())
+                self.pixels.setdefault(id(layer), []).append(input.detach())
                 self.steps.append(layer.kernel_size[0] if len(layer.kernel_size) == 3 else 1)
             return plain(layer, input)
 
@@ -121,32 +121,34 @@ class Seen:
 
         return generate
 
-    def _pixels_told(self, *, levels: bool) -> dict[str, Any] | None:
+    def _pixels_told(self, levels: int) -> dict[str, Any] | None:
         if not self.pixels:
             return None
         digest = sha256()
-        for pixels in self.pixels:
+        every = [pixels for parts in self.pixels.values() for pixels in parts]
+        for pixels in every:
             digest.update(pixels.float().cpu().contiguous().numpy().tobytes())
-        shapes = [list(pixels.shape) for pixels in self.pixels]
-        told = {"shapes": shapes, "sha256": digest.hexdigest(), "frames": self.frames}
-        return {**told, "levels": _levels(self.pixels)} if levels else told
+        shapes = [list(pixels.shape) for pixels in every]
+        told: dict[str, Any] = {"shapes": shapes, "sha256": digest.hexdigest(), "frames": self.frames}
+        if levels:
+            told["levels"] = max(_levels(parts, levels) for parts in self.pixels.values())
+        return told
 
 
-def _levels(pixels: Iterable[Any]) -> int:
-    """How many frames of a ladder arrived: each is of one red of its own, and of the same green.
+def _levels(parts: Sequence[Any], shown: int) -> int:
+    """How many frames of a ladder arrived at a layer: each is of one red of its own, and most pixels are of its green.
 
-    What a model pads with has another green, whatever it is, and pixels of one frame differ by rounding alone.
+    What a model pads with has another green, whatever it is. Pixels of one frame differ by rounding alone, even in half
+    precision less than half a step between two of 64 frames, however a model scales them.
     """
     import numpy as np
 
-    reds: list[Any] = []
-    for part in pixels:
-        first, second = (part[:, channel].float().cpu().numpy().ravel() for channel in (0, 1))
-        green = np.median(second)
-        reds.append(first[np.abs(second - green) < 0.05])
-    found = np.unique(np.concatenate(reds))
-    steps = np.diff(found)
-    return 1 + int((steps > max(0.02, float(found[-1] - found[0]) / 100)).sum())
+    red, green = (np.concatenate([part[:, each].float().cpu().numpy().ravel() for part in parts]) for each in (0, 1))
+    found = np.unique(red[np.abs(green - np.median(green)) < 0.05])
+    if not len(found):
+        return 0
+    step = float(found[-1] - found[0]) / max(1, shown - 1)
+    return 1 + int((np.diff(found) > max(0.005, step / 2)).sum())
 
 
 def _dense(text: str) -> str:

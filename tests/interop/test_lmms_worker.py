@@ -340,3 +340,21 @@ def test_arguments_are_read_as_json_else_as_text() -> None:
         "name": "a=b",
         "none": None,
     }
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(0.0, 1.0), (0.5, 0.5), (0.48, 0.27)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("count", [2, 16, 64, 100])
+def test_frames_are_told_apart_however_a_model_scales_them(
+    count: int, dtype: str, mean: float, deviation: float
+) -> None:
+    import torch
+
+    levels = import_module("egobench.models.lmms_eval.worker")._levels
+    frames = import_module("egobench.models.lmms_eval.route").ladder(count, 1.0).frames[:, :8, :8]
+    pixels = ((torch.from_numpy(frames).permute(0, 3, 1, 2) / 255 - mean) / deviation).to(getattr(torch, dtype))
+    shown = min(count, 64)
+    assert levels([pixels], shown) == shown
+    # Nor are half of them taken for all, whatever a model fills up with.
+    assert levels([pixels[::2]], shown) < shown
+    assert levels([pixels[(count + 3) // 4 :], torch.zeros_like(pixels[:1])], shown) < shown
