@@ -123,9 +123,9 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:
         # What torch says goes on with how to read the file all the same.
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        holds = f"holds more than tensors, {asked[1]}," if asked else "is no file of tensors"
         raise ModelError(
-            f"{path}: refused, for it holds more than tensors{f', {asked[1]},' if asked else ''} and may run code when "
-            f"it is read; expected tensors by name"
+            f"{path}: refused, for it {holds} and may run code when it is read; expected tensors by name"
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError) as error:
         reason = str(error).partition(". ")[0] or type(error).__name__

@@ -40,6 +40,9 @@ def test_a_pickle_that_holds_code_is_refused_and_not_run(tmp_path: Path) -> None
     plain.write_bytes(pickle.dumps(Trap(tmp_path / "made"), protocol=2))
     with pytest.raises(ModelError, match="refused"):
         read_weights([plain])
+    (tmp_path / "config.json").write_text('{"model": null}')
+    with pytest.raises(ModelError, match=r"config\.json: refused, for it is no file of tensors and may run code"):
+        read_weights([tmp_path / "config.json"])
     assert not (tmp_path / "made").exists()
 
 
