@@ -45,6 +45,7 @@ class DualEncoder:
         clip_frames: Frames that its temporal encoder takes; ``None`` for an image model, whose frames are averaged.
         template: What a text is put into, at ``{}``.
         with_question: Whether the question stands before each option.
+        lower: Whether texts are put into lower case before the tokenizer sees them.
     """
 
     info: ModelInfo
@@ -54,6 +55,7 @@ class DualEncoder:
     clip_frames: int | None
     template: str
     with_question: bool
+    lower: bool
 
     def encode_clips(self, prompts: Sequence[Prompt]) -> np.ndarray:
         """Embed the frames of each prompt: ``(n_prompts, dim)`` float32, rows of length 1.
@@ -147,6 +149,7 @@ class DualEncoder:
     def _tokens(self, texts: Sequence[str]) -> Any:
         """What the text tower takes, filled up to the full length: SigLIP was trained so, and CLIP does not mind."""
         put = [self.template.replace("{}", text.strip()) for text in texts]
+        put = [text.lower() for text in put] if self.lower else put
         lengths = [len(tokens) for tokens in self.processor.tokenizer(put, verbose=False)["input_ids"]]
         if max(lengths) > self.context:
             # The same words and place each time, so that a run says it once.
@@ -229,6 +232,9 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     if clip_frames is not None and frames not in {None, clip_frames}:
         raise ModelError(f"checkpoint {folder} takes clips of exactly {clip_frames} frames; leave -o frames out")
     context = int(model.config.text_config.max_position_embeddings)
+    # SigLIP 2 was trained so (arXiv 2502.14786, section 2.1), and its releases name a tokenizer that does not do it.
+    # The tokenizers of SigLIP, CLIP and X-CLIP do it themselves.
+    lower = str(model.config.model_type).startswith("siglip")
     info = ModelInfo(
         name=Path(checkpoint).resolve().name,
         revision=found_revision,
@@ -240,10 +246,11 @@ def load(  # noqa: PLR0913 - each is an option of the command line
             "template": template,
             "with_question": with_question,
             "text_tokens": context,
+            "lower_case": lower,
             **_processed(processor.image_processor),
         },
     )
-    return DualEncoder(info, model.eval(), processor, context, clip_frames, template, with_question)
+    return DualEncoder(info, model.eval(), processor, context, clip_frames, template, with_question, lower)
 
 
 def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -23,7 +24,7 @@ from egobench.errors import ModelError, ModelMemoryError, ModelOptionError  # no
 from egobench.model import Encoder, Prompt, ScoresOptions  # noqa: E402
 from egobench.plugins import load_model  # noqa: E402
 from tests.models.prompts import ask  # noqa: E402
-from tests.models.tiny_dual_encoders import CONTEXT, FAMILIES, FRAMES, transformers  # noqa: E402
+from tests.models.tiny_dual_encoders import CONTEXT, FAMILIES, FRAMES, SENTENCES, transformers  # noqa: E402
 from tests.models.tiny_qwen import qwen2_vl  # noqa: E402
 
 IMAGES = ("clip", "siglip", "siglip2")
@@ -193,6 +194,38 @@ def test_a_text_that_is_too_long_is_cut_and_said_so(made: Callable[[str], Path])
     with pytest.warns(UserWarning, match="are cut"):
         assert np.array_equal(found, model.encode_texts([long + "the red mug"]))
     assert model.info.settings["text_tokens"] == CONTEXT
+
+
+def test_siglip_reads_lower_case_whatever_its_tokenizer_does(made: Callable[[str], Path], tmp_path: Path) -> None:
+    """Releases of SigLIP 2 on SigLIP's architecture name the tokenizer of Gemma, which leaves capitals as they are."""
+    cased = Path(copytree(made("siglip"), tmp_path / "cased"))
+    listed = json.loads((cased / "tokenizer.json").read_text())
+    (cased / "tokenizer.json").write_text(json.dumps(listed | {"normalizer": None}))
+    model = loaded(cased)
+    capital, small = model.processor.tokenizer(["Take Plate", "take plate"])["input_ids"]
+    assert capital != small
+    assert np.array_equal(model.encode_texts(["Take Plate"]), model.encode_texts(["take plate"]))
+    assert model.info.settings["lower_case"] is True
+    assert loaded(made("clip")).info.settings["lower_case"] is False
+
+
+def test_siglip_with_the_tokenizer_of_its_release_reads_words_alone(
+    made: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A sentencepiece model, in front of which transformers drops capitals and punctuation."""
+    library: Any = pytest.importorskip("sentencepiece")
+    released = Path(copytree(made("siglip"), tmp_path / "siglip"))
+    (released / "tokenizer.json").unlink()
+    trained, words = BytesIO(), {"vocab_size": 80, "hard_vocab_limit": False, "bos_id": -1, "minloglevel": 2}
+    library.SentencePieceTrainer.train(sentence_iterator=iter(SENTENCES * 20), model_writer=trained, **words)
+    (released / "spiece.model").write_bytes(trained.getvalue())
+    settings = {"tokenizer_class": "SiglipTokenizer", "pad_token": "</s>", "model_input_names": ["input_ids"]}
+    (released / "tokenizer_config.json").write_text(json.dumps(settings))
+    model = loaded(released)
+    assert type(model.processor.tokenizer).__name__ == "SiglipTokenizer"
+    texts = model.encode_texts(["take plate", "Take, plate!", "cut an onion"])
+    assert np.array_equal(texts[0], texts[1])
+    assert float(texts[0] @ texts[2]) < 0.99
 
 
 def test_a_text_that_is_cut_keeps_its_end_token(made: Callable[[str], Path]) -> None:
