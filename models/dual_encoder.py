@@ -232,7 +232,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     if clip_frames is not None and frames not in {None, clip_frames}:
         raise ModelError(f"checkpoint {folder} takes clips of exactly {clip_frames} frames; leave -o frames out")
     context = int(model.config.text_config.max_position_embeddings)
-    # SigLIP 2 was trained so (arXiv 2502.14786, section 2.1), and its releases name a tokenizer that does not do it.
+    # SigLIP 2 was trained so (arXiv 2502.14786), and its releases name a tokenizer that does not do it.
     # The tokenizers of SigLIP, CLIP and X-CLIP do it themselves.
     lower = str(model.config.model_type).startswith("siglip")
     info = ModelInfo(
