@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,20 @@ def test_layers_are_spread_over_what_there_is(checkpoint: Checkpoint) -> None:
     assert spread.generate(prompts) == alone.generate(prompts)
     assert spread.score_options(prompts, "text") == alone.score_options(prompts, "text")
     assert spread.info == alone.info
+
+
+def test_behind_the_hooks_that_spread_layers_answers_are_the_same(checkpoint: Checkpoint) -> None:
+    accelerate: Any = import_module("accelerate")
+    plain, hooked = load(checkpoint("qwen2-vl")), load(checkpoint("qwen2-vl"))
+    places = {"model.visual": "cpu", "model.language_model": "cpu", "lm_head": "cpu"}
+    accelerate.dispatch_model(hooked.model, places, main_device="cpu", force_hooks=True)
+    read: list[int] = []
+    hooked.model.lm_head.register_forward_hook(lambda _, __, out: read.append(out.shape[1]))
+    prompts = [ask(), ask(count=0)]
+    assert hooked.score_options(prompts, "text") == plain.score_options(prompts, "text")
+    assert hooked.generate(prompts) == plain.generate(prompts)
+    # Of the prompt there are logits of the last token alone, here too.
+    assert read[0] == 1
 
 
 def test_a_checkpoint_without_a_chat_template_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
