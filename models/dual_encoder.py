@@ -188,7 +188,6 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     device: str = "auto",
     frames: int | None = None,
     short_side: int | None = None,
-    pooling: Literal["auto", "mean", "temporal"] = "auto",
     template: str = "{}",
     with_question: bool = False,
 ) -> Model:
@@ -202,8 +201,6 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         device: What :class:`torch.device` takes; ``auto`` is the first GPU, else the CPU, and so is ``balanced``.
         frames: Number of frames to ask for; ``None`` leaves it to the task, and to X-CLIP.
         short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
-        pooling: How frames become a clip: their ``mean``, or the ``temporal`` encoder of the checkpoint. Each
-            checkpoint has one of them; the option says that it is the one expected.
         template: What every text is put into, e.g. ``"a video of {}"``.
         with_question: Whether the question stands before each option in multiple choice.
 
@@ -227,8 +224,8 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     folder, found_revision = find_checkpoint(checkpoint, revision)
     weights = weights_fingerprint(folder)
     model, processor = _open(folder, dtype, torch_device("auto" if device == "balanced" else device))
-    own = _own_pooling(model, folder, pooling)
-    clip_frames = int(model.config.vision_config.num_frames) if own == "temporal" else None
+    temporal = hasattr(model, "get_video_features")
+    clip_frames = int(model.config.vision_config.num_frames) if temporal else None
     if clip_frames is not None and frames not in {None, clip_frames}:
         raise ModelError(f"checkpoint {folder} takes clips of exactly {clip_frames} frames; leave -o frames out")
     context = int(model.config.text_config.max_position_embeddings)
@@ -242,7 +239,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         dtype=str(model.dtype).removeprefix("torch."),
         frames=FramePolicy(clip_frames or frames, short_side),
         settings={
-            "pooling": own,
+            "pooling": "temporal" if temporal else "mean",
             "template": template,
             "with_question": with_question,
             "text_tokens": context,
@@ -281,13 +278,6 @@ def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
             f"checkpoint {folder}: its tokenizer knows no words; expected tokenizer.json, or what it is made from"
         )
     return model.to(device), processor
-
-
-def _own_pooling(model: Any, folder: Path, pooling: str) -> Literal["mean", "temporal"]:
-    own: Literal["mean", "temporal"] = "temporal" if hasattr(model, "get_video_features") else "mean"
-    if pooling not in {"auto", own}:
-        raise ModelError(f"checkpoint {folder}: {type(model).__name__} makes clips of frames by -o pooling={own}")
-    return own
 
 
 def _processed(image_processor: Any) -> dict[str, str]:

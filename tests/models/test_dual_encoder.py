@@ -297,14 +297,6 @@ def test_x_clip_refuses_another_number_of_frames(made: Callable[[str], Path]) ->
         loaded(made("x_clip")).encode_clips([clip(1, count=16)])
 
 
-def test_a_pooling_that_a_checkpoint_has_not_is_named(made: Callable[[str], Path]) -> None:
-    assert loaded(made("clip"), pooling="mean").info.settings["pooling"] == "mean"
-    with pytest.raises(ModelError, match="XCLIPModel makes clips of frames by -o pooling=temporal"):
-        loaded(made("x_clip"), pooling="mean")
-    with pytest.raises(ModelError, match="CLIPModel makes clips of frames by -o pooling=mean"):
-        loaded(made("clip"), pooling="temporal")
-
-
 def test_what_is_no_dual_encoder_or_not_all_there_is_refused(made: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is no dual encoder; expected CLIP"):
         loaded(qwen2_vl(tmp_path / "qwen"))
