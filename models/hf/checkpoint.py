@@ -92,11 +92,13 @@ def explained(problem: str) -> Generator[None]:
     from huggingface_hub.errors import StrictDataclassError
 
     files = (OSError, ValueError, LookupError, StrictDataclassError)
-    contents = (TypeError, AttributeError, ImportError, RuntimeError)
+    contents = (TypeError, AttributeError, ArithmeticError, ImportError, RuntimeError)
     try:
         yield
     except files + contents as error:
-        reason = shorten(" ".join(str(error).split()), 600, placeholder=" ...")
+        # A key alone says nothing.
+        told = repr(error) if isinstance(error, LookupError) else str(error)
+        reason = shorten(" ".join(told.split()), 600, placeholder=" ...")
         raise ModelError(f"{problem} ({reason})") from error
 
 

@@ -164,6 +164,11 @@ def test_a_checkpoint_of_another_kind_is_a_clear_error(checkpoint: Checkpoint, t
             {"model_type": "qwen2_vl", "text_config": {"hidden_size": "32"}},
             "cannot load it .Validation error for field",
         ),
+        ({"model_type": "qwen2_vl", "text_config": {"num_attention_heads": 0}}, "cannot load it .* modulo by zero"),
+        (
+            {"model_type": "qwen2_vl", "text_config": {"hidden_act": "nonsense"}},
+            r"cannot load it .KeyError\('nonsense'",
+        ),
     ):
         (folder / "config.json").write_text(json.dumps(config))
         with pytest.raises(ModelError, match=problem) as caught:
