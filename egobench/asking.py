@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -290,37 +291,65 @@ def _ask_at_once(asking: Asking, answers: Answers, questions: Iterator[Question]
     When something ends the run, what is under way is waited for and kept, for it may have been paid for; but not for
     long, since a server may never answer.
     """
-    told: SimpleQueue[list[tuple[list[Prediction], str]] | BaseException] = SimpleQueue()
-    under_way = 0
-
-    def write_next(until: float | None = None) -> None:
-        nonlocal under_way
-        answered = told.get(timeout=until and max(0.0, until - monotonic()))
-        under_way -= 1
-        if not isinstance(answered, BaseException):
-            _write(asking, answered)
-        elif until is None:
-            raise answered
-
     # Threads of this pool are waited for by nobody, at the end of the process neither.
     with ThreadPool(most) as pool:
+        under_way = _UnderWay(asking, answers, pool)
         try:
             for question in questions:
-                under_way += 1
-                pool.apply_async(lambda one: list(answers.of([one])), (question,), {}, told.put, told.put)
-                if under_way == most:
-                    write_next()
-            while under_way:
-                write_next()
+                under_way.ask(question)
+                if under_way.count == most:
+                    under_way.write_next()
+            while under_way.count:
+                under_way.write_next()
         except StoreError:
             # Nothing can be written any more.
             raise
         except BaseException:
             until = monotonic() + LAST_SECONDS
             with suppress(Empty):
-                while under_way:
-                    write_next(until)
+                while under_way.count:
+                    under_way.write_next(until)
             raise
+
+
+class _UnderWay:
+    """Questions under way, and their answers until they are written.
+
+    Attributes:
+        count: How many.
+    """
+
+    def __init__(self, asking: Asking, answers: Answers, pool: ThreadPool) -> None:
+        self.count = 0
+        self._asking, self._answers, self._pool = asking, answers, pool
+        self._told: deque[list[tuple[list[Prediction], str]] | BaseException] = deque()
+        self._came: SimpleQueue[None] = SimpleQueue()
+
+    def ask(self, question: Question) -> None:
+        """Ask one question, and do not wait."""
+        self.count += 1
+        self._pool.apply_async(lambda: list(self._answers.of([question])), (), {}, self._tell, self._tell)
+
+    def write_next(self, until: float | None = None) -> None:
+        """Wait for an answer and write it down, or raise what came instead.
+
+        Args:
+            until: When to stop waiting, with ``Empty``; what comes instead of an answer is passed over then.
+        """
+        while not self._told:
+            self._came.get(timeout=None if until is None else max(0.0, until - monotonic()))
+        # Taken out first, it would be lost to an interruption that comes before it is written.
+        answered = self._told[0]
+        if not isinstance(answered, BaseException):
+            _write(self._asking, answered)
+        self._told.popleft()
+        self.count -= 1
+        if isinstance(answered, BaseException) and until is None:
+            raise answered
+
+    def _tell(self, answered: list[tuple[list[Prediction], str]] | BaseException) -> None:
+        self._told.append(answered)
+        self._came.put(None)
 
 
 def _texts(asking: Asking) -> np.ndarray | None:
