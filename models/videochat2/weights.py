@@ -138,7 +138,9 @@ def load_published(plan: Plan, weights: Path, language: Path, *, dtype: str, dev
     """
     trained = {name: tensor for name, tensor in read_weights([weights]).items() if not name.endswith(DERIVED)}
     _check_release(weights, trained)
-    check_weights(weights, trained, trained_shapes(plan))
+    with explained(f"{language} and {weights.parent}: transformers cannot build what their config.json describe"):
+        wanted = trained_shapes(plan)
+    check_weights(weights, trained, wanted)
     files = weight_files(language)
     frozen = {name: tensor for name, tensor in read_weights(files).items() if not name.endswith(DERIVED)}
     check_weights(language, frozen, frozen_shapes(plan))

@@ -149,12 +149,18 @@ def architecture(folder: Path, *, vision: Path | None = None) -> Architecture:
         language = _config(folder, library.MistralConfig, {"sliding_window": None, **named})
     else:
         language = _config(folder, library.Qwen2Config, named)
+    tower, layer = _tower(folder, str(config.get("mm_vision_tower")), vision), config.get("mm_vision_select_layer", -2)
+    states, frames = tower.num_hidden_layers + 1, config.get("num_frames", 8)
+    if not (isinstance(layer, int) and -states <= layer < states):
+        raise ModelError(f"{folder}: mm_vision_select_layer {layer!r}; expected one of {states} states of its tower")
+    if not (isinstance(frames, int) and frames > 0):
+        raise ModelError(f"{folder}: num_frames {frames!r}; expected a number of frames")
     return Architecture(
         language=language,
-        vision=_tower(folder, str(config.get("mm_vision_tower")), vision),
+        vision=tower,
         connector=cast("Kind", connector),
-        layer=int(config.get("mm_vision_select_layer", -2)),
-        frames=int(config.get("num_frames") or 8),
+        layer=layer,
+        frames=frames,
         dtype=str(config.get("dtype") or config.get("torch_dtype") or "float32"),
     )
 
@@ -219,6 +225,6 @@ def _config(folder: Path, build: Any, described: dict[str, Any]) -> Any:
 
     try:
         return build(**described)
-    except (StrictDataclassError, TypeError, ValueError, AttributeError) as error:
+    except (StrictDataclassError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: its config.json describes no {build.__name__} ({reason})") from error

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from egobench.errors import ModelError
+
 from .architecture import VideoLlama2, architecture, language_class, random_connector, random_model, tower_class
 from .weights import check_weights, read_weights, weight_files
 
@@ -115,7 +117,12 @@ def load_published(parts: Parts, *, dtype: str = "auto", device: str = "cpu") ->
     """
     described = architecture(parts.folder, vision=parts.vision)
     with torch.device("meta"):
-        wanted = published_shapes(random_model(described))
+        try:
+            wanted = published_shapes(random_model(described))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{parts.folder}: transformers cannot build what its config.json describes ({error!r})"
+            ) from error
         connector = random_connector(described)
     found = parts.read()
     check_weights(parts.folder, found, wanted)

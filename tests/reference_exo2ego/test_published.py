@@ -87,6 +87,13 @@ def test_a_config_of_another_family_is_a_clear_error(tmp_path: Path) -> None:
         ModelError, match=r"its config\.json describes no MistralConfig \(Validation error for field 'hid"
     ):
         described(tmp_path, "2", hidden_size="wide")
+    with pytest.raises(ModelError, match=r"describes no MistralConfig \(integer division or modulo by zero"):
+        described(tmp_path, "2", num_attention_heads=0)
+    with pytest.raises(ModelError, match="mm_vision_select_layer 25; expected one of 25 states of its tower"):
+        described(tmp_path, "2", mm_vision_select_layer=25)
+    assert described(tmp_path, "2", mm_vision_select_layer=-25).layer == -25
+    with pytest.raises(ModelError, match="num_frames 'many'; expected a number of frames"):
+        described(tmp_path, "2", num_frames="many")
     (tmp_path / "tower").mkdir()
     (tmp_path / "tower" / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="its vision tower is of type 'None'; expected CLIP or SigLIP"):
@@ -154,6 +161,11 @@ def test_missing_extra_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
         save_parts(broken, changed)
         with pytest.raises(ModelError, match=rf"{name}: of \d+ tensors expected, {fault}\. "):
             load_published(Parts(broken))
+    config = json.loads((folder / "config.json").read_text())
+    broken = Path(shutil.copytree(folder, tmp_path / "activation"))
+    (broken / "config.json").write_text(json.dumps(config | {"hidden_act": "zzz"}))
+    with pytest.raises(ModelError, match=r"cannot build what its config\.json describes .KeyError.'zzz'"):
+        load_published(Parts(broken))
     # What older releases of transformers saved and can be computed is no fault.
     save_parts(folder, weights | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)})
     load_published(Parts(folder))
