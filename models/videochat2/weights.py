@@ -223,12 +223,20 @@ def _language_class() -> Any:
 
 
 def _sizes(path: Path) -> Sizes:
-    """Sizes that a config of the official form gives, the published ones where it gives none."""
+    """Sizes that a config of the official form gives, the published ones where it gives none.
+
+    Raises:
+        ModelError: If one is no number.
+    """
     given = _json(path).get("model")
     given = given if isinstance(given, dict) else {}
     tower = given.get("vision_encoder")
     found = {**given, **(tower if isinstance(tower, dict) else {})}
-    return Sizes(**{name: int(found[key]) for name, key in GIVEN.items() if key in found})
+    sizes = {name: found[key] for name, key in GIVEN.items() if key in found}
+    for name, size in sizes.items():
+        if not (isinstance(size, int) and size > 0):
+            raise ModelError(f"{path}: {GIVEN[name]} {size!r}; expected a number from 1 up")
+    return Sizes(**sizes)
 
 
 def _json(path: Path) -> dict[str, Any]:

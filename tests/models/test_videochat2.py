@@ -304,6 +304,9 @@ def test_what_is_missing_extra_misshapen_or_code_is_refused(tiny: Path, tmp_path
         load(folder)
     with pytest.raises(ModelError, match="no such folder"):
         load(folder / tiny.name, language=str(tmp_path / "nothing"))
+    (folder / "config.json").write_text('{"model": {"num_query_token": "3"}}')
+    with pytest.raises(ModelError, match=r"config\.json: num_query_token '3'; expected a number from 1 up"):
+        load(folder / tiny.name)
     # A config without sizes leaves the published ones.
     (folder / "config.json").write_text('{"model": null}')
     with pytest.raises(ModelError, match=r"of another shape: .* of \(1, 5, 16\), not \(1, 64, 16\)"):
