@@ -54,7 +54,7 @@ LONGEST_WAIT = 300.0
 """Seconds between two tries at most; a server that asks for more is left alone."""
 
 CONNECT_SECONDS = 10.0
-"""Longest time to connect, and to list models."""
+"""Longest time to connect."""
 
 UNFINISHED = {"error", "abort"}
 """Reasons to end that leave no answer, as OpenRouter, SGLang and vLLM give them with HTTP 200."""
@@ -174,9 +174,9 @@ class Connection:
         import httpx  # noqa: PLC0415 - an extra
 
         try:
-            response = self._client.get(MODELS, timeout=min(self.endpoint.timeout, CONNECT_SECONDS))
+            response = self._client.get(MODELS)
             return sorted(str(entry["id"]) for entry in json.loads(self._safe(response.text))["data"])
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except (httpx.ConnectError, httpx.TimeoutException) as error:
             raise EndpointError(
                 f"{self.endpoint.url} cannot be reached ({self._told(error)}); does the server run, and is "
                 f"{self.endpoint.option} its base, as http://127.0.0.1:8000/v1?"

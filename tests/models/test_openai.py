@@ -21,7 +21,7 @@ from egobench.model import Model, OptionScores, ScoresOptions
 from egobench.plugins import load_model
 from tests.models.able_server import KEY, REFUSED, Able, listed, loaded, shown, talking, words
 from tests.models.prompts import ask
-from tests.scripted_server import Answer, chat
+from tests.scripted_server import HANG, Answer, chat
 
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
@@ -186,6 +186,14 @@ def test_no_server_is_an_error_at_once() -> None:
     with pytest.raises(ModelError, match=r"cannot be reached \(ConnectError.*does the server run, and is -o base_url"):
         loaded(server, tries=6)
     assert monotonic() - started < 2
+
+
+def test_a_server_that_hangs_is_an_error_after_one_time_out() -> None:
+    with talking(Able()) as server:
+        server.models = (HANG, {}, b"")
+        with pytest.raises(ModelError, match=r"cannot be reached \(ReadTimeout: timed out\)"):
+            loaded(server, timeout=0.2)
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(
