@@ -60,12 +60,13 @@ class Answers:
             questions: A batch; none is none.
 
         Yields:
-            Predictions in the order of the questions, some at a time, and what went wrong before them, ``""`` mostly.
+            Predictions in the order of the questions, some at a time, and what went wrong with them, ``""`` mostly;
+            none, and why, when a batch is halved.
 
         Raises:
             ModelError: If the model cannot do what the method asks, or breaks its contract.
         """
-        waiting, problem = [list(questions)] if questions else [], ""
+        waiting = [list(questions)] if questions else []
         while waiting:
             batch = waiting.pop()
             if len(batch) > self.batch_size:
@@ -79,18 +80,15 @@ class Answers:
                     told = f"{type(error).__name__}: {error}"
                     tries = error.tries if isinstance(error, PromptError) else 1
                     failed = replace(batch[0].evidence, outcome="request_error", error=told, tries=tries)
-                    yield [failed], problem or str(error)
-                    problem = ""
+                    yield [failed], str(error)
                     continue
                 if isinstance(error, ModelMemoryError):
                     self.batch_size = min(self.batch_size, half)
-                    problem = (
-                        f"{error}; a batch of {len(batch)} was halved, and {self.batch_size} are asked at a time now"
-                    )
+                    now = f"{self.batch_size} are asked at a time now"
+                    yield [], f"{error}; a batch of {len(batch)} was halved, and {now}"
                 waiting += [batch[half:], batch[:half]]
                 continue
-            yield found, problem
-            problem = ""
+            yield found, ""
 
     def _ask(self, batch: Sequence[Question]) -> list[Prediction]:
         model, part = self.model, self.part

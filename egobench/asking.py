@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import Protocol
 
 import numpy as np
 
 from egobench.answering import NOTHING, Answers, Question
+from egobench.at_once import answer_at_once
 from egobench.controls import Control, alter, clips, seed_of
 from egobench.encoding import embedded
-from egobench.errors import MissingVideoError, StoreError
+from egobench.errors import MissingVideoError
 from egobench.model import Concurrent, Encoder, Method, Model, ModelInfo, Prompt
 from egobench.orders import orders_of, turned
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
@@ -28,9 +24,6 @@ from egobench.scoring import Part
 from egobench.store import Event, Prediction, Run
 from egobench.task import Task
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, fingerprint, stored_as, stream_clips
-
-LAST_SECONDS = 10.0
-"""How long answers under way are waited for when something ends a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +195,9 @@ def ask(asking: Asking) -> None:
             asking.write(lost)
     questions = _questions(asking, todo, shown)
     if isinstance(asking.model, Concurrent):
-        _ask_at_once(asking, answers, questions, asking.model.at_once)
+        answer_at_once(
+            questions, lambda one: list(answers.of([one])), lambda told: _write(asking, told), asking.model.at_once
+        )
     else:
         _ask_in_batches(asking, answers, questions)
     if asking.rows:
@@ -283,73 +278,6 @@ def _ask_in_batches(asking: Asking, answers: Answers, questions: Iterator[Questi
             _write(asking, answers.of(batch))
             batch = []
     _write(asking, answers.of(batch))
-
-
-def _ask_at_once(asking: Asking, answers: Answers, questions: Iterator[Question], most: int) -> None:
-    """Ask one question a call, the next one as soon as any is answered: a slow answer holds up nobody.
-
-    When something ends the run, what is under way is waited for and kept, for it may have been paid for; but not for
-    long, since a server may never answer.
-    """
-    # Threads of this pool are waited for by nobody, at the end of the process neither.
-    with ThreadPool(most) as pool:
-        under_way = _UnderWay(asking, answers, pool)
-        try:
-            for question in questions:
-                under_way.ask(question)
-                if under_way.count == most:
-                    under_way.write_next()
-            while under_way.count:
-                under_way.write_next()
-        except StoreError:
-            # Nothing can be written any more.
-            raise
-        except BaseException:
-            until = monotonic() + LAST_SECONDS
-            with suppress(Empty):
-                while under_way.count:
-                    under_way.write_next(until)
-            raise
-
-
-class _UnderWay:
-    """Questions under way, and their answers until they are written.
-
-    Attributes:
-        count: How many.
-    """
-
-    def __init__(self, asking: Asking, answers: Answers, pool: ThreadPool) -> None:
-        self.count = 0
-        self._asking, self._answers, self._pool = asking, answers, pool
-        self._told: deque[list[tuple[list[Prediction], str]] | BaseException] = deque()
-        self._came: SimpleQueue[None] = SimpleQueue()
-
-    def ask(self, question: Question) -> None:
-        """Ask one question, and do not wait."""
-        self.count += 1
-        self._pool.apply_async(lambda: list(self._answers.of([question])), (), {}, self._tell, self._tell)
-
-    def write_next(self, until: float | None = None) -> None:
-        """Wait for an answer and write it down, or raise what came instead.
-
-        Args:
-            until: When to stop waiting, with ``Empty``; what comes instead of an answer is passed over then.
-        """
-        while not self._told:
-            self._came.get(timeout=None if until is None else max(0.0, until - monotonic()))
-        # Taken out first, it would be lost to an interruption that comes before it is written.
-        answered = self._told[0]
-        if not isinstance(answered, BaseException):
-            _write(self._asking, answered)
-        self._told.popleft()
-        self.count -= 1
-        if isinstance(answered, BaseException) and until is None:
-            raise answered
-
-    def _tell(self, answered: list[tuple[list[Prediction], str]] | BaseException) -> None:
-        self._told.append(answered)
-        self._came.put(None)
 
 
 def _texts(asking: Asking) -> np.ndarray | None:

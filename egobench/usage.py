@@ -30,7 +30,8 @@ def usage(predictions: Iterable[Prediction]) -> dict[str, Any]:
         "retries": sum(one.tries - 1 for one in given),
         "prompt_tokens": total(one.prompt_tokens for one in given),
         "reply_tokens": total(one.reply_tokens for one in given),
-        "cost": total(one.cost for one in given),
+        # Sorted, so that the order in which replies came changes no digit.
+        "cost": total(sorted(one.cost for one in given if one.cost is not None)),
     }
 
 

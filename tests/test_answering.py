@@ -50,8 +50,9 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(navigation: Nav
     assert halved.scores == run(navigation, roomy, 12, "roomy").scores
     assert halved.scores[ID]["outcomes"]["answered"] == 12
     events = [json.loads(line) for line in (halved.path / "events.jsonl").read_text().splitlines()]
-    assert [event["part"] for event in events] == ["vln-qa.all.mcq.official"]
-    assert "a batch of 4 was halved, and 2 are asked at a time now" in events[0]["what"]
+    assert [event["part"] for event in events] == ["vln-qa.all.mcq.official"] * 2
+    assert "a batch of 8 was halved, and 4 are asked at a time now" in events[0]["what"]
+    assert "a batch of 4 was halved, and 2 are asked at a time now" in events[1]["what"]
     assert "events.jsonl" in (halved.path / "checksums.txt").read_text()
 
 
@@ -130,7 +131,7 @@ def test_answers_that_never_come_are_not_waited_for_when_a_run_is_interrupted(
             never.wait(60)
             return [Reply("A") for _ in prompts]
 
-    monkeypatch.setattr("egobench.asking.LAST_SECONDS", 0.5)
+    monkeypatch.setattr("egobench.at_once.LAST_SECONDS", 0.5)
     started = monotonic()
     with pytest.raises(KeyboardInterrupt):
         evaluate(Hangs(), [navigation.sample_set], navigation.videos, navigation.root / "runs")
