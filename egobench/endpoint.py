@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 from weakref import finalize
 
+from egobench.completion import Completion, read_completion
 from egobench.errors import EndpointError, RequestError
 from egobench.pace import Outcome, Pace, retry_after
 
@@ -56,36 +57,8 @@ LONGEST_WAIT = 300.0
 CONNECT_SECONDS = 10.0
 """Longest time to connect."""
 
-UNFINISHED = {"error", "abort"}
-"""Reasons to end that leave no answer, as OpenRouter, SGLang and vLLM give them with HTTP 200."""
-
 SECRET = 8
 """Characters of the shortest key that is a secret; ``EMPTY`` and the like, for servers without keys, are words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What a server answered to a chat.
-
-    Attributes:
-        text: The words; ``""`` for none.
-        finish: Why they end: ``"stop"``, ``"length"``, ...
-        logprobs: The entry ``logprobs`` as it came; ``None`` where there is none.
-        model: The model's name as the server gives it.
-        prompt_tokens: Tokens read, where the server says so.
-        reply_tokens: Tokens written, where it says so.
-        thought: Whether thoughts came before the words.
-        tries: How often the request was sent.
-    """
-
-    text: str
-    finish: str
-    logprobs: Any
-    model: str
-    prompt_tokens: int | None
-    reply_tokens: int | None
-    thought: bool
-    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +218,7 @@ class Connection:
         if not response.is_success:
             raise self._failure(response, told)
         try:
-            return _completion(json.loads(told))
+            return read_completion(json.loads(told))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise _TryError(f"the server's answer is no chat completion: {told!r:.300}") from error
 
@@ -351,33 +324,3 @@ def _is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _completion(answer: Any) -> Completion:
-    """What an answer says; what is none raises ``LookupError``, ``TypeError`` or ``AttributeError``."""
-    choice = answer["choices"][0]
-    message, usage, finish = choice["message"], answer.get("usage"), str(choice.get("finish_reason"))
-    if answer.get("error") or choice.get("error") or finish in UNFINISHED:
-        raise LookupError("an error in the place of an answer")
-    if not isinstance(usage, dict):
-        usage = {}
-    said = message.get("content")
-    if isinstance(said, list):
-        said = "".join(part.get("text", "") for part in said)
-    # A refusal in words has a place of its own there.
-    text = said or message.get("refusal") or ""
-    return Completion(
-        # Half a character, escaped as JSON allows, could not be written down.
-        text=text.encode(errors="replace").decode() if isinstance(text, str) else "",
-        finish=finish,
-        logprobs=choice.get("logprobs"),
-        model=str(answer.get("model") or ""),
-        prompt_tokens=_whole(usage.get("prompt_tokens")),
-        reply_tokens=_whole(usage.get("completion_tokens")),
-        # Where the template begins the thoughts, their end alone is there.
-        thought=bool(message.get("reasoning_content") or message.get("reasoning")) or "think>" in str(text),
-    )
-
-
-def _whole(value: Any) -> int | None:
-    return value if type(value) is int else None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from typing import TypeVar
 
-from egobench.endpoint import Completion, Connection
+from egobench.completion import Completion
+from egobench.endpoint import Connection
 from egobench.errors import EndpointError, ModelError, PromptError, RequestError, VideoError
 from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from egobench.endpoint import Completion, Connection
+from egobench.completion import Completion
+from egobench.endpoint import Connection
 from egobench.errors import EndpointError, ModelError, RequestError
 from egobench.model import Prompt
 
