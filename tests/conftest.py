@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from signal import SIGINT, default_int_handler, signal
 
 import av
 import numpy as np
@@ -25,6 +26,11 @@ ANSWERS = {
     "right": ("Turn right and move forward", (200, 200, 20)),
 }
 """What each folder of videos means, and the colour of its videos."""
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C heeded: who starts tests in the background hands them, and all that they start, a deaf ear for it."""
+    signal(SIGINT, default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def test_an_interrupted_run_ends_at_once_and_asks_nothing_twice(navigation: Navi
         process.send_signal(SIGINT)
         sleep(0.5)
         process.send_signal(SIGINT)
-        process.communicate()
+        process.communicate(timeout=30)
         assert monotonic() - started < 5
         (run,) = navigation.root.glob("runs/toy/*")
         assert len(rows_of(run)) == 7
