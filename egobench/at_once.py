@@ -18,6 +18,9 @@ Answered = TypeVar("Answered")
 LAST_SECONDS = 10.0
 """How long answers under way are waited for when something ends a run."""
 
+GLANCE = 0.5
+"""Seconds of one wait: Python heeds a Ctrl-C that comes just before it waits only when it has waited."""
+
 
 def answer_at_once(
     questions: Iterable[Asked], answer: Callable[[Asked], Answered], write: Callable[[Answered], None], most: int
@@ -84,7 +87,10 @@ class _UnderWay(Generic[Asked, Answered]):
             until: When to stop waiting, with ``Empty``; what comes instead of an answer is passed over then.
         """
         while not self._told:
-            self._came.get(timeout=None if until is None else max(0.0, until - monotonic()))
+            if until is not None and monotonic() >= until:
+                raise Empty
+            with suppress(Empty):
+                self._came.get(timeout=GLANCE if until is None else min(GLANCE, max(0.0, until - monotonic())))
         # Taken out first, it would be lost to an interruption that comes before it is written.
         answered = self._told[0]
         if not isinstance(answered, BaseException):
