@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -193,13 +194,14 @@ def ask(asking: Asking) -> None:
             told = f"the retriever has no scores of {len(lost)} clips; were they asked in its run, and seen?"
             asking.observer.warn(f"{part.name}: {told}")
             asking.write(lost)
-    questions = _questions(asking, todo, shown)
-    if isinstance(asking.model, Concurrent):
-        answer_at_once(
-            questions, lambda one: list(answers.of([one])), lambda told: _write(asking, told), asking.model.at_once
-        )
-    else:
-        _ask_in_batches(asking, answers, questions)
+    # Closed whatever happens, so that no thread goes on decoding for a run that has ended.
+    with closing(_questions(asking, todo, shown)) as questions:
+        if isinstance(asking.model, Concurrent):
+            answer_at_once(
+                questions, lambda one: list(answers.of([one])), lambda told: _write(asking, told), asking.model.at_once
+            )
+        else:
+            _ask_in_batches(asking, answers, questions)
     if asking.rows:
         asking.rows.flush()
 
@@ -261,7 +263,7 @@ def _shown(asking: Asking, sample: Sample, clip: Clip, seen: DecodedClip | Faile
     return Shown(sample, frames, seen.times, evidence)
 
 
-def _questions(asking: Asking, todo: Mapping[str, Sequence[int]], shown: Mapping[str, Clip]) -> Iterator[Question]:
+def _questions(asking: Asking, todo: Mapping[str, Sequence[int]], shown: Mapping[str, Clip]) -> Generator[Question]:
     """What is to be asked; what cannot be shown is written down on the way."""
     for each in _show(asking, todo, shown):
         if each.evidence.error is not None:

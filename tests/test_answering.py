@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from signal import SIGINT, pthread_kill
 from threading import Barrier, Event, Lock, main_thread
@@ -135,5 +136,6 @@ def test_answers_that_never_come_are_not_waited_for_when_a_run_is_interrupted(
     started = monotonic()
     with pytest.raises(KeyboardInterrupt):
         evaluate(Hangs(), [navigation.sample_set], navigation.videos, navigation.root / "runs")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("egobench-decode")]
     never.set()
     assert monotonic() - started < 10
