@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,15 +45,48 @@ class Server:
     lock: Lock = field(default_factory=Lock)
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Keeps connections and is silent."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def send(self, status: int, headers: Mapping[str, str], content: bytes, *, cut: bool = False) -> None:
+        """Answer; in the end, or after half of the body where it is cut."""
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if cut else content)
+        if cut:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+        del format, args
+
+
+@contextmanager
+def listening(handler: type[Handler]) -> Generator[str]:
+    """The base address, on 127.0.0.1, of a server with this handler."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @contextmanager
 def serving(says: Callable[[int], Answer]) -> Generator[Server]:
     """A server on 127.0.0.1."""
     held = Server(says)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+    class Scripted(Handler):
         def do_GET(self) -> None:
             self._answer(*held.models)
 
@@ -76,31 +109,13 @@ def serving(says: Callable[[int], Answer]) -> Generator[Server]:
                 held.hung.wait(20)
                 self.close_connection = True
                 return
-            self.send_response(200 if status == CUT else status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if status == CUT:
-                self.wfile.write(content[: len(content) // 2])
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return
-            self.wfile.write(content)
+            self.send(200 if status == CUT else status, headers, content, cut=status == CUT)
 
-        def log_message(self, format: str, *args: object) -> None:
-            del format, args
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        held.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    with listening(Scripted) as held.url:
         try:
             yield held
         finally:
             held.hung.set()
-            server.shutdown()
-            thread.join()
 
 
 def chat(content: str | None, **more: Any) -> Answer:

@@ -23,8 +23,7 @@ from egobench.sample import Sample
 from egobench.sampleset import SampleSet
 from egobench.scoring import Part
 from egobench.store import Prediction
-from egobench.video import DecodedClip, FailedClip, read_clips
-from egobench.video.sampling import FrameRule
+from egobench.video import DecodedClip, FailedClip, FrameRule, read_clips
 
 Placement = Literal["turn", "model"]
 """Where the system prompt goes: into the turn, which is the system message of a chat model and comes before the user's
@@ -32,7 +31,6 @@ words with the simple kind; or nowhere, because the model itself was told it."""
 
 KEY = "egobench"
 """Field of a document that says that it is ours, and what the :class:`Put` is."""
-
 
 ANY = FramePolicy()
 """A model of lmms-eval asks for no frames of its own: it gets a clip."""
@@ -206,7 +204,7 @@ def note(document: Document, seen: DecodedClip | FailedClip | None) -> Evidence:
     return found
 
 
-def placeholder(put: Put) -> Path:
+def grey_clip(put: Put) -> Path:
     """A grey clip for a sample whose video cannot be had: what a model says of it is dropped.
 
     Models of lmms-eval fail without a video, or worse, answer without one.

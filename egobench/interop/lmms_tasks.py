@@ -23,7 +23,7 @@ from egobench.interop.lmms_documents import (
     Put,
     documents,
     evidence,
-    placeholder,
+    grey_clip,
     put_of,
     sample_of,
 )
@@ -163,7 +163,7 @@ def _clip(document: Document) -> str:
     found = evidence(document, clip=True)
     if found.clip is None:
         _log().warning(f"{document['id']}: {found.prediction.error}; its answer will not count")
-    return str(found.clip or placeholder(put_of(document)))
+    return str(found.clip or grey_clip(put_of(document)))
 
 
 def _prediction(document: Document, put: Put, reply: str) -> Prediction:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+from tests.scripted_server import Handler, listening
 
 FAULTS = ("429", "500", "disconnect", "slow")
 """What happens, one as often as the other."""
@@ -54,28 +54,28 @@ class Proxy:
         return self.seen.total() - self.seen["none"]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handler):
     proxy: Proxy
 
-    def do_GET(self) -> None:
-        self._answer(*self._forward(None))
+    def do_GET(self) -> None:  # noqa: N802 - the name is that of http.server
+        status, content = self._forward(None)
+        self.send(status, {}, content)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - likewise
         body = self.rfile.read(int(self.headers["Content-Length"]))
         fault = self.proxy.fault()
         if fault == "429":
             # In seconds or as a date, as RFC 9110 has it.
             date = format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
-            self._answer(429, b"slow down", {"Retry-After": "0.3" if self.proxy.seen["429"] % 2 else date})
+            self.send(429, {"Retry-After": "0.3" if self.proxy.seen["429"] % 2 else date}, b"slow down")
         elif fault == "500":
-            self._answer(500, b"Internal Server Error: the answer is (A)")
+            self.send(500, {}, b"Internal Server Error: the answer is (A)")
         elif fault == "slow":
             self.proxy.ended.wait(60)
             self.close_connection = True
         else:
-            self._answer(*self._forward(body), cut=fault == "disconnect")
+            status, content = self._forward(body)
+            self.send(status, {}, content, cut=fault == "disconnect")
 
     def _forward(self, body: bytes | None) -> tuple[int, bytes]:
         to = self.proxy.to + self.path.removeprefix("/v1")
@@ -86,19 +86,6 @@ class _Handler(BaseHTTPRequestHandler):
         except HTTPError as error:
             with error:
                 return error.code, error.read()
-
-    def _answer(self, status: int, content: bytes, headers: dict[str, str] | None = None, *, cut: bool = False) -> None:
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if cut else content)
-        if cut:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-    def log_message(self, format: str, *args: object) -> None:
-        del format, args
 
 
 @contextmanager
@@ -111,15 +98,8 @@ def proxying(to: str, *, share: float, seed: int) -> Generator[Proxy]:
         seed: Decides which ones.
     """
     held = Proxy(to, share, Random(seed))
-    handler = type("Handler", (_Handler,), {"proxy": held})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        held.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    with listening(type("Forwarding", (_Handler,), {"proxy": held})) as held.url:
         try:
             yield held
         finally:
             held.ended.set()
-            server.shutdown()
-            thread.join()

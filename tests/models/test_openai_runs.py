@@ -299,21 +299,10 @@ def test_miniego_through_transformers_serve_and_a_faulty_proxy(
     rows: list[dict[str, dict[str, Any]]] = []
     for share in (0.0, 0.05):
         with proxying(url, share=share, seed=20) as proxy:
-            where = (
-                "--data",
-                data,
-                "--videos",
-                videos,
-                "--out",
-                tmp_path / f"{share}",
-                "--frames",
-                "4",
-                "--limit",
-                "40",
-            )
+            where = ("--data", data, "--videos", videos, "--out", tmp_path / f"{share}")
             options = {"base_url": proxy.url, "model": name, "timeout": 6, "concurrency": 8, "choice": "no"}
             given = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
-            done = egobench("run", "openai", *given, *where, "--json")
+            done = egobench("run", "openai", *given, *where, "--frames", "4", "--limit", "40", "--json")
             assert done.returncode == 0, done.stderr
             runs.append({**json.loads(done.stdout), "faults": proxy.faults, "seen": dict(proxy.seen)})
             rows.append(rows_of(Path(runs[-1]["run"])))
