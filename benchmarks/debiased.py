@@ -14,7 +14,7 @@ import numpy as np
 
 from egobench.annotations import Annotations
 from egobench.distractors import shared_sets
-from egobench.distractors.embedding import SentenceEmbedder
+from egobench.embedding import SentenceEmbedder
 from egobench.plugins import load_task
 from egobench.task import Tools
 

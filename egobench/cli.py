@@ -223,7 +223,7 @@ def compare(
     """
     from egobench.commands.comparing import comparison_json, comparison_tables
     from egobench.commands.tables import console
-    from egobench.comparison import compare as compare_runs
+    from egobench.compare import compare as compare_runs
 
     found = compare_runs(runs, data, tasks=split(tasks), everything=everything, seed=seed)
     show(comparison_json(found)) if as_json else console().print(comparison_tables(found))

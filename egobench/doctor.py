@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from egobench.asking import Observer, Silent, locate
+from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError
 from egobench.filecheck import FileCheck, check_files, known_files
+from egobench.loop.ask import Observer, Silent, locate
 from egobench.plugins import load_task
 from egobench.sample import Clip, Sample
-from egobench.sampleset import SampleSet
 from egobench.task import Task
 from egobench.video.folder import holds_frames
 

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from egobench import __version__
-from egobench.asking import Asking, Observer, Settings, Silent, ask, frame_rule
 from egobench.controls import limited
+from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import ModelError, SampleSetError
-from egobench.gallery import gallery_of, score_rows
+from egobench.loop.ask import Asking, Observer, Settings, Silent, ask, frame_rule
 from egobench.model import Encoder, Method, Model, ModelInfo, ScoresOptions
 from egobench.plugins import load_task
 from egobench.prompts import LETTERS, prompt_hash
-from egobench.rerank import Rerank
-from egobench.rows import read_rows
-from egobench.sampleset import SampleSet, find_sets
-from egobench.scoring import Part, score, score_judged, submission
-from egobench.spec import RunSpec, SetRef, spec_from_json
-from egobench.store import Run, open_run, read_run
+from egobench.retrieval.gallery import gallery_of, score_rows
+from egobench.retrieval.rerank import Rerank
+from egobench.retrieval.tables import read_rows
+from egobench.run.spec import RunSpec, SetRef, spec_from_json
+from egobench.run.store import Run, open_run, read_run
+from egobench.run.usage import usage
+from egobench.scoring.score import Part, score, score_judged, submission
 from egobench.task import Subset, Task
-from egobench.usage import usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from egobench.encoding import cosines
 from egobench.errors import ModelError, ModelOptionError
 from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
+from egobench.retrieval.embeddings import cosines
 
 if TYPE_CHECKING:
     import torch

@@ -26,9 +26,9 @@ from typing import Annotated, NamedTuple
 from pydantic import BeforeValidator
 
 from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations.fields import Id, Seconds
 from egobench.distractors import nearest, shared_sets
 from egobench.errors import RecordError
-from egobench.fields import Id, Seconds
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.gallery import class_ap, labels, weighted_class_ap
 from egobench.metrics.ranking import options_class_map, single_positive_ap

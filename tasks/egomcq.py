@@ -24,8 +24,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations.fields import Id, Integers, Text, stretch
 from egobench.distractors import anywhere, nearest, official, shared_sets
-from egobench.fields import Id, Integers, Text, stretch
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Record
 from egobench.task import Source, Subset, Task, Truth

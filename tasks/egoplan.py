@@ -24,8 +24,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations.fields import Id, Ordinal, Text, lettered, stretch
 from egobench.distractors import official
-from egobench.fields import Id, Ordinal, Text, lettered, stretch
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
 from egobench.task import Source, Subset, Task

@@ -23,8 +23,8 @@ from typing import Annotated
 from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations.fields import Id, Seconds, Text, stretch
 from egobench.distractors import official
-from egobench.fields import Id, Seconds, Text, stretch
 from egobench.metrics import Judged
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record

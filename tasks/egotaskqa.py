@@ -26,9 +26,9 @@ from typing import Annotated
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations.fields import Id, Text, lettered
 from egobench.distractors import nearest, shared_sets
 from egobench.errors import AnnotationFileError
-from egobench.fields import Id, Text, lettered
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
 from egobench.task import Source, Subset, Task, Truth

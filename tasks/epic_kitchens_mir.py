@@ -25,9 +25,9 @@ from typing import Annotated
 from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations.fields import Id, Integers, Ordinal, Text, Timestamp, stretch
 from egobench.distractors import nearest, shared_sets
 from egobench.errors import AnnotationFileError
-from egobench.fields import Id, Integers, Ordinal, Text, Timestamp, stretch
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.gallery import class_relevancy, graded_ap, graded_gain
 from egobench.metrics.ranking import single_positive_ap, single_positive_ndcg

@@ -24,9 +24,9 @@ from typing import Annotated
 from pydantic import Field
 
 from egobench.annotations import Annotations, Row
+from egobench.annotations.fields import Id, Text, stretch
 from egobench.distractors import official
 from egobench.errors import AnnotationFileError
-from egobench.fields import Id, Text, stretch
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.words import exact_match, meteor, normalised_match, rouge_l, sentence_similarity
 from egobench.sample import Clip, Record

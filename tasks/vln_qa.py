@@ -25,8 +25,8 @@ from typing import Annotated
 from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations.fields import Text, lettered, position
 from egobench.distractors import official
-from egobench.fields import Text, lettered, position
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
 from egobench.task import Source, Subset, Task

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.build import build
+from egobench.dataset.build import build
+from egobench.dataset.sampleset import SampleSet
 from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.plugins import load_task
-from egobench.sampleset import SampleSet
 from tests.conftest import NoEmbedder, write_video
 from tests.tasks.official_files import EPIC_COLUMNS, write
 

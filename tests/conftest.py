@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from egobench.annotations import Annotations
-from egobench.build import build
+from egobench.dataset.build import build
+from egobench.dataset.sampleset import SampleSet
 from egobench.plugins import load_task
-from egobench.sampleset import SampleSet
 
 ANSWERS = {
     "left": ("Turn left and move forward", (200, 20, 20)),

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from egobench.asking import Settings
 from egobench.cli import app
 from egobench.commands import running
 from egobench.commands.progress import ProgressObserver
+from egobench.loop.ask import Settings
 from tests.conftest import Navigation
 
 

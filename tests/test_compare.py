@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from egobench.asking import Settings
 from egobench.cli import app
 from egobench.commands.comparing import comparison_tables
 from egobench.commands.tables import console
-from egobench.comparison import compare, headline_numbers
+from egobench.compare import compare, headline_numbers
 from egobench.controls import Control
+from egobench.dataset.sampleset import Manifest, SampleSet, encode
 from egobench.errors import SampleSetError, StoreError
 from egobench.evaluate import evaluate
+from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
 from egobench.sample import Sample
-from egobench.sampleset import Manifest, SampleSet, encode
 from egobench.statistics import estimate, holm, paired
 from tests.conftest import ANSWERS, Navigation
 

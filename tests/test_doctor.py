@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from egobench.dataset.sampleset import SampleSet
 from egobench.doctor import Health, examine
 from egobench.errors import SampleSetError, StoreError
 from egobench.filecheck import check_file, known_files
-from egobench.sampleset import SampleSet
 from tests.conftest import Navigation, write_frames, write_video
 
 FIXTURES = Path(__file__).parent / "fixtures" / "video"

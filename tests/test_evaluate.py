@@ -10,12 +10,12 @@ from shutil import copyfile
 import numpy as np
 import pytest
 
-from egobench.asking import Settings
 from egobench.errors import ModelError
 from egobench.evaluate import Result, evaluate
+from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.plugins import load_model
-from egobench.scoring import coverage
+from egobench.scoring.score import coverage
 from tests.conftest import ANSWERS, Navigation
 
 ID = "vln-qa/all/mcq/official/acc/generate"

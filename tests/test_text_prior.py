@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from egobench.asking import Settings
 from egobench.commands.running import rescore
 from egobench.errors import ModelError
 from egobench.evaluate import Result, evaluate
+from egobench.loop.ask import Settings
 from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
-from egobench.spec import RunSpec, spec_from_json
-from egobench.store import read_run
+from egobench.run.spec import RunSpec, spec_from_json
+from egobench.run.store import read_run
 from tests.conftest import Navigation
 from tests.test_cli import egobench
 

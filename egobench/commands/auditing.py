@@ -11,12 +11,12 @@ from typing import Any
 from rich.table import Table
 
 from egobench.commands.tables import console, percent
-from egobench.distractors.audit import Audit, audit
-from egobench.distractors.embedding import SentenceEmbedder
+from egobench.dataset.audit import Audit, audit
+from egobench.dataset.sampleset import SampleSet, find_sets, write_manifest
+from egobench.embedding import SentenceEmbedder
 from egobench.errors import SampleSetError, UnknownPluginError
 from egobench.plugins import load_task
 from egobench.sample import Sample
-from egobench.sampleset import SampleSet, find_sets, write_manifest
 from egobench.task import Embedder, Truth
 
 

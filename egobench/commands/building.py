@@ -10,10 +10,10 @@ from typing import Any
 from rich.table import Table
 
 from egobench.annotations import Annotations
-from egobench.build import build
 from egobench.commands.auditing import audited
 from egobench.commands.tables import console, percent
-from egobench.distractors.embedding import SentenceEmbedder
+from egobench.dataset.build import build
+from egobench.embedding import SentenceEmbedder
 from egobench.plugins import TASKS, load_task, names
 
 

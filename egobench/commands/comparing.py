@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 
 from egobench.commands.tables import percent
-from egobench.comparison import Compared, Comparison, Number
+from egobench.compare import Compared, Comparison, Number
 from egobench.statistics import PairedTest
 
 FEW = 40

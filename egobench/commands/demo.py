@@ -10,18 +10,18 @@ from typing import Any, Literal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from egobench.annotations import Annotations
-from egobench.asking import Settings
-from egobench.build import build
 from egobench.commands.auditing import audited
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.running import environment
 from egobench.commands.tables import comparison_rows, comparison_table, console
-from egobench.distractors.embedding import SentenceEmbedder
+from egobench.dataset.build import build
+from egobench.dataset.sampleset import SampleSet
+from egobench.embedding import SentenceEmbedder
 from egobench.errors import EgoBenchError
 from egobench.evaluate import evaluate
+from egobench.loop.ask import Settings
 from egobench.miniego import Summary, generate
 from egobench.plugins import TASKS, load_model, load_task, names
-from egobench.sampleset import SampleSet
 
 BUILT_IN: dict[str, dict[str, object]] = {"first-choice": {}, "random": {"frames": 16}, "text-prior": {}}
 """The demo's models. The random one is shown the frames of every clip, so that the whole path is walked."""

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.tables import console
+from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.doctor import Health, examine
-from egobench.sampleset import SampleSet, find_sets
 
 KEPT = "doctor.jsonl"
 """In the folder of sample sets: what was found out about each file."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from egobench.asking import Observer
 from egobench.errors import JudgeError
 from egobench.evaluate import plan, sets_of, settings_of
-from egobench.judge import Judge
-from egobench.metrics.judge import Messages, key_of
-from egobench.scoring import chats
-from egobench.store import Run, reopen_run
+from egobench.llm_judge.client import Judge
+from egobench.llm_judge.rubric import Messages, key_of
+from egobench.loop.ask import Observer
+from egobench.run.store import Run, reopen_run
+from egobench.scoring.score import chats
 
 IN_A_ROW = 5
 """Failed requests after which the judge is given up."""

@@ -73,8 +73,8 @@ def run(
 
     Example: egobench run hf ... --method auto --rerank runs/clip-vit-large-patch14/0123456789ab
     """
-    from egobench.asking import Settings
     from egobench.commands.running import RunRequest, dry, go
+    from egobench.loop.ask import Settings
     from egobench.model import Method
 
     options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])

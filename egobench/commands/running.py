@@ -16,23 +16,23 @@ from typing import Any
 
 from rich.table import Table
 
-from egobench.asking import Settings, clip_requests, frame_rule
 from egobench.commands.judging import judge_run
 from egobench.commands.progress import ProgressObserver, Stopwatch
 from egobench.commands.tables import console, run_table
 from egobench.controls import clips
+from egobench.dataset.sampleset import MANIFEST, SampleSet, find_sets
 from egobench.errors import SampleSetError
 from egobench.evaluate import conclude, evaluate, plan, sets_of, settings_of
-from egobench.gallery import read_scores, score_gallery
-from egobench.judge import find_judge
+from egobench.llm_judge.client import find_judge
+from egobench.loop.ask import Settings, clip_requests, frame_rule
 from egobench.model import Encoder, Method, Model, ScoresOptions
 from egobench.orders import orders_of
 from egobench.plugins import load_model
-from egobench.rerank import TOP, read_retriever
-from egobench.sampleset import MANIFEST, SampleSet, find_sets
-from egobench.scoring import coverage
-from egobench.store import reopen_run
-from egobench.usage import cost_text, usage_line
+from egobench.retrieval.gallery import read_scores, score_gallery
+from egobench.retrieval.rerank import TOP, read_retriever
+from egobench.run.store import reopen_run
+from egobench.run.usage import cost_text, usage_line
+from egobench.scoring.score import coverage
 from egobench.video import ClipRequest, plan_summary
 
 LIBRARIES = ("av", "decord", "numpy", "pillow", "torch", "torchcodec", "torchvision", "transformers")
@@ -266,7 +266,7 @@ def score_file(path: Path, data: Path | None) -> dict[str, Any]:
     """Scores of a table of gallery scores.
 
     Args:
-        path: A ``.npy`` or ``.npz`` file, see :func:`egobench.gallery.read_scores`.
+        path: A ``.npy`` or ``.npz`` file, see :func:`egobench.retrieval.gallery.read_scores`.
         data: The sample set's folder.
 
     Raises:

@@ -12,17 +12,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from egobench.asking import Settings, clip_requests, frame_rule
 from egobench.controls import clips, seed_of
+from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError
 from egobench.evaluate import plan
 from egobench.interop.clips import cached_clip
+from egobench.loop.ask import Settings, clip_requests, frame_rule
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from egobench.prompts import LETTERS, MAX_NEW_TOKENS, SYSTEM, user_turn
+from egobench.run.store import Prediction
 from egobench.sample import Sample
-from egobench.sampleset import SampleSet
-from egobench.scoring import Part
-from egobench.store import Prediction
+from egobench.scoring.score import Part
 from egobench.video import DecodedClip, FailedClip, FrameRule, read_clips
 
 Placement = Literal["turn", "model"]

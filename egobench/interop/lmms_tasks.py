@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from egobench.answering import Answers, Question
 from egobench.errors import ModelError
 from egobench.interop.lmms_documents import (
     KEY,
@@ -27,12 +26,13 @@ from egobench.interop.lmms_documents import (
     put_of,
     sample_of,
 )
+from egobench.loop.answer import Answers, Question
 from egobench.metrics import OUTCOMES, Judged, MeanMetric
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.prompts import SYSTEM, user_turn
+from egobench.run.store import Prediction
 from egobench.sample import Sample
-from egobench.scoring import entry, judge
-from egobench.store import Prediction
+from egobench.scoring.score import entry, judge
 
 FAILED = "[LMMS_EVAL_"
 """How texts begin that lmms-eval puts in place of an answer: a request failed, or its budget was spent."""

@@ -11,15 +11,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal
 
-from egobench.asking import Settings
+from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import plan
 from egobench.interop.clips import FPS
 from egobench.interop.lmms_documents import KEY, Placement, Put
 from egobench.interop.lmms_tasks import SHARES
+from egobench.loop.ask import Settings
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM
-from egobench.sampleset import SampleSet, find_sets
-from egobench.scoring import Part
+from egobench.scoring.score import Part
 
 GROUP = "egobench"
 """Name of the group of all tasks, and prefix of each: on a clash lmms-eval would take its own."""

@@ -67,7 +67,7 @@ def _cosine(reply: str, answer: str) -> float:
 
 @cache
 def _embedder() -> Embedder:
-    from egobench.distractors.embedding import SentenceEmbedder  # noqa: PLC0415 - torch
+    from egobench.embedding import SentenceEmbedder  # noqa: PLC0415 - torch
 
     return SentenceEmbedder()
 

@@ -10,9 +10,9 @@ import math
 from dataclasses import replace
 from typing import Any, Literal
 
-from egobench.endpoint import find_endpoint
 from egobench.errors import EndpointError, ModelError
 from egobench.model import FramePolicy, Model
+from egobench.server.endpoint import find_endpoint
 
 OURS = {"model", "messages", "stream", "n"}
 """Fields of a request that nobody may set: its answer could not be read any more, or would be of another question."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from typing import TypeVar
 
-from egobench.completion import Completion
-from egobench.endpoint import Connection
 from egobench.errors import EndpointError, ModelError, PromptError, RequestError, VideoError
 from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
+from egobench.server.completion import Completion
+from egobench.server.endpoint import Connection
 
 from .choice import chosen, held_to
 from .letters import letter_logprobs

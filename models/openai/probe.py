@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from egobench.completion import Completion
-from egobench.endpoint import Connection
 from egobench.errors import EndpointError, ModelError, RequestError
 from egobench.model import Prompt
+from egobench.server.completion import Completion
+from egobench.server.endpoint import Connection
 
 from .choice import FORMS, Form, chosen, held_to
 from .dialect import Dialect

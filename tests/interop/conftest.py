@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.asking import Settings
-from egobench.build import build
+from egobench.dataset.build import build
+from egobench.dataset.sampleset import SampleSet
 from egobench.evaluate import evaluate
+from egobench.loop.ask import Settings
 from egobench.plugins import load_model, load_task
-from egobench.sampleset import SampleSet
 from tests.interop.taught_qwen import Recorder, taught_qwen
 
 MISSING = 3

@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from egobench.asking import Settings
 from egobench.cli import app
+from egobench.dataset.sampleset import SampleSet, encode
 from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import evaluate
 from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
 from egobench.interop.lmms_documents import Put, documents, prompt_of, show
 from egobench.interop.lmms_write import Wanted, write_tasks
+from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import TASKS, load_task, names
 from egobench.prompts import SYSTEM
-from egobench.sampleset import SampleSet, encode
 from egobench.video import DecodedClip
 from tests.interop.conftest import Kitchen, write_moving
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from egobench.asking import Settings
 from egobench.evaluate import Result, evaluate
 from egobench.interop.lmms_write import Wanted, write_tasks
+from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model
 from egobench.prompts import SYSTEM

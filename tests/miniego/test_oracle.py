@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.asking import Settings
-from egobench.build import build
-from egobench.comparison import compare
-from egobench.distractors.embedding import SentenceEmbedder
+from egobench.compare import compare
+from egobench.dataset.build import build
+from egobench.dataset.sampleset import SampleSet
+from egobench.embedding import SentenceEmbedder
 from egobench.evaluate import Result, evaluate
+from egobench.loop.ask import Settings
 from egobench.miniego import generate
 from egobench.plugins import TASKS, load_model, load_task, names
-from egobench.sampleset import SampleSet
 from tests.miniego.oracle import Oracle
 
 pytestmark = pytest.mark.skipif(

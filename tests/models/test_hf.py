@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from egobench.asking import Settings
 from egobench.errors import ModelError
 from egobench.evaluate import evaluate
+from egobench.loop.ask import Settings
 from egobench.model import FramePolicy
 from egobench.prompts import user_turn
 from egobench.replies import read_reply

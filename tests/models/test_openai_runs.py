@@ -22,12 +22,12 @@ from urllib.request import urlopen
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.asking import Settings
-from egobench.build import build
+from egobench.dataset.build import build
+from egobench.dataset.sampleset import SampleSet
 from egobench.evaluate import Result, evaluate
+from egobench.loop.ask import Settings
 from egobench.miniego import generate
 from egobench.plugins import load_model, load_task
-from egobench.sampleset import SampleSet
 from tests.conftest import Navigation, NoEmbedder
 from tests.models.able_server import KEY, Able, loaded, shown, talking
 from tests.models.faulty_proxy import FAULTS, proxying

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from egobench.errors import ModelError
-from egobench.pace import Pace, retry_after
+from egobench.server.pace import Pace, retry_after
 from tests.models.able_server import KEY, Able, loaded, talking
 from tests.models.prompts import ask
 from tests.scripted_server import CUT, HANG, Answer, Server, chat

@@ -13,9 +13,9 @@ from weakref import ReferenceType, ref
 import numpy as np
 import pytest
 
-from egobench.asking import Settings
 from egobench.errors import ModelMemoryError, PromptError
 from egobench.evaluate import Result, evaluate
+from egobench.loop.ask import Settings
 from egobench.plugins import load_model
 from tests.conftest import Navigation
 from tests.models.hf_asking import Checkpoint, load

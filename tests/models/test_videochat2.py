@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from egobench.asking import Settings
 from egobench.errors import ModelError
 from egobench.evaluate import evaluate
+from egobench.loop.ask import Settings
 from egobench.model import FramePolicy, Prompt
 from egobench.plugins import load_model
 from egobench.prompts import LETTERS, SYSTEM, user_turn

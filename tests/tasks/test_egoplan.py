@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.asking import Settings
-from egobench.build import build
+from egobench.dataset.build import build
 from egobench.errors import RecordError
 from egobench.evaluate import evaluate
+from egobench.loop.ask import Settings
 from egobench.model import Method, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.plugins import load_task
 from egobench.sample import Record

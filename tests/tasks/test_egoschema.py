@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.asking import Settings
-from egobench.build import build
+from egobench.dataset.build import build
+from egobench.dataset.sampleset import SampleSet
 from egobench.errors import AnnotationFileError, RecordError
 from egobench.evaluate import evaluate
+from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
 from egobench.sample import Clip, Record
-from egobench.sampleset import SampleSet
 from tests.conftest import NoEmbedder
 from tests.tasks.official_files import egoschema, write
 

@@ -14,8 +14,8 @@ from egobench.evaluate import evaluate
 from egobench.miniego.files import Film
 from egobench.miniego.generate import render, simulate
 from egobench.plugins import load_model
-from egobench.spec import spec_from_json
-from egobench.store import open_run, read_run
+from egobench.run.spec import spec_from_json
+from egobench.run.store import open_run, read_run
 from egobench.video import (
     ClipRequest,
     DecodedClip,

@@ -1,0 +1,1 @@
+"""Frozen sample sets: built from official files, kept on disk, audited for what they give away."""

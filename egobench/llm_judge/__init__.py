@@ -1,0 +1,1 @@
+"""Open answers judged by a language model: the rubric, the client, the scores."""

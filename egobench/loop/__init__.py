@@ -1,0 +1,1 @@
+"""How a run is done: prompts made, a model called, predictions recorded."""

@@ -1,0 +1,1 @@
+"""From predictions to scores: every number of a run is derived from its rows."""

@@ -1,0 +1,69 @@
+"""From predictions to entries of scores.json."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from egobench.plugins import load_task
+from egobench.run.store import Prediction
+from egobench.scoring.score import Part, judge_orders, score
+from tests.conftest import Navigation
+
+ID = "vln-qa/all/mcq/official/acc/generate"
+KINDS = (("state", "query"), ("state",), ("query", "query"), ())
+
+
+def part(world: Navigation, *, orders: int = 1) -> Part:
+    """The first four samples, tagged with :data:`KINDS`."""
+    task = replace(load_task("vln-qa"), breakdown=("kind",))
+    samples = tuple(
+        replace(sample, tags={"kind": kinds}) for sample, kinds in zip(world.sample_set.samples[:4], KINDS, strict=True)
+    )
+    return Part(task, world.sample_set, task.subsets[0], samples, samples, "generate", None, orders)
+
+
+def answers(work: Part, right: str) -> dict[str, Prediction]:
+    """A prediction a sample: ``1`` for the right option, ``0`` for another, ``-`` for none."""
+    found: dict[str, Prediction] = {}
+    for sample, mark in zip(work.samples, right, strict=True):
+        assert sample.target is not None
+        choice = (sample.target + (mark == "0")) % 4
+        scores = tuple(float(position == choice) for position in range(4))
+        answered = Prediction(sample.id, "answered", choice=choice, scores=scores)
+        found[sample.id] = Prediction(sample.id, "unparsed") if mark == "-" else answered
+    return found
+
+
+def test_a_sample_counts_once_under_each_of_its_tags(navigation: Navigation) -> None:
+    work = part(navigation)
+    entry = dict(score(work, {0: answers(work, "1011")}, seed=0))[ID]
+    by = entry["by"]["kind"]
+    assert list(by) == ["query", "state"]
+    assert (by["query"]["n"], by["query"]["value"]) == (2, 1.0)
+    assert (by["state"]["n"], by["state"]["value"]) == (2, 0.5)
+    assert by["state"]["chance"] == pytest.approx(0.25)
+    assert by["state"]["low"] < 0.5 < by["state"]["high"]
+    assert entry["value"] == 0.75
+
+
+def test_reasoning_types_are_what_egotaskqa_is_broken_down_by() -> None:
+    assert "reasoning_type" in load_task("egotaskqa").breakdown
+
+
+def test_one_private_answer_leaves_the_set_unscored_and_counted(navigation: Navigation) -> None:
+    work = part(navigation)
+    hidden = (replace(work.samples[0], target=None, answer=""), *work.samples[1:])
+    entry = dict(score(replace(work, samples=hidden, asked=hidden), {0: answers(work, "1111")}, seed=0))[ID]
+    assert entry["problem"] == "unscored: the answers of 1 of 4 samples are private; 0 have no reply"
+    assert (entry["value"], entry["chance"], entry["outcomes"]["answered"]) == (None, None, 4)
+
+
+def test_a_sample_that_failed_in_one_order_failed(navigation: Navigation) -> None:
+    work = part(navigation, orders=2)
+    judged = judge_orders(work.samples, {0: answers(work, "11-1"), 1: answers(work, "1-11")}, 2)
+    assert [one.outcome for one in judged] == ["answered", "unparsed", "unparsed", "answered"]
+    assert [len(one.turned) for one in judged] == [1, 0, 0, 1]
+    # Not yet asked in the second order: left out, not wrong.
+    assert judge_orders(work.samples, {0: answers(work, "1111")}, 2) == []
