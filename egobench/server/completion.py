@@ -51,11 +51,11 @@ def read_completion(answer: Any) -> Completion:
         raise LookupError("an error in the place of an answer")
     if not isinstance(usage, dict):
         usage = {}
-    said = message.get("content")
-    if isinstance(said, list):
-        said = "".join(part.get("text", "") for part in said)
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(part.get("text", "") for part in content)
     # A refusal in words has a place of its own there.
-    text = said or message.get("refusal") or ""
+    text = content or message.get("refusal") or ""
     return Completion(
         # Half a character, escaped as JSON allows, could not be written down.
         text=text.encode(errors="replace").decode() if isinstance(text, str) else "",

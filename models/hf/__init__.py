@@ -49,9 +49,20 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     try:
         ensure_torchvision()
 
-        from .opening import Asked, open_model
+        from .opening import ChatModelOptions, open_model
     except ImportError as error:
         raise ModelError(
             f"model 'hf' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
         ) from error
-    return open_model(Asked(checkpoint, revision, dtype, device, frames, short_side, as_images, rope_fix, thinking))
+    options = ChatModelOptions(
+        checkpoint=checkpoint,
+        revision=revision,
+        dtype=dtype,
+        device=device,
+        frames=frames,
+        short_side=short_side,
+        as_images=as_images,
+        rope_fix=rope_fix,
+        thinking=thinking,
+    )
+    return open_model(options)

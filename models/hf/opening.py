@@ -11,11 +11,7 @@ from typing import Any, Literal
 
 from egobench.model import FramePolicy, ModelInfo
 
-from .._asking import PREFILL, make_greedy
-from .._device import torch_device
-from .adapter import TransformersModel
-from .chat import open_chat
-from .checkpoint import (
+from .._local.checkpoint import (
     check_kind,
     check_loaded,
     check_whole,
@@ -24,17 +20,18 @@ from .checkpoint import (
     quantised,
     weights_fingerprint,
 )
+from .._local.device import torch_device
+from .._local.generation import PREFILL, configure_generation
+from .._local.load_options import LoadOptions
+from .adapter import TransformersModel
+from .chat import open_chat
 from .rope import fix_text_positions
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of :func:`egobench.models.hf.load`, which says what they mean."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatModelOptions(LoadOptions):
+    """Options of :func:`egobench.models.hf.load`, which says what they mean."""
 
-    checkpoint: str
-    revision: str
-    dtype: str
-    device: str
     frames: int | None
     short_side: int | None
     as_images: Literal["auto", "yes", "no"]
@@ -42,7 +39,7 @@ class Asked:
     thinking: int
 
 
-def open_model(asked: Asked) -> TransformersModel:
+def open_model(options: ChatModelOptions) -> TransformersModel:
     """Load a checkpoint.
 
     Raises:
@@ -51,29 +48,29 @@ def open_model(asked: Asked) -> TransformersModel:
     import transformers
 
     library: Any = transformers
-    folder, revision = find_checkpoint(asked.checkpoint, asked.revision)
-    name = Path(asked.checkpoint).resolve().name
+    folder, revision = find_checkpoint(options.checkpoint, options.revision)
+    name = Path(options.checkpoint).resolve().name
     check_whole(folder)
     weights = weights_fingerprint(folder)
     check_kind(folder)
-    device = torch_device(asked.device)
+    device = torch_device(options.device)
     unusable = f"checkpoint {folder}: transformers cannot load it"
     with explained(unusable):
         processor = library.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
-    chat = open_chat(processor, name, asked.as_images, asked.thinking)
+    chat = open_chat(processor, name, options.as_images, options.thinking)
     with explained(unusable), _without_report():
-        model, found = library.AutoModelForImageTextToText.from_pretrained(
+        model, loading_info = library.AutoModelForImageTextToText.from_pretrained(
             folder,
-            dtype=asked.dtype,
+            dtype=options.dtype,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that they are named below
             device_map=device,
         )
-    check_loaded(folder, type(model).__name__, found)
+    check_loaded(folder, type(model).__name__, loading_info)
     _settle(model, processor)
-    fixed = asked.rope_fix and fix_text_positions(model)
+    fixed = options.rope_fix and fix_text_positions(model)
     settings: dict[str, str | int | float | bool | None] = {
         "frames_as": chat.frames,
         "system_as": "system" if chat.system else "user",
@@ -89,7 +86,7 @@ def open_model(asked: Asked) -> TransformersModel:
         revision=revision,
         weights=weights,
         dtype=str(model.dtype).removeprefix("torch."),
-        frames=FramePolicy(asked.frames, asked.short_side),
+        frames=FramePolicy(options.frames, options.short_side),
         settings=settings,
     )
     return TransformersModel(info, model.eval(), chat)
@@ -116,7 +113,7 @@ def _settle(model: Any, processor: Any) -> None:
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    make_greedy(model, tokenizer)
+    configure_generation(model, tokenizer)
     video = getattr(processor, "video_processor", None)
     if video is not None and getattr(video, "cap_pixels_per_frame", True) is None:
         # Unset, transformers makes more tokens of long videos than the models' own code does (qwen-vl-utils).

@@ -35,8 +35,8 @@ def consecutive(
     moved = positions.clone()
     deltas: list[int] = []
     for row in range(positions.shape[1]):
-        shown = torch.ones_like(kinds[row], dtype=torch.bool) if mask is None else mask[row].bool()
-        places = shown.nonzero()[:, 0]
+        is_token = torch.ones_like(kinds[row], dtype=torch.bool) if mask is None else mask[row].bool()
+        places = is_token.nonzero()[:, 0]
         start = done = 0
         for _, run in groupby(kinds[row, places].tolist()):
             stretch = places[done : done + len(list(run))]

@@ -135,10 +135,10 @@ def test_thoughts_whose_signs_are_special_tokens_are_told_from_a_reply(checkpoin
     words = adapter.chat.processor.tokenizer
     assert words.add_special_tokens({"extra_special_tokens": ["<think>", "</think>", "<|pause|>"]}) == 3
     wrote = "<think>It is (A)<|pause|> or (B).</think>\nB<|im_end|><|endoftext|>"
-    said = adapter.chat.said(words(wrote, add_special_tokens=False)["input_ids"])
+    said = adapter.chat.decode_reply(words(wrote, add_special_tokens=False)["input_ids"])
     assert said == "<think>It is (A) or (B).</think>\nB"
     assert read_reply(said, OPTIONS).choice == 1
-    assert adapter.chat.said(words("(A)<|pause|> B<|im_end|>")["input_ids"]) == "(A) B"
+    assert adapter.chat.decode_reply(words("(A)<|pause|> B<|im_end|>")["input_ids"]) == "(A) B"
 
 
 def test_a_model_thinks_as_long_as_it_may_before_its_reply(checkpoint: Checkpoint, tmp_path: Path) -> None:

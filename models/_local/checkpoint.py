@@ -46,14 +46,14 @@ def find_checkpoint(
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=list(read)))
+        snapshot = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=list(read)))
     except (OSError, ValueError, HFValidationError) as error:
         raise ModelError(
             f"-o {option}={checkpoint}: no such folder, and the Hugging Face hub does not give it "
             f"({' '.join(str(error).split())}); expected a folder made by save_pretrained, or the name of a repository "
             f"that is in the hub's cache or can be downloaded"
         ) from error
-    return found, found.name
+    return snapshot, snapshot.name
 
 
 def weights_fingerprint(folder: Path) -> str:
@@ -97,8 +97,8 @@ def explained(problem: str) -> Generator[None]:
         yield
     except files + contents as error:
         # A key alone says nothing.
-        told = repr(error) if isinstance(error, LookupError) else str(error)
-        reason = shorten(" ".join(told.split()), 600, placeholder=" ...")
+        message = repr(error) if isinstance(error, LookupError) else str(error)
+        reason = shorten(" ".join(message.split()), 600, placeholder=" ...")
         raise ModelError(f"{problem} ({reason})") from error
 
 
@@ -141,20 +141,23 @@ def check_kind(folder: Path) -> None:
     raise ModelError(f"checkpoint {folder}: a model of type {family!r}, {problem}")
 
 
-def check_loaded(folder: Path, kind: str, found: Mapping[str, Collection[Any]]) -> None:
+def check_loaded(folder: Path, kind: str, loading_info: Mapping[str, Collection[Any]]) -> None:
     """Whether every weight of a checkpoint went where it belongs.
 
     Args:
         folder: The checkpoint.
         kind: The model's class, for messages.
-        found: What ``from_pretrained`` says with ``output_loading_info``; what a class is known to leave aside is not
-            in it.
+        loading_info: What ``from_pretrained`` returns with ``output_loading_info``; what a class is known to leave
+            aside is not in it.
 
     Raises:
         ModelError: If a weight is missing, is not known to the class, or has another shape; it names them.
     """
-    missing, extra = (sorted(map(str, found[f"{fault}_keys"])) for fault in ("missing", "unexpected"))
-    other = [f"{name} of {tuple(has)}, not {tuple(wanted)}" for name, has, wanted in sorted(found["mismatched_keys"])]
+    missing, extra = (sorted(map(str, loading_info[f"{fault}_keys"])) for fault in ("missing", "unexpected"))
+    other = [
+        f"{name} of {tuple(has)}, not {tuple(expected)}"
+        for name, has, expected in sorted(loading_info["mismatched_keys"])
+    ]
     faults = [
         f"{len(names)} {fault}: {', '.join(names[:NAMED])}" + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
         for names, fault in ((missing, "missing"), (extra, "not known"), (other, "of another shape"))
@@ -180,10 +183,10 @@ def quantised(folder: Path, model: Any) -> str:
         ModelError: If transformers does not know the method, so that it took the weights as they are.
     """
     saved = _json(folder / "config.json")
-    said = saved.get("quantization_config") or saved.get("text_config", {}).get("quantization_config")
-    if not said:
+    method_config = saved.get("quantization_config") or saved.get("text_config", {}).get("quantization_config")
+    if not method_config:
         return ""
-    method = str(said.get("quant_method") or "bitsandbytes")
+    method = str(method_config.get("quant_method") or "bitsandbytes")
     if getattr(model, "hf_quantizer", None) is not None:
         return method
     if getattr(model.config, "quantization_config", None) is not None:
@@ -192,14 +195,14 @@ def quantised(folder: Path, model: Any) -> str:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    found = sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.glob("*.safetensors"))
     pickles = sorted(path.name for end in ("bin", "pt", "pth", "ckpt") for path in folder.glob(f"*.{end}"))
-    if not found and pickles:
+    if not files and pickles:
         raise ModelError(
             f"{folder}: its weights are in {pickles[0]}, refused, for a pickle may run code when it is read; expected "
             f"*.safetensors, as save_pretrained writes them"
         )
-    if not found:
+    if not files:
         raise ModelError(f"{folder}: no *.safetensors file; expected a checkpoint made by save_pretrained")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
@@ -207,23 +210,23 @@ def _weight_files(folder: Path) -> list[Path]:
             named: set[str] = set(_json(index)["weight_map"].values())
         except (KeyError, AttributeError) as error:
             raise ModelError(f"{index}: cannot be read ({error}); copy or download it again") from error
-        absent = sorted(named - {path.name for path in found})
+        absent = sorted(named - {path.name for path in files})
         if absent:
             raise ModelError(
                 f"{index}: names {len(absent)} files that are not there, first {absent[0]}; copy or download the whole "
                 f"checkpoint"
             )
-    return found
+    return files
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy or download the whole checkpoint") from error
-    if not isinstance(found, dict):
-        raise ModelError(f"{path}: holds a {type(found).__name__}, expected a JSON object; copy or download it again")
-    return cast("dict[str, Any]", found)
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: holds a {type(content).__name__}, expected a JSON object; copy or download it again")
+    return cast("dict[str, Any]", content)
 
 
 def _sampled(path: Path) -> list[bytes]:
