@@ -215,14 +215,15 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     try:
         ensure_torchvision()
 
-        from ._local.checkpoint import find_checkpoint, weights_fingerprint
+        from ._local.checkpoint import find_checkpoint, safetensors_files
         from ._local.device import torch_device
+        from ._local.fingerprint import checkpoint_fingerprint
     except ImportError as error:
         raise ModelError(
             f"model 'dual-encoder' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
         ) from error
     folder, commit = find_checkpoint(checkpoint, revision)
-    weights = weights_fingerprint(folder)
+    weights = checkpoint_fingerprint([folder], safetensors_files(folder))
     model, processor = _open(folder, dtype, torch_device("auto" if device == "balanced" else device))
     temporal = hasattr(model, "get_video_features")
     clip_frames = int(model.config.vision_config.num_frames) if temporal else None

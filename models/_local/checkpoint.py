@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, cast
@@ -14,9 +13,6 @@ from egobench.errors import ModelError
 
 READ = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
 """Files of a hub repository that are fetched: never pickles, never code."""
-
-SAMPLED = 4096
-"""Bytes read of each tensor for the fingerprint."""
 
 NAMED = 3
 """Most weights that a message names of each fault."""
@@ -54,29 +50,6 @@ def find_checkpoint(
             f"that is in the hub's cache or can be downloaded"
         ) from error
     return snapshot, snapshot.name
-
-
-def weights_fingerprint(folder: Path) -> str:
-    """Fingerprint of the safetensors files of a folder, cheap for any size.
-
-    It covers each file's name, size and header (names, shapes and formats of all tensors) and up to :data:`SAMPLED`
-    bytes from the middle of every tensor, so weights that were trained on differ even where only some layers were.
-
-    Returns:
-        ``"sampled-sha256:"`` and 16 hex digits.
-
-    Raises:
-        ModelError: If there are no such files, one is damaged, or one that the index names is missing.
-    """
-    digest = sha256()
-    for path in _weight_files(folder):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        try:
-            for part in _sampled(path):
-                digest.update(part)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ModelError(f"{path}: not a whole safetensors file ({error}); copy or download it again") from error
-    return f"sampled-sha256:{digest.hexdigest()[:16]}"
 
 
 @contextmanager
@@ -194,7 +167,12 @@ def quantised(folder: Path, model: Any) -> str:
     return f"{method}, dequantised"
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def safetensors_files(folder: Path) -> list[Path]:
+    """The weights of a folder, in safetensors files alone.
+
+    Raises:
+        ModelError: If there are none, or one that the index names is missing.
+    """
     files = sorted(folder.glob("*.safetensors"))
     pickles = sorted(path.name for end in ("bin", "pt", "pth", "ckpt") for path in folder.glob(f"*.{end}"))
     if not files and pickles:
@@ -227,23 +205,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"{path}: holds a {type(content).__name__}, expected a JSON object; copy or download it again")
     return cast("dict[str, Any]", content)
-
-
-def _sampled(path: Path) -> list[bytes]:
-    # Layout: length of the header in 8 bytes, little-endian; the header as JSON; the tensors (README of safetensors).
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        size = path.stat().st_size - 8 - length
-        if size < 0:
-            raise ValueError(f"{-size} bytes are missing from its header")
-        header = file.read(length)
-        parts = [header]
-        for name, tensor in sorted(json.loads(header).items()):
-            if name == "__metadata__":
-                continue
-            start, end = tensor["data_offsets"]
-            if end > size:
-                raise ValueError(f"bytes of tensor {name} are missing")
-            file.seek(8 + length + max(start, (start + end - SAMPLED) // 2))
-            parts.append(file.read(min(SAMPLED, end - start)))
-    return parts

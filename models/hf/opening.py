@@ -18,9 +18,10 @@ from .._local.checkpoint import (
     explained,
     find_checkpoint,
     quantised,
-    weights_fingerprint,
+    safetensors_files,
 )
 from .._local.device import torch_device
+from .._local.fingerprint import checkpoint_fingerprint
 from .._local.generation import PREFILL, configure_generation
 from .._local.load_options import LoadOptions
 from .adapter import TransformersModel
@@ -51,7 +52,7 @@ def open_model(options: ChatModelOptions) -> TransformersModel:
     folder, revision = find_checkpoint(options.checkpoint, options.revision)
     name = Path(options.checkpoint).resolve().name
     check_whole(folder)
-    weights = weights_fingerprint(folder)
+    weights = checkpoint_fingerprint([folder], safetensors_files(folder))
     check_kind(folder)
     device = torch_device(options.device)
     unusable = f"checkpoint {folder}: transformers cannot load it"

@@ -15,7 +15,8 @@ from egobench.errors import ModelError, ModelOptionError, PromptError
 from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS, user_turn
 
-from .._local.checkpoint import weights_fingerprint
+from .._local.checkpoint import safetensors_files
+from .._local.fingerprint import checkpoint_fingerprint
 from .process import Worker, find_python
 from .route import FRAMES, Route, ladder, prove
 
@@ -163,7 +164,9 @@ def parse(args: str) -> dict[str, Any]:
 
 
 def _info(options: LmmsEvalOptions, folder: Path, facts: dict[str, Any], route: Route) -> ModelInfo:
-    weights = weights_fingerprint(folder) if options.checkpoint and any(folder.glob("*.safetensors")) else ""
+    weights = ""
+    if options.checkpoint and any(folder.glob("*.safetensors")):
+        weights = checkpoint_fingerprint([folder], safetensors_files(folder))
     versions = facts["versions"]
     return ModelInfo(
         name="-".join(filter(None, ["lmms-eval", options.model, options.checkpoint and folder.resolve().name])),

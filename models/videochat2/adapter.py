@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +14,11 @@ from egobench.errors import ModelError
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from egobench.prompts import LETTERS, user_turn
 from reference_exo2ego.backbone.frames import clip_sight, pixels
-from reference_exo2ego.backbone.weights import pickle_fingerprint, weight_files
+from reference_exo2ego.backbone.weights import weight_files
 
-from .._local.checkpoint import READ, explained, find_checkpoint, weights_fingerprint
+from .._local.checkpoint import READ, explained, find_checkpoint
 from .._local.device import torch_device
+from .._local.fingerprint import checkpoint_fingerprint
 from .._local.generation import PREFILL, configure_generation
 from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
@@ -171,18 +171,16 @@ def open_model(options: VideoChat2Options) -> SplicedModel:
         words = library.AutoTokenizer.from_pretrained(vocabulary, trust_remote_code=False, truncation_side="left")
     if len(words) > plan.qformer.vocab_size:
         raise ModelError(f"{vocabulary}: {len(words)} words; the Q-Former knows {plan.qformer.vocab_size}")
-    files = weight_files(language)
-    # Of safetensors files the folder is known, of pickles each file.
-    pickles = [file for file in files if file.suffix != ".safetensors"]
-    prints = [pickle_fingerprint(file) for file in [weights, *pickles]]
-    prints += [] if pickles else [weights_fingerprint(language)]
+    config = weights.with_name("config.json")
+    trained = [weights, *([config] if config.is_file() else [])]
+    fingerprint = checkpoint_fingerprint([language, vocabulary], [*trained, *weight_files(language)])
     visual, model = load_published(plan, weights, language, dtype=options.dtype, device=device)
     configure_generation(model, tokenizer)
     tiled = options.tiles == "yes" or (options.tiles == "auto" and "hd" in weights.stem.lower())
     info = ModelInfo(
         name=weights.stem,
         revision=revision,
-        weights=f"sha256:{sha256(' '.join(prints).encode()).hexdigest()[:16]}",
+        weights=fingerprint,
         dtype=str(model.dtype).removeprefix("torch."),
         frames=FramePolicy(options.frames),
         settings={"prompt": options.prompt, "tiles": tiled, "prefill": PREFILL},

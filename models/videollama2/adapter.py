@@ -14,10 +14,10 @@ from egobench.model import FramePolicy, ModelInfo, Prompt
 from reference_exo2ego.backbone.architecture import LANGUAGES, VideoLlama2, architecture, read_config
 from reference_exo2ego.backbone.frames import Sight, pixels
 from reference_exo2ego.backbone.published import PROJECTOR, Parts, is_connector_alone, load_published
-from reference_exo2ego.backbone.weights import pickle_fingerprint
 
-from .._local.checkpoint import READ, explained, find_checkpoint, weights_fingerprint
+from .._local.checkpoint import READ, explained, find_checkpoint
 from .._local.device import torch_device
+from .._local.fingerprint import checkpoint_fingerprint
 from .._local.generation import PREFILL, configure_generation
 from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
@@ -83,7 +83,8 @@ def open_model(options: VideoLlama2Options) -> SplicedModel:
         tokenizer = library.AutoTokenizer.from_pretrained(words, config=described.language, trust_remote_code=False)
     mistral = described.language.model_type == "mistral"
     template = find_template(tokenizer, mistral=mistral, own=options.prompt == "own")
-    weights = _fingerprint(parts)
+    folders = [parts.folder, *filter(None, [parts.language, parts.vision])]
+    weights = checkpoint_fingerprint(folders, parts.files)
     model = load_published(parts, dtype=options.dtype, device=device)
     configure_generation(model.language, tokenizer)
     settings: dict[str, str | int | float | bool | None] = {
@@ -135,14 +136,3 @@ def _parts(options: VideoLlama2Options) -> tuple[Parts, str]:
     inside = folder / tower
     vision, _ = find_checkpoint(options.vision or (str(inside) if inside.is_dir() else tower), "", read, "vision")
     return Parts(folder, language, vision), revision
-
-
-def _fingerprint(parts: Parts) -> str:
-    digests: dict[Path, str] = {}
-    for file in parts.files:
-        if file.suffix != ".safetensors":
-            digests[file] = pickle_fingerprint(file)
-        elif file.parent not in digests:
-            digests[file.parent] = weights_fingerprint(file.parent)
-    prints = list(digests.values())
-    return prints[0] if len(prints) == 1 else f"sha256:{sha256(' '.join(prints).encode()).hexdigest()[:16]}"

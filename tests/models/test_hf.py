@@ -195,7 +195,7 @@ def test_the_run_records_what_changes_answers(checkpoint: Checkpoint) -> None:
     info = load(checkpoint("qwen2-vl"), frames=8, short_side=224, revision="step-100").info
     assert (info.name, info.revision, info.dtype) == ("qwen2-vl", "step-100", "float32")
     assert info.frames == FramePolicy(count=8, short_side=224)
-    assert info.weights.startswith("sampled-sha256:")
+    assert info.weights.startswith("sha256:")
     assert info.settings["rope_fix"] is True
     assert load(checkpoint("qwen2-vl"), rope_fix="no").info.settings["rope_fix"] is False
     assert load(checkpoint("qwen3-vl")).info.settings["rope_fix"] is False
