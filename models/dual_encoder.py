@@ -255,9 +255,10 @@ def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
     import transformers
 
     from ._local.checkpoint import check_loaded, explained
+    from ._local.library_output import quiet_loading
 
     library: Any = transformers
-    with explained(f"checkpoint {folder}: transformers cannot load it"):
+    with explained(f"checkpoint {folder}: transformers cannot load it"), quiet_loading():
         # One backend, so that a machine without it is no machine with other pixels.
         processor = library.AutoProcessor.from_pretrained(folder, trust_remote_code=False, backend="torchvision")
         model, loading_info = library.AutoModel.from_pretrained(

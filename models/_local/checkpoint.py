@@ -76,15 +76,15 @@ def explained(problem: str) -> Generator[None]:
 
 
 def check_whole(folder: Path) -> None:
-    """See to it that a folder holds a model, not changes of one.
+    """See to it that a folder holds a model, not an adapter of one.
 
     Raises:
-        ModelError: If it holds low-rank changes.
+        ModelError: If it holds an adapter alone.
     """
     if (folder / "adapter_config.json").is_file():
         raise ModelError(
-            f"checkpoint {folder}: low-rank changes of another checkpoint (adapter_config.json), not all weights; put "
-            f"them into those they belong to (merge_and_unload of peft) and save that"
+            f"checkpoint {folder}: a low-rank adapter of another checkpoint (adapter_config.json), not all weights; "
+            f"give -o checkpoint= the one it was trained on, and -o adapter={folder}"
         )
 
 
@@ -98,7 +98,7 @@ def check_kind(folder: Path) -> None:
     import transformers
 
     library: Any = transformers
-    config = _json(folder / "config.json")
+    config = read_json_object(folder / "config.json")
     family = str(config.get("model_type"))
     known = family in library.CONFIG_MAPPING
     if known and library.CONFIG_MAPPING[family] in library.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
@@ -155,7 +155,7 @@ def quantised(folder: Path, model: Any) -> str:
     Raises:
         ModelError: If transformers does not know the method, so that it took the weights as they are.
     """
-    saved = _json(folder / "config.json")
+    saved = read_json_object(folder / "config.json")
     method_config = saved.get("quantization_config") or saved.get("text_config", {}).get("quantization_config")
     if not method_config:
         return ""
@@ -185,7 +185,7 @@ def safetensors_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:
-            named: set[str] = set(_json(index)["weight_map"].values())
+            named: set[str] = set(read_json_object(index)["weight_map"].values())
         except (KeyError, AttributeError) as error:
             raise ModelError(f"{index}: cannot be read ({error}); copy or download it again") from error
         absent = sorted(named - {path.name for path in files})
@@ -197,10 +197,15 @@ def safetensors_files(folder: Path) -> list[Path]:
     return files
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a checkpoint.
+
+    Raises:
+        ModelError: If there is no such file, or it holds something else.
+    """
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy or download the whole checkpoint") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path}: holds a {type(content).__name__}, expected a JSON object; copy or download it again")

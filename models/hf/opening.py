@@ -1,16 +1,14 @@
-"""Opening a checkpoint: its processor is asked how it wants to be asked, then its weights are loaded, all of them."""
+"""Opening a checkpoint: its processor is asked for its prompt format, then its weights are loaded, all of them."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from egobench.model import FramePolicy, ModelInfo
 
+from .._local.adapter_weights import adapter_fingerprint, add_adapter
 from .._local.checkpoint import (
     check_kind,
     check_loaded,
@@ -23,10 +21,11 @@ from .._local.checkpoint import (
 from .._local.device import torch_device
 from .._local.fingerprint import checkpoint_fingerprint
 from .._local.generation import PREFILL, configure_generation
+from .._local.library_output import quiet_loading
 from .._local.load_options import LoadOptions
 from .adapter import TransformersModel
 from .chat import open_chat
-from .rope import fix_text_positions
+from .positions import check_positions, fix_text_positions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +37,9 @@ class ChatModelOptions(LoadOptions):
     as_images: Literal["auto", "yes", "no"]
     rope_fix: bool
     thinking: int
+    attn: Literal["auto", "sdpa", "eager", "flash_attention_2"]
+    adapter: str
+    merge: bool
 
 
 def open_model(options: ChatModelOptions) -> TransformersModel:
@@ -46,32 +48,25 @@ def open_model(options: ChatModelOptions) -> TransformersModel:
     Raises:
         ModelError: If it is missing or cannot be used.
     """
-    import transformers
+    with quiet_loading():
+        return _open(options)
 
-    library: Any = transformers
+
+def _open(options: ChatModelOptions) -> TransformersModel:
     folder, revision = find_checkpoint(options.checkpoint, options.revision)
     name = Path(options.checkpoint).resolve().name
     check_whole(folder)
     weights = checkpoint_fingerprint([folder], safetensors_files(folder))
+    adapter = _Adapter.find(options)
     check_kind(folder)
-    device = torch_device(options.device)
-    unusable = f"checkpoint {folder}: transformers cannot load it"
-    with explained(unusable):
-        processor = library.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+    processor = _load_processor(folder)
     chat = open_chat(processor, name, options.as_images, options.thinking)
-    with explained(unusable), _without_report():
-        model, loading_info = library.AutoModelForImageTextToText.from_pretrained(
-            folder,
-            dtype=options.dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that they are named below
-            device_map=device,
-        )
-    check_loaded(folder, type(model).__name__, loading_info)
-    _settle(model, processor)
+    model = _load_model(folder, options)
+    if adapter is not None:
+        add_adapter(model, adapter.folder, merge=options.merge)
+    _configure(model, processor)
     fixed = options.rope_fix and fix_text_positions(model)
+    check_positions(model, chat, text=options.rope_fix)
     settings: dict[str, str | int | float | bool | None] = {
         "frames_as": chat.frames,
         "system_as": "system" if chat.system else "user",
@@ -80,10 +75,12 @@ def open_model(options: ChatModelOptions) -> TransformersModel:
         "quantised": quantised(folder, model),
         "thinking": chat.thinking,
         "thinking_off_by": chat.without_thinking(),
+        "attn": str(model.config._attn_implementation),
         **chat.fingerprint(),
+        **(adapter.settings(merged=options.merge) if adapter is not None else {}),
     }
     info = ModelInfo(
-        name=name,
+        name=name if adapter is None else f"{name}-{adapter.folder.name}",
         revision=revision,
         weights=weights,
         dtype=str(model.dtype).removeprefix("torch."),
@@ -93,22 +90,59 @@ def open_model(options: ChatModelOptions) -> TransformersModel:
     return TransformersModel(info, model.eval(), chat)
 
 
-@contextmanager
-def _without_report() -> Generator[None]:
-    """Have transformers leave out its table of weights that do not fit: they are named in an error."""
-    log = logging.getLogger("transformers.modeling_utils")
-    log.addFilter(_no_report)
-    try:
-        yield
-    finally:
-        log.removeFilter(_no_report)
+@dataclass(frozen=True, slots=True)
+class _Adapter:
+    """A low-rank adapter on disk.
+
+    Attributes:
+        folder: Where it lies.
+        weights: Its fingerprint.
+    """
+
+    folder: Path
+    weights: str
+
+    @classmethod
+    def find(cls, options: ChatModelOptions) -> _Adapter | None:
+        if not options.adapter:
+            return None
+        folder, _ = find_checkpoint(options.adapter, "", option="adapter")
+        return cls(folder.resolve(), adapter_fingerprint(folder))
+
+    def settings(self, *, merged: bool) -> dict[str, str | bool]:
+        return {"adapter": self.weights, "adapter_merged": merged}
 
 
-def _no_report(record: logging.LogRecord) -> bool:
-    return "LOAD REPORT" not in record.getMessage()
+def _load_processor(folder: Path) -> Any:
+    import transformers
+
+    library: Any = transformers
+    with explained(f"checkpoint {folder}: transformers cannot load it"):
+        return library.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
 
 
-def _settle(model: Any, processor: Any) -> None:
+def _load_model(folder: Path, options: ChatModelOptions) -> Any:
+    import transformers
+
+    library: Any = transformers
+    device = torch_device(options.device)
+    attention = {} if options.attn == "auto" else {"attn_implementation": options.attn}
+    with explained(f"checkpoint {folder}: transformers cannot load it"):
+        model, loading_info = library.AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=options.dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are named below
+            device_map=device,
+            **attention,
+        )
+    check_loaded(folder, type(model).__name__, loading_info)
+    return model
+
+
+def _configure(model: Any, processor: Any) -> None:
     """Make generation plainly greedy, pad on the left, and make as many tokens of a video as the models' own code."""
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"

@@ -20,6 +20,7 @@ from .._local.checkpoint import READ, explained, find_checkpoint
 from .._local.device import torch_device
 from .._local.fingerprint import checkpoint_fingerprint
 from .._local.generation import PREFILL, configure_generation
+from .._local.library_output import quiet_loading
 from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
 from .vision import VisualEncoder
@@ -157,6 +158,11 @@ def open_model(options: VideoChat2Options) -> SplicedModel:
     Raises:
         ModelError: If it is missing or cannot be used.
     """
+    with quiet_loading():
+        return _open(options)
+
+
+def _open(options: VideoChat2Options) -> SplicedModel:
     import transformers
 
     library: Any = transformers
