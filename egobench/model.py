@@ -104,10 +104,13 @@ class Reply(Usage):
     Attributes:
         text: The new text, without the prompt and special tokens.
         error: Why there is no answer (a request that failed); ``None`` when there is one. Never scored as an answer.
+        finish_reason: Why the text ends, as servers call it: ``"stop"`` where the model ended it, ``"length"`` where it
+            was cut off at :attr:`Prompt.max_new_tokens`; ``""`` where that is not known.
     """
 
     text: str
     error: str | None = None
+    finish_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

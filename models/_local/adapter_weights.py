@@ -44,7 +44,8 @@ def add_adapter(model: Any, folder: Path, *, merge: bool) -> None:
     except ImportError as error:
         raise ModelError(f"-o adapter={folder} needs peft ({error}); pip install peft") from error
     with explained(f"adapter {folder}: peft cannot add it to a {type(model).__name__}"):
-        loading_info = model.load_adapter(str(folder))
+        # Weights of another shape are named below.
+        loading_info = model.load_adapter(str(folder), ignore_mismatched_sizes=True)
         names = ("missing_keys", "unexpected_keys", "mismatched_keys")
         check_loaded(folder, type(model).__name__, {name: getattr(loading_info, name) for name in names})
         layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]

@@ -79,3 +79,19 @@ def configure_generation(model: Any, tokenizer: Any) -> None:
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=sorted(ends), pad_token_id=min(ends) if pad is None else pad, do_sample=False
     )
+
+
+def reply_length(model: Any, tokens: Sequence[int]) -> int:
+    """Number of tokens of a reply, up to and with the one that ends it.
+
+    Args:
+        model: A model that :func:`configure_generation` configured.
+        tokens: What it generated; behind the end there may be padding.
+    """
+    ends = set(model.generation_config.eos_token_id)
+    return next((place + 1 for place, token in enumerate(tokens) if token in ends), len(tokens))
+
+
+def finish_reason(model: Any, tokens: Sequence[int]) -> str:
+    """``"stop"`` for a reply that the model ended, ``"length"`` for one that was cut off; see :func:`reply_length`."""
+    return "length" if set(model.generation_config.eos_token_id).isdisjoint(tokens) else "stop"

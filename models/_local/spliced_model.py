@@ -18,7 +18,7 @@ from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
 
 from .device import room
-from .generation import answer_in_batches, check_prompt_fits
+from .generation import answer_in_batches, check_prompt_fits, finish_reason, reply_length
 from .option_scoring import option_scores, split
 
 Purpose = Literal["reply", "letter", "text"]
@@ -127,12 +127,18 @@ class SplicedModel:
             mask[number, longest - len(row) :] = 1
         with torch.inference_mode():
             out = self.language.generate(inputs_embeds=inputs, attention_mask=mask, max_new_tokens=limit)
-        ends = set(self.language.generation_config.eos_token_id)
         replies: list[Reply] = []
         for turn, before, ids in zip(turns, read, out.tolist(), strict=True):
-            written = next((place + 1 for place, token in enumerate(ids) if token in ends), len(ids))
+            written = reply_length(self.language, ids)
             text = turn.begun + self.tokenizer.decode(ids[:written], skip_special_tokens=True)
-            replies.append(Reply(text.strip(), prompt_tokens=before, reply_tokens=written))
+            replies.append(
+                Reply(
+                    text.strip(),
+                    finish_reason=finish_reason(self.language, ids),
+                    prompt_tokens=before,
+                    reply_tokens=written,
+                )
+            )
         return replies
 
     def _score(self, prompt: Prompt, form: OptionForm) -> OptionScores:

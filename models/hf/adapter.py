@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS, user_turn
 
 from .._local.device import room
-from .._local.generation import PREFILL, answer_in_batches, check_prompt_fits
+from .._local.generation import PREFILL, answer_in_batches, check_prompt_fits, finish_reason, reply_length
 from .._local.option_scoring import option_scores, split
 from .chat import Chat, thoughts_opened
 
@@ -71,8 +70,9 @@ class TransformersModel:
         return [
             Reply(
                 (thoughts_opened(shown) + self.chat.decode_reply(tokens)).strip(),
+                finish_reason=finish_reason(self.model, tokens),
                 prompt_tokens=before,
-                reply_tokens=self._length(tokens),
+                reply_tokens=reply_length(self.model, tokens),
             )
             for shown, before, tokens in zip(rendered, read, written, strict=True)
         ]
@@ -109,8 +109,3 @@ class TransformersModel:
         exact, rounded = dict(encoded), encoded.to(dtype=self.model.dtype)
         # Pixels alone are rounded: seconds in half precision would put a video's frames at other positions.
         return exact | {key: value for key, value in rounded.items() if key.startswith("pixel_values")}
-
-    def _length(self, tokens: Sequence[int]) -> int:
-        """Tokens up to and with the one that ends the reply."""
-        ends = set(self.model.generation_config.eos_token_id)
-        return min(len(tokens), sum(1 for _ in takewhile(lambda token: token not in ends, tokens)) + 1)
