@@ -15,10 +15,10 @@ from zipfile import BadZipFile
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError, ScoreFileError
 from egobench.metrics import OUTCOMES, Outcome
-from egobench.metrics.gallery import GalleryMetric, RowMetric
+from egobench.metrics.gallery import GalleryMetric, RowMetric, table_value, tied_values
 from egobench.plugins import load_task
 from egobench.run.plan import Part, PartId
-from egobench.sample import GalleryItem, Sample
+from egobench.sample import Sample
 from egobench.scoring.entry import GallerySize, ProtocolId, ScoreEntry, Scores, by_id
 from egobench.scoring.score import estimate_fields
 from egobench.statistics import Estimate
@@ -137,17 +137,6 @@ def read_scores(path: Path, sample_set: SampleSet) -> np.ndarray:
     return scores
 
 
-def gallery_chance(gallery: Gallery, samples: Sequence[Sample], items: Sequence[GalleryItem]) -> Mapping[str, float]:
-    """Value under scores that are all equal, by metric; without metrics that the samples do not define."""
-    import numpy as np  # noqa: PLC0415 - as above
-
-    relevance = gallery.relevance(samples, items)
-    if not relevance.any():
-        return {}
-    tied = np.zeros(relevance.shape, np.float32)
-    return {name: _value(metric, tied, relevance) for name, metric in gallery.metrics.items()}
-
-
 def gallery_of(sample_set: SampleSet) -> Gallery:
     """The gallery a sample set was built with.
 
@@ -195,12 +184,6 @@ def _same_order(ids: Sequence[str], expected: Sequence[str], what: str) -> None:
     )
 
 
-def _value(metric: GalleryMetric, scores: np.ndarray, relevance: np.ndarray) -> float:
-    if isinstance(metric, RowMetric):
-        return float(metric.values(scores, relevance).mean())
-    return metric.value(scores, relevance)
-
-
 def _score(
     table: ScoreTable, gallery: Gallery, sample_set: SampleSet, ids: Mapping[str, ProtocolId], seed: int
 ) -> list[ScoreEntry]:
@@ -208,7 +191,7 @@ def _score(
     manifest, n_expected = sample_set.manifest, len(sample_set.samples)
     relevance = gallery.relevance(samples, sample_set.gallery)
     # The manifest knows chance over all samples.
-    tied = None if len(samples) == n_expected else gallery_chance(gallery, samples, sample_set.gallery)
+    tied = None if len(samples) == n_expected else tied_values(gallery.metrics, relevance)
     entries: list[ScoreEntry] = []
     for position, (name, metric) in enumerate(gallery.metrics.items()):
         attempt = _attempt(metric, table, relevance, seed)
@@ -260,7 +243,7 @@ def _attempt(metric: GalleryMetric, table: ScoreTable, relevance: np.ndarray, se
         ranked_last = np.full(relevance.shape, -np.inf)
         ranked_last[answered] = own_scores
         whole = _estimate(metric, ranked_last, relevance, samples, seed)
-        return Attempt(whole, _value(metric, own_scores, own_relevance) if own_relevance.any() else None, None)
+        return Attempt(whole, table_value(metric, own_scores, own_relevance) if own_relevance.any() else None, None)
     except ValueError as error:
         return Attempt(None, None, str(error))
 
