@@ -120,8 +120,12 @@ class Comparison:
         """The comparison as a table: one row per score and per run that the first one is compared with."""
         import pandas as pd  # noqa: PLC0415 - for notebooks; the command line stays light
 
+        return pd.DataFrame(self.rows())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The comparison as flat JSON objects: one per score and per run that the first one is compared with."""
         first = self.runs[0]
-        rows = [
+        return [
             {
                 "id": score.id,
                 "first": first.name,
@@ -137,7 +141,6 @@ class Comparison:
                 self.runs[1:], score.values[1:], score.tests, score.adjusted, strict=True
             )
         ]
-        return pd.DataFrame(rows)
 
     def _score_json(self, score: ComparedScore) -> dict[str, Any]:
         names = [run.name for run in self.runs]

@@ -166,3 +166,7 @@ class StoreError(EgoBenchError):
 
 class SpecMismatchError(StoreError):
     """A run folder holds another run."""
+
+
+class ChartError(EgoBenchError):
+    """A picture cannot be written."""

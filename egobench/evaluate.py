@@ -22,6 +22,7 @@ from egobench.plugins import load_model
 from egobench.retrieval.gallery import read_scores, score_gallery, score_gallery_part
 from egobench.retrieval.rerank import TOP, read_retriever
 from egobench.retrieval.tables import read_score_table
+from egobench.run.environment import environment
 from egobench.run.media import VideoFolder, frame_rule
 from egobench.run.plan import Part, check_model, find_run_sets, plan, plan_spec
 from egobench.run.records import Prediction
@@ -262,6 +263,25 @@ class LoadedRun:
     model: Model
     sets: list[SampleSet]
     settings: Settings
+
+
+def evaluate_request(request: RunRequest, observer: Observer, *, command: Sequence[str] = ()) -> Result:
+    """Load what a request names, and evaluate it.
+
+    Args:
+        request: The run.
+        observer: Receives the progress.
+        command: The command line, to be recorded.
+
+    Raises:
+        EgoBenchError: If the model, a sample set or the run folder cannot be used.
+        ValueError: If the control or the method is impossible for a sample set.
+    """
+    loaded = request.load(observer)
+    recorded = {"command": list(command), "data": str(request.data.resolve()), **environment()}
+    return evaluate(
+        loaded.model, loaded.sets, request.videos, request.out, loaded.settings, observer=observer, recorded=recorded
+    )
 
 
 @dataclass(frozen=True, slots=True)

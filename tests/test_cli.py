@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from egobench import evaluate
 from egobench.cli import app
-from egobench.commands import running
 from egobench.commands.progress import ProgressObserver
+from egobench.commands.run import print_run
 from egobench.evaluate import RunRequest
 from tests.conftest import Navigation
 
@@ -150,10 +151,10 @@ def test_who_stops_a_run_is_told_how_to_go_on(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "evaluate", stopped)
+    monkeypatch.setattr(evaluate, "evaluate_request", stopped)
     request = RunRequest(model="random", data=navigation.data, videos=navigation.videos, out=navigation.root / "r")
     with pytest.raises(KeyboardInterrupt):
-        running.print_run(request, as_json=False)
+        print_run(request, "table")
     assert capsys.readouterr().err == "stopped: what was answered is kept, and the same command goes on from there\n"
 
 

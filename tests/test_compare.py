@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from egobench.cli import app
-from egobench.commands.comparing import comparison_tables
-from egobench.commands.tables import console
+from egobench.commands.compare import comparison_tables
+from egobench.commands.console import console
 from egobench.compare import compare, headline_ids
 from egobench.controls import Control
 from egobench.dataset.sampleset import Manifest, SampleSet, encode
@@ -249,7 +249,7 @@ def test_the_average_is_there_only_with_all_ten_numbers(made: Callable[..., Path
     assert found.family == 20
     shown = console()
     with shown.capture() as said:
-        shown.print(comparison_tables(found))
+        shown.print(*comparison_tables(found), *comparison_notes(found), sep="\n")
     assert f"Avg: {found.runs[0].name} {100 * average.values[0]:.1f} [" in " ".join(said.get().split())
     without = compare(paths, tasks=[task for task, _ in HEADLINE if task != "vln-qa"])
     assert "Avg" not in [number.id for number in without.averages]

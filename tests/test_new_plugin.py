@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from egobench.commands.scaffold import new_plugin
+from egobench.commands.new import new_plugin
 from egobench.errors import EgoBenchError
 from tests.conftest import Navigation
 

@@ -1,4 +1,4 @@
-"""``egobench new``: a plugin of one's own, documented, tested and ready to install."""
+"""``egobench new``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Annotated, Literal
+
+import typer
 
 from egobench.errors import EgoBenchError
 
@@ -15,6 +18,21 @@ TARGETS = {
     "module.py.txt": "$module.py",
     "test_module.py.txt": "tests/test_$module.py",
 }
+
+
+def new(
+    kind: Annotated[Literal["task", "model"], typer.Argument(help="What to make.")],
+    name: Annotated[str, typer.Argument(help="Its name, e.g. my-task.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the package to.")] = Path(),
+) -> None:
+    """Write a documented plugin of your own, with its test, ready to install.
+
+    Example: egobench new task my-task
+
+    Example: egobench new model my-model
+    """
+    for path in new_plugin(kind, name, out):
+        typer.echo(path)
 
 
 def new_plugin(kind: str, name: str, out: Path) -> list[Path]:
