@@ -164,6 +164,14 @@ class StoreError(EgoBenchError):
     """A run folder cannot be used: not writable, damaged, no space left."""
 
 
+class ChecksumError(StoreError):
+    """A file of a run folder was changed since it was signed."""
+
+
+class ReadOnlyRunError(StoreError):
+    """A run folder cannot be written."""
+
+
 class SpecMismatchError(StoreError):
     """A run folder holds another run."""
 
