@@ -90,7 +90,7 @@ def test_constraints_pin_a_fitting_version_of_all_that_is_named(file: str, *, al
     others = [listed for name, listed in extras.items() if name != "lmms-eval"]
     texts: list[str] = [*PYPROJECT["project"]["dependencies"]]
     for listed in [*together, groups["test"]] if alone else [*others, *groups.values()]:
-        texts += [text for text in listed if isinstance(text, str) and not text.startswith("egobench[")]
+        texts += [text for text in listed if isinstance(text, str) and not text.startswith("egobench-eval[")]
     unfit = [
         t for t in texts for r in [Requirement(t)] if not r.specifier.contains(pins.get(canonicalize_name(r.name), "0"))
     ]
@@ -103,7 +103,7 @@ def test_the_version_is_the_same_everywhere() -> None:
 
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     assert cited is not None
-    assert {PYPROJECT["project"]["version"], cited[1], version("egobench")} == {__version__}
+    assert {PYPROJECT["project"]["version"], cited[1], version("egobench-eval")} == {__version__}
 
 
 def test_the_readme_and_the_continuous_integration_run_the_same_command() -> None:
