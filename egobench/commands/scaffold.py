@@ -36,7 +36,9 @@ def new_plugin(kind: str, name: str, out: Path) -> list[Path]:
         raise ValueError(f"{name!r} is no name for a {kind}; use small letters, digits and -, e.g. my-{kind}")
     distribution = f"egobench-{name}"
     if distribution == DISTRIBUTION:
-        raise ValueError(f"{name!r} is no name for a {kind}: its package would be called {DISTRIBUTION}, as EgoBench is")
+        raise ValueError(
+            f"{name!r} is no name for a {kind}: its package would be called {DISTRIBUTION}, as EgoBench is"
+        )
     folder = out / distribution
     words = {"name": name, "module": f"egobench_{name.replace('-', '_')}"}
     written: list[Path] = []
