@@ -18,7 +18,7 @@ PACKAGES = {
 """Folders of the checkout, and what each is imported as."""
 
 KNOWN = {
-    ("egobench.statistics", "egobench.statistics.clustered"),
+    ("egobench.statistics.clustered", "egobench.statistics"),
     ("egobench.video.backends", "egobench.video.folder"),
 }
 """Imports that close a circle today; to be deleted when they are gone."""
