@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,16 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 def test_no_file_is_longer_than_400_lines() -> None:
     long = [path for path in SOURCES + TESTS if len(path.read_text(encoding="utf-8").splitlines()) > 400]
     assert shown(long) == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    names = Counter(path.name for path in TESTS if path.name.startswith("test_"))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_test_imports_another_test_file() -> None:
+    imports = re.compile(r"^\s*(from|import) tests\.([a-z0-9_]+\.)*test_", re.MULTILINE)
+    assert shown([path for path in TESTS if imports.search(path.read_text(encoding="utf-8"))]) == []
 
 
 def test_every_folder_of_modules_is_packaged() -> None:
