@@ -21,6 +21,7 @@ FOLDERS = ("egobench", "tasks", "models", "leaderboard", "reference_exo2ego")
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WORKFLOWS = ROOT / ".github" / "workflows"
 HEAVY = ("accelerate", "av", "deepspeed", "numpy", "pandas", "peft", "scipy", "torch", "torchvision", "transformers")
 TORCH = ("accelerate", "deepspeed", "peft", "sentence_transformers", "torch", "torchvision", "transformers")
 
@@ -121,6 +122,21 @@ def test_the_readme_and_the_continuous_integration_run_the_same_command() -> Non
     command = "pip install tox && tox"
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_workflow_runs_every_environment_of_tox() -> None:
+    listed = re.search(r"^env_list = (.+)$", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE)
+    matrix = re.search(r"environment: \[(.+)\]", (WORKFLOWS / "ci.yml").read_text(encoding="utf-8"))
+    assert listed is not None
+    assert matrix is not None
+    assert matrix[1] == listed[1]
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    lines = [line for path in WORKFLOWS.glob("*.yml") for line in path.read_text(encoding="utf-8").splitlines()]
+    actions = [line.partition("uses:")[2].strip() for line in lines if "uses:" in line]
+    assert [action for action in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[0-9.]+", action)] == []
+    assert len(actions) >= 5
 
 
 def test_the_readme_installs_with_the_constraints() -> None:
