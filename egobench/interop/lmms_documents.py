@@ -15,14 +15,13 @@ import numpy as np
 from egobench.controls import clips, seed_of
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError
-from egobench.evaluate import plan
 from egobench.interop.clips import cached_clip
-from egobench.loop.ask import Settings, clip_requests, frame_rule
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from egobench.prompts import LETTERS, MAX_NEW_TOKENS, SYSTEM, user_turn
-from egobench.run.store import Prediction
+from egobench.run.media import VideoFolder, frame_rule
+from egobench.run.plan import Part, plan
+from egobench.run.spec import Settings
 from egobench.sample import Sample
-from egobench.scoring.score import Part
 from egobench.video import DecodedClip, FailedClip, FrameRule, read_clips
 
 Placement = Literal["turn", "model"]
@@ -79,16 +78,18 @@ class Presentation:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What there is to show of a document.
+class ShownClip:
+    """The clip of a document as models are shown it.
 
     Attributes:
-        clip: The lossless clip; ``None`` where none was asked for, or the video cannot be had.
-        prediction: The prediction so far: the receipt, or a media error.
+        path: The lossless clip; ``None`` where no file was needed, or the video cannot be decoded.
+        receipt: Which frames it shows; ``None`` where it shows none.
+        error: Why the video cannot be decoded; ``None`` where it can.
     """
 
-    clip: Path | None
-    prediction: Prediction
+    path: Path | None = None
+    receipt: dict[str, Any] | None = None
+    error: str | None = None
 
 
 Document = Mapping[str, Any]
@@ -149,10 +150,8 @@ def show(document: Document, policy: FramePolicy = ANY) -> DecodedClip | FailedC
     rule = rule_of(presentation, policy)
     if rule is None:
         return None
-    requests = clip_requests(
-        [sample], clips([sample], None, 0), presentation.part.task, Path(presentation.videos), rule
-    )
-    (request, _), *_ = requests.values()
+    folder = VideoFolder(Path(presentation.videos), presentation.part.task)
+    ((request, _),) = folder.share([sample], clips([sample], None, 0), rule).values()
     return next(iter(read_clips(request.path, [request])))
 
 
@@ -171,8 +170,8 @@ def prompt_of(document: Document, seen: DecodedClip | None) -> Prompt:
     )
 
 
-def evidence(document: Document, *, clip: bool) -> Evidence:
-    """What there is to show of a document, decoded when it is first asked for in this process.
+def shown_clip(document: Document, *, clip: bool) -> ShownClip:
+    """The clip of a document, decoded when it is first needed in this process.
 
     Args:
         document: The document.
@@ -181,31 +180,29 @@ def evidence(document: Document, *, clip: bool) -> Evidence:
     presentation = presentation_of(document)
     key = (presentation, document["id"])
     with _lock:
-        earlier = _seen.get(key)
-    if earlier is not None and (earlier.clip is not None or not clip or earlier.prediction.outcome == "media_error"):
-        return earlier
-    seen = show(document)
-    result = note(document, seen)
-    if clip and isinstance(seen, DecodedClip):
-        result = replace(
-            result, clip=cached_clip(seen.frames, seen.times, Path(presentation.clips), fps=presentation.fps)
+        known = _seen.get(key)
+    if known is not None and (known.path is not None or not clip or known.error is not None):
+        return known
+    decoded = show(document)
+    evidence = note(document, decoded)
+    if clip and isinstance(decoded, DecodedClip):
+        evidence = replace(
+            evidence, path=cached_clip(decoded.frames, decoded.times, Path(presentation.clips), fps=presentation.fps)
         )
         with _lock:
-            _seen[key] = result
-    return result
+            _seen[key] = evidence
+    return evidence
 
 
-def note(document: Document, seen: DecodedClip | FailedClip | None) -> Evidence:
+def note(document: Document, decoded: DecodedClip | FailedClip | None) -> ShownClip:
     """Remember what was shown of a document."""
-    name = document["id"]
-    if not isinstance(seen, FailedClip):
-        prediction = Prediction(name, "unparsed", receipt=seen.receipt.to_json() if seen else None)
+    if isinstance(decoded, FailedClip):
+        evidence = ShownClip(error=f"{type(decoded.error).__name__}: {decoded.error}")
     else:
-        prediction = Prediction(name, "media_error", error=f"{type(seen.error).__name__}: {seen.error}")
-    result = Evidence(None, prediction)
+        evidence = ShownClip(receipt=decoded.receipt.to_json() if decoded else None)
     with _lock:
-        _seen[(presentation_of(document), name)] = result
-    return result
+        _seen[(presentation_of(document), document["id"])] = evidence
+    return evidence
 
 
 def grey_clip(presentation: Presentation) -> Path:
@@ -219,7 +216,7 @@ def grey_clip(presentation: Presentation) -> Path:
 
 
 _lock = Lock()
-_seen: dict[tuple[Presentation, str], Evidence] = {}
+_seen: dict[tuple[Presentation, str], ShownClip] = {}
 """What was shown in this process: lmms-eval asks for a video, and later for the scores, in separate calls."""
 
 

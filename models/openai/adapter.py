@@ -88,8 +88,8 @@ class ServedModel:
             most = prompt.max_new_tokens + self.abilities.dialect.thinking
             # The same words and place each time, so that a run says it once.
             warnings.warn(
-                f"model {self.info.name!r}: replies are cut off at {most} tokens; give a model that thinks more of them, "
-                "-o thinking=4096",
+                f"model {self.info.name!r}: replies are cut off at {most} tokens; give a model that thinks more of "
+                "them, -o thinking=4096",
                 stacklevel=1,
             )
         return Reply(
