@@ -58,7 +58,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         extra: Fields of every request beside ours, as a JSON object, e.g.
             ``{"chat_template_kwargs": {"enable_thinking": false}}``.
         concurrency: Most requests under way at a time; fewer are while the server is busy.
-        timeout: Seconds without a byte until a try is given up.
+        timeout: Seconds until a try is given up, its answer read to the end.
         tries: Most tries of one request.
         price_in: Price of a million tokens read, to sum up what a run costs.
         price_out: Price of a million tokens written.
