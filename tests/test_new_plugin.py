@@ -119,7 +119,7 @@ def test_a_new_model_scores_a_gallery_as_its_page_says(tmp_path: Path) -> None:
     module = new.root / "site" / "egobench_my_model.py"
     text = module.read_text(encoding="utf-8")
     # Into the class, before its first method.
-    methods = code_of(page, "    def encode_clips(")
+    methods = code_of(page, "class Brightness:\n    ...").partition("# as it is\n\n")[2]
     place = text.index("    # 1. How a prompt is answered.")
     module.write_text(f"{text[:place]}{methods}\n{text[place:]}", encoding="utf-8")
     commands = code_of(page, "egobench miniego --out miniego-epic").splitlines()

@@ -69,7 +69,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     """
     from .adapter import Prices, open_model
     from .dialect import Dialect
-    from .media import Media
+    from .frame_parts import Media
     from .probe import probe
 
     _check(1, 1000, concurrency=concurrency)

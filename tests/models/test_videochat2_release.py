@@ -52,10 +52,11 @@ def test_the_releases_words_are_part_of_the_run(tiny: Path) -> None:
 def test_frames_are_cropped_as_torchvision_crops_them(size: tuple[int, int]) -> None:
     # video_chat2/dataset/video_transforms.py: Resize of the shorter side and CenterCrop of torchvision, on pictures.
     from PIL import Image
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
+    library: Any = import_module("torchvision.transforms")
     adapter: Any = import_module("egobench.models.videochat2.adapter")
     frames = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
-    theirs = Compose([Resize(224, interpolation=InterpolationMode.BICUBIC), CenterCrop(224)])
+    resize = library.Resize(224, interpolation=library.InterpolationMode.BICUBIC)
+    theirs = library.Compose([resize, library.CenterCrop(224)])
     wanted = np.stack([np.asarray(theirs(Image.fromarray(frame))) for frame in frames])
     assert np.array_equal(adapter.squares(frames, 224), wanted)
