@@ -10,7 +10,7 @@ from pathlib import Path
 
 from egobench.errors import ModelError, SampleSetError, StoreError
 from egobench.evaluate import plan, sets_of, settings_of
-from egobench.metrics import Judged, Metric
+from egobench.metrics import Metric, ScoredSample
 from egobench.plugins import TASKS, load_task, names
 from egobench.run.spec import RunSpec, spec_from_json
 from egobench.run.store import Run, read_run
@@ -195,9 +195,9 @@ def _same_sets(runs: Sequence[Compared], tasks: Sequence[str] | None) -> None:
         raise SampleSetError(f"{runs[0].path} has no sample set of {', '.join(tasks or ())}")
 
 
-def _judged(runs: Sequence[Compared], row: Sequence[Part]) -> list[list[Judged]]:
+def _judged(runs: Sequence[Compared], row: Sequence[Part]) -> list[list[ScoredSample]]:
     """What became of the samples of one part, in every run."""
-    found: list[list[Judged]] = []
+    found: list[list[ScoredSample]] = []
     for run, part in zip(runs, row, strict=True):
         if part.asked != row[0].asked:
             raise SampleSetError(
@@ -216,7 +216,7 @@ def _judged(runs: Sequence[Compared], row: Sequence[Part]) -> list[list[Judged]]
 
 
 def _number(
-    runs: Sequence[Compared], key: str, part: Part, metric: Metric, judged: Sequence[Sequence[Judged]], seed: int
+    runs: Sequence[Compared], key: str, part: Part, metric: Metric, judged: Sequence[Sequence[ScoredSample]], seed: int
 ) -> Number | str:
     """One number of all runs, or why there is none."""
     private = sum(sample.target is None for sample in part.asked) if metric.protocol == "mcq" else 0

@@ -27,7 +27,7 @@ from egobench.interop.lmms_documents import (
     sample_of,
 )
 from egobench.loop.answer import Answers, Question
-from egobench.metrics import OUTCOMES, Judged, MeanMetric
+from egobench.metrics import OUTCOMES, MeanMetric, ScoredSample
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.prompts import SYSTEM, user_turn
 from egobench.run.store import Prediction
@@ -176,7 +176,7 @@ def _prediction(document: Document, put: Put, reply: str) -> Prediction:
     return next(told for batch, _ in answers for told in batch)
 
 
-def _value(value: Callable[[Judged], float], judged: Judged) -> float | None:
+def _value(value: Callable[[ScoredSample], float], judged: ScoredSample) -> float | None:
     try:
         return value(judged)
     except ModelError:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from egobench.metrics import Judged, MeanMetric
+from egobench.metrics import MeanMetric, ScoredSample
 
 RUBRIC = (
     "You grade answers to questions about a first-person video. You are given a question, the reference answer, and "
@@ -97,11 +97,11 @@ def judge_metrics(verdicts: Mapping[str, Verdict | None]) -> dict[str, MeanMetri
             0 points, as is a sample without an entry.
     """
 
-    def acc(judged: Judged) -> float:
+    def acc(judged: ScoredSample) -> float:
         verdict = verdicts.get(judged.sample.id)
         return float(verdict is not None and verdict.correct)
 
-    def points(judged: Judged) -> float:
+    def points(judged: ScoredSample) -> float:
         verdict = verdicts.get(judged.sample.id)
         return 0.0 if verdict is None else verdict.points / TOP
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from egobench.metrics import Judged, MeanMetric
+from egobench.metrics import MeanMetric, ScoredSample
 from egobench.metrics.ranking import possible_ranks
 
 
-def _share_of_target(judged: Judged) -> float:
-    ranks = possible_ranks(judged)
+def _share_of_target(scored: ScoredSample) -> float:
+    ranks = possible_ranks(scored)
     return (1 in ranks) / len(ranks) if ranks else 0.0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from egobench.metrics import Judged, MeanMetric
+from egobench.metrics import MeanMetric, ScoredSample
 from egobench.replies import normalised
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def _words_metric(compare: Callable[[str, str], float]) -> MeanMetric:
-    def value(judged: Judged) -> float:
-        reply, answer = judged.reply.strip(), judged.sample.answer.strip()
-        return compare(reply, answer) if judged.outcome == "answered" and reply and answer else 0.0
+    def value(scored: ScoredSample) -> float:
+        reply, answer = scored.reply.strip(), scored.sample.answer.strip()
+        return compare(reply, answer) if scored.outcome == "answered" and reply and answer else 0.0
 
     return MeanMetric("open", value)
 

@@ -12,7 +12,7 @@ from egobench.controls import Control
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import ModelError
 from egobench.llm_judge.rubric import JudgeReply, Messages, judge_metrics, key_of, messages, read_verdict, rubric_hash
-from egobench.metrics import OUTCOMES, Judged, Metric, Outcome
+from egobench.metrics import OUTCOMES, Metric, Outcome, ScoredSample
 from egobench.metrics.orders import circular, position_bias, positions
 from egobench.model import Method
 from egobench.orders import orders_of
@@ -68,18 +68,20 @@ class Part:
         return "/".join(parts)
 
 
-def judge(samples: Sequence[Sample], predictions: Mapping[str, Prediction]) -> list[Judged]:
+def judge(samples: Sequence[Sample], predictions: Mapping[str, Prediction]) -> list[ScoredSample]:
     """Samples that have been asked, in their order, with what became of them."""
     return [
-        Judged(sample, found.outcome, found.scores, found.reply if found.outcome == "answered" else "")
+        ScoredSample(sample, found.outcome, found.scores, found.reply if found.outcome == "answered" else "")
         for sample in samples
         if (found := predictions.get(sample.id)) is not None
     ]
 
 
-def judge_orders(samples: Sequence[Sample], answers: Mapping[int, Mapping[str, Prediction]], n: int) -> list[Judged]:
+def judge_orders(
+    samples: Sequence[Sample], answers: Mapping[int, Mapping[str, Prediction]], n: int
+) -> list[ScoredSample]:
     """Samples that have been asked in all of their first ``n`` orders; answered where they were answered in each."""
-    judged: list[Judged] = []
+    judged: list[ScoredSample] = []
     for sample in samples:
         orders = orders_of(sample, n)
         found = [held for order in orders if (held := answers.get(order, {}).get(sample.id)) is not None]
@@ -87,10 +89,10 @@ def judge_orders(samples: Sequence[Sample], answers: Mapping[int, Mapping[str, P
             continue
         failed: list[Outcome] = [held.outcome for held in found if held.outcome != "answered"]
         if failed:
-            judged.append(Judged(sample, failed[0]))
+            judged.append(ScoredSample(sample, failed[0]))
         else:
             scores = [held.scores for held in found if held.scores is not None]
-            judged.append(Judged(sample, "answered", scores[0], turned=tuple(scores[1:])))
+            judged.append(ScoredSample(sample, "answered", scores[0], turned=tuple(scores[1:])))
     return judged
 
 
@@ -120,7 +122,7 @@ def score(
 
 
 def entry(
-    part: Part, name: str, metric: Metric, judged: Sequence[Judged], *, seed: int, orders: int = 1
+    part: Part, name: str, metric: Metric, judged: Sequence[ScoredSample], *, seed: int, orders: int = 1
 ) -> dict[str, Any]:
     """One entry of ``scores.json``.
 
@@ -213,8 +215,8 @@ def _private(samples: Sequence[Sample]) -> int:
     return sum(sample.target is None for sample in samples)
 
 
-def _by(tag: str, metric: Metric, judged: Sequence[Judged], seed: int) -> dict[str, dict[str, Any]]:
-    groups: dict[str, list[Judged]] = defaultdict(list)
+def _by(tag: str, metric: Metric, judged: Sequence[ScoredSample], seed: int) -> dict[str, dict[str, Any]]:
+    groups: dict[str, list[ScoredSample]] = defaultdict(list)
     for each in judged:
         held = each.sample.tags.get(tag, ())
         for value in {held} if isinstance(held, str) else set(held):
@@ -235,7 +237,7 @@ def _numbers(found: Estimate | None) -> dict[str, float | None]:
     return {"value": found.value, "se": found.se, "low": found.low, "high": found.high}
 
 
-def _attempt(metric: Metric, judged: Sequence[Judged], seed: int) -> tuple[Estimate | None, str | None]:
+def _attempt(metric: Metric, judged: Sequence[ScoredSample], seed: int) -> tuple[Estimate | None, str | None]:
     """An estimate, or why there is none: a metric whose package is not installed must not cost the others."""
     if not judged:
         return None, "no sample"

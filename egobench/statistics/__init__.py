@@ -1,6 +1,6 @@
 """Errors, intervals and tests of scores. Samples of one cluster are not independent, and are never treated as if.
 
-:func:`estimate` is the one way from judged samples to a printed number, :func:`chance` the number beside it, and
+:func:`estimate` is the one way from scored samples to a printed number, :func:`chance` the number beside it, and
 :func:`paired` the one way from two runs to a difference.
 """
 
@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from egobench.metrics import Judged, MeanMetric, Metric
+from egobench.metrics import MeanMetric, Metric, ScoredSample
 from egobench.orders import orders_of
 from egobench.sample import Sample
 from egobench.statistics.pairs import PairedTest, holm, paired
@@ -37,12 +37,12 @@ class Estimate:
     clusters: int
 
 
-def estimate(metric: Metric, judged: Sequence[Judged], *, seed: int = 0) -> Estimate:
+def estimate(metric: Metric, scored_samples: Sequence[ScoredSample], *, seed: int = 0) -> Estimate:
     """Score samples, with a clustered error and interval. The order of the samples does not matter.
 
     Args:
         metric: The metric.
-        judged: All samples of a subset, answered or not.
+        scored_samples: All samples of a subset, answered or not.
         seed: Of the cluster bootstrap, for metrics that are defined on all samples at once.
 
     Returns:
@@ -53,12 +53,14 @@ def estimate(metric: Metric, judged: Sequence[Judged], *, seed: int = 0) -> Esti
     """
     from egobench.statistics.clustered import bootstrapped, mean  # noqa: PLC0415 - numpy and scipy
 
-    if not judged:
+    if not scored_samples:
         raise ValueError("no samples to score")
-    private = next((one.sample.id for one in judged if metric.protocol == "mcq" and one.sample.target is None), None)
+    private = next(
+        (one.sample.id for one in scored_samples if metric.protocol == "mcq" and one.sample.target is None), None
+    )
     if private is not None:
         raise ValueError(f"sample {private!r} has no public answer, so it cannot be scored here")
-    ordered = sorted(judged, key=lambda one: (one.sample.cluster, one.sample.id))
+    ordered = sorted(scored_samples, key=lambda one: (one.sample.cluster, one.sample.id))
     clusters = [one.sample.cluster for one in ordered]
     if isinstance(metric, MeanMetric):
         return mean([metric.value(one) for one in ordered], clusters)
@@ -85,10 +87,10 @@ def chance(metric: Metric, samples: Sequence[Sample], *, orders: int = 1) -> flo
     return metric.value(tied)
 
 
-def _tied(sample: Sample, orders: int) -> Judged:
+def _tied(sample: Sample, orders: int) -> ScoredSample:
     further = len(orders_of(sample, orders)) - 1
     scores = (0.0,) * len(sample.options)
-    return Judged(sample, "answered", scores, turned=(scores,) * further)
+    return ScoredSample(sample, "answered", scores, turned=(scores,) * further)
 
 
 __all__ = ["Estimate", "PairedTest", "chance", "estimate", "holm", "paired"]
