@@ -95,7 +95,7 @@ def read_json_lines(content: str | bytes, source: str) -> Iterator[JsonLine]:
     Raises:
         JsonInputError: At the first line that is no JSON, or in which something is beyond a limit.
     """
-    lines: list[str] | list[bytes] = content.split("\n") if isinstance(content, str) else content.split(b"\n")
+    lines: list[str | bytes] = [*(content.split("\n") if isinstance(content, str) else content.split(b"\n"))]
     for number, line in enumerate(lines, 1):
         if line.strip():
             yield JsonLine(number, read_json(line, f"{source}, line {number}"))
