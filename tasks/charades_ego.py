@@ -25,7 +25,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import Annotations, CsvFile, FieldError, Row
 from egobench.annotations.fields import Id, Seconds
 from egobench.distractors import nearest, shared_sets
 from egobench.errors import RecordError
@@ -33,16 +33,19 @@ from egobench.metrics.accuracy import accuracy
 from egobench.metrics.gallery import class_ap, labels, weighted_class_ap
 from egobench.metrics.ranking import options_class_map, single_positive_ap
 from egobench.sample import Clip, GalleryItem, Record
-from egobench.task import Gallery, Source, Subset, Task, Tools, Truth
+from egobench.task import Gallery, Source, SourceFile, Subset, Task, Tools, Truth
 
-VIDEOS = "CharadesEgo_v1_test_only1st.csv"
+VIDEOS = CsvFile("CharadesEgo_v1_test_only1st.csv")
 CLASSES = "Charades_v1_classes.txt"
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/1804.09626",
     home="https://prior.allenai.org/projects/charades-ego",
     licence="Charades licence of AI2, non-commercial",
-    files={VIDEOS: "first-person test videos with their action segments", CLASSES: "names of the 157 action classes"},
+    files={
+        VIDEOS.name: SourceFile("first-person test videos with their action segments"),
+        CLASSES: SourceFile("names of the 157 action classes"),
+    },
     videos="{id}.mp4",
 )
 
@@ -139,8 +142,7 @@ def read(annotations: Annotations) -> Iterator[Record]:
             tags={"class": longest.action, "actions": tuple(sorted({names[one.action] for one in found}))},
         )
 
-    path, rows = annotations.csv_rows(VIDEOS, columns=("id", "actions", "length"))
-    yield from annotations.records(path, rows, Video, record)
+    return annotations.records(VIDEOS, Video, record)
 
 
 def read_videos(annotations: Annotations) -> Iterator[Record]:
@@ -151,8 +153,7 @@ def read_videos(annotations: Annotations) -> Iterator[Record]:
         classes = sorted({one.action for one in actions(row, names)})
         return Record(row.id, Clip(f"{row.id}.mp4"), QUESTION, "", cluster=row.id, tags={"class": tuple(classes)})
 
-    path, rows = annotations.csv_rows(VIDEOS, columns=("id", "actions", "length"))
-    yield from annotations.records(path, rows, Video, record)
+    return annotations.records(VIDEOS, Video, record)
 
 
 def all_classes(records: Sequence[Record], tools: Tools) -> list[GalleryItem]:

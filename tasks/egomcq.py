@@ -23,20 +23,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import Annotations, FieldError, JsonFile, Row
 from egobench.annotations.fields import Id, Integers, Text, stretch
 from egobench.distractors import anywhere, nearest, official, shared_sets
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Record
-from egobench.task import Source, Subset, Task, Truth
+from egobench.task import Source, SourceFile, Subset, Task, Truth
 
-QUESTIONS = "egomcq.json"
+QUESTIONS = JsonFile("egomcq.json", key="number")
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2206.01670",
     home="https://github.com/showlab/EgoVLP",
     licence="none stated; made from Ego4D narrations, under the Ego4D licence",
-    files={QUESTIONS: "questions: a query clip and five choices, by number"},
+    files={QUESTIONS.name: SourceFile("questions: a query clip and five choices, by number")},
     videos="{video_uid}.mp4",
 )
 
@@ -115,8 +115,7 @@ def record(row: Question) -> Record:
 def read(annotations: Annotations) -> Iterator[Record]:
     """Every question, and the version of the cleaning as a fact."""
     annotations.facts["cleaning"] = CLEANING
-    path, rows = annotations.json_rows(QUESTIONS, key="number")
-    yield from annotations.records(path, rows, Question, record)
+    return annotations.records(QUESTIONS, Question, record)
 
 
 def own_video(record: Record) -> str:

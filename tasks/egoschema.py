@@ -22,24 +22,34 @@ from typing import Annotated
 
 from pydantic import Field
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import Annotations, FieldError, JsonFile, Row
 from egobench.annotations.fields import Id, Seconds, Text, stretch
 from egobench.distractors import official
 from egobench.metrics import ScoredSample
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
-from egobench.task import Source, Subset, Task
+from egobench.task import Source, SourceFile, Subset, Task
+
+QUESTIONS = JsonFile("questions.json")
+LABELS = JsonFile("subset_answers.json", key="q_uid", value="answer")
+ORIGINS = JsonFile("uid_to_ego4d.json", key="q_uid")
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2308.09126",
     home="https://github.com/egoschema/EgoSchema",
     licence="none stated; videos under the Ego4D licence",
     files={
-        "questions.json": "all questions with their options",
-        "subset_answers.json": "the public labels, by q_uid",
-        "uid_to_ego4d.json": "the Ego4D video and seconds that each clip was cut from, by q_uid",
+        QUESTIONS.name: SourceFile("all questions with their options"),
+        LABELS.name: SourceFile(
+            "the public labels, by q_uid", "a38d0aefcf8bcd5fb8888c7598b4550dc9ac6f6ad11cb2e1eae7b93e4c72468d"
+        ),
+        ORIGINS.name: SourceFile(
+            "the Ego4D video and seconds that each clip was cut from, by q_uid",
+            "b6aa6b7b5e77863fa1ec725df8646ccb7915bdfe5f053991ba55d610b23e78a6",
+        ),
     },
     videos="{q_uid}.mp4",
+    release="egoschema/EgoSchema 505c787",
 )
 
 
@@ -78,10 +88,8 @@ class Origin(Row):
 
 def read_all(annotations: Annotations) -> Iterator[Record]:
     """All questions, those without a public label without an answer."""
-    path, rows = annotations.json_rows("subset_answers.json", key="q_uid", value="answer")
-    labels = annotations.table(path, rows, Label, lambda label: label.q_uid)
-    path, rows = annotations.json_rows("uid_to_ego4d.json", key="q_uid")
-    origins = annotations.table(path, rows, Origin, lambda origin: origin.q_uid)
+    labels = annotations.table(LABELS, Label, lambda label: label.q_uid)
+    origins = annotations.table(ORIGINS, Origin, lambda origin: origin.q_uid)
 
     def record(row: Question) -> Record:
         if row.q_uid not in origins:
@@ -99,8 +107,7 @@ def read_all(annotations: Annotations) -> Iterator[Record]:
             target=target,
         )
 
-    path, rows = annotations.json_rows("questions.json")
-    yield from annotations.records(path, rows, Question, record)
+    return annotations.records(QUESTIONS, Question, record)
 
 
 def read(annotations: Annotations) -> Iterator[Record]:

@@ -23,23 +23,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from egobench.annotations import Annotations, Row
+from egobench.annotations import Annotations, JsonFile, Row
 from egobench.annotations.fields import Id, Text, stretch
 from egobench.distractors import official
 from egobench.errors import AnnotationFileError
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.words import exact_match, meteor, normalised_match, rouge_l, sentence_similarity
 from egobench.sample import Clip, Record
-from egobench.task import Source, Subset, Task
+from egobench.task import Source, SourceFile, Subset, Task
 
-CLOSED = "annotations.QaEgo4D_test_close.json"
-OPEN = "annotations.QaEgo4D_test.json"
+CLOSED = JsonFile("annotations.QaEgo4D_test_close.json")
+OPEN = JsonFile("annotations.QaEgo4D_test.json")
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2312.06505",
     home="https://github.com/Becomebright/GroundVQA",
     licence="signed form, non-commercial; videos under the Ego4D licence",
-    files={CLOSED: "questions with one right and three wrong answers", OPEN: "questions with a reference answer"},
+    files={
+        CLOSED.name: SourceFile("questions with one right and three wrong answers"),
+        OPEN.name: SourceFile("questions with a reference answer"),
+    },
     videos="{video_id}.mp4",
 )
 
@@ -90,14 +93,13 @@ def whole_clip(row: Question) -> Clip:
 
 def read(annotations: Annotations) -> Iterator[Record]:
     """The closed questions, then the open ones, as far as their files are there."""
-    if not annotations.has(CLOSED, OPEN):
-        raise AnnotationFileError(f"{annotations.folder}: neither {CLOSED} nor {OPEN}; at least one is needed")
+    if not annotations.has(CLOSED) and not annotations.has(OPEN):
+        names = f"neither {CLOSED.name} nor {OPEN.name}"
+        raise AnnotationFileError(f"{annotations.folder}: {names}; at least one is needed")
     if annotations.has(CLOSED):
-        path, rows = annotations.json_rows(CLOSED)
-        yield from annotations.records(path, rows, ClosedQuestion, closed)
+        yield from annotations.records(CLOSED, ClosedQuestion, closed)
     if annotations.has(OPEN):
-        path, rows = annotations.json_rows(OPEN)
-        yield from annotations.records(path, rows, Question, opened)
+        yield from annotations.records(OPEN, Question, opened)
 
 
 TASK = Task(

@@ -122,6 +122,9 @@ def _freeze(
         seed=tools.seed,
         chance=dict(_chances(task, construction, samples, items)),
         gallery_sha256=sha256(encode_gallery(items)).hexdigest() if items else None,
+        releases={
+            name: task.source.release_of(name, digest) for name, digest in sorted(tools.annotations.sources.items())
+        },
         **tools.report,
     )
     return SampleSet(manifest, samples, items, dict(sorted(tools.annotations.videos.items())))

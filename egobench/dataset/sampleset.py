@@ -41,6 +41,8 @@ class Manifest:
         mean_seconds: Mean length of the clips whose end is known, in seconds; ``None`` when none is.
         dropped: Rows and records left out, with the reason.
         sources: SHA-256 by annotation file.
+        releases: By annotation file, whether it is of the release that the task pins: ``pinned``, ``another`` or
+            ``unknown``; empty in sets of before.
         samples_sha256: SHA-256 of ``samples.jsonl``.
         embedder: Name and weights hash of the text embedder, ``None`` when none was used.
         seed: Seed of distractors and option orders.
@@ -74,6 +76,7 @@ class Manifest:
     placed: float | None = None
     blind_ceiling: float | None = None
     gallery_sha256: str | None = None
+    releases: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def sha256(self) -> str:

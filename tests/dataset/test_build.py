@@ -17,7 +17,7 @@ from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import AnnotationFileError, SampleSetError
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
-from egobench.task import Dropped, Options, Source, Subset, Task, Tools
+from egobench.task import Dropped, Options, Source, SourceFile, Subset, Task, Tools
 from tests.conftest import Navigation
 
 
@@ -50,7 +50,7 @@ TOY = Task(
     name="toy",
     version=3,
     skill="toys",
-    source=Source("p", "h", "l", {"toy.txt": "nothing"}, "v.mp4"),
+    source=Source("p", "h", "l", {"toy.txt": SourceFile("nothing")}, "v.mp4"),
     read=read,
     constructions={"drawn": drawn},
     metrics={"acc": accuracy},
@@ -74,6 +74,16 @@ def test_the_manifest_says_what_the_set_is_and_what_it_was_made_from(folder: Pat
     assert manifest.embedder == "lengths@1"
     assert manifest.placed == 0.75
     assert manifest.chance == {"all/acc": pytest.approx(1 / 3)}
+
+
+def test_the_manifest_says_which_files_are_of_another_release_than_the_pinned_one(folder: Path) -> None:
+    def releases(sha: str) -> dict[str, str]:
+        pinned = replace(TOY, source=replace(TOY.source, files={"toy.txt": SourceFile("nothing", sha)}))
+        return dict(build(pinned, Annotations(folder), Lengths()).manifest.releases)
+
+    assert releases(sha256(b"toy").hexdigest()) == {"toy.txt": "pinned"}
+    assert releases(sha256(b"joy").hexdigest()) == {"toy.txt": "another"}
+    assert releases("") == {"toy.txt": "unknown"}
 
 
 def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(folder: Path) -> None:
