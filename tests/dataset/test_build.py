@@ -14,7 +14,7 @@ import pytest
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet, find_sets
-from egobench.errors import AnnotationFileError, SampleSetError
+from egobench.errors import AnnotationFileError, BrokenPluginError, SampleSetError
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
 from egobench.task import Dropped, Options, Source, SourceFile, Subset, Task, Tools
@@ -137,6 +137,15 @@ def test_sets_are_found_by_task_and_construction(navigation: Navigation) -> None
 def test_an_unknown_construction_is_answered_with_the_known_ones(folder: Path) -> None:
     with pytest.raises(ValueError, match="'toy' has no construction 'official'; it has drawn"):
         build(TOY, Annotations(folder), Lengths(), construction="official")
+
+
+def test_a_record_of_a_subset_that_the_task_does_not_declare_is_named(folder: Path) -> None:
+    def with_another(annotations: Annotations) -> Iterable[Record]:
+        yield from read(annotations)
+        yield Record("r9", Clip("v.mp4"), "?", "answer", cluster="v", subset="hard")
+
+    with pytest.raises(BrokenPluginError, match=r"task 'toy' reads record 'r9' of subset 'hard'.*it declares all"):
+        build(replace(TOY, read=with_another), Annotations(folder), Lengths())
 
 
 def test_a_folder_without_a_usable_record_is_an_error(folder: Path) -> None:
