@@ -28,7 +28,7 @@ from pydantic import BeforeValidator
 from egobench.annotations import Annotations, CsvFile, FieldError, Row
 from egobench.annotations.fields import Id, Seconds
 from egobench.distractors import nearest, shared_sets
-from egobench.errors import RecordError
+from egobench.errors import AnnotationFileError, RecordError
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.gallery import class_ap, labels, weighted_class_ap
 from egobench.metrics.ranking import options_class_map, single_positive_ap
@@ -37,6 +37,8 @@ from egobench.task import Gallery, Source, SourceFile, Subset, Task, Tools, Trut
 
 VIDEOS = CsvFile("CharadesEgo_v1_test_only1st.csv")
 CLASSES = "Charades_v1_classes.txt"
+
+N_CLASSES = 157
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/1804.09626",
@@ -83,6 +85,8 @@ def class_names(annotations: Annotations) -> dict[str, str]:
     """Names of the action classes by id.
 
     Raises:
+        AnnotationFileError: If there are not 157 of them; the file is published without a newline at its end, so one
+            that was cut off looks whole.
         RecordError: If a line is not ``c000 Name``, or a class comes twice; without a class list no row can be read, so
             ``skip_bad`` does not help.
     """
@@ -98,6 +102,12 @@ def class_names(annotations: Annotations) -> dict[str, str]:
             what = match[1] if match[1] in names else repr(match[2])
             raise RecordError(path, f"line {number}", "", f"class {what} was named already; expected once")
         names[match[1]] = match[2]
+    missing = [name for name in (f"c{number:03d}" for number in range(N_CLASSES)) if name not in names]
+    if missing or len(names) > N_CLASSES:
+        last = f"; {missing[0]} is missing" if missing else ""
+        raise AnnotationFileError(
+            f"{path}: holds {len(names)} classes, expected {N_CLASSES}{last}; was it cut off? Download it again"
+        )
     return names
 
 
