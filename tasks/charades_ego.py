@@ -39,6 +39,7 @@ VIDEOS = CsvFile("CharadesEgo_v1_test_only1st.csv")
 CLASSES = "Charades_v1_classes.txt"
 
 N_CLASSES = 157
+FIRST, LAST = "Holding some clothes", "Someone is eating something"
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/1804.09626",
@@ -85,8 +86,8 @@ def class_names(annotations: Annotations) -> dict[str, str]:
     """Names of the action classes by id.
 
     Raises:
-        AnnotationFileError: If there are not 157 of them; the file is published without a newline at its end, so one
-            that was cut off looks whole.
+        AnnotationFileError: If there are not 157 of them, or the last name of the published list is another. That file
+            has no newline at its end, so one that was cut off looks whole.
         RecordError: If a line is not ``c000 Name``, or a class comes twice; without a class list no row can be read, so
             ``skip_bad`` does not help.
     """
@@ -107,6 +108,10 @@ def class_names(annotations: Annotations) -> dict[str, str]:
         last = f"; {missing[0]} is missing" if missing else ""
         raise AnnotationFileError(
             f"{path}: holds {len(names)} classes, expected {N_CLASSES}{last}; was it cut off? Download it again"
+        )
+    if names["c000"] == FIRST and names[f"c{N_CLASSES - 1}"] != LAST:
+        raise AnnotationFileError(
+            f"{path}: ends in {names[f'c{N_CLASSES - 1}']!r}, expected {LAST!r}; was it cut off? Download it again"
         )
     return names
 

@@ -173,7 +173,8 @@ def charades_ego() -> Files:
         "Charades_v1_classes.txt": (
             "c000 Holding some clothes\nc001 Putting clothes somewhere\nc002 Taking some clothes\n"
             "c003 Throwing clothes somewhere\nc004 Lying on a bed \nc005 Tidying some clothes\n"
-            + "\n".join(f"c{number:03d} Doing thing {number}" for number in range(6, 157))
+            + "\n".join(f"c{number:03d} Doing thing {number}" for number in range(6, 156))
+            + "\nc156 Someone is eating something"
         ),
     }
 

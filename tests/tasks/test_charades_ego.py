@@ -77,8 +77,9 @@ def test_a_broken_class_list_is_refused_even_when_bad_rows_are_skipped(tmp_path:
 @pytest.mark.parametrize(
     ("cut", "more", "problem"),
     [
-        ("\nc156 Doing thing 156", "", "holds 156 classes, expected 157; c156 is missing"),
-        ("g 155\nc156 Doing thing 156", "", "holds 156 classes, expected 157; c156 is missing"),
+        ("thing", "", "ends in 'Someone is eating some', expected 'Someone is eating something'"),
+        ("\nc156 Someone is eating something", "", "holds 156 classes, expected 157; c156 is missing"),
+        ("g 155\nc156 Someone is eating something", "", "holds 156 classes, expected 157; c156 is missing"),
         ("", "\nc157 Doing thing 157", "holds 158 classes, expected 157; was it cut off"),
     ],
 )
