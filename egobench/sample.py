@@ -71,6 +71,8 @@ class Record:
         options: The options that the authors published, in their order; else empty.
         target: Position of the right answer in ``options``; ``None`` without options or when it is private.
         tags: Labels to break scores down by.
+        ordered: Whether the published options have an order to keep; where they come as right and wrong ones, it is
+            drawn when samples are built.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Record:
     options: tuple[str, ...] = ()
     target: int | None = None
     tags: Tags = field(default_factory=dict[str, str | tuple[str, ...]])
+    ordered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

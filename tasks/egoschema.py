@@ -10,7 +10,9 @@ Quirks:
 * 500 of 5,031 labels are public; only those questions become samples, so a score here is never one of the full set.
   The construction ``full`` has all questions; a run of it is unscored and writes what the authors' server takes.
 * The order of options changed between releases: results are kept by ``q_uid`` and option text, never by an old index.
-* 811 stretches of Ego4D are shared by two questions, 128 by three; the cluster is the Ego4D video.
+* 811 stretches of Ego4D are shared by two questions, 128 by three; the cluster is the Ego4D video. Clones from before
+  December 2024 have no ``uid_to_ego4d.json``: there every clip is its own cluster, which the manifest says, and
+  intervals come out too narrow.
 * One of the 500 questions has an option twice.
 """
 
@@ -23,7 +25,7 @@ from typing import Annotated
 from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, JsonFile, Row
-from egobench.annotations.fields import Id, Seconds, Text, stretch
+from egobench.annotations.fields import Id, Position, Seconds, Text, stretch
 from egobench.distractors import official
 from egobench.metrics import ScoredSample
 from egobench.metrics.accuracy import accuracy
@@ -74,7 +76,7 @@ class Label(Row):
     """One entry of ``subset_answers.json``."""
 
     q_uid: Id
-    answer: Annotated[int, Field(strict=True, ge=0, le=4)]
+    answer: Annotated[Position, Field(le=4)]
 
 
 class Origin(Row):
@@ -86,23 +88,25 @@ class Origin(Row):
     ending_sec: Seconds
 
 
-def read_all(annotations: Annotations) -> Iterator[Record]:
+def questions(annotations: Annotations) -> Iterator[Record]:
     """All questions, those without a public label without an answer."""
     labels = annotations.table(LABELS, Label, lambda label: label.q_uid)
-    origins = annotations.table(ORIGINS, Origin, lambda origin: origin.q_uid)
+    known = annotations.has(ORIGINS)
+    origins = annotations.table(ORIGINS, Origin, lambda origin: origin.q_uid) if known else {}
 
     def record(row: Question) -> Record:
-        if row.q_uid not in origins:
-            raise FieldError("q_uid", f"{row.q_uid!r} is not in uid_to_ego4d.json, which names its source video")
-        origin = origins[row.q_uid]
-        stretch(origin.video_uid, origin.starting_sec, origin.ending_sec, field="ending_sec")
+        origin = origins.get(row.q_uid)
+        if origin is not None:
+            stretch(origin.video_uid, origin.starting_sec, origin.ending_sec, field="ending_sec")
+        elif known:
+            raise FieldError("q_uid", f"{row.q_uid!r} is not in {ORIGINS.name}, which names its source video")
         target = labels[row.q_uid].answer if row.q_uid in labels else None
         return Record(
             id=row.q_uid,
             clip=Clip(f"{row.q_uid}.mp4"),
             question=row.question,
             answer="" if target is None else row.options[target],
-            cluster=origin.video_uid,
+            cluster=row.q_uid if origin is None else origin.video_uid,
             options=row.options,
             target=target,
         )
@@ -110,11 +114,16 @@ def read_all(annotations: Annotations) -> Iterator[Record]:
     return annotations.records(QUESTIONS, Question, record)
 
 
+def read_all(annotations: Annotations) -> Iterator[Record]:
+    """All questions."""
+    return annotations.note_own_clusters(questions(annotations))
+
+
 def read(annotations: Annotations) -> Iterator[Record]:
     """The questions whose label is public; how many others there are is noted among the dropped."""
-    records = list(read_all(annotations))
+    records = list(questions(annotations))
     public = [record for record in records if record.target is not None]
-    yield from public
+    yield from annotations.note_own_clusters(public)
     if len(public) < len(records):
         annotations.drop(f"{len(records) - len(public)} of {len(records)} questions", "no public label")
 

@@ -11,7 +11,8 @@ Quirks:
   24 per second while the files play at 15: seconds come from the file alone.
 * The ``paper`` construction gives each answer always the same four wrong ones, which makes yes/no questions a giveaway.
 * A flat form goes round too: ``{q, video_path, a: "A".."E", option: {"A".."E"}}``, read from the same file names or
-  from ``egotaskqa.json`` (the direct split). It has no ids and no tags, and keeps the options it comes with.
+  from ``egotaskqa.json`` (the direct split). It has no ids and no tags, and keeps the options it comes with, in
+  their order.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ def semantic(record: Record) -> str:
 
 TASK = Task(
     name="egotaskqa",
-    version=1,
+    version=2,
     skill="goal-oriented questions",
     source=SOURCE,
     read=read,

@@ -36,6 +36,12 @@ def _integers(value: Any) -> Any:
     return re.findall(r"-?[0-9]+", value)
 
 
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a whole number")
+    return value
+
+
 def _clock_seconds(value: Any) -> Any:
     match = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
@@ -58,6 +64,9 @@ Timestamp = Annotated[float, BeforeValidator(_clock_seconds)]
 
 Ordinal = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 """A whole number from 0: where a frame stands in its video, or the number of a class."""
+
+Position = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=0, le=MAX_INTEGER)]
+"""Where an option stands, from 0: a whole number or its text."""
 
 Integers = Annotated[tuple[int, ...], BeforeValidator(_integers)]
 """A list of whole numbers, in a CSV cell or a text written as ``[2, 11]``."""

@@ -8,7 +8,7 @@ lettered answers) is in :mod:`egobench.annotations.fields`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,9 @@ class Row(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
+
+OWN_CLUSTERS = "clips_as_clusters"
+"""Fact of the manifest: how many records have their clip for a cluster because no file names its source video."""
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -151,6 +154,13 @@ class Annotations:
     def drop(self, record_id: str, reason: str) -> None:
         """Note a row that is left out for a reason that is no mistake, e.g. a video without actions."""
         self.dropped.append({"id": record_id, "reason": reason})
+
+    def note_own_clusters(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Pass records on, and note how many have their clip for a cluster because no file names its source video."""
+        for record in records:
+            if record.clip.video == f"{record.cluster}.mp4":
+                self.facts[OWN_CLUSTERS] = self.facts.get(OWN_CLUSTERS, 0) + 1
+            yield record
 
     def _rows(self, file: RowFile, row: type[Row]) -> tuple[Path, list[RawRow]]:
         if file in self._kept:
