@@ -25,7 +25,7 @@ from egobench.commands.console import Format, console, note, print_json, print_r
 from egobench.errors import EgoBenchError
 
 if TYPE_CHECKING:
-    from egobench.evaluate import Forecast, RunRequest
+    from egobench.request import Forecast, RunRequest
 
 FORECAST_COLUMNS = {
     "samples": "samples",
@@ -38,7 +38,7 @@ FORECAST_COLUMNS = {
     "reply_tokens": "tokens written",
     "cost": "cost",
 }
-"""Columns of a dry run by field of :class:`egobench.evaluate.Forecast`; the last ones where the model tells."""
+"""Columns of a dry run by field of :class:`egobench.request.Forecast`; the last ones where the model tells."""
 
 
 def read_config(context: typer.Context, config: Path | None) -> Path | None:
@@ -144,7 +144,7 @@ def run(
 
     Example: egobench run hf ... --method auto --rerank runs/clip-vit-large-patch14/0123456789ab
     """
-    from egobench.evaluate import RunRequest
+    from egobench.request import RunRequest
     from egobench.run.spec import Settings
 
     options = _options([*(option or []), *_option("device", device), *_option("dtype", dtype)])
@@ -195,7 +195,7 @@ def print_run(request: RunRequest, form: Format) -> float:
     """
     from egobench.commands.progress import ProgressObserver
     from egobench.commands.tables import run_table, score_rows
-    from egobench.evaluate import evaluate_request
+    from egobench.request import evaluate_request
     from egobench.scoring.score import coverage
 
     try:
@@ -223,7 +223,7 @@ def print_forecast(request: RunRequest, form: Format) -> None:
         EgoBenchError: If the model or a sample set cannot be used.
     """
     from egobench.commands.progress import ProgressObserver
-    from egobench.evaluate import forecast
+    from egobench.request import forecast
 
     with ProgressObserver() as observer:
         loaded = request.load(observer)

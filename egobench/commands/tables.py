@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from egobench.scoring.entry import ScoreEntry, Scores, TagScore
+if TYPE_CHECKING:
+    from egobench.scoring.entry import ScoreEntry, Scores, TagScore
 
 
 def percent(value: float | None) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from egobench import __version__
 from egobench.controls import Control
@@ -110,6 +110,8 @@ class RunSpec:
         text_prior: Share of an option's score without the video that is subtracted from its score.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
+
     model: Mapping[str, Any]
     sets: tuple[SetRef, ...]
     prompt: str
@@ -161,10 +163,13 @@ class RunSpec:
         Raises:
             StoreError: If another version wrote it with other fields.
         """
+        from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - a command's --help stays light
+
         try:
-            fields: dict[str, Any] = {**content, "sets": tuple(SetRef(**entry) for entry in content["sets"])}
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
+            return TypeAdapter(cls).validate_python({**content, "sets": [*content["sets"]]})
+        except KeyError as error:
+            raise StoreError(f"a run of another version of EgoBench (no {error} in its spec)") from error
+        except (ValidationError, TypeError) as error:
             raise StoreError(f"a run of another version of EgoBench ({error})") from error
 
     def settings(self) -> Settings:

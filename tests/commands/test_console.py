@@ -35,7 +35,7 @@ def test_markup_is_text(text: str) -> None:
     assert output.get().count(text) == 4
 
 
-ROWS = [{"a": 1, "b": {"c": [1, 2], "d": "x|y"}}, {"a": None, "b": {"c": [], "d": "z"}}]
+ROWS: list[dict[str, object]] = [{"a": 1, "b": {"c": [1, 2], "d": "x|y"}}, {"a": None, "b": {"c": [], "d": "z"}}]
 
 
 def test_rows_are_printed_in_every_form(capsys: pytest.CaptureFixture[str]) -> None:
