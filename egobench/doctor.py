@@ -12,11 +12,11 @@ from typing import Any, Final, Literal
 
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError
-from egobench.filecheck import FileCheck, check_files, known_files
 from egobench.loop.ask import Observer, Silent, locate
 from egobench.plugins import load_task
 from egobench.sample import Clip, Sample
 from egobench.task import Task
+from egobench.video.check import FileCheck, check_files, read_checks
 from egobench.video.folder import holds_frames
 
 EXPECTED: Final = "videos.json"
@@ -154,7 +154,7 @@ def examine(
     needed = [one for folder, sample_set in sets for one in _needed(folder, sample_set, videos)]
     found = [(one, *_stored(one)) for one in needed]
     files = sorted({one.path for one, _, hint in found if not hint})
-    known, told, checks = known_files(kept), observer or Silent(), dict[str, FileCheck]()
+    known, told, checks = read_checks(kept), observer or Silent(), dict[str, FileCheck]()
     told.begin("videos", len(files), 0)
     for check in check_files(files, known, kept, workers=workers, decode=decode):
         checks[check.path] = check

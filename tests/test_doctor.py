@@ -18,7 +18,7 @@ import pytest
 from egobench.dataset.sampleset import SampleSet
 from egobench.doctor import Health, examine
 from egobench.errors import SampleSetError, StoreError
-from egobench.filecheck import check_file, known_files
+from egobench.video.check import check_file, read_checks
 from tests.conftest import Navigation, write_frames, write_video
 
 FIXTURES = Path(__file__).parent / "fixtures" / "video"
@@ -182,7 +182,7 @@ def test_a_folder_of_frames_without_a_rate_is_unreadable(navigation: Navigation)
     folder = write_frames(navigation.video(0), navigation.video(0).with_suffix(""), "12")
     navigation.video(0).unlink()
     (folder / "fps.txt").unlink()
-    assert "how many frames a second shows" in look(navigation).videos[0].problems["unreadable"]
+    assert "its frame rate is not known" in look(navigation).videos[0].problems["unreadable"]
 
 
 def test_a_second_start_looks_only_at_what_is_new_or_changed(navigation: Navigation) -> None:
@@ -212,17 +212,17 @@ def test_a_kill_loses_one_line_at_most(navigation: Navigation) -> None:
     before = look(navigation).to_json()
     kept = navigation.data / "doctor.jsonl"
     kept.write_bytes(kept.read_bytes()[:-9])
-    assert len(known_files(kept)) == 11
+    assert len(read_checks(kept)) == 11
     after = look(navigation)
     assert after.unchanged == 11
     assert {**after.to_json(), "unchanged": 0} == before
-    assert len(known_files(kept)) == 12
+    assert len(read_checks(kept)) == 12
 
 
 def test_lines_that_say_something_else_are_not_read(navigation: Navigation) -> None:
     kept = navigation.data / "doctor.jsonl"
     kept.write_text('{"path": "x"}\n[]\nnull\n{"damaged": 3}\n\xff\n', encoding="latin1")
-    assert known_files(kept) == {}
+    assert read_checks(kept) == {}
     assert look(navigation).coverage == 1.0
 
 

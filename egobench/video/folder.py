@@ -23,19 +23,19 @@ import PIL
 from PIL import Image
 
 from egobench.errors import DamagedVideoError, MissingVideoError, UnreadableVideoError
-from egobench.video.backends import Shot
+from egobench.video.frame_reader import DecodedFrame
 from egobench.video.index import VideoIndex
 
-RATE: Final = "fps.txt"
-"""In a folder of frames: how many of them a second shows."""
+RATE_FILE: Final = "fps.txt"
+"""File in a folder of frames that says how many of them are displayed a second."""
 
-_FIRST: Final = tuple(f"frame_0000000001{suffix}" for suffix in (".jpg", ".png"))
+_FIRST_FRAMES: Final = tuple(f"frame_0000000001{suffix}" for suffix in (".jpg", ".png"))
 _FRAME: Final = re.compile(r"frame_(\d{10})\.(?:jpg|png)")
-_EPIC: Final = ((re.compile(r"P\d{2}_\d{2}"), Fraction(60)), (re.compile(r"P\d{2}_\d{3}"), Fraction(50)))
+_EPIC_RATES: Final = ((re.compile(r"P\d{2}_\d{2}"), Fraction(60)), (re.compile(r"P\d{2}_\d{3}"), Fraction(50)))
 
 
 def stored_as(path: Path) -> Path:
-    """Where a video lies: the path itself, or a folder of frames that stands for it where there is no such file.
+    """Return where a video lies: the path itself, or a folder of frames where there is no such file.
 
     Args:
         path: A video, e.g. ``P01/P01_11.MP4``, which ``P01/P01_11``, ``P01/rgb_frames/P01_11`` or a folder of its own
@@ -45,24 +45,26 @@ def stored_as(path: Path) -> Path:
         return path
     stem = path.with_suffix("")
     folders = (path, stem, path.parent / "rgb_frames" / stem.name)
-    return next((one for one in folders if holds_frames(one)), path)
+    return next((folder for folder in folders if holds_frames(folder)), path)
 
 
 def holds_frames(folder: Path) -> bool:
-    """Whether a folder holds the first frame of a video."""
-    return any((folder / name).is_file() for name in _FIRST)
+    """Tell whether a folder holds the first frame of a video."""
+    return any((folder / name).is_file() for name in _FIRST_FRAMES)
 
 
 def folder_index(folder: Path) -> VideoIndex:
-    """What is in a folder of frames; every picture is a packet that can be decoded alone.
+    """List a folder of frames; every picture is a packet that can be decoded alone.
 
     Raises:
-        UnreadableVideoError: If it holds no frames, the first is no picture, or nobody knows how many a second shows.
+        UnreadableVideoError: If it holds no frames, the first is no picture, or its frame rate is unknown.
     """
     names = _names(folder)
     first = names.get(1)
     if first is None:
-        raise UnreadableVideoError(f"{folder}: a folder without {_FIRST[0]}; expected the frames of a video, or a file")
+        raise UnreadableVideoError(
+            f"{folder}: a folder without {_FIRST_FRAMES[0]}; expected the frames of a video, or a file"
+        )
     rate, count = _rate(folder), max(names)
     if count > 2 * len(names):
         raise UnreadableVideoError(f"{folder}: holds {len(names)} of {count} frames; download the frames again")
@@ -71,7 +73,7 @@ def folder_index(folder: Path) -> VideoIndex:
             (width, height), codec = picture.size, str(picture.format).lower()
     except OSError as error:
         raise UnreadableVideoError(f"{folder / first}: no picture ({error}); download the frames again") from error
-    numbers, always = np.arange(count, dtype=np.int64), np.ones(count, bool)
+    numbers, every = np.arange(count, dtype=np.int64), np.ones(count, bool)
     length = float(count / rate)
     return VideoIndex(
         path=folder,
@@ -80,23 +82,23 @@ def folder_index(folder: Path) -> VideoIndex:
         codec=codec,
         width=width,
         height=height,
-        unit=1 / rate,
+        time_base=1 / rate,
         pts=numbers,
         dts=numbers,
-        key=always,
-        hidden=~always,
-        droppable=always,
+        key=every,
+        hidden=~every,
+        droppable=every,
         order=numbers,
         times=[float(number / rate) for number in range(count)],
         stamped=True,
-        exact=True,
-        end=length,
+        seekable=True,
+        intact_until=length,
         duration=length,
     )
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """Number of frames, the folder's modification time in nanoseconds, and SHA-256 of the first and the last frame.
+    """Return the number of frames, the folder's modification time in nanoseconds, and a SHA-256 of both end frames.
 
     The frames between them are not looked at: there may be a hundred thousand.
 
@@ -107,8 +109,8 @@ def folder_fingerprint(folder: Path) -> str:
     try:
         names = _names(folder)
         digest = sha256(b"".join((folder / names[number]).read_bytes() for number in (min(names), max(names))))
-        if (folder / RATE).is_file():
-            digest.update((folder / RATE).read_bytes())
+        if (folder / RATE_FILE).is_file():
+            digest.update((folder / RATE_FILE).read_bytes())
         return f"{len(names)}-{folder.stat().st_mtime_ns}-{digest.hexdigest()}"
     except FileNotFoundError as error:
         raise MissingVideoError(f"{folder}: no such folder of frames; check the folder of videos") from error
@@ -117,14 +119,14 @@ def folder_fingerprint(folder: Path) -> str:
 
 
 class FolderReader:
-    """The frames of one folder.
+    """An open folder of frames.
 
     Attributes:
         decoder: Name and version.
-        index: What is in the folder.
+        index: The frames and their display times.
 
     Raises:
-        UnreadableVideoError: If it holds no frames, or nobody knows how many a second shows.
+        UnreadableVideoError: If it holds no frames, or its frame rate is unknown.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -133,56 +135,56 @@ class FolderReader:
         self._names = _names(folder)
 
     def __enter__(self) -> Self:
-        """The reader itself."""
+        """Return the reader itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is open between frames."""
+        """Do nothing: no file is open between frames."""
 
-    def shots(self, wanted: Sequence[int], stop: Event) -> Iterator[Shot]:
-        """Read frames; see :meth:`egobench.video.backends.Reader.shots`."""
-        for number in wanted:
+    def frames(self, numbers: Sequence[int], stop: Event) -> Iterator[DecodedFrame]:
+        """Read frames; see :meth:`egobench.video.frame_reader.FrameReader.frames`."""
+        for number in numbers:
             if stop.is_set():
                 return
-            yield self._shot(number)
+            yield self._frame(number)
 
-    def _shot(self, number: int) -> Shot:
+    def _frame(self, number: int) -> DecodedFrame:
         name = self._names.get(number + 1)
-        where = self.index.path / (name or f"frame_{number + 1:010d}")
+        path = self.index.path / (name or f"frame_{number + 1:010d}")
         if name is None:
-            return Shot(number, None, DamagedVideoError(f"{where}: no such frame; download the frames again"))
+            return DecodedFrame(number, None, DamagedVideoError(f"{path}: no such frame; download the frames again"))
         try:
-            with Image.open(where) as picture:
-                return Shot(number, np.asarray(picture.convert("RGB")))
+            with Image.open(path) as picture:
+                return DecodedFrame(number, np.asarray(picture.convert("RGB")))
         except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises of damaged JPEG and PNG files
-            problem = DamagedVideoError(f"{where}: cannot be decoded ({error}); download the frames again")
-            return Shot(number, None, problem)
+            damage = DamagedVideoError(f"{path}: cannot be decoded ({error}); download the frames again")
+            return DecodedFrame(number, None, damage)
 
 
 def _names(folder: Path) -> dict[int, str]:
-    """Names of the frames by number, from 1."""
+    """Return the file names of the frames by number, from 1."""
     try:
-        found = (_FRAME.fullmatch(path.name) for path in folder.iterdir())
-        return {int(name[1]): name[0] for name in found if name}
+        matches = (_FRAME.fullmatch(path.name) for path in folder.iterdir())
+        return {int(match[1]): match[0] for match in matches if match}
     except PermissionError as error:
         raise UnreadableVideoError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
 
 
 def _rate(folder: Path) -> Fraction:
-    said = folder / RATE
-    if said.is_file():
+    rate_file = folder / RATE_FILE
+    if rate_file.is_file():
         try:
-            rate = Fraction(said.read_text(encoding="utf-8").strip())
+            rate = Fraction(rate_file.read_text(encoding="utf-8").strip())
         except (OSError, ValueError, ZeroDivisionError) as error:
-            raise UnreadableVideoError(f"{said}: {error}; expected a number such as 50 or 60000/1001") from error
+            raise UnreadableVideoError(f"{rate_file}: {error}; expected a number such as 50 or 60000/1001") from error
         if rate > 0:
             return rate
-        raise UnreadableVideoError(f"{said}: {rate} frames a second; expected more than 0")
-    known = next((each for name, each in _EPIC if name.fullmatch(folder.stem)), None)
-    if known is None:
+        raise UnreadableVideoError(f"{rate_file}: {rate} frames a second; expected more than 0")
+    released_rate = next((rate for name, rate in _EPIC_RATES if name.fullmatch(folder.stem)), None)
+    if released_rate is None:
         raise UnreadableVideoError(
-            f"{folder}: nobody knows how many frames a second shows; write it into {said}, e.g. 30 or 60000/1001"
+            f"{folder}: its frame rate is not known; write it into {rate_file}, e.g. 30 or 60000/1001"
         )
-    return known
+    return released_rate

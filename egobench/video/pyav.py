@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import av
 import numpy as np
@@ -18,24 +18,34 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from egobench.errors import DamagedVideoError
-from egobench.video.backends import Shot
+from egobench.video.damage import NEVER, DamageTracker, ReleasedFrame
+from egobench.video.frame_reader import DecodedFrame
 from egobench.video.index import NO_TIME, build_index, main_stream, open_container
-from egobench.video.plan import Run, plan_runs
-from egobench.video.trust import NEVER, Judged, Trust
+from egobench.video.plan import DecodeSpan, plan_spans
+
+
+class _OpenStream(NamedTuple):
+    container: InputContainer
+    stream: VideoStream
+
+
+class _PositionedPacket(NamedTuple):
+    position: int
+    packet: Packet[VideoStream]
 
 
 class PyavReader:
-    """One open file.
+    """An open file.
 
     A file that can be sought exactly is opened once, and each touched group of pictures is sought and decoded once. Any
-    other file is opened a second time and decoded from its beginning up to the last frame that is wanted.
+    other file is opened a second time and decoded from its beginning up to the last target frame.
 
     Attributes:
         decoder: Name and version.
-        index: What is in the file.
-        opened: Times that the file was opened.
-        sought: Seeks made.
-        decoded: Packets decoded.
+        index: The packets and display times of the file.
+        open_count: Times that the file was opened.
+        seek_count: Seeks made.
+        decode_count: Packets decoded.
 
     Raises:
         MissingVideoError: If there is no such file.
@@ -44,7 +54,7 @@ class PyavReader:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self.decoder = f"pyav {av.__version__}"
-        self.opened = self.sought = self.decoded = 0
+        self.open_count = self.seek_count = self.decode_count = 0
         self._path, self._threads = path, threads
         self._reformatter = VideoReformatter()
         self._container, self._stream = self._open()
@@ -55,7 +65,7 @@ class PyavReader:
             raise
 
     def __enter__(self) -> Self:
-        """The reader itself."""
+        """Return the reader itself."""
         return self
 
     def __exit__(
@@ -64,22 +74,22 @@ class PyavReader:
         """Close the file: PyAV holds hundreds of megabytes otherwise, until the garbage collector runs."""
         self._container.close()
 
-    def shots(self, wanted: Sequence[int], stop: Event) -> Iterator[Shot]:
-        """Decode frames; see :meth:`egobench.video.backends.Reader.shots`."""
+    def frames(self, numbers: Sequence[int], stop: Event) -> Iterator[DecodedFrame]:
+        """Decode frames; see :meth:`egobench.video.frame_reader.FrameReader.frames`."""
         missed: list[int] = []
-        if self.index.exact:
-            for run in plan_runs(self.index, wanted):
+        if self.index.seekable:
+            for span in plan_spans(self.index, numbers):
                 if stop.is_set():
                     return
-                yield from self._decode_run(run, missed, stop)
+                yield from self._decode_span(span, missed, stop)
         else:
-            missed.extend(wanted)
+            missed.extend(numbers)
         if missed and not stop.is_set():
-            yield from self._decode_all(missed, stop)
+            yield from self._decode_sequentially(missed, stop)
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
+    def _open(self) -> _OpenStream:
         container = open_container(self._path)
-        self.opened += 1
+        self.open_count += 1
         try:
             stream = main_stream(container, self._path)
         except BaseException:
@@ -87,120 +97,121 @@ class PyavReader:
             raise
         stream.codec_context.thread_count = self._threads
         stream.codec_context.thread_type = "AUTO"
-        return container, stream
+        return _OpenStream(container, stream)
 
-    def _decode_run(self, run: Run, missed: list[int], stop: Event) -> Iterator[Shot]:
-        """Decode one run; frames that a seek does not lead to are added to ``missed``."""
-        waiting = dict(run.wanted)
-        context, trust = self._stream.codec_context, Trust(self.index, run.key)
-        problem: FFmpegError | None = None
+    def _decode_span(self, span: DecodeSpan, missed: list[int], stop: Event) -> Iterator[DecodedFrame]:
+        """Decode the target frames of a span; those that the seek does not lead to are added to ``missed``."""
+        targets = dict(span.targets)
+        context, tracker = self._stream.codec_context, DamageTracker(self.index, span.key)
+        failure: FFmpegError | None = None
         try:
-            for position, packet in self._packets(run):
-                self.decoded += 1
-                trust.feed(position)
-                for frame in self._decoded(packet, trust):
-                    yield from self._taken(trust.judge(frame), waiting)
+            for position, packet in self._packets(span):
+                self.decode_count += 1
+                tracker.feed(position)
+                for frame in self._decode_packet(packet, tracker):
+                    yield from self._take_targets(tracker.receive(frame), targets)
                 if stop.is_set():
                     return
-                if trust.damaged_from <= position:
+                if tracker.damaged_from <= position:
                     break
-            for frame in context.decode(None) if waiting else ():
-                yield from self._taken(trust.judge(frame), waiting)
+            for frame in context.decode(None) if targets else ():
+                yield from self._take_targets(tracker.receive(frame), targets)
         except FFmpegError as error:
-            problem = error
+            failure = error
         finally:
             context.flush_buffers()
-        yield from self._taken(trust.rest(), waiting)
-        if problem is not None or trust.damaged_from != NEVER:
-            yield from (self._lost(number, problem) for number in waiting.values())
+        yield from self._take_targets(tracker.release_rest(), targets)
+        if failure is not None or tracker.damaged_from != NEVER:
+            yield from (self._damaged(number, failure) for number in targets.values())
         else:
-            missed.extend(waiting.values())
+            missed.extend(targets.values())
 
-    def _packets(self, run: Run) -> Iterator[tuple[int, Packet[VideoStream]]]:
-        """The packets of a run with their positions; ends early where the file does not follow its index."""
+    def _packets(self, span: DecodeSpan) -> Iterator[_PositionedPacket]:
+        """Demux the packets of a span; ends early where the file does not follow its index."""
         pts = self.index.pts
-        packets = self._seek(run.key)
-        needed = iter(run.packets)
-        at = next(needed)
+        packets = self._seek(span.key)
+        required = iter(span.packets)
+        next_position = next(required)
         position = -1
         for packet in packets:
             if not packet.size or packet.pts is None:
                 return
             if position < 0:
-                found = np.flatnonzero(pts == packet.pts)
-                if not len(found) or found[0] > run.key:
+                matches = np.flatnonzero(pts == packet.pts)
+                if not len(matches) or matches[0] > span.key:
                     return
-                position = int(found[0])
+                position = int(matches[0])
             if position == len(pts) or pts[position] != packet.pts:
                 return
-            if position == at:
-                yield at, packet
-                following = next(needed, None)
+            if position == next_position:
+                yield _PositionedPacket(position, packet)
+                following = next(required, None)
                 if following is None:
                     return
-                at = following
+                next_position = following
             position += 1
 
     def _seek(self, key: int) -> Iterator[Packet[VideoStream]]:
         dts = int(self.index.dts[key])
         self._container.seek(int(self.index.pts[key]) if dts == NO_TIME else dts, stream=self._stream, backward=True)
-        self.sought += 1
+        self.seek_count += 1
         return self._container.demux(self._stream)
 
-    def _decoded(self, packet: Packet[VideoStream], trust: Trust) -> list[VideoFrame]:
+    def _decode_packet(self, packet: Packet[VideoStream], tracker: DamageTracker) -> list[VideoFrame]:
         try:
             return self._stream.codec_context.decode(packet)
         except FFmpegError:
-            trust.fail(int(np.flatnonzero(self.index.pts == packet.pts)[0]))
+            tracker.mark_damaged(int(np.flatnonzero(self.index.pts == packet.pts)[0]))
             return []
 
-    def _taken(self, judged: Iterable[Judged], waiting: dict[int, int]) -> Iterator[Shot]:
-        """The frames with a presentation time that is wanted."""
-        for frame, sound in judged:
-            number = waiting.pop(NO_TIME if frame.pts is None else frame.pts, None)
+    def _take_targets(self, released: Iterable[ReleasedFrame], targets: dict[int, int]) -> Iterator[DecodedFrame]:
+        """Convert the frames whose presentation time is a target's, and strike them off."""
+        for frame, intact in released:
+            number = targets.pop(NO_TIME if frame.pts is None else frame.pts, None)
             if number is not None:
-                yield Shot(number, upright(frame, self._reformatter)) if sound else self._lost(number)
+                pixels = upright_pixels(frame, self._reformatter) if intact else None
+                yield self._damaged(number) if pixels is None else DecodedFrame(number, pixels)
 
-    def _decode_all(self, wanted: Sequence[int], stop: Event) -> Iterator[Shot]:
-        """Decode from the beginning; frames are known by their presentation time, or by counting without one."""
+    def _decode_sequentially(self, numbers: Sequence[int], stop: Event) -> Iterator[DecodedFrame]:
+        """Decode from the beginning; frames are identified by their presentation time, or by counting without one."""
         container, stream = self._open()
         stamped, index = self.index.stamped, self.index
-        waiting = {int(index.pts[index.order[number]]) if stamped else number: number for number in wanted}
-        shown, sound = 0, True
+        targets = {int(index.pts[index.order[number]]) if stamped else number: number for number in numbers}
+        count, intact = 0, True
         with container:
             try:
-                for frame in self._frames(container, stream):
+                for frame in self._all_frames(container, stream):
                     if not stamped:
-                        frame.pts = shown
-                    shown += 1
-                    sound = (sound or frame.key_frame) and not frame.is_corrupt
-                    yield from self._taken([Judged(frame, sound)], waiting)
-                    if not waiting or stop.is_set():
+                        frame.pts = count
+                    count += 1
+                    intact = (intact or frame.key_frame) and not frame.is_corrupt
+                    yield from self._take_targets([ReleasedFrame(frame, intact)], targets)
+                    if not targets or stop.is_set():
                         return
             except FFmpegError as error:
-                yield from (self._lost(number, error) for number in waiting.values())
+                yield from (self._damaged(number, error) for number in targets.values())
 
-    def _frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    def _all_frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         for packet in container.demux(stream):
-            self.decoded += bool(packet.size)
+            self.decode_count += bool(packet.size)
             yield from stream.codec_context.decode(packet)
 
-    def _lost(self, number: int, error: FFmpegError | None = None) -> Shot:
-        reason = "the decoder says so" if error is None else error.strerror
-        problem = DamagedVideoError(
+    def _damaged(self, number: int, failure: FFmpegError | None = None) -> DecodedFrame:
+        reason = "the decoder says so" if failure is None else failure.strerror
+        error = DamagedVideoError(
             f"{self._path}: damaged on the way to {self.index.times[number]:.3f} s ({reason}); "
             "download the file again and check its size"
         )
-        return Shot(number, None, problem)
+        return DecodedFrame(number, None, error)
 
 
-def upright(frame: VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
-    """The pixels of a frame, turned as the file asks: uint8 RGB ``(height, width, 3)``.
+def upright_pixels(frame: VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
+    """Return the pixels of a frame, turned as the file says: uint8 RGB ``(height, width, 3)``.
 
     Args:
         frame: The frame.
-        reformatter: One for many frames: setting it up costs as much as converting a frame.
+        reformatter: Shared by many frames: setting it up costs as much as converting a frame.
     """
     pixels: np.ndarray = reformatter.reformat(frame, format="rgb24").to_ndarray()
-    quarters = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels

@@ -1,4 +1,4 @@
-"""Which frames of a clip are shown: arithmetic in seconds, without decoding anything.
+"""Sampling of frames from a clip: arithmetic in seconds, without decoding anything.
 
 Second 0 is the first displayed frame of the file. The frame of a moment is the last one whose display time is at or
 before it.
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-CLOSE: Final = 1e-6
+ROUNDING: Final = 1e-6
 """Seconds by which a frame may seem later than its moment, for rounding in floating point."""
 
-TICK: Final = 1e-3
+STAMP_ROUNDING: Final = 1e-3
 """Seconds by which a container may have rounded a display time: Matroska keeps whole milliseconds."""
 
 
@@ -43,7 +43,7 @@ class FrameRule:
             raise ValueError(f"{self}: count and short_side must be at least 1, min_seconds at least 0")
 
     def window(self, start: float, end: float | None, duration: float) -> tuple[float, float]:
-        """The stretch that is shown: inside the file and, where the file allows it, at least ``min_seconds`` long.
+        """Return the stretch that is sampled: inside the file and, where that is possible, ``min_seconds`` long.
 
         Args:
             start: Seconds; negative means 0.
@@ -55,16 +55,16 @@ class FrameRule:
         """
         start = min(max(start, 0.0), duration)
         end = duration if end is None else max(min(end, duration), start)
-        lacking = self.min_seconds - (end - start)
-        if lacking <= 0:
+        shortfall = self.min_seconds - (end - start)
+        if shortfall <= 0:
             return start, end
         if self.last:
-            return max(start - lacking, 0.0), end
-        start = max(min(start - lacking / 2, duration - self.min_seconds), 0.0)
+            return max(start - shortfall, 0.0), end
+        start = max(min(start - shortfall / 2, duration - self.min_seconds), 0.0)
         return start, min(start + self.min_seconds, duration)
 
     def moments(self, start: float, end: float | None, duration: float) -> tuple[float, ...]:
-        """The moments whose frames are shown, in seconds, in order.
+        """Return the moments whose frames are shown, in seconds, in order.
 
         Args:
             start: See :meth:`window`.
@@ -73,11 +73,11 @@ class FrameRule:
         """
         start, end = self.window(start, end, duration)
         parts = self.count - self.last
-        middles = tuple(start + (end - start) * (part + 0.5) / parts for part in range(parts))
-        return (*middles, end) if self.last else middles
+        midpoints = tuple(start + (end - start) * (part + 0.5) / parts for part in range(parts))
+        return (*midpoints, end) if self.last else midpoints
 
     def frames(self, start: float, end: float | None, duration: float, times: Sequence[float]) -> tuple[int, ...]:
-        """The displayed frames that are shown, by number.
+        """Return the numbers of the displayed frames that are shown.
 
         Args:
             start: See :meth:`window`.
@@ -87,14 +87,14 @@ class FrameRule:
         """
         moments = self.moments(start, end, duration)
         # A frame stamped for the end itself may carry a time that its container rounded up.
-        slack = [CLOSE] * (self.count - 1) + [TICK if self.last else CLOSE]
+        slack = [ROUNDING] * (self.count - 1) + [STAMP_ROUNDING if self.last else ROUNDING]
         return tuple(
             max(bisect_right(times, moment + extra) - 1, 0) for moment, extra in zip(moments, slack, strict=True)
         )
 
 
-def scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Width and height with the shorter side reduced to ``short_side``; unchanged where it is no longer than that."""
+def shrunk_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Return width and height with the shorter side reduced to ``short_side``, unchanged where it is no longer."""
     shorter = min(width, height)
     if shorter <= short_side:
         return width, height

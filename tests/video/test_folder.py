@@ -105,13 +105,13 @@ def test_only_the_clips_that_need_a_bad_frame_fail(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rate", "words"),
     [
-        (None, "how many frames a second shows"),
+        (None, "its frame rate is not known"),
         ("fast", "expected a number such as 50"),
         ("1/0", "expected a number such as 50"),
         ("-1", "expected more than 0"),
     ],
 )
-def test_a_rate_that_nobody_knows_is_an_error(tmp_path: Path, rate: str | None, words: str) -> None:
+def test_a_rate_that_is_not_known_is_an_error(tmp_path: Path, rate: str | None, words: str) -> None:
     folder = grey_frames(tmp_path / "kitchen", 4)
     if rate is not None:
         (folder / "fps.txt").write_text(rate)

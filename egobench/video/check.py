@@ -1,7 +1,7 @@
-"""What can be found out about a video file without asking for its frames, kept from one start to the next.
+"""Checks of video files: readable, how long, damaged where; remembered from one start to the next.
 
-What is kept is one JSON line a file, under the file's fingerprint, so that only files that are new or have changed are
-looked at. A line that was cut off by a kill is not read.
+A check is remembered as a JSON line under the file's fingerprint, so that only files that are new or have changed are
+checked. A line that was cut off by a kill is not read.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ from typing import Any
 import numpy as np
 
 from egobench.errors import StoreError, VideoError
-from egobench.video import fingerprint
-from egobench.video.backends import open_reader
-from egobench.video.facts import facts_of, read_index
+from egobench.video.decoders import open_reader
+from egobench.video.facts import facts_of, fingerprint, index_of
 from egobench.video.index import VideoIndex
 
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """What was found out about one file: one line of what is kept.
+    """The check of one file: one line of the file of checks.
 
     Attributes:
         path: The file.
-        fingerprint: Its size, time and ends, see :func:`egobench.video.fingerprint`.
+        fingerprint: Its size, time and ends, see :func:`egobench.video.facts.fingerprint`.
         error: Why it cannot be read, ``""`` when it can.
         seconds: Its length; what the header promises, if more.
         intact: Seconds up to which every frame is there.
@@ -41,7 +40,7 @@ class FileCheck:
         variable_rate: Whether frames last unequally long.
         edit_list: Whether an edit list hides frames; second 0 is the first frame that is displayed.
         decoded: Whether every frame was decoded.
-        damaged: Stretches without sound frames, as start and end in seconds; known once ``decoded``.
+        damaged: Stretches without intact frames, as start and end in seconds; known once ``decoded``.
     """
 
     path: str
@@ -60,19 +59,19 @@ class FileCheck:
     damaged: tuple[tuple[float, float], ...] = ()
 
 
-def known_files(kept: Path) -> dict[str, FileCheck]:
-    """What was found out before, by path; the last line about a file counts, lines that cannot be read do not.
+def read_checks(file_of_checks: Path) -> dict[str, FileCheck]:
+    """Read the checks made before, by path; the last line of a file counts, lines that cannot be read do not.
 
     Raises:
         StoreError: If the file is there and cannot be read.
     """
-    known: dict[str, FileCheck] = {}
+    checks: dict[str, FileCheck] = {}
     try:
-        lines = kept.read_bytes().splitlines()
+        lines = file_of_checks.read_bytes().splitlines()
     except FileNotFoundError:
-        return known
+        return checks
     except OSError as error:
-        raise StoreError(f"{kept}: cannot be read ({error.strerror}); check its permissions") from error
+        raise StoreError(f"{file_of_checks}: cannot be read ({error.strerror}); check its permissions") from error
     for line in lines:
         try:
             row: dict[str, Any] = json.loads(line)
@@ -80,103 +79,105 @@ def known_files(kept: Path) -> dict[str, FileCheck]:
             check = FileCheck(**row)
         except (ValueError, TypeError, KeyError):
             continue
-        known[check.path] = check
-    return known
+        checks[check.path] = check
+    return checks
 
 
 def check_files(
-    files: Sequence[Path], known: Mapping[str, FileCheck], kept: Path, *, workers: int, decode: bool
+    files: Sequence[Path], earlier: Mapping[str, FileCheck], file_of_checks: Path, *, workers: int, decode: bool
 ) -> Iterator[FileCheck]:
-    """Look at files that are new or have changed, and keep what was found out.
+    """Check files that are new or have changed, and remember the checks.
 
     Args:
         files: The files, each once.
-        known: What is known of them, by path, from :func:`known_files`.
-        kept: Where to keep it; a line is added as soon as a file is done.
+        earlier: Checks made before, by path, from :func:`read_checks`.
+        file_of_checks: Where checks are remembered; a line is added as soon as a file is done.
         workers: Threads, at least 1.
         decode: Decode every frame; otherwise only the index is read.
 
     Yields:
-        One check a file, as they are done; the very object in ``known`` where the file has not changed.
+        A check per file, as they are done; the very object in ``earlier`` where the file has not changed.
 
     Raises:
-        StoreError: If ``kept`` cannot be written.
+        StoreError: If ``file_of_checks`` cannot be written.
     """
     with ThreadPoolExecutor(workers) as threads:
-        futures = [threads.submit(check_file, path, known.get(str(path)), decode=decode) for path in files]
+        futures = [threads.submit(check_file, path, earlier.get(str(path)), decode=decode) for path in files]
         try:
             for future in as_completed(futures):
                 check = future.result()
-                if check is not known.get(check.path):
-                    _keep(check, kept)
+                if check is not earlier.get(check.path):
+                    _append(check, file_of_checks)
                 yield check
         finally:
             threads.shutdown(cancel_futures=True)
 
 
-def _keep(check: FileCheck, kept: Path) -> None:
+def _append(check: FileCheck, file_of_checks: Path) -> None:
     line = json.dumps(asdict(check), ensure_ascii=False).encode() + b"\n"
     try:
-        with kept.open("ab+") as file:
+        with file_of_checks.open("ab+") as file:
             end = file.tell()
             file.seek(max(end - 1, 0))
             cut_off = end > 0 and file.read() != b"\n"
             file.write(b"\n" + line if cut_off else line)
     except OSError as error:
-        raise StoreError(f"{kept}: cannot be written ({error.strerror}); check permissions and space") from error
+        raise StoreError(
+            f"{file_of_checks}: cannot be written ({error.strerror}); check permissions and space"
+        ) from error
 
 
-def check_file(path: Path, before: FileCheck | None, *, decode: bool) -> FileCheck:
-    """Look at one file, unless it is as it was.
+def check_file(path: Path, earlier: FileCheck | None, *, decode: bool) -> FileCheck:
+    """Check one file, unless it is unchanged.
 
     Args:
         path: The file.
-        before: What was found out before, ``None`` for nothing.
+        earlier: The check made before, ``None`` for none.
         decode: Decode every frame; otherwise only the index is read.
     """
     try:
-        mark = fingerprint(path)
+        content = fingerprint(path)
     except VideoError as error:
         return FileCheck(str(path), "", error=f"{type(error).__name__}: {error}")
-    if before is not None and before.fingerprint == mark and (before.decoded or before.error or not decode):
-        return before
+    if earlier is not None and earlier.fingerprint == content and (earlier.decoded or earlier.error or not decode):
+        return earlier
     try:
-        index = read_index(path)
-        damaged = _decode(path) if decode else ()
+        index = index_of(path)
+        damaged = _damaged_stretches(path) if decode else ()
     except VideoError as error:
-        return FileCheck(str(path), mark, error=f"{type(error).__name__}: {error}")
+        return FileCheck(str(path), content, error=f"{type(error).__name__}: {error}")
     facts = facts_of(index)
     return FileCheck(
         path=str(path),
-        fingerprint=mark,
+        fingerprint=content,
         seconds=round(index.duration, 6),
-        intact=round(index.end, 6),
+        intact=round(index.intact_until, 6),
         frames=facts.frames,
         fps=round(facts.fps, 6),
         width=facts.width,
         height=facts.height,
         codec=facts.codec,
         variable_rate=facts.variable_rate,
-        edit_list=_edited(index),
+        edit_list=_has_edit_list(index),
         decoded=decode,
         damaged=damaged,
     )
 
 
-def _edited(index: VideoIndex) -> bool:
-    """Whether an edit list hides packets that could be displayed."""
+def _has_edit_list(index: VideoIndex) -> bool:
+    """Tell whether an edit list hides packets that could be displayed."""
     return index.container.startswith("mov") and bool(index.hidden[int(np.argmax(index.key)) :].any())
 
 
-def _decode(path: Path) -> tuple[tuple[float, float], ...]:
-    """Decode every frame: the stretches that cannot be had, in seconds."""
+def _damaged_stretches(path: Path) -> tuple[tuple[float, float], ...]:
+    """Decode every frame; return the stretches that cannot be decoded, in seconds."""
     with open_reader("pyav", path, 1) as reader:
         times = reader.index.times
         missing = set(range(len(times)))
-        for shot in reader.shots(range(len(times)), Event()):
-            if shot.pixels is not None:
-                missing.discard(shot.number)
-    ends = [*times[1:], reader.index.end]
+        for frame in reader.frames(range(len(times)), Event()):
+            if frame.pixels is not None:
+                missing.discard(frame.number)
+    ends = [*times[1:], reader.index.intact_until]
     stretches: list[tuple[float, float]] = []
     for number in sorted(missing):
         start, end = round(times[number], 6), round(ends[number], 6)
