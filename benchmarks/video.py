@@ -47,7 +47,7 @@ from egobench.video.index import VideoIndex, main_stream, open_container, read_i
 from egobench.video.plan import frames_of_clip, plan_spans
 from egobench.video.pyav import PyavReader, upright_pixels
 from egobench.video.resize import resizer
-from egobench.video.sampling import shrunk_size
+from egobench.video.sampling import Size, shrunk_size
 from egobench.video.self_seeking import import_decoder_package
 
 RULE: Final = FrameRule()
@@ -146,7 +146,7 @@ def _decord_then_pil(path: Path, clips: int, *, keep_open: bool) -> float:
             native = reader.get_batch(frames).asnumpy()
             if not keep_open:
                 del reader
-            size = shrunk_size(native.shape[2], native.shape[1], RULE.short_side)
+            size = shrunk_size(Size(native.shape[2], native.shape[1]), RULE.short_side)
             np.stack([way.apply(frame, *size) for frame in native])
 
     return timed(work)
@@ -156,7 +156,7 @@ def decord_own(path: Path, clips: int) -> float:
     """What decord takes when it resizes by itself."""
     decord = import_decoder_package("decord")
     index = read_index(path)
-    width, height = shrunk_size(index.width, index.height, RULE.short_side)
+    width, height = shrunk_size(Size(index.width, index.height), RULE.short_side)
     numbers = frame_numbers(index, requests(path, clips))
 
     def work() -> None:
@@ -179,7 +179,7 @@ def floor(path: Path, clips: int) -> float:
     per_referred = referred / (total - count)
     per_spared = (every - referred) / count
     reformatter = VideoReformatter()
-    way, size = resizer("auto"), shrunk_size(index.width, index.height, RULE.short_side)
+    way, size = resizer("auto"), shrunk_size(Size(index.width, index.height), RULE.short_side)
     way.apply(upright_pixels(frames[0], reformatter), *size)
     per_frame = timed(lambda: [way.apply(upright_pixels(frame, reformatter), *size) for frame in frames]) / len(frames)
     return per_referred * (len(packets) - spared) + per_spared * spared + per_frame * len(wanted)

@@ -277,6 +277,8 @@ def _notes(check: FileCheck, expected: Mapping[str, float]) -> dict[str, str]:
     """What is worth knowing of a file that can be read."""
     notes = {
         "variable frame rate": (check.variable_rate, f"{check.fps:.3f} frames per second on average"),
+        "turned picture": (bool(check.turned), f"{check.turned}; shown upright"),
+        "oblong pixels": (bool(check.pixel_aspect), f"pixels of {check.pixel_aspect}; shown square"),
         "edit list": (check.edit_list, "hides frames; second 0 is the first frame that is displayed"),
         "cut-off file": (check.intact < check.seconds, f"ends at {check.intact:.3f} of {check.seconds:.3f} s"),
         "damaged stretch": (bool(check.damaged), f"cannot be decoded: {check.damaged}"),

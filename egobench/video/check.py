@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from egobench.errors import StoreError, VideoError
 from egobench.video.decoders import open_reader
 from egobench.video.facts import facts_of, fingerprint, index_of
+from egobench.video.files import is_folder
 from egobench.video.index import VideoIndex
+from egobench.video.orientation import UPRIGHT
+from egobench.video.picture import picture_format
+from egobench.video.sampling import Size, square_pixel_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,13 @@ class FileCheck:
         intact: Seconds up to which every frame is there.
         frames: Displayed frames.
         fps: Average frames per second.
-        width: Coded pixels.
-        height: Coded pixels.
+        width: Pixels as displayed, made square, before the picture is turned.
+        height: Pixels as displayed, made square, before the picture is turned.
         codec: FFmpeg's name.
         variable_rate: Whether frames last unequally long.
         edit_list: Whether an edit list hides frames; second 0 is the first frame that is displayed.
+        turned: How the stored picture is turned and mirrored for display, ``""`` where it is upright.
+        pixel_aspect: Width over height of a stored pixel, e.g. ``"4:3"``; ``""`` where pixels are square.
         decoded: Whether every frame was decoded.
         damaged: Stretches without intact frames, as start and end in seconds; known once ``decoded``.
     """
@@ -55,8 +61,18 @@ class FileCheck:
     codec: str = ""
     variable_rate: bool = False
     edit_list: bool = False
+    turned: str = ""
+    pixel_aspect: str = ""
     decoded: bool = False
     damaged: tuple[tuple[float, float], ...] = ()
+
+
+class _DisplayNotes(NamedTuple):
+    turned: str
+    pixel_aspect: str
+
+
+_COLUMNS: Final = {column.name for column in fields(FileCheck)}
 
 
 def read_checks(file_of_checks: Path) -> dict[str, FileCheck]:
@@ -74,10 +90,12 @@ def read_checks(file_of_checks: Path) -> dict[str, FileCheck]:
         raise StoreError(f"{file_of_checks}: cannot be read ({error.strerror}); check its permissions") from error
     for line in lines:
         try:
-            row: dict[str, Any] = json.loads(line)
+            row: dict[str, Any] = dict(json.loads(line))
+            if row.keys() != _COLUMNS:  # of another version
+                continue
             row["damaged"] = tuple((start, end) for start, end in row["damaged"])
             check = FileCheck(**row)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue
         checks[check.path] = check
     return checks
@@ -143,6 +161,7 @@ def check_file(path: Path, earlier: FileCheck | None, *, decode: bool) -> FileCh
         return earlier
     try:
         index = index_of(path)
+        display = _display_notes(path, index)
         damaged = _damaged_stretches(path) if decode else ()
     except VideoError as error:
         return FileCheck(str(path), content, error=f"{type(error).__name__}: {error}")
@@ -159,9 +178,22 @@ def check_file(path: Path, earlier: FileCheck | None, *, decode: bool) -> FileCh
         codec=facts.codec,
         variable_rate=facts.variable_rate,
         edit_list=_has_edit_list(index),
+        turned=display.turned,
+        pixel_aspect=display.pixel_aspect,
         decoded=decode,
         damaged=damaged,
     )
+
+
+def _display_notes(path: Path, index: VideoIndex) -> _DisplayNotes:
+    """Say how the stored picture differs from the displayed one; frames in folders never do."""
+    if is_folder(path):
+        return _DisplayNotes("", "")
+    picture, stored = picture_format(path), Size(index.width, index.height)
+    is_square = square_pixel_size(stored, picture.pixel_aspect) == stored
+    aspect = f"{picture.pixel_aspect.numerator}:{picture.pixel_aspect.denominator}"
+    turned = "" if picture.orientation == UPRIGHT else picture.orientation.describe()
+    return _DisplayNotes(turned, "" if is_square else aspect)
 
 
 def _has_edit_list(index: VideoIndex) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Final
 
+from egobench.video.files import video_status
 from egobench.video.frame_reader import FrameReader
 
 DECODERS: Final = {"pyav": "PyavReader", "torchcodec": "TorchcodecReader", "decord": "DecordReader"}
@@ -25,7 +27,7 @@ def open_reader(decoder: str, path: Path, threads: int) -> FrameReader:
     """
     if decoder not in DECODERS:
         raise ValueError(f"no decoder {decoder!r}; there are {', '.join(DECODERS)}")
-    if path.is_dir():
+    if S_ISDIR(video_status(path).st_mode):
         folder: FrameReader = import_module("egobench.video.folder").FolderReader(path)
         return folder
     reader: FrameReader = getattr(import_module(f"egobench.video.{decoder}"), DECODERS[decoder])(path, threads)

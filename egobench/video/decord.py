@@ -36,7 +36,9 @@ class DecordReader(SelfSeekingReader):
     def _unsupported_kind(self) -> str | None:
         index = self.index
         if not index.seekable:
-            return f"{index.container} files"
+            return self.unseekable_kind()
+        if not self.picture.orientation.keeps_handedness:
+            return "mirrored videos"
         if index.hidden.any():
             return "files with an edit list"
         keys = np.flatnonzero(index.key)

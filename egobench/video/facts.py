@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Final
 
 from egobench.errors import MissingVideoError, UnreadableVideoError, VideoError
 from egobench.video.clips import ClipRequest
+from egobench.video.files import video_status
 from egobench.video.folder import folder_fingerprint, folder_index
 from egobench.video.index import VideoIndex, read_index
 from egobench.video.plan import count_packets_to_decode, frames_of_clip
+from egobench.video.sampling import Size, square_pixel_size
 
 HASHED_BYTES: Final = 64 * 1024
 """Bytes of a file's head and tail that are hashed."""
@@ -27,8 +30,8 @@ class VideoFacts:
         duration: Seconds from the first displayed frame to the end of the last; what the header promises, if more.
         frames: Displayed frames.
         fps: Average frames per second.
-        width: Pixels as displayed, before any rotation.
-        height: Pixels as displayed, before any rotation.
+        width: Pixels as displayed, made square, before the picture is turned.
+        height: Pixels as displayed, made square, before the picture is turned.
         codec: FFmpeg's name.
         variable_rate: Whether frames last unequally long, beyond the container's rounding.
         seekable: Whether frames are found by seeking; any other file is read from its beginning.
@@ -76,13 +79,14 @@ def probe(path: Path) -> VideoFacts:
 def facts_of(index: VideoIndex) -> VideoFacts:
     """Return the facts of a video whose index is known."""
     times = index.times
+    size = square_pixel_size(Size(index.width, index.height), index.pixel_aspect)
     steps = [later - earlier for earlier, later in pairwise(times)]
     return VideoFacts(
         duration=index.duration,
         frames=len(times),
         fps=len(times) / index.intact_until if index.intact_until > 0 else 0.0,
-        width=index.width,
-        height=index.height,
+        width=size.width,
+        height=size.height,
         codec=index.codec,
         variable_rate=bool(steps) and max(steps) - min(steps) > 2.5 * max(float(index.time_base), 1e-6),
         seekable=index.seekable,
@@ -96,7 +100,7 @@ def index_of(path: Path) -> VideoIndex:
         MissingVideoError: If there is no such file.
         UnreadableVideoError: If it is no video.
     """
-    return folder_index(path) if path.is_dir() else read_index(path)
+    return folder_index(path) if S_ISDIR(video_status(path).st_mode) else read_index(path)
 
 
 def plan_summary(requests: Iterable[ClipRequest]) -> PlanSummary:
@@ -133,10 +137,10 @@ def fingerprint(path: Path) -> str:
         MissingVideoError: If there is no such file.
         UnreadableVideoError: If it cannot be read.
     """
-    if path.is_dir():
+    status = video_status(path)
+    if S_ISDIR(status.st_mode):
         return folder_fingerprint(path)
     try:
-        status = path.stat()
         with path.open("rb") as file:
             digest = sha256(file.read(HASHED_BYTES))
             file.seek(max(status.st_size - HASHED_BYTES, 0))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from egobench.errors import VideoError
 from egobench.video.index import VideoIndex
+from egobench.video.sampling import Size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +24,13 @@ class DecodedFrame:
         number: Its number in display order, from 0.
         pixels: uint8 RGB ``(height, width, 3)``, upright; ``None`` with an error.
         error: Why there are no pixels.
+        square_size: Width and height of the picture once its pixels are square; ``None`` where they are.
     """
 
     number: int
     pixels: np.ndarray | None
     error: VideoError | None = None
+    square_size: Size | None = None
 
 
 class FrameReader(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,11 +16,18 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from egobench.errors import MissingVideoError, UnreadableVideoError, UnsupportedVideoError
+from egobench.errors import UnreadableVideoError, UnsupportedVideoError
+from egobench.video.files import video_status
 from egobench.video.nal import is_never_displayed, length_prefix_size, unreferenced_layer
 
 SEEKABLE_CONTAINERS: Final = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 """Containers in which a seek lands on the packet it should."""
+
+STAMPED_CONTAINERS: Final = SEEKABLE_CONTAINERS | {"mpegts", "mpeg", "flv", "nut"}
+"""Containers that stamp display times. Others, AVI and ASF among them, stamp none, or decoding times in their place."""
+
+ORDER_SAMPLE: Final = 64
+"""Packets that are decoded to see whether a file's time stamps are in display order, where that is in doubt."""
 
 NO_TIME: Final = -(1 << 62)
 """In place of a time that the container does not give."""
@@ -28,6 +36,8 @@ END_TOLERANCE: Final = 0.25
 """Seconds by which a file may end before the length that its header promises."""
 
 DEFAULT_RATE: Final = 25
+
+_TIME_TAG: Final = re.compile(r"([0-9]{1,6}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,9})?)")
 
 Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
@@ -50,9 +60,12 @@ class VideoIndex:
         key: Whether decoding can begin at a packet, ``(n_packets,)``.
         hidden: Whether a packet is never displayed: before an edit list's start or the first key, ``(n_packets,)``.
         droppable: Whether no other packet refers to a packet, ``(n_packets,)``.
-        order: Position of each displayed frame's packet, ``(n_frames,)``, in order of display.
+        order: Position of each displayed frame's packet, ``(n_frames,)``, in order of display; in order of decoding
+            where packets are not stamped.
         times: Seconds of each displayed frame from the first one, ascending.
-        stamped: Whether every packet has a presentation time of its own.
+        pixel_aspect: Width of a stored pixel over its height.
+        stamped: Whether every packet has a presentation time of its own that may be trusted; frames of any other file
+            are numbered in the order in which they come out of the decoder.
         seekable: Whether frames can be found by seeking; any other file is read from its beginning.
         intact_until: Seconds up to which every frame is there.
         duration: Length in seconds; greater than ``intact_until`` for a file that ends before its header says.
@@ -74,6 +87,7 @@ class VideoIndex:
     droppable: Booleans
     order: Integers
     times: list[float]
+    pixel_aspect: Fraction
     stamped: bool
     seekable: bool
     intact_until: float
@@ -123,10 +137,9 @@ def open_container(path: Path) -> InputContainer:
         MissingVideoError: If there is no such file.
         UnreadableVideoError: If it is no video.
     """
-    if not path.exists():
-        raise MissingVideoError(f"{path}: no such video; check the folder of videos, or download the file")
+    video_status(path)
     try:
-        return av.open(f"file:{path}")
+        return av.open(f"file:{path}", metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         raise UnreadableVideoError(
             f"{path}: cannot be opened as a video ({error.strerror}); it is empty, cut off, or another kind of file: "
@@ -158,7 +171,9 @@ def read_index(path: Path) -> VideoIndex:
         UnreadableVideoError: If it is no video.
     """
     with open_container(path) as container:
-        return build_index(container, main_stream(container, path), path)
+        stream = main_stream(container, path)
+        stream.codec_context.thread_count = 1
+        return build_index(container, stream, path)
 
 
 def build_index(container: InputContainer, stream: VideoStream, path: Path) -> VideoIndex:
@@ -177,9 +192,11 @@ def build_index(container: InputContainer, stream: VideoStream, path: Path) -> V
     pts = np.array([header.pts for header in headers], np.int64)
     layer = np.array([header.layer for header in headers], np.int64)
     time_base = stream.time_base or Fraction(1, DEFAULT_RATE)
-    display = _display_times(stream, time_base, headers, np.flatnonzero(~hidden))
+    stamped = container.format.name in STAMPED_CONTAINERS and _all_distinct(pts)
+    if stamped and container.format.name in SEEKABLE_CONTAINERS:
+        stamped = not _may_be_decoding_times(stream, pts[~hidden]) or _come_out_in_order(container, stream)
+    display = _display_times(stream, time_base, headers, np.flatnonzero(~hidden), stamped=stamped)
     lengths = _lengths(display, _promised_seconds(container, stream, display.start), packets, time_base)
-    stamped = len(np.unique(pts)) == len(pts) and bool((pts != NO_TIME).all())
     return VideoIndex(
         path=path,
         stream=stream.index,
@@ -195,6 +212,7 @@ def build_index(container: InputContainer, stream: VideoStream, path: Path) -> V
         droppable=(layer >= 0) & (layer == layer.max()),
         order=display.order,
         times=display.times,
+        pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
         stamped=stamped,
         seekable=stamped and container.format.name in SEEKABLE_CONTAINERS,
         intact_until=lengths.intact_until,
@@ -231,20 +249,53 @@ def _demux(container: InputContainer, stream: VideoStream) -> _DemuxedPackets:
     return packets
 
 
+def _all_distinct(stamps: Integers) -> bool:
+    return bool((stamps != NO_TIME).all()) and len(np.unique(stamps)) == len(stamps)
+
+
+def _may_be_decoding_times(stream: VideoStream, pts: Integers) -> bool:
+    """Tell whether frames may change places on output although their times are in the order of decoding."""
+    return stream.codec_context.has_b_frames and bool((np.diff(pts) > 0).all())
+
+
+def _come_out_in_order(container: InputContainer, stream: VideoStream) -> bool:
+    """Decode the first packets and tell whether their frames come out in the order in which they went in."""
+    context, last = stream.codec_context, -1
+    try:
+        container.seek(0, stream=stream)
+        for position, packet in enumerate(container.demux(stream)):
+            packet.pts = position
+            for frame in context.decode(packet if packet.size and position < ORDER_SAMPLE else None):
+                if frame.pts is None or frame.pts < last:
+                    return False
+                last = frame.pts
+            if not packet.size or position >= ORDER_SAMPLE:
+                return True
+    except FFmpegError:
+        return True  # damage is found again, and named, when frames are decoded
+    finally:
+        context.flush_buffers()
+    return True
+
+
 def _display_times(
-    stream: VideoStream, time_base: Fraction, headers: list[_PacketHeader], displayed: Integers
+    stream: VideoStream, time_base: Fraction, headers: list[_PacketHeader], displayed: Integers, *, stamped: bool
 ) -> _DisplayTimes:
-    """Return order and times of display: by presentation time, or as packets come where some have none."""
-    pts = [headers[position].pts for position in displayed.tolist()]
-    if NO_TIME in (header.pts for header in headers):
+    """Return order and times of display.
+
+    Stamped packets are displayed at their presentation times. Without stamps, frames are displayed in the order in
+    which the decoder puts them out: the n-th at the n-th decoding time, or at a constant rate where some have none.
+    """
+    positions = displayed.tolist()
+    stamps = np.array([headers[at].pts if stamped else headers[at].dts for at in positions], np.int64)
+    if not stamped and (NO_TIME in stamps or (np.diff(stamps) < 0).any()):
         step = headers[0].duration * time_base or 1 / (stream.average_rate or Fraction(DEFAULT_RATE))
         return _DisplayTimes(displayed, [float(number * step) for number in range(len(displayed))], 0.0, float(step))
-    ranks = np.argsort(np.array(pts, np.int64), kind="stable")
-    order = displayed[ranks]
-    first = pts[int(ranks[0])]
-    times = [float((pts[rank] - first) * time_base) for rank in ranks.tolist()]
+    ranks = np.argsort(stamps, kind="stable")
+    order, ordered = displayed[ranks], stamps[ranks].tolist()
+    times = [float((stamp - ordered[0]) * time_base) for stamp in ordered]
     last_step = float(headers[int(order[-1])].duration * time_base)
-    return _DisplayTimes(order, times, float(first * time_base), last_step)
+    return _DisplayTimes(order, times, float(ordered[0] * time_base), last_step)
 
 
 def _lengths(display: _DisplayTimes, promised: float, packets: _DemuxedPackets, time_base: Fraction) -> _Lengths:
@@ -266,10 +317,9 @@ def _promised_seconds(container: InputContainer, stream: VideoStream, start: flo
         return float(stream.frames / stream.average_rate)  # FFmpeg shortens the duration of a file that is cut off
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    tag = stream.metadata.get("DURATION", "")
-    if tag.count(":") == 2:
-        hours, minutes, seconds = tag.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - start
+    tag = _TIME_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    if tag is not None:
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - start
     if len(container.streams) == 1 and container.duration:
         return container.duration / av.time_base - start
     return 0.0

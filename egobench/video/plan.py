@@ -19,7 +19,7 @@ class DecodeSpan:
     Attributes:
         key: Position of the first packet.
         packets: Positions of all of them, ascending; a packet that nothing refers to is among them only as a target.
-        targets: Number of the displayed frame, by presentation time, for each frame that is to be returned.
+        targets: Number of the displayed frame, by position, for each frame that is to be returned.
     """
 
     key: int
@@ -79,7 +79,7 @@ def plan_spans(index: VideoIndex, targets: Iterable[int]) -> list[DecodeSpan]:
 def _span(index: VideoIndex, key: int, numbers: np.ndarray, positions: np.ndarray) -> DecodeSpan:
     required = ~index.droppable[key : int(positions.max()) + 1]
     required[positions - key] = True
-    targets = dict(zip(index.pts[positions].tolist(), numbers.tolist(), strict=True))
+    targets = dict(zip(positions.tolist(), numbers.tolist(), strict=True))
     return DecodeSpan(key, tuple((np.flatnonzero(required) + key).tolist()), targets)
 
 

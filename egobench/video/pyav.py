@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -14,14 +15,17 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from egobench.errors import DamagedVideoError
+from egobench.errors import DamagedVideoError, UnsupportedVideoError
+from egobench.video.colour import RgbConverter
 from egobench.video.damage import NEVER, DamageTracker, ReleasedFrame
 from egobench.video.frame_reader import DecodedFrame
 from egobench.video.index import NO_TIME, build_index, main_stream, open_container
+from egobench.video.numbering import FrameNumbering, NumberedFrame
+from egobench.video.orientation import orientation_of
 from egobench.video.plan import DecodeSpan, plan_spans
+from egobench.video.sampling import Size, square_pixel_size
 
 
 class _OpenStream(NamedTuple):
@@ -56,7 +60,7 @@ class PyavReader:
         self.decoder = f"pyav {av.__version__}"
         self.open_count = self.seek_count = self.decode_count = 0
         self._path, self._threads = path, threads
-        self._reformatter = VideoReformatter()
+        self._converter = RgbConverter()
         self._container, self._stream = self._open()
         try:
             self.index = build_index(self._container, self._stream, path)
@@ -109,13 +113,13 @@ class PyavReader:
                 self.decode_count += 1
                 tracker.feed(position)
                 for frame in self._decode_packet(packet, tracker):
-                    yield from self._take_targets(tracker.receive(frame), targets)
+                    yield from self._take_targets(tracker.receive(frame.pts, frame), targets)
                 if stop.is_set():
                     return
                 if tracker.damaged_from <= position:
                     break
             for frame in context.decode(None) if targets else ():
-                yield from self._take_targets(tracker.receive(frame), targets)
+                yield from self._take_targets(tracker.receive(frame.pts, frame), targets)
         except FFmpegError as error:
             failure = error
         finally:
@@ -144,6 +148,7 @@ class PyavReader:
             if position == len(pts) or pts[position] != packet.pts:
                 return
             if position == next_position:
+                packet.pts = position  # comes back with its frame
                 yield _PositionedPacket(position, packet)
                 following = next(required, None)
                 if following is None:
@@ -161,40 +166,61 @@ class PyavReader:
         try:
             return self._stream.codec_context.decode(packet)
         except FFmpegError:
-            tracker.mark_damaged(int(np.flatnonzero(self.index.pts == packet.pts)[0]))
+            tracker.mark_damaged(packet.pts or 0)
             return []
 
     def _take_targets(self, released: Iterable[ReleasedFrame], targets: dict[int, int]) -> Iterator[DecodedFrame]:
-        """Convert the frames whose presentation time is a target's, and strike them off."""
-        for frame, intact in released:
-            number = targets.pop(NO_TIME if frame.pts is None else frame.pts, None)
+        """Convert the frames whose packet is a target's, and strike them off."""
+        for position, frame, intact in released:
+            number = targets.pop(position, None)
             if number is not None:
-                pixels = upright_pixels(frame, self._reformatter) if intact else None
-                yield self._damaged(number) if pixels is None else DecodedFrame(number, pixels)
+                yield self._convert(NumberedFrame(number, frame, intact))
+
+    def _convert(self, numbered: NumberedFrame) -> DecodedFrame:
+        number, frame, intact = numbered
+        if not intact:
+            return self._damaged(number)
+        try:
+            stored, orientation = self._converter.convert(frame), orientation_of(frame)
+        except ValueError as error:
+            return DecodedFrame(number, None, UnsupportedVideoError(f"{self._path}: {error}; re-encode the video"))
+        size = square_pixel_size(Size(frame.width, frame.height), self.index.pixel_aspect)
+        return DecodedFrame(number, orientation.apply(stored), square_size=orientation.apply_to_size(size))
 
     def _decode_sequentially(self, numbers: Sequence[int], stop: Event) -> Iterator[DecodedFrame]:
-        """Decode from the beginning; frames are identified by their presentation time, or by counting without one."""
-        container, stream = self._open()
-        stamped, index = self.index.stamped, self.index
-        targets = {int(index.pts[index.order[number]]) if stamped else number: number for number in numbers}
-        count, intact = 0, True
-        with container:
+        """Decode from the beginning, up to the last target frame."""
+        missing = set(numbers)
+        with closing(self._numbered_frames()) as numbered_frames:
             try:
-                for frame in self._all_frames(container, stream):
-                    if not stamped:
-                        frame.pts = count
-                    count += 1
-                    intact = (intact or frame.key_frame) and not frame.is_corrupt
-                    yield from self._take_targets([ReleasedFrame(frame, intact)], targets)
-                    if not targets or stop.is_set():
+                for numbered in numbered_frames:
+                    if numbered.number in missing:
+                        missing.discard(numbered.number)
+                        yield self._convert(numbered)
+                    if not missing or stop.is_set():
                         return
             except FFmpegError as error:
-                yield from (self._damaged(number, error) for number in targets.values())
+                yield from (self._damaged(number, error) for number in sorted(missing))
 
-    def _all_frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        for packet in container.demux(stream):
-            self.decode_count += bool(packet.size)
-            yield from stream.codec_context.decode(packet)
+    def _numbered_frames(self) -> Generator[NumberedFrame, None, None]:
+        """Decode every frame in turn; once a frame is damaged, none is intact until the next key frame."""
+        container, stream = self._open()
+        numbering, intact, position = FrameNumbering(self.index), True, 0
+        with container:
+            for packet in container.demux(stream):
+                if packet.size:
+                    if position == len(self.index.pts):
+                        return
+                    numbering.feed(position)
+                    packet.pts = position  # comes back with its frame
+                    position += 1
+                    self.decode_count += 1
+                for frame in stream.codec_context.decode(packet):
+                    intact = (intact or frame.key_frame) and not frame.is_corrupt
+                    if frame.pts is not None:
+                        yield from numbering.receive(frame.pts, frame, intact=intact)
+                if numbering.uncertain:
+                    return
+            yield from numbering.release_rest()
 
     def _damaged(self, number: int, failure: FFmpegError | None = None) -> DecodedFrame:
         reason = "the decoder says so" if failure is None else failure.strerror
@@ -203,15 +229,3 @@ class PyavReader:
             "download the file again and check its size"
         )
         return DecodedFrame(number, None, error)
-
-
-def upright_pixels(frame: VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
-    """Return the pixels of a frame, turned as the file says: uint8 RGB ``(height, width, 3)``.
-
-    Args:
-        frame: The frame.
-        reformatter: Shared by many frames: setting it up costs as much as converting a frame.
-    """
-    pixels: np.ndarray = reformatter.reformat(frame, format="rgb24").to_ndarray()
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels

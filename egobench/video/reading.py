@@ -17,7 +17,7 @@ from egobench.video.index import VideoIndex
 from egobench.video.plan import frames_of_clip
 from egobench.video.receipts import Receipt, pixel_hash
 from egobench.video.resize import RESIZE_KINDS, ResizeKind, resizer
-from egobench.video.sampling import shrunk_size
+from egobench.video.sampling import Size, shrunk_size
 
 
 def read_clips(
@@ -112,7 +112,7 @@ def _deliver(
             continue
         side = clip.request.rule.short_side
         if side not in pixels_by_side:
-            pixels_by_side[side] = _shrink(frame.pixels, side, resize)
+            pixels_by_side[side] = _fit(frame.pixels, frame.square_size, side, resize)
         clip.frames[frame.number] = pixels_by_side[side]
         clip.was_resized |= pixels_by_side[side] is not frame.pixels
         clip.missing.discard(frame.number)
@@ -122,10 +122,11 @@ def _deliver(
             clip.frames.clear()
 
 
-def _shrink(pixels: np.ndarray, short_side: int, resize: ResizeKind) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    size = shrunk_size(width, height, short_side)
-    return pixels if size == (width, height) else resizer(resize).apply(pixels, *size)
+def _fit(pixels: np.ndarray, square_size: Size | None, short_side: int, resize: ResizeKind) -> np.ndarray:
+    """Return the picture with square pixels, no larger than its rule allows; resized once at most."""
+    stored_size = Size(pixels.shape[1], pixels.shape[0])
+    size = shrunk_size(square_size or stored_size, short_side)
+    return pixels if size == stored_size else resizer(resize).apply(pixels, *size)
 
 
 def _complete(clip: _PendingClip, reader: FrameReader, resize: ResizeKind) -> DecodedClip | FailedClip:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from fractions import Fraction
+from typing import Final, NamedTuple
 
 ROUNDING: Final = 1e-6
 """Seconds by which a frame may seem later than its moment, for rounding in floating point."""
@@ -93,9 +94,32 @@ class FrameRule:
         )
 
 
-def shrunk_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Return width and height with the shorter side reduced to ``short_side``, unchanged where it is no longer."""
-    shorter = min(width, height)
+class Size(NamedTuple):
+    """Width and height of a picture in pixels."""
+
+    width: int
+    height: int
+
+
+def shrunk_size(size: Size, short_side: int) -> Size:
+    """Return a size with its shorter side reduced to ``short_side``; unchanged where it is no longer than that."""
+    shorter = min(size)
     if shorter <= short_side:
-        return width, height
-    return round(width * short_side / shorter), round(height * short_side / shorter)
+        return size
+    return Size(round(size.width * short_side / shorter), round(size.height * short_side / shorter))
+
+
+def square_pixel_size(size: Size, pixel_aspect: Fraction) -> Size:
+    """Return the size of a picture once its pixels are square: the height is kept, the width follows the aspect.
+
+    An aspect that differs from 1 by a pixel of the width or height at most makes up for a size that was rounded when
+    the video was scaled; its pixels count as square.
+
+    Args:
+        size: As stored, before the picture is turned.
+        pixel_aspect: Width of a stored pixel over its height, more than 0.
+    """
+    width, height = size.width * pixel_aspect, size.height / pixel_aspect
+    if abs(width - size.width) <= 1 or abs(height - size.height) <= 1:
+        return size
+    return Size(max(round(width), 1), size.height)

@@ -14,7 +14,9 @@ import numpy as np
 
 from egobench.errors import DamagedVideoError, UnreadableVideoError, UnsupportedVideoError
 from egobench.video.frame_reader import DecodedFrame
-from egobench.video.index import read_index
+from egobench.video.index import SEEKABLE_CONTAINERS, read_index
+from egobench.video.picture import picture_format
+from egobench.video.sampling import Size, square_pixel_size
 
 CHUNK_FRAMES: Final = 16
 """Frames fetched at a time; all of them are in memory at their native size."""
@@ -46,6 +48,7 @@ class SelfSeekingReader(ABC):
     Attributes:
         decoder: Name and version.
         index: The packets and display times of the file.
+        picture: The colours, orientation and shape of its pixels.
 
     Raises:
         MissingVideoError: If there is no such file.
@@ -56,6 +59,7 @@ class SelfSeekingReader(ABC):
     def __init__(self, path: Path, decoder: str, failures: tuple[type[Exception], ...]) -> None:
         self.decoder = decoder
         self.index = read_index(path)
+        self.picture = picture_format(path)
         self._failures = failures
         name, kind = decoder.partition(" ")[0], self._unsupported_kind()
         if kind is not None:
@@ -91,6 +95,12 @@ class SelfSeekingReader(ABC):
                 return
             yield from decoded
 
+    def unseekable_kind(self) -> str:
+        """Name the kind of file this is, where frames cannot be found by seeking."""
+        if self.index.container in SEEKABLE_CONTAINERS:
+            return f"{self.index.container} files without display times"
+        return f"{self.index.container} files"
+
     @abstractmethod
     def _unsupported_kind(self) -> str | None:
         """Name the kind of file this is, if the decoder is known to return wrong frames of it."""
@@ -115,7 +125,12 @@ class SelfSeekingReader(ABC):
             if abs(time - self.index.times[number]) > TIME_TOLERANCE:
                 yield self._damaged(number, f"the decoder gave the frame at {time:.3f} s instead")
             else:
-                yield DecodedFrame(number, pixels)
+                yield DecodedFrame(number, pixels, square_size=self._square_size(pixels))
+
+    def _square_size(self, pixels: np.ndarray) -> Size:
+        orientation, stored = self.picture.orientation, Size(pixels.shape[1], pixels.shape[0])
+        size = square_pixel_size(orientation.apply_to_size(stored), self.picture.pixel_aspect)
+        return orientation.apply_to_size(size)
 
     def _damaged(self, number: int, reason: str) -> DecodedFrame:
         error = DamagedVideoError(

@@ -24,7 +24,11 @@ class TorchcodecReader(SelfSeekingReader):
         super().__init__(path, f"torchcodec {version}", (RuntimeError, ValueError, IndexError))
 
     def _unsupported_kind(self) -> str | None:
-        return None if self.index.seekable else f"{self.index.container} files"
+        if not self.index.seekable:
+            return self.unseekable_kind()
+        if not self.picture.orientation.keeps_handedness:
+            return "mirrored videos"
+        return None
 
     def _open(self, path: Path) -> Any:
         return self._decoders.VideoDecoder(

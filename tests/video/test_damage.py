@@ -25,9 +25,9 @@ def test_a_frame_is_held_until_every_packet_before_it_has_come_out() -> None:
     tracker = DamageTracker(index, 0)
     for position in range(3):
         tracker.feed(position)
-    assert [one.frame.pts for one in tracker.receive(frame(index, 0))] == [index.pts[0]]
-    assert tracker.receive(frame(index, 2)) == []
-    assert [one.frame.pts for one in tracker.receive(frame(index, 1))] == [index.pts[2], index.pts[1]]
+    assert [released.frame.pts for released in tracker.receive(0, frame(index, 0))] == [index.pts[0]]
+    assert tracker.receive(2, frame(index, 2)) == []
+    assert [released.frame.pts for released in tracker.receive(1, frame(index, 1))] == [index.pts[2], index.pts[1]]
 
 
 def test_what_was_decoded_after_a_refused_packet_is_not_believed() -> None:
@@ -36,14 +36,14 @@ def test_what_was_decoded_after_a_refused_packet_is_not_believed() -> None:
     for position in range(3):
         tracker.feed(position)
     tracker.mark_damaged(1)
-    assert [one.intact for one in tracker.receive(frame(index, 0))] == [True]
-    assert tracker.receive(frame(index, 2)) == []
-    assert [one.intact for one in tracker.release_rest()] == [False]
+    assert [released.intact for released in tracker.receive(0, frame(index, 0))] == [True]
+    assert tracker.receive(2, frame(index, 2)) == []
+    assert [released.intact for released in tracker.release_rest()] == [False]
 
 
 def test_a_frame_that_was_never_fed_is_ignored() -> None:
     index = read_index(OK)
     tracker = DamageTracker(index, 12)
     tracker.feed(12)
-    assert tracker.receive(frame(index, 3)) == []
+    assert tracker.receive(3, frame(index, 3)) == []
     assert tracker.release_rest() == []

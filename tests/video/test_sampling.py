@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from egobench.video import FrameRule
-from egobench.video.sampling import shrunk_size
+from egobench.video.sampling import Size, shrunk_size
 
 THIRTY = [number / 30 for number in range(300)]
 """Display times of ten seconds at 30 frames a second."""
@@ -88,13 +88,13 @@ def test_a_single_last_frame_is_the_one_at_the_end() -> None:
 
 
 def test_the_shorter_side_is_scaled_and_the_aspect_kept() -> None:
-    assert shrunk_size(640, 480, 336) == (448, 336)
-    assert shrunk_size(480, 640, 336) == (336, 448)
-    assert shrunk_size(1920, 1080, 336) == (597, 336)  # 597.33
+    assert shrunk_size(Size(640, 480), 336) == (448, 336)
+    assert shrunk_size(Size(480, 640), 336) == (336, 448)
+    assert shrunk_size(Size(1920, 1080), 336) == (597, 336)  # 597.33
 
 
 def test_nothing_is_enlarged() -> None:
-    assert shrunk_size(320, 240, 336) == (320, 240)
+    assert shrunk_size(Size(320, 240), 336) == (320, 240)
 
 
 @pytest.mark.parametrize(("count", "short_side", "min_seconds"), [(0, 336, 0.5), (16, 0, 0.5), (16, 336, -0.1)])
