@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from egobench.plugins import load_task
 from egobench.sample import Clip, Sample
 from egobench.task import Task
 from egobench.video.check import FileCheck, check_files, read_checks
+from egobench.video.files import is_file, is_folder
 from egobench.video.folder import holds_frames
 
 EXPECTED: Final = "videos.json"
@@ -195,8 +197,8 @@ def _expected(path: Path) -> dict[str, dict[str, float]]:
 def _stored(needed: _Needed) -> tuple[Layout, str]:
     """How a video is stored, and what to say of it where it cannot be read as it is."""
     path, first = needed.path, needed.samples[0].id
-    if path.is_file():
-        return "file", ""
+    if is_file(path) or (os.path.lexists(path) and not is_folder(path)):
+        return "file", ""  # also a pipe or a loop of links, of which its check says what it is
     if holds_frames(path):
         return "frame folder", ""
     stem, frames = path.with_suffix(""), path.parent / "rgb_frames" / path.stem
@@ -205,14 +207,14 @@ def _stored(needed: _Needed) -> tuple[Layout, str]:
             layout = _layout_of(inside, first)
             if layout:
                 return layout, f"{folder} holds no whole video but {inside.name} and its like"
-    archive = next((one for one in (stem.with_suffix(".tar"), frames.with_suffix(".tar")) if one.is_file()), None)
+    archive = next((one for one in (stem.with_suffix(".tar"), frames.with_suffix(".tar")) if is_file(one)), None)
     if archive:
         return "frame archive", f"{archive} holds single frames: unpack it into {archive.with_suffix('')}"
     pieces = (folder / f"{first}{suffix}" for folder in (path.parent, stem) for suffix in _VIDEOS)
-    clip = next((one for one in pieces if one.stem != path.stem and one.is_file()), None)
+    clip = next((one for one in pieces if one.stem != path.stem and is_file(one)), None)
     if clip:
         return "clip by id", f"{clip.parent} holds no whole video but {clip.name} and its like"
-    other = next((one for one in map(path.with_suffix, _VIDEOS) if one.is_file()), None)
+    other = next((one for one in map(path.with_suffix, _VIDEOS) if is_file(one)), None)
     return "missing", f"there is {other}: rename or link it" if other else "download it or check the folder of videos"
 
 

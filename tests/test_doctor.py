@@ -135,6 +135,46 @@ def test_variable_frame_rates_and_edit_lists_are_told(name: str, variable: bool,
 
 
 @pytest.mark.parametrize(
+    ("name", "turned", "pixel_aspect", "size"),
+    [
+        ("ok.mp4", "", "", (160, 96)),
+        ("rot90.mp4", "turned by 90 degrees counterclockwise", "", (160, 96)),
+        ("rot180.mp4", "turned by 180 degrees", "", (160, 96)),
+        ("sar43.mp4", "", "4:3", (213, 96)),
+    ],
+)
+def test_turned_pictures_and_oblong_pixels_are_told(
+    name: str, turned: str, pixel_aspect: str, size: tuple[int, int]
+) -> None:
+    check = check_file(FIXTURES / name, None, decode=False)
+    assert (check.turned, check.pixel_aspect, (check.width, check.height)) == (turned, pixel_aspect, size)
+
+
+def test_the_doctor_names_videos_that_are_turned_or_oblong(navigation: Navigation) -> None:
+    shutil.copy(FIXTURES / "rot90.mp4", navigation.video(0))
+    shutil.copy(FIXTURES / "sar43.mp4", navigation.video(1))
+    health = look(navigation)
+    assert health.coverage == 1.0
+    assert health.sets[0].problems == {"turned picture": 1, "oblong pixels": 1}
+    assert "turned by 90 degrees counterclockwise; shown upright" in health.videos[0].problems["turned picture"]
+    assert "pixels of 4:3; shown square" in health.videos[1].problems["oblong pixels"]
+
+
+@pytest.mark.timeout(60)
+def test_pipes_and_loops_of_links_are_unreadable_and_nothing_waits(navigation: Navigation) -> None:
+    for number in range(3):
+        navigation.video(number).unlink()
+    os.mkfifo(navigation.video(0))
+    navigation.video(1).symlink_to(navigation.video(1).name)
+    navigation.video(2).mkdir()
+    health = look(navigation, decode=True)
+    assert health.sets[0].answerable == 9
+    assert "a pipe, socket or device" in health.videos[0].problems["unreadable"]
+    assert "unreadable" in health.videos[1].problems
+    assert "missing" in health.videos[2].problems
+
+
+@pytest.mark.parametrize(
     ("stored", "layout", "words"),
     [
         ("{stem}/img_00001.jpg", "frame folder", "1 frame folders"),

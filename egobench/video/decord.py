@@ -8,12 +8,15 @@ in the background, gigabytes of frames, as long as it is alive.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from egobench.errors import UnsupportedVideoError
 from egobench.video.self_seeking import FetchedFrames, SelfSeekingReader, import_decoder_package
+
+BITS: Final = 8
+"""Bits of a sample of which decord's pixels are those of ffmpeg."""
 
 
 class DecordReader(SelfSeekingReader):
@@ -37,8 +40,11 @@ class DecordReader(SelfSeekingReader):
         index = self.index
         if not index.seekable:
             return self.unseekable_kind()
-        if not self.picture.orientation.keeps_handedness:
-            return "mirrored videos"
+        turned_kind = self.wrongly_turned_kind()
+        if turned_kind is not None:
+            return turned_kind
+        if self.picture.colours.depth > BITS:
+            return f"videos of {self.picture.colours.depth} bits a sample"
         if index.hidden.any():
             return "files with an edit list"
         keys = np.flatnonzero(index.key)

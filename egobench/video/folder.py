@@ -58,7 +58,7 @@ def stored_as(path: Path) -> Path:
         path: A video, e.g. ``P01/P01_11.MP4``, which ``P01/P01_11``, ``P01/rgb_frames/P01_11`` or a folder of its own
             name may stand for.
     """
-    if is_file(path):
+    if is_file(path) or not path.name:
         return path
     stem = path.with_suffix("")
     folders = (path, stem, path.parent / "rgb_frames" / stem.name)
@@ -106,6 +106,7 @@ def folder_index(folder: Path) -> VideoIndex:
         order=numbers,
         times=[float(number / rate) for number in range(count)],
         pixel_aspect=Fraction(1),
+        turned_by_message=False,
         stamped=True,
         seekable=True,
         intact_until=length,

@@ -18,13 +18,16 @@ from av.video.stream import VideoStream
 
 from egobench.errors import UnreadableVideoError, UnsupportedVideoError
 from egobench.video.files import video_status
-from egobench.video.nal import is_never_displayed, length_prefix_size, unreferenced_layer
+from egobench.video.nal import display_orientation_message, is_never_displayed, length_prefix_size, unreferenced_layer
 
 SEEKABLE_CONTAINERS: Final = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 """Containers in which a seek lands on the packet it should."""
 
 STAMPED_CONTAINERS: Final = SEEKABLE_CONTAINERS | {"mpegts", "mpeg", "flv", "nut"}
 """Containers that stamp display times. Others, AVI and ASF among them, stamp none, or decoding times in their place."""
+
+PLAYLISTS: Final = {"concat", "dash", "hls", "imf", "rtsp", "sdp"}
+"""FFmpeg's names of files that hold no video and name other files, whose content no fingerprint covers."""
 
 ORDER_SAMPLE: Final = 64
 """Packets that are decoded to see whether a file's time stamps are in display order, where that is in doubt."""
@@ -64,6 +67,7 @@ class VideoIndex:
             where packets are not stamped.
         times: Seconds of each displayed frame from the first one, ascending.
         pixel_aspect: Width of a stored pixel over its height.
+        turned_by_message: Whether a message with the first picture turns or mirrors all of them.
         stamped: Whether every packet has a presentation time of its own that may be trusted; frames of any other file
             are numbered in the order in which they come out of the decoder.
         seekable: Whether frames can be found by seeking; any other file is read from its beginning.
@@ -88,6 +92,7 @@ class VideoIndex:
     order: Integers
     times: list[float]
     pixel_aspect: Fraction
+    turned_by_message: bool
     stamped: bool
     seekable: bool
     intact_until: float
@@ -101,6 +106,7 @@ class _PacketHeader(NamedTuple):
     key: bool
     hidden: bool
     layer: int
+    message: bytes
 
 
 @dataclass(slots=True)
@@ -139,12 +145,17 @@ def open_container(path: Path) -> InputContainer:
     """
     video_status(path)
     try:
-        return av.open(f"file:{path}", metadata_errors="replace")
+        container = av.open(f"file:{path}", metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         raise UnreadableVideoError(
             f"{path}: cannot be opened as a video ({error.strerror}); it is empty, cut off, or another kind of file: "
             "download it again"
         ) from error
+    if container.format.name in PLAYLISTS:
+        name = container.format.name
+        container.close()
+        raise UnreadableVideoError(f"{path}: a playlist ({name}) of other files; expected a video file")
+    return container
 
 
 def main_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -195,6 +206,8 @@ def build_index(container: InputContainer, stream: VideoStream, path: Path) -> V
     stamped = container.format.name in STAMPED_CONTAINERS and _all_distinct(pts)
     if stamped and container.format.name in SEEKABLE_CONTAINERS:
         stamped = not _may_be_decoding_times(stream, pts[~hidden]) or _come_out_in_order(container, stream)
+    message = headers[0].message
+    changes_message = any(header.message not in {b"", message} for header in headers)
     display = _display_times(stream, time_base, headers, np.flatnonzero(~hidden), stamped=stamped)
     lengths = _lengths(display, _promised_seconds(container, stream, display.start), packets, time_base)
     return VideoIndex(
@@ -213,8 +226,9 @@ def build_index(container: InputContainer, stream: VideoStream, path: Path) -> V
         order=display.order,
         times=display.times,
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+        turned_by_message=bool(message),
         stamped=stamped,
-        seekable=stamped and container.format.name in SEEKABLE_CONTAINERS,
+        seekable=stamped and container.format.name in SEEKABLE_CONTAINERS and not changes_message,
         intact_until=lengths.intact_until,
         duration=lengths.duration,
     )
@@ -229,15 +243,17 @@ def _demux(container: InputContainer, stream: VideoStream) -> _DemuxedPackets:
         for packet in container.demux(stream):
             if not packet.size:
                 continue
-            layer = unreferenced_layer(memoryview(packet), codec, prefix_size) if prefix_size else None
+            picture = memoryview(packet)
+            layer = unreferenced_layer(picture, codec, prefix_size) if prefix_size else None
             packets.headers.append(
                 _PacketHeader(
                     NO_TIME if packet.pts is None else packet.pts,
                     NO_TIME if packet.dts is None else packet.dts,
                     packet.duration or 0,
                     packet.is_keyframe,
-                    packet.is_discard or is_never_displayed(memoryview(packet), codec),
+                    packet.is_discard or is_never_displayed(picture, codec),
                     -1 if layer is None else layer,
+                    display_orientation_message(picture, codec, prefix_size) if prefix_size else b"",
                 )
             )
             last_is_partial = packet.is_corrupt
@@ -283,8 +299,9 @@ def _display_times(
 ) -> _DisplayTimes:
     """Return order and times of display.
 
-    Stamped packets are displayed at their presentation times. Without stamps, frames are displayed in the order in
-    which the decoder puts them out: the n-th at the n-th decoding time, or at a constant rate where some have none.
+    Stamped packets are displayed at their presentation times. Without stamps, frames are displayed in the order and at
+    the times at which the decoder puts them out: the n-th when the n-th packet is decoded, or a packet later where
+    frames may change places; at a constant rate where packets have no decoding times either.
     """
     positions = displayed.tolist()
     stamps = np.array([headers[at].pts if stamped else headers[at].dts for at in positions], np.int64)
@@ -293,9 +310,11 @@ def _display_times(
         return _DisplayTimes(displayed, [float(number * step) for number in range(len(displayed))], 0.0, float(step))
     ranks = np.argsort(stamps, kind="stable")
     order, ordered = displayed[ranks], stamps[ranks].tolist()
+    start, last_step = float(ordered[0] * time_base), float(headers[int(order[-1])].duration * time_base)
+    if not stamped and stream.codec_context.has_b_frames and len(ordered) > 1:
+        ordered = [*ordered[1:], 2 * ordered[-1] - ordered[-2]]
     times = [float((stamp - ordered[0]) * time_base) for stamp in ordered]
-    last_step = float(headers[int(order[-1])].duration * time_base)
-    return _DisplayTimes(order, times, float(ordered[0] * time_base), last_step)
+    return _DisplayTimes(order, times, start, last_step)
 
 
 def _lengths(display: _DisplayTimes, promised: float, packets: _DemuxedPackets, time_base: Fraction) -> _Lengths:

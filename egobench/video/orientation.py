@@ -66,31 +66,60 @@ _WORDS: Final = {
 }
 
 
-def orientation_of(frame: VideoFrame) -> Orientation:
-    """Read the orientation of a frame from its display matrix; upright without one.
-
-    Raises:
-        ValueError: If the matrix turns the picture by an angle between the quarters.
-    """
+def display_matrix_of(frame: VideoFrame) -> bytes | None:
+    """Return the display matrix that comes with a frame, ``None`` if none does."""
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)
-    return UPRIGHT if matrix is None else orientation_of_matrix(np.frombuffer(bytes(matrix), np.int32))
+    return None if matrix is None else bytes(matrix)
 
 
-def orientation_of_matrix(matrix: np.ndarray) -> Orientation:
-    """Read the orientation from a display matrix.
+class DisplayMatrices:
+    """Display matrices of the frames that come out of a decoder.
+
+    The container's matrix comes with every frame; that of a display orientation message comes with the frame of the
+    message alone and holds until the next one, as ffmpeg reads it.
 
     Args:
-        matrix: ``(9,)``, the rows ``a b u``, ``c d v``, ``x y w`` of ISO/IEC 14496-12, 6.2.2: the stored pixel
-            ``(p, q)`` is displayed at ``(a p + c q + x, b p + d q + y)``. A matrix of zeros says nothing.
+        first: The matrix that holds until a frame comes with another, ``None`` for none.
+    """
+
+    def __init__(self, first: bytes | None = None) -> None:
+        self._current = first
+        self._by_pts: dict[int | None, bytes] = {}
+
+    def note(self, frame: VideoFrame) -> None:
+        """Note the display matrix that holds for a frame; to be called for every frame in turn."""
+        matrix = display_matrix_of(frame)
+        if matrix is not None:
+            self._current = matrix
+        if self._current is not None:
+            self._by_pts[frame.pts] = self._current
+
+    def orientation_of(self, frame: VideoFrame) -> Orientation:
+        """Return the orientation of a frame that was noted.
+
+        Raises:
+            ValueError: If its matrix turns the picture by an angle between the quarters.
+        """
+        return orientation_of(self._by_pts.get(frame.pts))
+
+
+def orientation_of(matrix: bytes | None) -> Orientation:
+    """Read the orientation from a display matrix; upright without one.
+
+    Args:
+        matrix: Nine 32-bit integers, the rows ``a b u``, ``c d v``, ``x y w`` of ISO/IEC 14496-12, 6.2.2: the stored
+            pixel ``(p, q)`` is displayed at ``(a p + c q + x, b p + d q + y)``. A matrix of zeros says nothing.
 
     Raises:
         ValueError: If the matrix turns the picture by an angle between the quarters.
     """
-    a, b, c, d = (float(matrix[position]) for position in (0, 1, 3, 4))
+    if matrix is None:
+        return UPRIGHT
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float).tolist()
     if not any((a, b, c, d)):
         return UPRIGHT
-    if max(abs(b), abs(c)) <= SLANT * min(abs(a), abs(d)):
+    if max(abs(b), abs(c)) < SLANT * min(abs(a), abs(d)):
         return Orientation(mirrored=a < 0, flipped=d < 0)
-    if max(abs(a), abs(d)) <= SLANT * min(abs(b), abs(c)):
+    if max(abs(a), abs(d)) < SLANT * min(abs(b), abs(c)):
         return Orientation(transposed=True, mirrored=c < 0, flipped=b < 0)
     raise ValueError(f"its display matrix ({a:g} {b:g} {c:g} {d:g}) turns it by an angle between the quarters")

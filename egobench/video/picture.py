@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from egobench.errors import DamagedVideoError, UnsupportedVideoError
 from egobench.video.colour import ColourCoding, colour_coding_of
 from egobench.video.index import main_stream, open_container
-from egobench.video.orientation import Orientation, orientation_of
+from egobench.video.orientation import Orientation, display_matrix_of, orientation_of
 
 
 class PictureFormat(NamedTuple):
@@ -20,11 +20,13 @@ class PictureFormat(NamedTuple):
     Attributes:
         colours: How samples are converted to RGB.
         orientation: How the stored picture is turned and mirrored for display.
+        display_matrix: The matrix that says so, ``None`` for none.
         pixel_aspect: Width of a stored pixel over its height.
     """
 
     colours: ColourCoding
     orientation: Orientation
+    display_matrix: bytes | None
     pixel_aspect: Fraction
 
 
@@ -46,8 +48,12 @@ def picture_format(path: Path) -> PictureFormat:
         if frame is None:
             raise DamagedVideoError(f"{path}: no frame can be decoded; download it again")
         try:
+            display_matrix = display_matrix_of(frame)
             return PictureFormat(
-                colour_coding_of(frame), orientation_of(frame), stream.sample_aspect_ratio or Fraction(1)
+                colours=colour_coding_of(frame),
+                orientation=orientation_of(display_matrix),
+                display_matrix=display_matrix,
+                pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
             )
         except ValueError as error:
             raise UnsupportedVideoError(f"{path}: {error}; re-encode the video") from error

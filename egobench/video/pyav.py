@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -23,7 +24,8 @@ from egobench.video.damage import NEVER, DamageTracker, ReleasedFrame
 from egobench.video.frame_reader import DecodedFrame
 from egobench.video.index import NO_TIME, build_index, main_stream, open_container
 from egobench.video.numbering import FrameNumbering, NumberedFrame
-from egobench.video.orientation import orientation_of
+from egobench.video.orientation import DisplayMatrices
+from egobench.video.picture import picture_format
 from egobench.video.plan import DecodeSpan, plan_spans
 from egobench.video.sampling import Size, square_pixel_size
 
@@ -61,6 +63,7 @@ class PyavReader:
         self.open_count = self.seek_count = self.decode_count = 0
         self._path, self._threads = path, threads
         self._converter = RgbConverter()
+        self._matrices = DisplayMatrices()
         self._container, self._stream = self._open()
         try:
             self.index = build_index(self._container, self._stream, path)
@@ -91,6 +94,11 @@ class PyavReader:
         if missed and not stop.is_set():
             yield from self._decode_sequentially(missed, stop)
 
+    @cached_property
+    def _first_matrix(self) -> bytes | None:
+        """The display matrix of the first frame, where it comes with that frame alone."""
+        return picture_format(self._path).display_matrix if self.index.turned_by_message else None
+
     def _open(self) -> _OpenStream:
         container = open_container(self._path)
         self.open_count += 1
@@ -107,18 +115,21 @@ class PyavReader:
         """Decode the target frames of a span; those that the seek does not lead to are added to ``missed``."""
         targets = dict(span.targets)
         context, tracker = self._stream.codec_context, DamageTracker(self.index, span.key)
+        self._matrices = DisplayMatrices(self._first_matrix)
         failure: FFmpegError | None = None
         try:
             for position, packet in self._packets(span):
                 self.decode_count += 1
                 tracker.feed(position)
                 for frame in self._decode_packet(packet, tracker):
+                    self._matrices.note(frame)
                     yield from self._take_targets(tracker.receive(frame.pts, frame), targets)
                 if stop.is_set():
                     return
                 if tracker.damaged_from <= position:
                     break
             for frame in context.decode(None) if targets else ():
+                self._matrices.note(frame)
                 yield from self._take_targets(tracker.receive(frame.pts, frame), targets)
         except FFmpegError as error:
             failure = error
@@ -181,7 +192,7 @@ class PyavReader:
         if not intact:
             return self._damaged(number)
         try:
-            stored, orientation = self._converter.convert(frame), orientation_of(frame)
+            stored, orientation = self._converter.convert(frame), self._matrices.orientation_of(frame)
         except ValueError as error:
             return DecodedFrame(number, None, UnsupportedVideoError(f"{self._path}: {error}; re-encode the video"))
         size = square_pixel_size(Size(frame.width, frame.height), self.index.pixel_aspect)
@@ -205,6 +216,7 @@ class PyavReader:
         """Decode every frame in turn; once a frame is damaged, none is intact until the next key frame."""
         container, stream = self._open()
         numbering, intact, position = FrameNumbering(self.index), True, 0
+        self._matrices = DisplayMatrices()
         with container:
             for packet in container.demux(stream):
                 if packet.size:
@@ -215,6 +227,7 @@ class PyavReader:
                     position += 1
                     self.decode_count += 1
                 for frame in stream.codec_context.decode(packet):
+                    self._matrices.note(frame)
                     intact = (intact or frame.key_frame) and not frame.is_corrupt
                     if frame.pts is not None:
                         yield from numbering.receive(frame.pts, frame, intact=intact)

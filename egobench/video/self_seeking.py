@@ -101,6 +101,12 @@ class SelfSeekingReader(ABC):
             return f"{self.index.container} files without display times"
         return f"{self.index.container} files"
 
+    def wrongly_turned_kind(self) -> str | None:
+        """Name the kind of file this is, where the decoder does not show it upright."""
+        if not self.picture.orientation.keeps_handedness:
+            return "mirrored videos"
+        return "videos turned by a message among the pictures" if self.index.turned_by_message else None
+
     @abstractmethod
     def _unsupported_kind(self) -> str | None:
         """Name the kind of file this is, if the decoder is known to return wrong frames of it."""

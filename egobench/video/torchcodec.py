@@ -26,8 +26,12 @@ class TorchcodecReader(SelfSeekingReader):
     def _unsupported_kind(self) -> str | None:
         if not self.index.seekable:
             return self.unseekable_kind()
-        if not self.picture.orientation.keeps_handedness:
-            return "mirrored videos"
+        turned_kind = self.wrongly_turned_kind()
+        if turned_kind is not None:
+            return turned_kind
+        colours = self.picture.colours
+        if colours.matrix and colours.full_range and not colours.pixel_format.startswith("yuvj"):
+            return f"full-range videos of pixel format {colours.pixel_format}"
         return None
 
     def _open(self, path: Path) -> Any:

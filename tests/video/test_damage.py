@@ -47,3 +47,14 @@ def test_a_frame_that_was_never_fed_is_ignored() -> None:
     tracker.feed(12)
     assert tracker.receive(3, frame(index, 3)) == []
     assert tracker.release_rest() == []
+
+
+def test_frames_that_come_out_in_another_order_than_their_stamps_are_not_believed() -> None:
+    index = read_index(OK)
+    tracker = DamageTracker(index, 0)
+    for position in range(3):
+        tracker.feed(position)
+    assert [released.intact for released in tracker.receive(0, frame(index, 0))] == [True]
+    assert [released.intact for released in tracker.receive(1, frame(index, 1))] == [True]
+    assert [released.intact for released in tracker.receive(2, frame(index, 2))] == [False]
+    assert tracker.out_of_order

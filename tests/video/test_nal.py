@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egobench.video.nal import is_never_displayed, length_prefix_size, unreferenced_layer
+from egobench.video.nal import display_orientation_message, is_never_displayed, length_prefix_size, unreferenced_layer
 
 
 def units(*payloads: bytes) -> memoryview:
@@ -53,3 +53,21 @@ def test_an_alternate_reference_frame_of_vp8_is_never_seen() -> None:
     assert is_never_displayed(memoryview(b"\x01\x00"), "vp8")
     assert not is_never_displayed(memoryview(b"\x11\x00"), "vp8")
     assert not is_never_displayed(memoryview(b"\x01\x00"), "h264")
+
+
+@pytest.mark.parametrize(("codec", "header"), [("h264", b"\x06"), ("hevc", b"\x4e\x01")])
+def test_a_display_orientation_message_is_found_among_others(codec: str, header: bytes) -> None:
+    long = b"\x05\xff\x02" + b"u" * 257  # type 5, of 255 + 2 bytes
+    message = b"\x2f\x03abc"  # type 47, of three bytes
+    slice_header = b"\x65\x88" if codec == "h264" else b"\x26\x01\xaf"
+    packet = units(header + long + message + b"\x80", slice_header)
+    assert display_orientation_message(packet, codec, 4) == b"abc"
+    assert display_orientation_message(units(header + long + b"\x80", slice_header), codec, 4) == b""
+    assert display_orientation_message(units(slice_header), codec, 4) == b""
+
+
+@pytest.mark.parametrize(
+    "unit", [b"\x06", b"\x06\x2f", b"\x06\xff\xff\xff", b"\x06\x2f\xff\xff\x01", b"\x06" + b"\xff" * 99]
+)
+def test_a_message_that_is_cut_off_is_none_or_short(unit: bytes) -> None:
+    assert len(display_orientation_message(units(unit), "h264", 4)) <= 1
