@@ -10,6 +10,15 @@ from egobench.video.self_seeking import import_decoder_package
 OTHERS = tuple(name for name in DECODERS if name != "pyav")
 
 
+def is_usable(name: str) -> bool:
+    """Whether the optional package of a decoder is installed and can be loaded."""
+    try:
+        import_decoder_package(name)
+    except ValueError:
+        return False
+    return True
+
+
 def usable(name: str) -> str:
     """The decoder, or a skipped test where its optional package cannot be used."""
     if name in OTHERS:

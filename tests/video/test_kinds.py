@@ -27,7 +27,8 @@ REFUSED: Final = {
     "pyav": (),
     "torchcodec": IN_SEQUENCE,
     "decord": (
-        *IN_SEQUENCE, "cut_editlist.mp4", "cut_editlist_audio.mp4", "h264_opengop.mp4", "hevc_opengop.mp4",
+        *IN_SEQUENCE, "cut_editlist.mp4", "cut_editlist_audio.mp4",
+        "h264_10bit.mp4", "h264_opengop.mp4", "hevc_opengop.mp4",
     ),
 }  # fmt: skip
 TURNS: Final = {"rot90.mp4": 3, "rot180.mp4": 2, "rot270.mp4": 1}

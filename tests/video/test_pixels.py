@@ -5,7 +5,7 @@ Every decoder gives ffmpeg's pixels, bit by bit, or refuses the file; the defaul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from threading import Event
@@ -16,7 +16,8 @@ import pytest
 
 from egobench.errors import UnreadableVideoError, UnsupportedVideoError
 from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
-from egobench.video.decoders import open_reader
+from egobench.video.decoders import DECODERS, open_reader
+from tests.video.conftest import is_usable
 from tests.video.ffmpeg import (
     MATRICES,
     MESSAGES,
@@ -68,12 +69,12 @@ def write_coded(
     return write_pattern(path, *last, *colours, filters=filters, size=size)
 
 
-def is_right_or_refused(path: Path, decoder: str) -> bool:
+def is_right_or_refused(path: Path, decoder: str, expected: np.ndarray | None = None) -> bool:
     """Whether a decoder gives ffmpeg's pixels in ffmpeg's order, all of them and a few; false where it refuses them.
 
     Anything else fails the test.
     """
-    expected = reference_frames(path)
+    expected = reference_frames(path) if expected is None else expected
     for numbers in (range(len(expected)), [1, len(expected) // 2, len(expected) - 2]):
         try:
             with open_reader(decoder, path, 1) as reader:
@@ -87,8 +88,20 @@ def is_right_or_refused(path: Path, decoder: str) -> bool:
             if decoder != "pyav" and frame.error is not None:
                 return False
             assert frame.pixels is not None, frame.error
-            assert np.array_equal(frame.pixels, expected[number]), f"{path.name}, frame {number}"
+            assert np.array_equal(frame.pixels, expected[number]), f"{decoder}, {path.name}, frame {number}"
     return True
+
+
+def assert_right_or_refused(path: Path, decoders: Sequence[str]) -> None:
+    expected = reference_frames(path)
+    for decoder in decoders:
+        assert is_right_or_refused(path, decoder, expected) or decoder != "pyav"
+
+
+@pytest.fixture(scope="module")
+def decoders() -> list[str]:
+    """Every decoder that can be used here."""
+    return [name for name in DECODERS if name == "pyav" or is_usable(name)]
 
 
 def test_a_red_clip_of_bt709_is_red(tmp_path: Path, decoder: str) -> None:
@@ -188,7 +201,7 @@ def variants(codec: str) -> Iterator[tuple[int, tuple[str, str], str, str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("codec", "suffix"), FILES)
 def test_every_codec_and_container_has_the_pixels_of_ffmpeg_or_is_refused(
-    tmp_path: Path, codec: str, suffix: str, decoder: str
+    tmp_path: Path, codec: str, suffix: str, decoders: list[str]
 ) -> None:
     for value, colour, aspect, orientation in variants(codec):
         path = write_coded(tmp_path / f"a.{suffix}", codec, value, colour, aspect)
@@ -196,21 +209,23 @@ def test_every_codec_and_container_has_the_pixels_of_ffmpeg_or_is_refused(
             path = with_display_matrix(path, orientation, tmp_path / f"b.{suffix}")
         elif codec == "h264" and suffix != "avi" and orientation in MESSAGES:
             path = with_orientation_message(path, orientation, tmp_path / f"b.{suffix}")
-        assert is_right_or_refused(path, decoder) or decoder != "pyav"
+        assert_right_or_refused(path, decoders)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("colour", COLOURS, ids="-".join)
 @pytest.mark.parametrize("b_frames", [0, 3])
 def test_every_colour_matrix_and_aspect_of_mp4_has_the_pixels_of_ffmpeg_or_is_refused(
-    tmp_path: Path, colour: tuple[str, str], b_frames: int, decoder: str
+    tmp_path: Path, colour: tuple[str, str], b_frames: int, decoders: list[str]
 ) -> None:
     for aspect in ASPECTS:
         upright = write_coded(tmp_path / "upright.mp4", "h264", b_frames, colour, aspect, size="192x128")
         for orientation in MATRICES:
             path = with_display_matrix(upright, orientation, tmp_path / "a.mp4")
-            right = is_right_or_refused(path, decoder)
-            assert right == (decoder == "pyav" or "mirrored" not in orientation)
+            expected = reference_frames(path)
+            for decoder in decoders:
+                right = is_right_or_refused(path, decoder, expected)
+                assert right == (decoder == "pyav" or "mirrored" not in orientation)
 
 
 @pytest.mark.slow
@@ -226,7 +241,7 @@ def test_every_colour_matrix_and_aspect_of_mp4_has_the_pixels_of_ffmpeg_or_is_re
 )  # fmt: skip
 @pytest.mark.parametrize("colour", COLOURS, ids="-".join)
 def test_every_pixel_format_has_the_pixels_of_ffmpeg_or_is_refused(
-    tmp_path: Path, pixel_format: str, encoder: str, colour: tuple[str, str], decoder: str
+    tmp_path: Path, pixel_format: str, encoder: str, colour: tuple[str, str], decoders: list[str]
 ) -> None:
     matrix, colour_range = colour
     is_rgb = pixel_format in {"gbrp", "rgb24", "pal8", "bgr0"}
@@ -234,4 +249,4 @@ def test_every_pixel_format_has_the_pixels_of_ffmpeg_or_is_refused(
     options += () if is_rgb else ("-colorspace", matrix)
     filters = "null" if is_rgb else f"scale=out_color_matrix={matrix}:out_range={colour_range},format={pixel_format}"
     path = write_pattern(tmp_path / "a.mkv", *options, "-strict", "-2", filters=filters, frames=4)
-    assert is_right_or_refused(path, decoder) or decoder != "pyav"
+    assert_right_or_refused(path, decoders)
