@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
-from egobench.errors import DamagedVideoError, UnreadableVideoError, UnsupportedVideoError
+from egobench.errors import DamagedVideoError, UnreadableVideoError, UnsupportedVideoError, install_command
 from egobench.video.frame_reader import DecodedFrame
 from egobench.video.index import SEEKABLE_CONTAINERS, read_index
 from egobench.video.picture import picture_format
@@ -156,7 +156,7 @@ def import_decoder_package(name: str) -> Any:
         return import_module(name)
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"decoder {name!r} cannot be used ({reason}); try: pip install 'egobench[{name}]'") from error
+        raise ValueError(f"decoder {name!r} cannot be used ({reason}); try: {install_command(name)}") from error
 
 
 def _first_line(error: Exception) -> str:
