@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from egobench.video import FrameRule
-from egobench.video.sampling import scaled
+from egobench.video.sampling import Size, shrunk_size, square_pixel_size
 
 THIRTY = [number / 30 for number in range(300)]
 """Display times of ten seconds at 30 frames a second."""
@@ -88,13 +90,33 @@ def test_a_single_last_frame_is_the_one_at_the_end() -> None:
 
 
 def test_the_shorter_side_is_scaled_and_the_aspect_kept() -> None:
-    assert scaled(640, 480, 336) == (448, 336)
-    assert scaled(480, 640, 336) == (336, 448)
-    assert scaled(1920, 1080, 336) == (597, 336)  # 597.33
+    assert shrunk_size(Size(640, 480), 336) == (448, 336)
+    assert shrunk_size(Size(480, 640), 336) == (336, 448)
+    assert shrunk_size(Size(1920, 1080), 336) == (597, 336)  # 597.33
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "aspect", "expected"),
+    [
+        (224, 224, "16/9", (398, 224)),  # 398.2
+        (720, 480, "8/9", (640, 480)),
+        (720, 576, "64/45", (1024, 576)),
+        (1440, 1080, "4/3", (1920, 1080)),
+        (456, 256, "512/513", (456, 256)),  # 455.1: 1920 x 1080 made 456 x 256
+        (598, 336, "896/897", (598, 336)),
+        (100, 20, "100/95", (100, 20)),  # 19 rows instead of 20
+        (64, 48, "1/1", (64, 48)),
+        (2, 2, "1/100", (1, 2)),
+    ],
+)
+def test_pixels_are_made_square_unless_a_size_was_rounded(
+    width: int, height: int, aspect: str, expected: tuple[int, int]
+) -> None:
+    assert square_pixel_size(Size(width, height), Fraction(aspect)) == expected
 
 
 def test_nothing_is_enlarged() -> None:
-    assert scaled(320, 240, 336) == (320, 240)
+    assert shrunk_size(Size(320, 240), 336) == (320, 240)
 
 
 @pytest.mark.parametrize(("count", "short_side", "min_seconds"), [(0, 336, 0.5), (16, 0, 0.5), (16, 336, -0.1)])
