@@ -51,8 +51,8 @@ def plain(world: Path, sets: list[SampleSet]) -> tuple[Result, int]:
 
 
 def _written(world: Path, sets: list[SampleSet]) -> dict[str, str]:
-    for each in sets:
-        each.write(world / "data")
+    for sample_set in sets:
+        sample_set.write(world / "data")
     return {"data": str(world / "data")}
 
 
@@ -83,7 +83,9 @@ def test_the_frames_of_other_videos_answer_nothing(world: Path, sets: list[Sampl
         task, subset, _, construction, metric, *_ = key.split("/")
         if metric == "acc":
             its = next(
-                each for each in sets if (each.manifest.task, each.manifest.construction) == (task, construction)
+                sample_set
+                for sample_set in sets
+                if (sample_set.manifest.task, sample_set.manifest.construction) == (task, construction)
             )
             if not _within_chance(its, subset, entry["value"]):
                 far[key] = entry["value"]
