@@ -73,7 +73,8 @@ def models(
 def miniego(
     out: Annotated[Path, typer.Option(help="Folder to write; must be empty or new.")],
     size: Annotated[
-        Literal["small", "full"], typer.Option(help="At least 100 or 1,000 test questions a task.")
+        Literal["small", "full", "train"],
+        typer.Option(help="At least 100 or 1,000 test questions per task, or the 100 and much to train on."),
     ] = "small",
     tasks: Annotated[str | None, typer.Option(help="Render the videos of these tasks alone, with commas.")] = None,
     timecode: Annotated[bool, typer.Option("--timecode", help="Show episode and frame number in a strip.")] = False,

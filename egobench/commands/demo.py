@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -19,7 +19,7 @@ from egobench.commands.tables import comparison_rows, comparison_table, console
 from egobench.distractors.embedding import SentenceEmbedder
 from egobench.errors import EgoBenchError
 from egobench.evaluate import evaluate
-from egobench.miniego import Summary, generate
+from egobench.miniego import SizeName, Summary, generate
 from egobench.plugins import TASKS, load_model, load_task, names
 from egobench.sampleset import SampleSet
 
@@ -28,13 +28,13 @@ BUILT_IN: dict[str, dict[str, object]] = {"first-choice": {}, "random": {"frames
 
 
 def make_world(
-    out: Path, *, size: Literal["small", "full"], timecode: bool, seed: int, tasks: tuple[str, ...] | None = None
+    out: Path, *, size: SizeName, timecode: bool, seed: int, tasks: tuple[str, ...] | None = None
 ) -> dict[str, Any]:
     """Generate MiniEgo with progress on standard error.
 
     Args:
         out: An empty or new folder.
-        size: At least 100 or 1,000 test questions a task.
+        size: Numbers of questions and episodes.
         timecode: Whether the videos show episode and frame number in a strip.
         seed: Seed of everything random.
         tasks: Tasks whose videos alone are rendered; ``None`` for all, and those to train on.
