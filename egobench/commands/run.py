@@ -89,6 +89,12 @@ def run(
     frames: Annotated[
         int | None, typer.Option(min=0, help="Frames per clip; the model's or the task's if not given.")
     ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=0, help="Frames per second of a clip instead, at most --max-frames of them.")
+    ] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, help="With --fps: most frames per clip, 64 if not given.")
+    ] = None,
     orders: Annotated[
         int, typer.Option(min=1, help="Cyclic orders of the options: position bias, right in all of them.")
     ] = 1,
@@ -147,12 +153,15 @@ def run(
     from egobench.request import RunRequest
     from egobench.run.spec import Settings
 
+    if (fps is not None and frames is not None) or (fps is None and max_frames is not None):
+        raise typer.BadParameter("give --frames, or --fps with --max-frames")
     options = _options([*(option or []), *_option("device", device), *_option("dtype", dtype)])
     settings = Settings(
         method="generate" if method == "auto" else method,
         control=control,
         prompt=prompt,
-        frames=frames,
+        frames=max_frames if fps is not None else frames,
+        fps=fps,
         limit=limit,
         seed=seed,
         batch_size=batch_size,

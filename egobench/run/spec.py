@@ -49,7 +49,8 @@ class Settings:
         method: How an answer becomes a number.
         control: What is removed or altered; ``None`` for a plain run.
         prompt: Id of the prompt style.
-        frames: Frames per clip; ``None`` leaves it to the model, else to the task.
+        frames: Frames per clip; ``None`` leaves it to the model, else to the task. With ``fps`` the most there may be.
+        fps: Frames per second of a clip; ``None`` for a fixed number.
         limit: Most samples per subset, a seeded choice; ``None`` for all.
         seed: Seed of everything random.
         batch_size: Prompts per call of the model; never changes an answer, so it is no part of the spec.
@@ -72,6 +73,7 @@ class Settings:
     orders: int = 1
     rerank: Rerank | None = None
     text_prior: float = 0.0
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class RunSpec:
         model: :class:`egobench.model.ModelInfo` as a JSON object.
         sets: The sample sets, sorted by task.
         prompt: Id of the prompt style and hash of its text.
-        frames: Frames per clip, by task: count, last, short_side, min_seconds.
+        frames: Frames per clip, by task: count, last, short_side, min_seconds, and fps where it is set.
         method: How an answer becomes a number.
         control: What is removed or altered, ``None`` for a plain run.
         limit: Most samples per subset, a seeded choice; ``None`` for all.
@@ -145,7 +147,7 @@ class RunSpec:
                 for manifest in manifests
             ),
             prompt=f"{settings.prompt}@{prompt_hash(settings.prompt)}",
-            frames={task: asdict(rule) for task, rule in frame_rules.items()},
+            frames={task: _rule_json(rule) for task, rule in frame_rules.items()},
             method=settings.method,
             control=settings.control,
             limit=settings.limit,
@@ -195,3 +197,7 @@ class RunSpec:
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of the canonical spec."""
         return sha256(self.canonical().encode()).hexdigest()[:12]
+
+
+def _rule_json(rule: FrameRule) -> dict[str, Any]:
+    return {key: value for key, value in asdict(rule).items() if key != "fps" or value is not None}
