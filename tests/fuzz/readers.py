@@ -26,7 +26,8 @@ from tests.tasks.official_files import OFFICIAL, write
 OPTIONS = ("opens the fridge", "closes the door", "washes a cup", "picks up a knife", "walks away")
 REPLIES = (
     "B", "(B) closes the door", "The answer is B.", '{"answer": "B", "reason": "the door"}', "<think>A?</think>\n**B**",
-    "I think C closes the door, so not A but B.", "\\boxed{B}", "A. No wait, B.", "\u56de\u7b54\uff1aB", "It cannot be B.",
+    "I think C closes the door, so not A but B.", "\\boxed{B}", "A. No wait, B.", "\u56de\u7b54\uff1aB",
+    "It cannot be B.",
 )  # fmt: skip
 VERDICTS = ('{"correct": "yes", "score": 4}', '<think>hm</think>{"correct": "no", "score": 0}')
 

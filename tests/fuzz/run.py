@@ -83,13 +83,11 @@ def _try(reader: Reader, seeds: Sequence[Seed], key: str, altered: Path, report:
     except EgoBenchError as error:
         report.refused[reader.name] += 1
         if not _names_place(str(error), source, altered):
-            report.findings.append(
-                f"{key} {reader.name} ({source.file}): names no place: {type(error).__name__}: {error}"
-            )
+            report.findings.append(f"{about}: names no place: {type(error).__name__}: {error}")
     except Hang:
-        report.findings.append(f"{key} {reader.name} ({source.file}): takes more than {SECONDS} s")
+        report.findings.append(f"{about}: takes more than {SECONDS} s")
     except Exception as error:  # noqa: BLE001 - whatever comes is what is looked for
-        report.findings.append(f"{key} {reader.name} ({source.file}): {type(error).__name__}: {error}"[:500])
+        report.findings.append(f"{about}: {type(error).__name__}: {error}"[:500])
 
 
 def _names_place(message: str, source: Seed, altered: Path) -> bool:
