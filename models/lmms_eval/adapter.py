@@ -163,7 +163,7 @@ def parse(args: str) -> dict[str, Any]:
             )
         try:
             arguments[name.strip()] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             arguments[name.strip()] = {"True": True, "False": False, "None": None}.get(value, value)
     return arguments
 

@@ -103,7 +103,7 @@ def _check(least: float, most: float, **numbers: float | None) -> None:
 def _fields(extra: str) -> dict[str, Any]:
     try:
         fields = json.loads(extra or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'-o extra is no JSON ({error}); expected an object such as {{"top_k": 1}}') from error
     if not isinstance(fields, dict):
         raise ValueError(f"-o extra is a {type(fields).__name__}; expected a JSON object")

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from egobench.errors import EndpointError, ModelError, RequestError
+from egobench.errors import EndpointError, JsonInputError, ModelError, RequestError
 from egobench.plugins import load_model
 from egobench.server.endpoint import Connection, find_endpoint
-from egobench.server.json_answer import read_json
+from egobench.server.json_answer import read_answer
 from tests.models.able_server import Able, loaded, talking
 from tests.models.prompts import ask
 from tests.scripted_server import chat
@@ -242,17 +242,24 @@ def test_a_part_without_words_leaves_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("[" * 65 + "]" * 65, "nested more than 64 deep"), ("[" * 100_000, "nested more"), ("1" * 401, "of 401 digits")],
+    [
+        ("[" * 102 + "]" * 102, "nested deeper than 100"),
+        ("[" * 100_000, "nested deeper than 100"),
+        (str(2**63), "a whole number of about 19 digits; expected one of 64 bits"),
+        ("1" * 5000, "a number of too many digits"),
+        ('{"a": 1, "a": 2}', "the key 'a' comes twice"),
+    ],
 )
 def test_json_has_limits(text: str, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
-        read_json(text)
+    with pytest.raises(JsonInputError, match=problem):
+        read_answer(text, "the answer")
 
 
 def test_json_within_the_limits_is_read() -> None:
-    assert read_json("[" * 64 + "]" * 64)
-    assert read_json("1" * 400) == int("1" * 400)
-    assert read_json('{"\\ud83d": "\\ud83d\\ude00"}') == {"?": "\N{GRINNING FACE}"}
+    assert read_answer("[" * 100 + "]" * 100, "the answer")
+    # Both halves are a character, one alone is none, and behind an escaped backslash there is no escape.
+    text = r'{"\ud83d": "\ud83d\ude00", "\ude00\ud83d": "\\ud83d", "\n": -Infinity}'
+    assert read_answer(text, "the answer") == {"?": "\N{GRINNING FACE}", "??": "\\ud83d", "\n": float("-inf")}
 
 
 # --- Refused connections and cut replies -----------------------------------------------------------------------------
