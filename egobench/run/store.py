@@ -202,7 +202,7 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
     with writing(path):
         (path / "predictions").mkdir(parents=True, exist_ok=True)
     with _locked(path):
-        check_signature(path)
+        check_signature(path, complete=False)
         _claim(path / "run.json", spec, recorded)
         with _opened(path, spec) as run:
             yield run
@@ -249,7 +249,7 @@ def read_run(path: Path) -> RunFile:
         StoreError: If the folder holds no run, or one of another version.
     """
     spec, recorded = _read_run_file(path / "run.json")
-    return RunFile(RunSpec.from_json(spec), recorded)
+    return RunFile(RunSpec.from_json(spec, str(path / "run.json")), recorded)
 
 
 def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
