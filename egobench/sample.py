@@ -147,7 +147,11 @@ class Sample:
         Raises:
             TypeError: If a key is missing or unknown.
         """
-        tags = {key: tuple(value) if isinstance(value, list) else value for key, value in row["tags"].items()}
         relevance = None if row["relevance"] is None else tuple(row["relevance"])
-        fields: dict[str, Any] = {**row, "options": tuple(row["options"]), "relevance": relevance, "tags": tags}
+        fields: dict[str, Any] = {
+            **row,
+            "options": tuple(row["options"]),
+            "relevance": relevance,
+            "tags": tags_from_json(row["tags"]),
+        }
         return cls(**fields)
