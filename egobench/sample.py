@@ -147,11 +147,8 @@ class Sample:
         Raises:
             TypeError: If a key is missing or unknown.
         """
+        labels: Mapping[str, str | list[str]] = row["tags"]
+        tags = {key: tuple(value) if isinstance(value, list) else value for key, value in labels.items()}
         relevance = None if row["relevance"] is None else tuple(row["relevance"])
-        fields: dict[str, Any] = {
-            **row,
-            "options": tuple(row["options"]),
-            "relevance": relevance,
-            "tags": tags_from_json(row["tags"]),
-        }
+        fields: dict[str, Any] = {**row, "options": tuple(row["options"]), "relevance": relevance, "tags": tags}
         return cls(**fields)
