@@ -48,6 +48,6 @@ def _well_formed(value: Any, depth: int) -> Any:
     if not depth:
         raise ValueError(f"nested more than {DEPTH} deep")
     if isinstance(value, list):
-        return [_well_formed(part, depth - 1) for part in cast("list[Any]", value)]
+        return [_well_formed(part, depth - 1) for part in cast("list[object]", value)]
     members = cast("dict[str, Any]", value).items()
     return {_well_formed(key, depth - 1): _well_formed(part, depth - 1) for key, part in members}
