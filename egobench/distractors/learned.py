@@ -5,6 +5,8 @@ cluster has. Keeping only half of an option set's samples would tell the rest by
 right elsewhere is right here.
 """
 
+# Scikit-learn has no types.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 from collections.abc import Sequence

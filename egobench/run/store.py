@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path, PurePosixPath
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote, unquote
 
 from egobench.errors import JsonInputError, ReadOnlyRunError, SpecMismatchError, StoreError
@@ -264,7 +264,7 @@ def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise StoreError(f"{path} is damaged: no {error} in it; expected spec and recorded") from error
     if not isinstance(spec, dict) or not isinstance(recorded, dict):
         raise StoreError(f"{path} is damaged: spec and recorded are expected to be objects")
-    return spec, recorded
+    return cast("dict[str, Any]", spec), cast("dict[str, Any]", recorded)
 
 
 @contextmanager

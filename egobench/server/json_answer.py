@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 DEPTH = 64
 """Most lists and objects inside one another; an answer needs about ten."""
@@ -48,5 +48,6 @@ def _well_formed(value: Any, depth: int) -> Any:
     if not depth:
         raise ValueError(f"nested more than {DEPTH} deep")
     if isinstance(value, list):
-        return [_well_formed(part, depth - 1) for part in value]
-    return {_well_formed(key, depth - 1): _well_formed(part, depth - 1) for key, part in value.items()}
+        return [_well_formed(part, depth - 1) for part in cast("list[object]", value)]
+    members = cast("dict[str, Any]", value).items()
+    return {_well_formed(key, depth - 1): _well_formed(part, depth - 1) for key, part in members}
