@@ -10,10 +10,12 @@ from typing import Any
 from rich.table import Table
 
 from egobench.annotations import Annotations
-from egobench.commands.auditing import audited
 from egobench.commands.tables import console, percent
+from egobench.dataset.audit import audit_set
 from egobench.dataset.build import build
+from egobench.dataset.sampleset import SampleSet
 from egobench.embedding import SentenceEmbedder
+from egobench.errors import ModelError
 from egobench.plugins import TASKS, load_task, names
 
 
@@ -27,7 +29,7 @@ def build_tasks(
     skip_bad: bool,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Build and write the sample sets of some tasks; constructed ones are audited.
+    """Build, audit and write the sample sets of some tasks.
 
     Args:
         wanted: Names of tasks, or ``["all"]``.
@@ -53,11 +55,22 @@ def build_tasks(
         console(errors=True).print(f"building {task.name} ...")
         files = Annotations(own if own.is_dir() else annotations, skip_bad=skip_bad)
         built = build(task, files, texts, construction=construction, seed=seed)
-        if built.manifest.embedder is not None:
-            built, _ = audited(built, texts)
+        built = _audited(built, texts)
         built.write(out)
         rows.append(asdict(built.manifest))
     return rows
+
+
+def _audited(sample_set: SampleSet, embedder: SentenceEmbedder) -> SampleSet:
+    """The set with its blind figures; without the extra that they need, as it is where it was built without it too."""
+    console(errors=True).print(f"auditing {sample_set.name} ...")
+    try:
+        return audit_set(sample_set, embedder).sample_set
+    except ModelError as error:
+        if sample_set.manifest.embedder is not None:
+            raise
+        console(errors=True).print(f"{sample_set.name} is not audited: {error}; egobench audit does it later")
+        return sample_set
 
 
 def manifests_table(rows: Sequence[dict[str, Any]], out: Path) -> Table:
