@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from egobench.commands.scaffold import new_plugin
+from egobench.commands.new import new_plugin
 from egobench.errors import EgoBenchError
 from tests.conftest import Navigation
 
@@ -83,8 +83,8 @@ def test_a_new_model_is_installed_found_tested_and_run(navigation: Navigation) -
     # in the former and the first in the latter. Options are turned by 0, 1 or 2 places, once each for every answer:
     # that is right for "left" turned by 1, "forward" by 1, "stop" by 2 and "right" by 0.
     entry = run["scores"]["vln-qa/all/mcq/official/acc/generate"]
-    assert entry["value"] == pytest.approx(4 / 12)
-    assert entry["outcomes"]["answered"] == 12
+    assert entry.value == pytest.approx(4 / 12)
+    assert entry.outcomes["answered"] == 12
 
 
 @pytest.mark.parametrize("kind", ["task", "model"])
@@ -92,6 +92,12 @@ def test_an_existing_folder_is_left_alone(kind: str, tmp_path: Path) -> None:
     new_plugin(kind, "mine", tmp_path)
     with pytest.raises(EgoBenchError, match="exists already"):
         new_plugin(kind, "mine", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["task", "model"])
+def test_a_plugin_cannot_take_the_name_of_egobench_itself(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="its package would be called egobench-eval, as EgoBench is"):
+        new_plugin(kind, "eval", tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["task", "model"])

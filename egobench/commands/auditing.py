@@ -9,12 +9,13 @@ from typing import Any
 
 from rich.table import Table
 
-from egobench.commands.tables import console, percent
+from egobench.commands.console import note
+from egobench.commands.tables import percent
 from egobench.dataset.audit import Audit, audit, audit_set
 from egobench.dataset.foreign import read_foreign
 from egobench.dataset.sampleset import SampleSet, find_sets, write_manifest
 from egobench.embedding import SentenceEmbedder
-from egobench.errors import SampleSetError
+from egobench.errors import ModelError, SampleSetError
 from egobench.task import Truth
 
 
@@ -44,10 +45,28 @@ def _audits(data: Path, embedder: SentenceEmbedder) -> Iterator[tuple[str, Audit
         return
     for folder in find_sets(data):
         sample_set = SampleSet.read(folder)
-        console(errors=True).print(f"auditing {sample_set.name} ...")
+        note(f"auditing {sample_set.name} ...")
         audited = audit_set(sample_set, embedder)
         write_manifest(folder, audited.sample_set.manifest)
         yield from ((sample_set.name, found) for found in audited.audits)
+
+
+def with_blind_figures(sample_set: SampleSet, embedder: SentenceEmbedder) -> SampleSet:
+    """A set that was just built, audited.
+
+    Without the extra ``[distractors]`` a set that was built without it stays as it is, and a note says so.
+
+    Raises:
+        ModelError: If the extra is not installed, and the set was built with it.
+    """
+    note(f"auditing {sample_set.name} ...")
+    try:
+        return audit_set(sample_set, embedder).sample_set
+    except ModelError as error:
+        if sample_set.manifest.embedder is not None:
+            raise
+        note(f"{sample_set.name} is not audited ({error}); egobench audit does it later")
+        return sample_set
 
 
 def row(name: str, found: Audit) -> dict[str, Any]:

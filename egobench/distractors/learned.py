@@ -14,7 +14,7 @@ import numpy as np
 
 from egobench.distractors.attacks import Sheet, centroid, longest, reciprocal
 from egobench.distractors.folds import FOLDS, folds_of, in_shared_sets, option_sets
-from egobench.errors import ModelError
+from egobench.errors import ModelError, install_command
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +95,7 @@ def _regressed(sheet: Sheet, columns: Sequence[Numbers], clusters: Sequence[str]
     try:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy, and only these attacks need it
     except ImportError as error:
-        raise ModelError("the learned attacks need scikit-learn; pip install 'egobench[distractors]'") from error
+        raise ModelError(f"the learned attacks need scikit-learn; {install_command('distractors')}") from error
     fold = folds_of(clusters)
     touched = _touched(sheet, fold)
     features = np.stack([np.asarray(column, np.float64) for column in columns], axis=2)

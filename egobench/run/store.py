@@ -1,12 +1,12 @@
-"""The run folder: what was asked of which model, what it answered, and the scores that follow.
+"""The run folder: the spec of a run, its predictions, and the scores that follow from them.
 
 ::
 
     runs/<model>/<run id>/
         run.json          the spec, and beside it what is recorded but does not identify the run
-        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line a sample, appended;
-                          beside it, of a gallery, <the same>.npy, its scores
-        scores.json       one entry a protocol id, derived from the predictions
+        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line per sample, appended;
+                          beside it, for a gallery, <the same>.npy, its scores
+        scores.json       one entry per protocol id, derived from the predictions
         events.jsonl      what a run had to do otherwise than it was told: batches that were too large
         checksums.txt     SHA-256 of the other files, written last
 
@@ -19,93 +19,43 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from hashlib import file_digest
 from io import FileIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from egobench.errors import SpecMismatchError, StoreError
-from egobench.llm_judge.rubric import JudgeReply
-from egobench.metrics import Outcome
-from egobench.run.spec import RunSpec, spec_from_json
-
-T = TypeVar("T")
-
-JUDGES = "judge.*.jsonl"
-"""What judges have said, a file a judge."""
+from egobench.errors import JsonInputError, ReadOnlyRunError, SpecMismatchError, StoreError
+from egobench.json_input import read_json
+from egobench.run.checksums import CHECKSUMS, JUDGE_FILES, check_signature, replace_file, sign, writing
+from egobench.run.records import Event, JudgeReply, Prediction, Row, encode_rows, read_rows
+from egobench.run.spec import RunSpec
 
 SYNC_SECONDS = 5.0
 """Longest time a written prediction waits for ``fsync``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What became of one sample: one line of a predictions file.
+class RunFile(NamedTuple):
+    """The content of ``run.json``.
 
     Attributes:
-        id: The sample's id.
-        outcome: What became of it.
-        reply: What the model wrote; ``""`` where it scored options or was never asked.
-        choice: Position of the option it chose in the sample's own order; ``None`` for none or a tie.
-        rule: How the reply was read.
-        scores: One number an option in the sample's own order, ``None`` unless answered.
-        error: Why there is no answer.
-        receipt: Which frames it saw; ``None`` when it was shown none.
-        video: Fingerprint of the video file; ``""`` when none was opened.
-        seconds: Wall time of its share of the model's work; never part of a score.
-        prompt_tokens: Tokens read, where known.
-        reply_tokens: Tokens written, where known.
-        order: By how many places the options were turned when they were shown.
-        tries: How often the model was asked.
-        cost: Price of the answer, where prices were given.
+        spec: What identifies the run.
+        recorded: What is kept beside it: library versions, hardware, command, folder of sample sets.
     """
 
-    id: str
-    outcome: Outcome
-    reply: str = ""
-    choice: int | None = None
-    rule: str = ""
-    scores: tuple[float, ...] | None = None
-    error: str | None = None
-    receipt: Mapping[str, Any] | None = None
-    video: str = ""
-    seconds: float = 0.0
-    prompt_tokens: int | None = None
-    reply_tokens: int | None = None
-    order: int = 0
-    tries: int = 1
-    cost: float | None = None
-
-    @property
-    def final(self) -> bool:
-        """Whether asking again is pointless: the model was asked and replied."""
-        return self.outcome not in {"media_error", "request_error"}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to a run and changes no answer: one line of ``events.jsonl``.
-
-    Attributes:
-        part: Of which part of the run.
-        what: In a sentence.
-    """
-
-    part: str
-    what: str
+    spec: RunSpec
+    recorded: Mapping[str, Any]
 
 
 class Run:
-    """One run folder, held by one process at a time."""
+    """One run folder, open in one process at a time."""
 
     def __init__(self, path: Path, spec: RunSpec) -> None:
         self.path = path
         self.spec = spec
+        self._signed = True
         self._files: dict[str, FileIO] = {}
         self._synced = monotonic()
 
@@ -118,9 +68,9 @@ class Run:
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        return self.by_order(part).get(0, {})
+        return self.predictions_by_order(part).get(0, {})
 
-    def by_order(self, part: str) -> dict[int, dict[str, Prediction]]:
+    def predictions_by_order(self, part: str) -> dict[int, dict[str, Prediction]]:
         """Predictions of one part so far, by order of the options and sample id; the last line of each counts.
 
         Args:
@@ -129,34 +79,34 @@ class Run:
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        found: dict[int, dict[str, Prediction]] = {}
+        by_order: dict[int, dict[str, Prediction]] = {}
         for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl")):
-            for prediction in _lines(path, _prediction):
-                found.setdefault(prediction.order, {})[prediction.id] = prediction
-        return found
+            for prediction in read_rows(path, Prediction):
+                by_order.setdefault(prediction.order, {})[prediction.id] = prediction
+        return by_order
 
-    def judgements(self) -> dict[str, dict[str, JudgeReply]]:
-        """What judges have said about this run's open answers, by judge and key; the last line of each counts.
+    def judge_replies(self) -> dict[str, dict[str, JudgeReply]]:
+        """What judges have replied to this run's open answers, by judge and key; the last line of each counts.
 
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        found: dict[str, dict[str, JudgeReply]] = {}
-        for path in sorted(self.path.glob(JUDGES)):
-            model = unquote(path.name.removeprefix("judge.").removesuffix(".jsonl"))
-            found[model] = {reply.key: reply for reply in _lines(path, lambda row: JudgeReply(**row))}
-        return found
+        replies: dict[str, dict[str, JudgeReply]] = {}
+        for path in sorted(self.path.glob(JUDGE_FILES)):
+            judge = unquote(path.name.removeprefix("judge.").removesuffix(".jsonl"))
+            replies[judge] = {reply.key: reply for reply in read_rows(path, JudgeReply)}
+        return replies
 
-    def append_judgement(self, model: str, reply: JudgeReply) -> None:
-        """Append what a judge said.
+    def append_judge_reply(self, judge: str, reply: JudgeReply) -> None:
+        """Append a judge's reply.
 
         Raises:
             StoreError: If the folder cannot be written.
         """
-        self._append(f"judge.{quote(model, safe='')}.jsonl", [reply])
+        self._append(f"judge.{quote(judge, safe='')}.jsonl", [reply])
 
     def append_event(self, event: Event) -> None:
-        """Append what happened.
+        """Append an event.
 
         Raises:
             StoreError: If the folder cannot be written.
@@ -171,9 +121,10 @@ class Run:
         """
         self._append(f"predictions/{part}.{writer}.jsonl", predictions)
 
-    def _append(self, name: str, rows: Iterable[Prediction | JudgeReply | Event]) -> None:
-        lines = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows).encode()
-        with _writing(self.path / name):
+    def _append(self, name: str, rows: Iterable[Row]) -> None:
+        lines = encode_rows(rows)
+        self.unsign()
+        with writing(self.path / name):
             if name not in self._files:
                 self._files[name] = (self.path / name).open("ab", buffering=0)
             while lines:
@@ -181,12 +132,23 @@ class Run:
             if monotonic() - self._synced > SYNC_SECONDS:
                 self._sync()
 
+    def unsign(self) -> None:
+        """Remove the checksums, because what they are of is about to change.
+
+        Raises:
+            StoreError: If the folder cannot be written.
+        """
+        if self._signed:
+            with writing(self.path / CHECKSUMS):
+                (self.path / CHECKSUMS).unlink(missing_ok=True)
+            self._signed = False
+
     def finish(self, scores: Mapping[str, Any], files: Mapping[str, str] | None = None) -> Path:
         """Write ``scores.json``, files of submissions and ``checksums.txt``.
 
         Args:
-            scores: Entry by protocol id.
-            files: Content by name, for a server that holds private answers.
+            scores: Entries as JSON objects, by protocol id.
+            files: Content of further files by name.
 
         Returns:
             The path of ``scores.json``.
@@ -195,22 +157,20 @@ class Run:
             StoreError: If the folder cannot be written.
         """
         path = self.path / "scores.json"
-        with _writing(path):
+        with writing(path):
             self._sync()
-            _replace(path, json.dumps(scores, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            replace_file(path, json.dumps(scores, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
             for name, content in (files or {}).items():
-                _replace(self.path / name, content)
-            kept = [self.path / "run.json", path, *(self.path / name for name in files or {})]
-            kept += [*self.path.glob(JUDGES), *self.path.glob("events.jsonl"), *(self.path / "predictions").iterdir()]
-            lines = [f"{_digest(file)}  {file.relative_to(self.path).as_posix()}" for file in sorted(kept)]
-            _replace(self.path / "checksums.txt", "\n".join(lines) + "\n")
+                replace_file(self.path / name, content)
+            sign(self.path, [path, *(self.path / name for name in files or {})])
+            self._signed = True
         return path
 
     def close(self, *, sync: bool) -> None:
-        """Let go of the files, after bringing everything to the disk if ``sync``."""
+        """Close the files, after bringing everything to the disk if ``sync``."""
         try:
             if sync:
-                with _writing(self.path):
+                with writing(self.path):
                     self._sync()
         finally:
             for file in self._files.values():
@@ -234,49 +194,85 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
 
     Raises:
         SpecMismatchError: If the folder holds another spec.
+        ChecksumError: If a file was changed since it was signed.
         StoreError: If the folder cannot be written, or another process is at work in it.
+        ValueError: If the model's name leads out of the folder of runs.
     """
-    path = root / str(spec.model["name"]) / spec.id
-    with _writing(path):
+    path = run_folder(root, spec)
+    with writing(path):
         (path / "predictions").mkdir(parents=True, exist_ok=True)
     with _locked(path):
+        check_signature(path)
         _claim(path / "run.json", spec, recorded)
         with _opened(path, spec) as run:
             yield run
 
 
 @contextmanager
-def reopen_run(path: Path) -> Generator[Run]:
+def reopen_run(path: Path, *, accept_changes: bool = False) -> Generator[Run]:
     """Open the run that a folder holds, wherever the folder lies now and whatever it is called.
 
+    Args:
+        path: The run folder.
+        accept_changes: Open it although a file was changed since it was signed.
+
     Raises:
+        ChecksumError: If a file was changed since it was signed.
+        ReadOnlyRunError: If the folder cannot be written.
         StoreError: If the folder holds no run or one of another version, cannot be written, or another process is at
             work in it.
     """
-    spec = spec_from_json(read_run(path)[0])
-    with _locked(path), _opened(path, spec) as run:
-        yield run
+    spec = read_run(path).spec
+    with _locked(path):
+        if not accept_changes:
+            check_signature(path)
+        with _opened(path, spec) as run:
+            yield run
 
 
-def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The spec of a run folder and what is recorded beside it, both as JSON objects.
+def run_folder(root: Path, spec: RunSpec) -> Path:
+    """Where the run of a spec lies below a folder of runs.
 
     Raises:
-        StoreError: If the folder holds no run.
+        ValueError: If the model's name leads out of the folder of runs.
     """
+    name = str(spec.model["name"])
+    if PurePosixPath(name).is_absolute() or {"..", ".", ""} & set(name.split("/")) or not name.isprintable():
+        raise ValueError(f"model name {name!r} cannot name a folder of runs; expected a name such as qwen2-vl-7b")
+    return root / name / spec.id
+
+
+def read_run(path: Path) -> RunFile:
+    """The spec of a run folder and what is recorded beside it.
+
+    Raises:
+        StoreError: If the folder holds no run, or one of another version.
+    """
+    spec, recorded = _read_run_file(path / "run.json")
+    return RunFile(RunSpec.from_json(spec), recorded)
+
+
+def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        held = json.loads((path / "run.json").read_bytes())
-        return held["spec"], held["recorded"]
+        content: Any = read_json(path.read_bytes(), str(path))
+        spec, recorded = content["spec"], content["recorded"]
     except OSError as error:
-        raise StoreError(f"{path} is no run folder: no run.json in it ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path / 'run.json'} is damaged ({error})") from error
+        raise StoreError(f"{path.parent} is no run folder: no run.json in it ({error.strerror})") from error
+    except JsonInputError as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{path} is damaged: no {error} in it; expected spec and recorded") from error
+    if not isinstance(spec, dict) or not isinstance(recorded, dict):
+        raise StoreError(f"{path} is damaged: spec and recorded are expected to be objects")
+    return spec, recorded
 
 
 @contextmanager
 def _locked(path: Path) -> Generator[None]:
-    with _writing(path):
+    try:
         lock = (path / ".lock").open("w")
+    except OSError as error:
+        raise ReadOnlyRunError(f"cannot write {path}: {error.strerror}; what was written before is kept") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -287,7 +283,7 @@ def _locked(path: Path) -> Generator[None]:
 
 @contextmanager
 def _opened(path: Path, spec: RunSpec) -> Generator[Run]:
-    for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGES), *path.glob("events.jsonl")]:
+    for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGE_FILES), *path.glob("events.jsonl")]:
         _cut_broken_line(file)
     run = Run(path, spec)
     finished = False
@@ -299,60 +295,33 @@ def _opened(path: Path, spec: RunSpec) -> Generator[Run]:
 
 
 def _claim(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
-    with _writing(file):
-        if not file.exists():
-            content = {"id": spec.id, "spec": json.loads(spec.canonical()), "recorded": dict(recorded)}
-            _replace(file, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-            return
-    held, _ = read_run(file.parent)
-    ours = json.loads(spec.canonical())
-    if held != ours:
-        differ = sorted(key for key in held.keys() | ours.keys() if held.get(key) != ours.get(key))
+    if not file.exists():
+        _write_run_file(file, spec, recorded)
+        return
+    before, kept = _read_run_file(file)
+    now = json.loads(spec.canonical())
+    if before != now:
+        differ = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         raise SpecMismatchError(
             f"{file} holds another run: {', '.join(differ)} differ; nothing was written; "
             "use another --out, or move it away"
         )
+    name = recorded.get("name", kept.get("name"))
+    if name != kept.get("name"):
+        (file.parent / CHECKSUMS).unlink(missing_ok=True)
+        _write_run_file(file, spec, {**kept, "name": name})
 
 
-def _prediction(row: dict[str, Any]) -> Prediction:
-    row["scores"] = None if row["scores"] is None else tuple(row["scores"])
-    return Prediction(**row)
-
-
-def _lines(path: Path, make: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            yield make(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path}, line {number}: damaged ({error}); delete the line to ask again") from error
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+def _write_run_file(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
+    content = {"id": spec.id, "spec": json.loads(spec.canonical()), "recorded": dict(recorded)}
+    with writing(file):
+        replace_file(file, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def _cut_broken_line(file: Path) -> None:
-    with _writing(file):
+    with writing(file):
         content = file.read_bytes()
         end = content.rfind(b"\n") + 1
         if end < len(content):
             with file.open("r+b") as handle:
                 handle.truncate(end)
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-@contextmanager
-def _writing(path: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}; what was written before is kept") from error

@@ -21,25 +21,19 @@ from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import evaluate
 from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
-from egobench.interop.lmms_documents import Put, documents, prompt_of, show
-from egobench.interop.lmms_write import Wanted, write_tasks
-from egobench.loop.ask import Settings
+from egobench.interop.lmms_documents import documents, prompt_of, show
+from egobench.interop.lmms_write import TaskOptions, write_tasks
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import TASKS, load_task, names
 from egobench.prompts import SYSTEM
+from egobench.run.spec import Settings
 from egobench.video import DecodedClip
 from tests.interop.conftest import Kitchen, write_moving
-
-CLOSED, OPEN = "egobench_qaego4d_closed", "egobench_qaego4d_open"
-
-
-def put_in(folder: Path, task: str) -> Put:
-    """How a task that was written is put."""
-    return Put(**json.loads(json.loads((folder / f"{task}.json").read_text())["egobench"]))
+from tests.interop.put_tasks import CLOSED, OPEN, put_in
 
 
 def written(kitchen: Kitchen, out: Path, **wanted: Any) -> Path:
-    return write_tasks(kitchen.data, out, Wanted(kitchen.videos, **wanted)).folder
+    return write_tasks(kitchen.data, out, TaskOptions(kitchen.videos, **wanted)).folder
 
 
 def rows(kitchen: Kitchen, out: Path, task: str, **wanted: Any) -> list[dict[str, Any]]:
@@ -78,12 +72,12 @@ def test_every_metric_is_the_number_of_a_run_of_our_own(kitchen: Kitchen, tmp_pa
         for name in (name for name, metric in task_metrics.items() if metric.protocol == protocol):
             expected = own[f"qaego4d/{subset}/{protocol}/official/{name}/generate"]
             found = lmms_tasks.score([item[name] for item in items])
-            assert (math.isnan(found) and expected["value"] is None) or found == expected["value"], name
+            assert (math.isnan(found) and expected.value is None) or found == expected.value, name
         for share in lmms_tasks.SHARES:
             expected = own[
                 f"qaego4d/{subset}/{protocol}/official/{'acc' if subset == 'closed' else 'rouge_l'}/generate"
             ]
-            assert lmms_tasks.share([item[share] for item in items]) == expected["outcomes"][share] / 6, share
+            assert lmms_tasks.share([item[share] for item in items]) == expected.outcomes[share] / 6, share
 
 
 def test_every_prompt_is_that_of_a_run_of_our_own(kitchen: Kitchen, tmp_path: Path) -> None:
@@ -153,7 +147,7 @@ def test_answers_that_are_private_have_no_number(kitchen: Kitchen, tmp_path: Pat
     )
     manifest = replace(kitchen.sample_set.manifest, samples_sha256=_sha(hidden))
     SampleSet(manifest, hidden).write(tmp_path / "data")
-    folder = write_tasks(tmp_path / "data", tmp_path / "tasks", Wanted(kitchen.videos)).folder
+    folder = write_tasks(tmp_path / "data", tmp_path / "tasks", TaskOptions(kitchen.videos)).folder
     asked = documents(put_in(folder, CLOSED))
     items = [lmms_tasks.results(row, ["A"])["acc"] for row in asked]
     assert math.isnan(lmms_tasks.score(items))
@@ -199,7 +193,7 @@ def test_a_video_that_has_changed_since_gets_another_clip(
     kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(kitchen.videos, tmp_path / "videos")
-    folder = write_tasks(kitchen.data, tmp_path, Wanted(tmp_path / "videos")).folder
+    folder = write_tasks(kitchen.data, tmp_path, TaskOptions(tmp_path / "videos")).folder
     row = documents(put_in(folder, CLOSED))[0]
     (before,) = lmms_tasks.visual(row)
     write_moving(tmp_path / "videos" / "v0.mp4", 100)

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from egobench.evaluate import Result, evaluate
-from egobench.interop.lmms_write import Wanted, write_tasks
-from egobench.loop.ask import Settings
+from egobench.interop.lmms_write import TaskOptions, write_tasks
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model
 from egobench.prompts import SYSTEM
+from egobench.run.spec import Settings
 from tests.interop.conftest import Kitchen, logged, numbers, python
 from tests.interop.inside_lmms_eval import seen
 from tests.interop.taught_qwen import LETTERS
@@ -68,8 +68,8 @@ def inside(beginning: Future[Inside], hf: Own, wrapped: Own) -> Inside:  # noqa:
 
 def inside_lmms_eval(kitchen: Kitchen, qwen: Path, root: Path) -> Inside:
     """Do all of it in one process."""
-    bare = write_tasks(kitchen.data, root, Wanted(kitchen.videos, prompt="base", system="model"))
-    whole = write_tasks(kitchen.data, root, Wanted(kitchen.videos))
+    bare = write_tasks(kitchen.data, root, TaskOptions(kitchen.videos, prompt="base", system="model"))
+    whole = write_tasks(kitchen.data, root, TaskOptions(kitchen.videos))
     theirs = f"pretrained={qwen},device_map=cpu,max_num_frames=16,system_prompt={SYSTEM['base']}"
     ours = f"model=hf,checkpoint={qwen}"
     commands = {
@@ -141,9 +141,9 @@ class Own:
         return {(subset, row["id"]): row for subset, row in rows}
 
     @property
-    def numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, float | None]:
         """Every number, by protocol id."""
-        return {name: entry["value"] for name, entry in self.result.scores.items()}
+        return {name: entry.value for name, entry in self.result.scores.items()}
 
 
 def run(kitchen: Kitchen, watched: Watched, out: Path, prompt: str = "base") -> Own:
@@ -257,5 +257,5 @@ def assert_same_inside(own: Own, theirs: Path) -> None:
     found = numbers(theirs)
     for subset, task in TASKS.items():
         headline = own.result.scores[f"qaego4d/{subset}/{METRICS[subset]}/generate"]
-        assert found[task][METRICS[subset].rpartition("/")[2]] == headline["value"]
-        assert found[task]["media_error"] == headline["outcomes"]["media_error"] / 6 == 1 / 6
+        assert found[task][METRICS[subset].rpartition("/")[2]] == headline.value
+        assert found[task]["media_error"] == headline.outcomes["media_error"] / 6 == 1 / 6
