@@ -41,7 +41,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from barcode import write
 
-from egobench.miniego import timecode
+from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
 from egobench.video.index import VideoIndex, main_stream, open_container, read_index
 from egobench.video.plan import frames_of_clip, plan_spans

@@ -6,6 +6,7 @@ before it.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +25,11 @@ class FrameRule:
     """How many frames of a clip are shown, which, and how large.
 
     Attributes:
-        count: Number of frames, at least 1.
+        count: Number of frames, at least 1; with ``fps`` the most there may be.
         last: Show ``count - 1`` midpoints and then, last, the frame displayed at the clip's end; nothing after it.
         short_side: Pixels of the shorter side, at least 1; the aspect is kept and nothing is ever enlarged.
         min_seconds: Shorter clips are widened evenly to this length, inside the file; with ``last`` only backwards.
+        fps: Frames per second of the clip, more than 0; ``None`` for ``count`` frames whatever its length.
 
     Raises:
         ValueError: If a number is out of range.
@@ -37,11 +39,14 @@ class FrameRule:
     last: bool = False
     short_side: int = 336
     min_seconds: float = 0.5
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse rules that show nothing."""
         if self.count < 1 or self.short_side < 1 or self.min_seconds < 0:
             raise ValueError(f"{self}: count and short_side must be at least 1, min_seconds at least 0")
+        if self.fps is not None and not 0 < self.fps < math.inf:
+            raise ValueError(f"{self}: fps must be a number of frames per second, more than 0")
 
     def window(self, start: float, end: float | None, duration: float) -> tuple[float, float]:
         """Return the stretch that is sampled: inside the file and, where that is possible, ``min_seconds`` long.
@@ -73,7 +78,7 @@ class FrameRule:
             duration: See :meth:`window`.
         """
         start, end = self.window(start, end, duration)
-        parts = self.count - self.last
+        parts = self._parts(end - start)
         midpoints = tuple(start + (end - start) * (part + 0.5) / parts for part in range(parts))
         return (*midpoints, end) if self.last else midpoints
 
@@ -88,10 +93,17 @@ class FrameRule:
         """
         moments = self.moments(start, end, duration)
         # A frame stamped for the end itself may carry a time that its container rounded up.
-        slack = [ROUNDING] * (self.count - 1) + [STAMP_ROUNDING if self.last else ROUNDING]
+        slack = [ROUNDING] * (len(moments) - 1) + [STAMP_ROUNDING if self.last else ROUNDING]
         return tuple(
             max(bisect_right(times, moment + extra) - 1, 0) for moment, extra in zip(moments, slack, strict=True)
         )
+
+    def _parts(self, seconds: float) -> int:
+        """Number of equal parts whose midpoints are shown."""
+        most = self.count - self.last
+        if self.fps is None or most < 1:
+            return most
+        return min(max(round(seconds * self.fps) - self.last, 1), most)
 
 
 class Size(NamedTuple):

@@ -123,3 +123,31 @@ def test_nothing_is_enlarged() -> None:
 def test_a_rule_that_shows_nothing_is_refused(count: int, short_side: int, min_seconds: float) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         FrameRule(count=count, short_side=short_side, min_seconds=min_seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fps", "count", "moments"),
+    [
+        (4.0, 1.0, 64, (0.5, 1.5, 2.5, 3.5)),
+        (4.0, 0.5, 64, (1.0, 3.0)),
+        (4.0, 10.0, 2, (1.0, 3.0)),
+        (0.6, 1.0, 64, (0.3,)),
+    ],
+)
+def test_frames_by_rate_are_midpoints_of_as_many_equal_parts(
+    seconds: float, fps: float, count: int, moments: tuple[float, ...]
+) -> None:
+    """By hand: seconds x rate parts, at least one, at most the count."""
+    assert FrameRule(count=count, fps=fps).moments(0.0, seconds, 10.0) == pytest.approx(moments)
+
+
+def test_the_last_frame_is_one_of_those_that_a_rate_gives() -> None:
+    """By hand: 4 s at 1 per second are 4 frames: three midpoints of thirds, and the end."""
+    rule = FrameRule(count=64, fps=1.0, last=True)
+    assert rule.moments(0.0, 4.0, 10.0) == pytest.approx((4 / 6, 2.0, 20 / 6, 4.0))
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_refused(fps: float) -> None:
+    with pytest.raises(ValueError, match="fps must be"):
+        FrameRule(fps=fps)
