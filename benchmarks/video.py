@@ -41,7 +41,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from barcode import write
 
-from egobench.miniego import timecode
+from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
 from egobench.video.chunks import package
 from egobench.video.facts import read_index

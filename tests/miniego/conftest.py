@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from egobench.miniego import generate
-from egobench.miniego.generate import World, simulate
+from egobench.miniego.world.simulate import World, simulate
 
 
 @pytest.fixture(scope="session")

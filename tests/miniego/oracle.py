@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from egobench.miniego import log, timecode
-from egobench.miniego.captions import COUNTS, gerund, phrase, telegram, third
-from egobench.miniego.charades import class_of, label
-from egobench.miniego.episode import Episode, Step
-from egobench.miniego.plans import GOALS
-from egobench.miniego.questions import Story
-from egobench.miniego.world import FIXTURES, VERBS
+from egobench.miniego.drawing import timecode
+from egobench.miniego.official.charades import class_of, label
+from egobench.miniego.official.questions import Story
+from egobench.miniego.world import log
+from egobench.miniego.world.captions import COUNTS, gerund, phrase, telegram, third
+from egobench.miniego.world.episode import Episode, Step
+from egobench.miniego.world.plans import GOALS
+from egobench.miniego.world.vocabulary import FIXTURES, VERBS
 from egobench.model import ModelInfo, Prompt, Reply
 
 LETTERS = "ABCDEFGHIJ"

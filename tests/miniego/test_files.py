@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.miniego import log
-from egobench.miniego.episode import Episode
+from egobench.miniego.world import log
+from egobench.miniego.world.episode import Episode
 from egobench.plugins import TASKS, load_task, names
 
 

@@ -7,14 +7,14 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from egobench.miniego.episode import Episode
-from egobench.miniego.render import Renderer, View
-from egobench.miniego.render_ego import ROOM_COLOURS
-from egobench.miniego.render_motion import VERBS as SHOWN
-from egobench.miniego.sprites_fixtures import LAYOUTS
-from egobench.miniego.sprites_things import SHAPES
-from egobench.miniego.timecode import Picture
-from egobench.miniego.world import COLOURS, FIXTURES, NOUNS, OPENED, ROOMS, SWITCHED, VERBS, WIPED
+from egobench.miniego.drawing.ego_view import ROOM_COLOURS
+from egobench.miniego.drawing.fixtures import LAYOUTS
+from egobench.miniego.drawing.motion import GESTURES
+from egobench.miniego.drawing.renderer import Renderer
+from egobench.miniego.drawing.things import SHAPES
+from egobench.miniego.drawing.timecode import Picture
+from egobench.miniego.world.episode import Episode, View
+from egobench.miniego.world.vocabulary import COLOURS, FIXTURES, NOUNS, OPENED, ROOMS, SWITCHED, VERBS, WIPED
 from tests.miniego.small_world import Value, hall, kitchen
 
 HANDS_WITHOUT_TOOL = ["wash", "fill", "drink", "fold", "shake", "read", "put", "throw"]
@@ -38,7 +38,7 @@ def pixels_of(colour: str, shown: Picture) -> int:
 def test_everything_in_the_vocabulary_has_a_drawing() -> None:
     assert set(NOUNS) | {"door"} == set(SHAPES)
     assert set(FIXTURES) == set(LAYOUTS)
-    assert set(VERBS) == set(SHOWN)
+    assert set(VERBS) == set(GESTURES)
     assert set(ROOMS) == set(ROOM_COLOURS)
 
 

@@ -6,14 +6,16 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from egobench.miniego.captions import phrase
-from egobench.miniego.charades import CLASSES, label
-from egobench.miniego.episode import Episode
-from egobench.miniego.generate import World, simulate
-from egobench.miniego.scene import ImpossibleStepError, Scene
-from egobench.miniego.simulate import MOVES, activities, stream
-from egobench.miniego.vlnqa import whereabouts
-from egobench.miniego.world import FIXTURES, NOUNS, VERBS
+from egobench.miniego.official.charades import label
+from egobench.miniego.world.activities import activities
+from egobench.miniego.world.captions import phrase
+from egobench.miniego.world.episode import Episode
+from egobench.miniego.world.scene import ImpossibleStepError, Scene
+from egobench.miniego.world.shorts import ACTIONS
+from egobench.miniego.world.simulate import World, simulate
+from egobench.miniego.world.streams import stream
+from egobench.miniego.world.vocabulary import FIXTURES, NOUNS, VERBS
+from egobench.miniego.world.walks import MOVES, sought, whereabouts
 
 HANDS = ("left", "right")
 
@@ -125,11 +127,11 @@ def test_walks_with_one_instruction_need_all_four_moves(small: World) -> None:
     for first in range(0, len(small.walks), 4):
         group = small.walks[first : first + 4]
         assert len({walk.facts["instruction"] for walk in group}) == 1
-        assert {whereabouts(walk) for walk in group} == set(MOVES)
+        assert {whereabouts(walk, sought(walk)) for walk in group} == set(MOVES)
 
 
 def test_the_classes_of_charades_are_157_with_different_texts() -> None:
-    assert len(CLASSES) == 157
+    assert len(ACTIONS) == 157
     assert len({label(number) for number in range(157)}) == 157
 
 

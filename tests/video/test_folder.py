@@ -11,8 +11,9 @@ from PIL import Image
 
 from egobench.errors import DamagedVideoError, MissingVideoError, ShortVideoError, UnreadableVideoError, VideoError
 from egobench.evaluate import evaluate
-from egobench.miniego.files import Film
-from egobench.miniego.generate import render, simulate
+from egobench.miniego.official.files import Film
+from egobench.miniego.rendering import render
+from egobench.miniego.world.simulate import simulate
 from egobench.plugins import load_model
 from egobench.run.store import open_run, read_run
 from egobench.video import (

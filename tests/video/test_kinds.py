@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from egobench.errors import DamagedVideoError, ShortVideoError, UnreadableVideoError, UnsupportedVideoError, VideoError
-from egobench.miniego import timecode
+from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, read_clips
 from egobench.video.backends import Shot, open_reader
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from egobench.errors import MissingVideoError, ShortVideoError, UnsupportedVideoError
-from egobench.miniego import timecode
+from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, Receipt, pixel_hash, read_clips
 from egobench.video.plan import frames_to_decode, plan_runs
 from egobench.video.pyav import PyavReader
