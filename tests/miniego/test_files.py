@@ -186,16 +186,16 @@ def test_takes_name_their_cameras_and_both_narrators_tell_all_of_them(written: P
     takes = _json(written / "train/takes.json")
     splits = _json(written / "train/annotations/splits.json")["take_uid_to_split"]
     for take in takes:
-        cameras = {each["cam_id"]: each["is_ego"] for each in take["capture"]["cameras"]}
+        cameras = {row["cam_id"]: row["is_ego"] for row in take["capture"]["cameras"]}
         assert cameras == {"aria01": True, **{f"cam0{number}": False for number in range(1, 5)}}
         assert take["frame_aligned_videos"]["aria01"]["rgb"]["relative_path"].endswith("aria01_214-1.mp4")
-        told = _json(written / f"train/annotations/atomic_descriptions_{splits[take['take_uid']]}.json")
-        passes = told["annotations"][take["take_uid"]]
-        assert len({each["annotator_id"] for each in passes}) == 2
-        texts = [[each["text"] for each in one["descriptions"]] for one in passes]
+        descriptions = _json(written / f"train/annotations/atomic_descriptions_{splits[take['take_uid']]}.json")
+        passes = descriptions["annotations"][take["take_uid"]]
+        assert len({row["annotator_id"] for row in passes}) == 2
+        texts = [[row["text"] for row in narration_pass["descriptions"]] for narration_pass in passes]
         assert texts[0] != texts[1]
-        for one in passes:
-            times = [each["timestamp"] for each in one["descriptions"]]
+        for narration_pass in passes:
+            times = [row["timestamp"] for row in narration_pass["descriptions"]]
             assert times == sorted(times)
             assert 0 <= times[0] <= times[-1] <= take["duration_sec"]
     assert {"train", "val"} == set(splits.values())

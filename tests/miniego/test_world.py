@@ -87,7 +87,7 @@ def test_a_caption_means_one_thing_done_in_one_way(small: World) -> None:
         for step in episode.steps:
             other = step.other if step.verb not in {"stir", "cut", "wipe"} else None
             meanings[step.text].add((step.verb, step.thing, other))
-        assert all(len(each) == 1 for each in meanings.values())
+        assert all(len(senses) == 1 for senses in meanings.values())
 
 
 def test_at_least_12_verbs_are_used_with_at_least_15_nouns(small: World) -> None:
@@ -115,12 +115,12 @@ def test_splits_share_no_episode_and_numbers_are_unique(small: World) -> None:
 def test_siblings_share_goal_and_nouns_and_differ_in_the_rest() -> None:
     siblings = activities(0, "test", 3, 15.0, alike=True)
     moved = [
-        tuple(sorted({thing.noun for thing in each.things if any(step.thing == thing.id for step in each.steps)}))
-        for each in siblings
+        tuple(sorted({thing.noun for thing in episode.things if any(step.thing == thing.id for step in episode.steps)}))
+        for episode in siblings
     ]
-    assert len({each.goal for each in siblings}) == 1
+    assert len({episode.goal for episode in siblings}) == 1
     assert len(set(moved)) == 1
-    assert len({tuple(step.text for step in each.steps) for each in siblings}) == 5
+    assert len({tuple(step.text for step in episode.steps) for episode in siblings}) == 5
 
 
 def test_walks_with_one_instruction_need_all_four_moves(small: World) -> None:
