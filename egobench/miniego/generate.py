@@ -11,20 +11,26 @@ from typing import Final
 from egobench.miniego.official import (
     charades,
     egoclip,
+    egoexolearn,
     egomcq,
     egoplan,
     egoschema,
     egotaskqa,
+    egotimeqa,
+    egtea,
     epic,
+    openeqa,
+    pairs,
     qaego4d,
+    something_something,
     takes,
     vlnqa,
 )
 from egobench.miniego.official.files import Films
 from egobench.miniego.rendering import Progress, render_all
 from egobench.miniego.world import log
-from egobench.miniego.world.simulate import SIZES, SizeName, World, simulate
-from egobench.miniego.world.streams import stream
+from egobench.miniego.world.simulate import SIZES, SizeName, TrainingEpisodes, World, simulate
+from egobench.miniego.world.streams import split_stream, stream
 
 TASKS: Final = (
     "charades-ego",
@@ -46,14 +52,14 @@ class Summary:
     Attributes:
         episodes: Number of episodes.
         videos: Number of video files.
-        takes: Number of training and validation takes.
+        training: Number of training samples by source: takes, clips, captioned pairs, questions.
         questions: Number of test questions, by task, or task and subset.
         seconds: Wall-clock seconds.
     """
 
     episodes: int
     videos: int
-    takes: int
+    training: dict[str, int]
     questions: dict[str, int]
     seconds: float
 
@@ -72,7 +78,8 @@ def generate(
 
     Args:
         out: Folder to write; made when missing.
-        size: At least 100 or 1,000 test questions a task.
+        size: At least 100 (``small``, ``train``) or 1,000 (``full``) test questions per task; ``train``
+            has 1,000 takes to train on, the others 10 and 200.
         timecode: Whether the videos show episode and frame number in a strip.
         seed: Any number; the same one gives the same bytes.
         workers: Rendering processes; 1 renders in this process.
@@ -92,18 +99,19 @@ def generate(
     if unknown:
         raise ValueError(f"MiniEgo has no task {unknown[0]!r}; it has {', '.join(TASKS)}")
     world = simulate(size, seed)
-    films, training = Films(out / "videos"), Films(out / "train")
-    counts = write_tasks(out / "annotations", world, SIZES[size].questions, films, seed)
-    number_of_takes = takes.write(out / "train", world.takes, training)
-    egoclip.write(out / "train", [episode for episode in world.takes if episode.split == "train"], training)
-    rendered = [films, training] if videos is True else [films.below(videos or [])]
+    films, training, validation = (Films(out / folder) for folder in ("videos", "train", "val"))
+    questions = write_tasks(out / "annotations", world, SIZES[size].questions, films, seed)
+    samples = write_both_splits(out / "train", world, training)
+    samples |= write_split(out / "train", world.train, training, seed)
+    write_split(out / "val", world.val, validation, seed)
+    rendered = [films, training, validation] if videos is True else [films.below(videos or [])]
     render_all(world.episodes, rendered, timecode=timecode, workers=workers, progress=progress)
     log.write(out / log.NAME, world.episodes)
     return Summary(
         episodes=len(world.episodes),
         videos=sum(listed.count for listed in rendered),
-        takes=number_of_takes,
-        questions=counts,
+        training=samples,
+        questions=questions,
         seconds=round(monotonic() - started, 3),
     )
 
@@ -135,3 +143,47 @@ def write_tasks(out: Path, world: World, count: int, films: Films, seed: int) ->
     clips = egomcq.write(out / "egomcq", test, count, stream(seed, "egomcq"), films)
     counts |= {f"egotaskqa/{split}": number for split, number in sorted(tasks.items())}
     return counts | {f"egomcq/{kind}": number for kind, number in clips.items()}
+
+
+def write_both_splits(out: Path, world: World, films: Films) -> dict[str, int]:
+    """Write the training data whose files tell train from val: takes, EGTEA, Something-Something, EgoExoLearn.
+
+    Args:
+        out: Folder of the training data.
+        world: The episodes; those of the split test are left out.
+        films: List of the videos to render; these are added.
+
+    Returns:
+        Number of takes, clips or annotations, by source.
+    """
+    shorts = [*world.train.shorts, *world.val.shorts]
+    name = "something-something-v2"
+    return {
+        "takes": takes.write(out, world.takes, films),
+        "egtea": egtea.write(out / "egtea", world.takes, films),
+        name: something_something.write(out / name, shorts, films),
+        "egoexolearn": egoexolearn.write(out / "egoexolearn", world.takes, films),
+    }
+
+
+def write_split(out: Path, episodes: TrainingEpisodes, films: Films, seed: int) -> dict[str, int]:
+    """Write the training data whose files know no splits: EgoClip, pairs, EgoTimeQA, OpenEQA, VLN-QA.
+
+    Args:
+        out: Folder of the data of a split.
+        episodes: Episodes of the split train or val.
+        films: List of the videos to render; these are added.
+        seed: The world's seed.
+
+    Returns:
+        Number of clips, pairs or questions, by source.
+    """
+    split = episodes.takes[0].split
+    streams = {name: split_stream(seed, split, name) for name in ("egotimeqa", "open-eqa", "vln-qa")}
+    return {
+        "egoclip": egoclip.write(out, episodes.takes, films),
+        "pairs": pairs.write(out / "pairs", episodes.shorts, films),
+        "egotimeqa": egotimeqa.write(out / "egotimeqa", episodes, streams["egotimeqa"], films),
+        "open-eqa": openeqa.write(out / "open-eqa", episodes, streams["open-eqa"], films),
+        "vln-qa": vlnqa.write(out / "vln-qa", episodes.walks, streams["vln-qa"], films),
+    }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from egobench.errors import EgoBenchError
 from egobench.miniego.drawing.encode import VideoTarget, write_videos
+from egobench.miniego.drawing.frames import write_frames
 from egobench.miniego.official.files import Film, Films
 from egobench.miniego.world.episode import Episode
 
@@ -77,6 +78,9 @@ def render(episode: Episode, films: Sequence[Film], timecode: bool) -> None:  # 
     again: list[tuple[Path, Path]] = []
     targets: list[VideoTarget] = []
     for film in films:
+        if film.png_fps is not None:
+            write_frames(episode, film.path, film.png_fps, timecode=timecode)
+            continue
         key = (film.view, film.start, film.end)
         if key in first:
             again.append((first[key], film.path))

@@ -102,16 +102,6 @@ def test_at_least_12_verbs_are_used_with_at_least_15_nouns(small: World) -> None
     assert len(NOUNS) >= 15
 
 
-def test_splits_share_no_episode_and_numbers_are_unique(small: World) -> None:
-    numbers = [episode.number for episode in small.episodes]
-    assert len(numbers) == len(set(numbers))
-    assert max(numbers) < 1 << 16
-    assert {episode.split for episode in small.takes} == {"train", "val"}
-    assert {episode.split for episode in [*small.test, *small.shorts, *small.walks]} == {"test"}
-    stories = Counter(tuple(step.text for step in episode.steps) for episode in [*small.test, *small.takes])
-    assert max(stories.values()) == 1
-
-
 def test_siblings_share_goal_and_nouns_and_differ_in_the_rest() -> None:
     siblings = activities(0, "test", 3, 15.0, alike=True)
     moved = [

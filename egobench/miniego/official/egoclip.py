@@ -27,7 +27,7 @@ def write(out: Path, episodes: Sequence[Episode], films: Films) -> int:
 
     Args:
         out: Folder of the training data.
-        episodes: Activity episodes of the split train.
+        episodes: Activity episodes of one split.
         films: List of the videos to render; these are added.
 
     Returns:

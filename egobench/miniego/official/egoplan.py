@@ -52,7 +52,7 @@ def _text(episode: Episode) -> str:
     )
 
 
-def _clash(first: Question, second: Question) -> bool:
+def clash(first: Question, second: Question) -> bool:
     """Whether two moments must not share options: same fixture, or an action that the other's narrations rule out."""
     if first.tags["place"] == second.tags["place"]:
         return True
@@ -106,7 +106,7 @@ def write(out: Path, episodes: Sequence[Episode], count: int, rng: Random, films
     for _ in range(ROUNDS):
         if len(groups) < limit:
             rng.shuffle(moments)
-            drawn = grouped(moments, OPTIONS, limit, rng, _clash)
+            drawn = grouped(moments, OPTIONS, limit, rng, clash)
             groups |= {frozenset(question.answer for question in group): group for group in drawn}
     rows = [row for group in list(groups.values())[:limit] for row in _rows(group, films)]
     rng.shuffle(rows)

@@ -10,7 +10,7 @@ from egobench.miniego.official.files import Films, uid, write_json
 from egobench.miniego.official.questions import Group, Question, Story, shuffled_rows
 from egobench.miniego.world.captions import third
 from egobench.miniego.world.episode import Episode, Step
-from egobench.miniego.world.plans import GOALS
+from egobench.miniego.world.plans import goal_of
 
 OPTIONS = 5
 _GOAL = "What is the overall goal of C's behaviour in the video?"
@@ -22,17 +22,12 @@ _MOVED = "Compare the beginning of the video with its end: what has changed its 
 def candidates(episode: Episode) -> Iterator[Question]:
     """Every question that EgoSchema could ask about an episode."""
     story = Story(episode)
-    yield story.ask("goal", _GOAL, goal(episode), ())
+    yield story.ask("goal", _GOAL, goal_of(episode).third, ())
     yield story.ask("order", _ORDER, order(story), ())
     yield story.ask("course", _COURSE, course(story, story.of("take")[0]), ())
     moves = list(moved(story))
     if moves:
         yield story.ask_any("moved", _MOVED, moves, ())
-
-
-def goal(episode: Episode) -> str:
-    """Goal of C, as a sentence."""
-    return next(candidate.third for candidate in GOALS if candidate.text == episode.goal)
 
 
 def order(story: Story) -> str:

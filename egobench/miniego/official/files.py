@@ -39,21 +39,29 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
         writer.writerows(rows)
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A video file to render of an episode.
+    """A video file to render of an episode, or a folder of its frames.
 
     Attributes:
-        path: The file.
+        path: The file, or the folder.
         view: The camera.
         start: Seconds from the episode's start.
         end: Seconds from the episode's start.
+        png_fps: Frames a second of a folder of PNG files; ``None`` for a video file at the episode's frame rate.
     """
 
     path: Path
     view: View
     start: float
     end: float
+    png_fps: float | None = None
 
 
 class Films:
@@ -70,7 +78,7 @@ class Films:
     @property
     def count(self) -> int:
         """Number of video files."""
-        return sum(map(len, self._films.values()))
+        return sum(film.png_fps is None for films in self._films.values() for film in films.values())
 
     def below(self, folders: Collection[str]) -> Films:
         """List of the videos in some folders right below the root."""
@@ -89,6 +97,10 @@ class Films:
         """Add a video of a whole episode."""
         self._films[episode.number][self.root / path] = Film(self.root / path, view, 0.0, episode.seconds)
 
-    def stretch(self, episode: Episode, start: float, end: float, path: str) -> None:
-        """Add a video of a stretch of the wearer's view of an episode."""
-        self._films[episode.number][self.root / path] = Film(self.root / path, "ego", start, end)
+    def stretch(self, episode: Episode, start: float, end: float, path: str, *, view: View = "ego") -> None:
+        """Add a video of a stretch of an episode."""
+        self._films[episode.number][self.root / path] = Film(self.root / path, view, start, end)
+
+    def frames(self, episode: Episode, path: str, fps: float) -> None:
+        """Add a folder of frames of the wearer's view of a whole episode."""
+        self._films[episode.number][self.root / path] = Film(self.root / path, "ego", 0.0, episode.seconds, fps)

@@ -11,14 +11,14 @@ from egobench.miniego.world.chores import perform, prepare, switch
 from egobench.miniego.world.episode import Episode, Split
 from egobench.miniego.world.plans import GOALS, SIBLINGS, Plan, family
 from egobench.miniego.world.scene import ImpossibleStepError, Scene
-from egobench.miniego.world.streams import stream
+from egobench.miniego.world.streams import split_stream
 
 SHORTEST: Final = 20.0
 LONGEST: Final = 60.0
 ATTEMPTS: Final = 1000
 
 
-def activities(seed: int, split: Split, number: int, fps: float, *, alike: bool) -> list[Episode]:
+def activities(seed: int, split: Split, number: int, fps: float, *, alike: bool = False) -> list[Episode]:
     """Simulate five episodes with the same goal.
 
     Args:
@@ -29,15 +29,19 @@ def activities(seed: int, split: Split, number: int, fps: float, *, alike: bool)
         alike: Whether they are siblings, see :mod:`egobench.miniego.world.plans`, or strangers.
     """
     goals = list(GOALS)
-    stream(seed, "goals", number // len(goals)).shuffle(goals)
+    split_stream(seed, split, "goals", number // len(goals)).shuffle(goals)
     goal = goals[number % len(goals)]
-    rooms = stream(seed, "rooms", number).choice(goal.rooms)
+    rooms = split_stream(seed, split, "rooms", number).choice(goal.rooms)
     numbers = range(SIBLINGS * number, SIBLINGS * (number + 1))
     plans = partial(family, goal=goal, rooms=rooms, alike=alike)
     if alike:
-        return _drawn(stream(seed, "family", number), plans, split, numbers, fps)
+        return _drawn(split_stream(seed, split, "family", number), plans, split, numbers, fps)
     alone = [range(episode, episode + 1) for episode in numbers]
-    return [episode for part in alone for episode in _drawn(stream(seed, "stranger", part), plans, split, part, fps)]
+    return [
+        episode
+        for part in alone
+        for episode in _drawn(split_stream(seed, split, "stranger", part), plans, split, part, fps)
+    ]
 
 
 def _drawn(

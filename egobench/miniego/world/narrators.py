@@ -58,18 +58,19 @@ def narrations(episode: Episode, narrator: int) -> list[Narration]:
         episode: The episode.
         narrator: 0 for the narrator who uses the canonical words, 1 for the other.
     """
-    rng = stream("narrator", episode.number, narrator)
+    rng = stream("narrator", episode.split, episode.number, narrator)
     spoken: list[Narration] = []
     for step in episode.steps:
         if rng.random() < SKIPPED[narrator]:
             continue
         time = (step.start + step.end) / 2 + rng.gauss(0.0, JITTER[narrator])
         time = round(min(max(time, 0.0), episode.seconds), 3)
-        spoken.append(Narration(time, _other_words(step, rng) if narrator else third(step), step))
+        spoken.append(Narration(time, in_other_words(step, rng) if narrator else third(step), step))
     return sorted(spoken, key=lambda narration: narration.time)
 
 
-def _other_words(step: Step, rng: Random) -> str:
+def in_other_words(step: Step, rng: Random) -> str:
+    """Caption of a step in the words of the second narrator, sometimes with the hand."""
     words = third(step)
     plain = VERBS[step.verb].third
     verb = plain if plain in _OTHER_WORDS else f"{plain} from"

@@ -15,13 +15,14 @@ from random import Random
 from typing import Final, Literal
 
 from egobench.miniego.world.chores import Chore, ChoreKind, fitting, switches
-from egobench.miniego.world.episode import Hand
+from egobench.miniego.world.episode import Episode, Hand
 from egobench.miniego.world.vocabulary import COLOURS, FIXTURES, NOUNS, WIPED
 
 SIBLINGS: Final = 5
 SIBLING_CHORES: Final = 3
 STRANGER_CHORES: Final = 4
 Respect = Literal["colour", "source", "target", "times"]
+Scenario = Literal["Cooking", "Cleaning", "Laundry", "Leisure", "Tidying"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Goal:
     Attributes:
         text: Clause after "in order to", e.g. ``"wash the dishes"``.
         third: Sentence about C.
+        scenario: Kind of activity.
         chores: Chores that serve it.
         rooms: Pairs of rooms where it makes sense.
         final: Fixtures of which one is switched at the very end; may be empty.
@@ -38,6 +40,7 @@ class Goal:
 
     text: str
     third: str
+    scenario: Scenario
     chores: tuple[ChoreKind, ...]
     rooms: tuple[tuple[str, str], ...]
     final: tuple[str, ...] = ()
@@ -51,18 +54,31 @@ _KITCHEN: Final = tuple(pair for pair in _ANY if "kitchen" in pair)
 _WATER: Final = tuple(pair for pair in _ANY if {"kitchen", "bathroom"} & set(pair))
 
 GOALS: Final = (
-    Goal("wash the dishes", "C washes the dishes.", ("wash", "wash", "wash"), _WATER),
-    Goal("put things away", "C puts things away.", ("store", "store", "store"), _ANY),
-    Goal("do the laundry", "C does the laundry.", ("launder", "launder"), (_ANY[1], _ANY[3]), ("washing machine",)),
-    Goal("fold the laundry", "C folds the laundry.", ("fold", "fold"), _ANY),
-    Goal("throw out the rubbish", "C throws out the rubbish.", ("throw", "throw", "throw"), _KITCHEN),
-    Goal("hear what is inside", "C shakes things to hear what is inside.", ("shake", "shake"), _ANY),
-    Goal("prepare a meal", "C prepares a meal.", ("cut", "stir"), _KITCHEN, ("stove",)),
-    Goal("serve drinks", "C serves drinks.", ("drink", "pour", "fill"), _KITCHEN),
-    Goal("read for a while", "C reads for a while.", ("read", "read"), _ANY, ("television", "lamp", "fan")),
-    Goal("clean the surfaces", "C cleans the surfaces.", ("wipe",), _WATER),
+    Goal("wash the dishes", "C washes the dishes.", "Cleaning", ("wash", "wash", "wash"), _WATER),
+    Goal("put things away", "C puts things away.", "Tidying", ("store", "store", "store"), _ANY),
+    Goal(
+        "do the laundry",
+        "C does the laundry.",
+        "Laundry",
+        ("launder", "launder"),
+        (_ANY[1], _ANY[3]),
+        ("washing machine",),
+    ),
+    Goal("fold the laundry", "C folds the laundry.", "Laundry", ("fold", "fold"), _ANY),
+    Goal("throw out the rubbish", "C throws out the rubbish.", "Cleaning", ("throw", "throw", "throw"), _KITCHEN),
+    Goal("hear what is inside", "C shakes things to hear what is inside.", "Leisure", ("shake", "shake"), _ANY),
+    Goal("prepare a meal", "C prepares a meal.", "Cooking", ("cut", "stir"), _KITCHEN, ("stove",)),
+    Goal("serve drinks", "C serves drinks.", "Cooking", ("drink", "pour", "fill"), _KITCHEN),
+    Goal("read for a while", "C reads for a while.", "Leisure", ("read", "read"), _ANY, ("television", "lamp", "fan")),
+    Goal("clean the surfaces", "C cleans the surfaces.", "Cleaning", ("wipe",), _WATER),
 )
 """Every goal of an activity episode; the chores of one goal are never the main part of another."""
+
+
+def goal_of(episode: Episode) -> Goal:
+    """Goal of an activity episode."""
+    return next(goal for goal in GOALS if goal.text == episode.goal)
+
 
 _SIDES: Final[tuple[ChoreKind, ...]] = ("store", "wash", "fold", "read", "shake", "throw")
 _NEEDS: Final[Mapping[ChoreKind, set[str]]] = {"wash": {"kitchen", "bathroom"}, "throw": {"kitchen"}}
