@@ -46,7 +46,8 @@ def _options(row: Row) -> tuple[str, ...]:
 
 def _vectors(texts: Sequence[str]) -> csr_matrix:
     """Words, pairs and triples of words of each text: ``(n_texts, 2**13)``."""
-    return HashingVectorizer(n_features=1 << 13, ngram_range=(1, 3), alternate_sign=False).transform(texts)
+    words = HashingVectorizer(n_features=1 << 13, ngram_range=(1, 3), alternate_sign=False)
+    return csr_matrix(words.transform(texts))
 
 
 def _folds(keys: Sequence[object]) -> np.ndarray:

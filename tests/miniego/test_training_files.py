@@ -174,7 +174,8 @@ def test_something_something_fills_the_blanks_of_its_templates(
             episode, film = rendered[f"something-something-v2/20bn-something-something-v2/{row['id']}.webm"]
             assert episode.split == split
             step = next(step for step in episode.steps if (step.start, step.end) == (film.start, film.end))
-            nouns = {item.id: item.noun for item in (*episode.things, *episode.fixtures)}
+            nouns = {thing.id: thing.noun for thing in episode.things}
+            nouns |= {fixture.id: fixture.noun for fixture in episode.fixtures}
             blanks = [nouns[name] for name in (step.thing, step.other) if name is not None]
             assert all(word.endswith(noun) for word, noun in zip(row["placeholders"], blanks, strict=False))
             assert step.verb.split()[0][:3] == row["label"][:3]
