@@ -70,23 +70,23 @@ class Media:
         """What a request says beside its messages."""
         if self.kind != "vllm-video":
             return {}
-        told = {"num_frames": -1, "fps": float(rate_of(times)), "frames_indices": list(range(len(times)))}
-        return {"media_io_kwargs": {"video": told}}
+        sampling = {"num_frames": -1, "fps": float(rate_of(times)), "frames_indices": list(range(len(times)))}
+        return {"media_io_kwargs": {"video": sampling}}
 
     def settings(self) -> dict[str, str]:
         """What of it changes answers, by name."""
         if self.kind == "video":
             return {"media": self.kind}
         stored = "png" if self.image_format == "png" and self.kind == "images" else f"jpeg, quality {self.quality}"
-        told = {"media": self.kind, "image_format": stored}
+        settings = {"media": self.kind, "image_format": stored}
         label = LABEL if self.labels else ""
-        return told | {"frame_label": label, "detail": self.detail} if self.kind == "images" else told
+        return settings | {"frame_label": label, "detail": self.detail} if self.kind == "images" else settings
 
     def _labelled(self, frame: np.ndarray, time: float) -> list[dict[str, Any]]:
         url = f"data:image/{self.image_format};base64,{_text(_image(frame, self.image_format, self.quality))}"
-        shown = {"url": url} if self.detail == "auto" else {"url": url, "detail": self.detail}
+        image = {"url": url} if self.detail == "auto" else {"url": url, "detail": self.detail}
         label = [{"type": "text", "text": LABEL.format(time)}] if self.labels else []
-        return [*label, {"type": "image_url", "image_url": shown}]
+        return [*label, {"type": "image_url", "image_url": image}]
 
 
 def _image(frame: np.ndarray, image_format: ImageFormat, quality: int) -> bytes:

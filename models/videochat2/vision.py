@@ -56,8 +56,8 @@ class Attention(nn.Module):
         mixed = functional.linear(patches, self.qkv.weight, bias)
         query, key, value = mixed.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         seen = functional.scaled_dot_product_attention(query, key, value)
-        found: torch.Tensor = self.proj(seen.transpose(1, 2).flatten(2))
-        return found
+        mixed_values: torch.Tensor = self.proj(seen.transpose(1, 2).flatten(2))
+        return mixed_values
 
 
 class Feedforward(nn.Module):
@@ -70,8 +70,8 @@ class Feedforward(nn.Module):
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """``(clips, patches, width)``, same shape."""
-        found: torch.Tensor = self.fc2(functional.gelu(self.fc1(patches)))
-        return found
+        outputs: torch.Tensor = self.fc2(functional.gelu(self.fc1(patches)))
+        return outputs
 
 
 class Block(nn.Module):
@@ -87,11 +87,11 @@ class Block(nn.Module):
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """``(clips, patches, width)``, same shape."""
         patches = patches + self.attn(self.norm1(patches))
-        found: torch.Tensor = patches + self.mlp(self.norm2(patches))
-        return found
+        outputs: torch.Tensor = patches + self.mlp(self.norm2(patches))
+        return outputs
 
 
-class Encoder(nn.Module):
+class VideoTransformer(nn.Module):
     """The video transformer, up to the last block but one."""
 
     def __init__(self, sizes: Sizes) -> None:
@@ -117,7 +117,7 @@ class Encoder(nn.Module):
         return patches
 
 
-class Eyes(nn.Module):
+class VisualEncoder(nn.Module):
     """The visual half of VideoChat2.
 
     Args:
@@ -129,7 +129,7 @@ class Eyes(nn.Module):
     def __init__(self, sizes: Sizes, qformer: Any, width: int) -> None:
         super().__init__()
         hidden = int(qformer.config.hidden_size)
-        self.vision_encoder = nn.ModuleDict({"encoder": Encoder(sizes)})
+        self.vision_encoder = nn.ModuleDict({"encoder": VideoTransformer(sizes)})
         self.vision_layernorm = nn.LayerNorm(sizes.width, eps=1e-12)
         self.qformer = qformer
         self.query_tokens = nn.Parameter(torch.zeros(1, sizes.queries, hidden))
@@ -148,10 +148,10 @@ class Eyes(nn.Module):
         """
         seen = self.vision_layernorm(self.vision_encoder["encoder"](pixels))
         queries = torch.cat([self.query_tokens, self.extra_query_tokens], dim=1).expand(len(pixels), -1, -1)
-        found = self.qformer(
+        states = self.qformer(
             input_ids=instruction.expand(len(pixels), -1), query_embeds=queries, encoder_hidden_states=seen
         ).last_hidden_state
-        tokens: torch.Tensor = self.mistral_proj(found[:, : queries.shape[1]])
+        tokens: torch.Tensor = self.mistral_proj(states[:, : queries.shape[1]])
         return tokens
 
 

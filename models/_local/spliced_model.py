@@ -1,7 +1,7 @@
 """Models that put video features between the words of a prompt: the asking and scoring they have in common.
 
 A language model of transformers reads embedded words, then the features of the clip, then embedded words again. What
-those words are and where the features come from is the :class:`Reader`'s affair.
+those words are and where the features come from is the :class:`VideoFrontend`'s affair.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from egobench.errors import PromptError
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
 
-from ._asking import check_length, in_batches
-from ._device import room
-from ._scoring import option_scores, split
+from .device import room
+from .generation import answer_in_batches, check_prompt_fits, finish_reason, reply_length
+from .option_scoring import option_scores, split
 
 Purpose = Literal["reply", "letter", "text"]
 """What follows a prompt: a free reply, one option's letter, or one option's text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PromptParts:
     """A prompt in a model's own form.
 
     Attributes:
@@ -40,33 +40,33 @@ class Turn:
     begun: str = ""
 
 
-class Reader(Protocol):
+class VideoFrontend(Protocol):
     """What a family of models does in its own way."""
 
-    def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
+    def prompt_parts(self, prompt: Prompt, purpose: Purpose) -> PromptParts:
         """The prompt in the model's own form."""
         ...
 
-    def see(self, prompt: Prompt) -> torch.Tensor:
+    def encode_frames(self, prompt: Prompt) -> torch.Tensor:
         """Features of the prompt's frames, at least one: ``(tokens, width)``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SplicedModel:
-    """A model ready to be asked.
+    """A language model that reads video features between words.
 
     Attributes:
         info: What identifies it.
         language: A causal language model of transformers.
         tokenizer: Its tokenizer.
-        reader: The rest of the model.
+        frontend: The rest of the model.
     """
 
     info: ModelInfo
     language: Any
     tokenizer: Any
-    reader: Reader
+    frontend: VideoFrontend
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """Answer a batch greedily; prompts of any length go through the model together.
@@ -75,7 +75,7 @@ class SplicedModel:
             PromptError: If a prompt is longer than the model reads.
             ModelMemoryError: If memory runs out.
         """
-        return in_batches(self.info.name, prompts, lambda _: None, self._generate)
+        return answer_in_batches(self.info.name, prompts, lambda _: None, self._generate)
 
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
         """Score every option of every prompt, behind one pass over video and prompt.
@@ -104,7 +104,7 @@ class SplicedModel:
         words = self.language.get_input_embeddings()
         parts = [words(torch.tensor([ids], dtype=torch.long, device=self.language.device)) for ids in (before, after)]
         if len(prompt.frames):
-            parts.insert(1, self.reader.see(prompt)[None].to(parts[0]))
+            parts.insert(1, self.frontend.encode_frames(prompt)[None].to(parts[0]))
         return torch.cat(parts, dim=1)
 
     def tokens(self, text: str) -> list[int]:
@@ -112,14 +112,14 @@ class SplicedModel:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        turns = [self.reader.turn(prompt, "reply") for prompt in prompts]
+        turns = [self.frontend.prompt_parts(prompt, "reply") for prompt in prompts]
         rows = [
             self.embed(prompt, self.tokens(turn.before), self.tokens(turn.after))[0]
             for prompt, turn in zip(prompts, turns, strict=True)
         ]
         read, longest = [len(row) for row in rows], max(map(len, rows))
         limit = prompts[0].max_new_tokens
-        check_length(self.info.name, self.language, longest + limit)
+        check_prompt_fits(self.info.name, self.language, longest + limit)
         inputs = rows[0].new_zeros((len(rows), longest, rows[0].shape[1]))
         mask = torch.zeros((len(rows), longest), dtype=torch.long, device=inputs.device)
         for number, row in enumerate(rows):
@@ -127,16 +127,22 @@ class SplicedModel:
             mask[number, longest - len(row) :] = 1
         with torch.inference_mode():
             out = self.language.generate(inputs_embeds=inputs, attention_mask=mask, max_new_tokens=limit)
-        ends = set(self.language.generation_config.eos_token_id)
         replies: list[Reply] = []
         for turn, before, ids in zip(turns, read, out.tolist(), strict=True):
-            written = next((place + 1 for place, token in enumerate(ids) if token in ends), len(ids))
+            written = reply_length(self.language, ids)
             text = turn.begun + self.tokenizer.decode(ids[:written], skip_special_tokens=True)
-            replies.append(Reply(text.strip(), prompt_tokens=before, reply_tokens=written))
+            replies.append(
+                Reply(
+                    text.strip(),
+                    finish_reason=finish_reason(self.language, ids),
+                    prompt_tokens=before,
+                    reply_tokens=written,
+                )
+            )
         return replies
 
     def _score(self, prompt: Prompt, form: OptionForm) -> OptionScores:
-        turn = self.reader.turn(prompt, form)
+        turn = self.frontend.prompt_parts(prompt, form)
         gap = "" if form == "letter" or turn.after[-1:].isspace() else " "
         answers = LETTERS[: len(prompt.options)] if form == "letter" else [option.strip() for option in prompt.options]
         alone = self.tokens(turn.after)
@@ -145,7 +151,7 @@ class SplicedModel:
         except ValueError as error:
             raise PromptError(f"model {self.info.name!r} cannot score {list(answers)}: {error}") from error
         prefix = self.embed(prompt, self.tokens(turn.before), alone[: len(alone) - surplus])
-        check_length(self.info.name, self.language, prefix.shape[1] + max(map(len, continuations)))
+        check_prompt_fits(self.info.name, self.language, prefix.shape[1] + max(map(len, continuations)))
         return option_scores(self.info.name, self.language, {"inputs_embeds": prefix}, continuations)
 
 

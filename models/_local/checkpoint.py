@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, cast
@@ -14,9 +13,6 @@ from egobench.errors import ModelError
 
 READ = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
 """Files of a hub repository that are fetched: never pickles, never code."""
-
-SAMPLED = 4096
-"""Bytes read of each tensor for the fingerprint."""
 
 NAMED = 3
 """Most weights that a message names of each fault."""
@@ -46,37 +42,14 @@ def find_checkpoint(
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=list(read)))
+        snapshot = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=list(read)))
     except (OSError, ValueError, HFValidationError) as error:
         raise ModelError(
             f"-o {option}={checkpoint}: no such folder, and the Hugging Face hub does not give it "
             f"({' '.join(str(error).split())}); expected a folder made by save_pretrained, or the name of a repository "
             f"that is in the hub's cache or can be downloaded"
         ) from error
-    return found, found.name
-
-
-def weights_fingerprint(folder: Path) -> str:
-    """Fingerprint of the safetensors files of a folder, cheap for any size.
-
-    It covers each file's name, size and header (names, shapes and formats of all tensors) and up to :data:`SAMPLED`
-    bytes from the middle of every tensor, so weights that were trained on differ even where only some layers were.
-
-    Returns:
-        ``"sampled-sha256:"`` and 16 hex digits.
-
-    Raises:
-        ModelError: If there are no such files, one is damaged, or one that the index names is missing.
-    """
-    digest = sha256()
-    for path in _weight_files(folder):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        try:
-            for part in _sampled(path):
-                digest.update(part)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ModelError(f"{path}: not a whole safetensors file ({error}); copy or download it again") from error
-    return f"sampled-sha256:{digest.hexdigest()[:16]}"
+    return snapshot, snapshot.name
 
 
 @contextmanager
@@ -97,21 +70,21 @@ def explained(problem: str) -> Generator[None]:
         yield
     except files + contents as error:
         # A key alone says nothing.
-        told = repr(error) if isinstance(error, LookupError) else str(error)
-        reason = shorten(" ".join(told.split()), 600, placeholder=" ...")
+        message = repr(error) if isinstance(error, LookupError) else str(error)
+        reason = shorten(" ".join(message.split()), 600, placeholder=" ...")
         raise ModelError(f"{problem} ({reason})") from error
 
 
 def check_whole(folder: Path) -> None:
-    """See to it that a folder holds a model, not changes of one.
+    """See to it that a folder holds a model, not an adapter of one.
 
     Raises:
-        ModelError: If it holds low-rank changes.
+        ModelError: If it holds an adapter alone.
     """
     if (folder / "adapter_config.json").is_file():
         raise ModelError(
-            f"checkpoint {folder}: low-rank changes of another checkpoint (adapter_config.json), not all weights; put "
-            f"them into those they belong to (merge_and_unload of peft) and save that"
+            f"checkpoint {folder}: a low-rank adapter of another checkpoint (adapter_config.json), not all weights; "
+            f"give -o checkpoint= the one it was trained on, and -o adapter={folder}"
         )
 
 
@@ -125,7 +98,7 @@ def check_kind(folder: Path) -> None:
     import transformers
 
     library: Any = transformers
-    config = _json(folder / "config.json")
+    config = read_json_object(folder / "config.json")
     family = str(config.get("model_type"))
     known = family in library.CONFIG_MAPPING
     if known and library.CONFIG_MAPPING[family] in library.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
@@ -141,20 +114,23 @@ def check_kind(folder: Path) -> None:
     raise ModelError(f"checkpoint {folder}: a model of type {family!r}, {problem}")
 
 
-def check_loaded(folder: Path, kind: str, found: Mapping[str, Collection[Any]]) -> None:
+def check_loaded(folder: Path, kind: str, loading_info: Mapping[str, Collection[Any]]) -> None:
     """Whether every weight of a checkpoint went where it belongs.
 
     Args:
         folder: The checkpoint.
         kind: The model's class, for messages.
-        found: What ``from_pretrained`` says with ``output_loading_info``; what a class is known to leave aside is not
-            in it.
+        loading_info: What ``from_pretrained`` returns with ``output_loading_info``; what a class is known to leave
+            aside is not in it.
 
     Raises:
         ModelError: If a weight is missing, is not known to the class, or has another shape; it names them.
     """
-    missing, extra = (sorted(map(str, found[f"{fault}_keys"])) for fault in ("missing", "unexpected"))
-    other = [f"{name} of {tuple(has)}, not {tuple(wanted)}" for name, has, wanted in sorted(found["mismatched_keys"])]
+    missing, extra = (sorted(map(str, loading_info[f"{fault}_keys"])) for fault in ("missing", "unexpected"))
+    other = [
+        f"{name} of {tuple(has)}, not {tuple(expected)}"
+        for name, has, expected in sorted(loading_info["mismatched_keys"])
+    ]
     faults = [
         f"{len(names)} {fault}: {', '.join(names[:NAMED])}" + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
         for names, fault in ((missing, "missing"), (extra, "not known"), (other, "of another shape"))
@@ -179,11 +155,11 @@ def quantised(folder: Path, model: Any) -> str:
     Raises:
         ModelError: If transformers does not know the method, so that it took the weights as they are.
     """
-    saved = _json(folder / "config.json")
-    said = saved.get("quantization_config") or saved.get("text_config", {}).get("quantization_config")
-    if not said:
+    saved = read_json_object(folder / "config.json")
+    method_config = saved.get("quantization_config") or saved.get("text_config", {}).get("quantization_config")
+    if not method_config:
         return ""
-    method = str(said.get("quant_method") or "bitsandbytes")
+    method = str(method_config.get("quant_method") or "bitsandbytes")
     if getattr(model, "hf_quantizer", None) is not None:
         return method
     if getattr(model.config, "quantization_config", None) is not None:
@@ -191,56 +167,46 @@ def quantised(folder: Path, model: Any) -> str:
     return f"{method}, dequantised"
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    found = sorted(folder.glob("*.safetensors"))
+def safetensors_files(folder: Path) -> list[Path]:
+    """The weights of a folder, in safetensors files alone.
+
+    Raises:
+        ModelError: If there are none, or one that the index names is missing.
+    """
+    files = sorted(folder.glob("*.safetensors"))
     pickles = sorted(path.name for end in ("bin", "pt", "pth", "ckpt") for path in folder.glob(f"*.{end}"))
-    if not found and pickles:
+    if not files and pickles:
         raise ModelError(
             f"{folder}: its weights are in {pickles[0]}, refused, for a pickle may run code when it is read; expected "
             f"*.safetensors, as save_pretrained writes them"
         )
-    if not found:
+    if not files:
         raise ModelError(f"{folder}: no *.safetensors file; expected a checkpoint made by save_pretrained")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:
-            named: set[str] = set(_json(index)["weight_map"].values())
+            named: set[str] = set(read_json_object(index)["weight_map"].values())
         except (KeyError, AttributeError) as error:
             raise ModelError(f"{index}: cannot be read ({error}); copy or download it again") from error
-        absent = sorted(named - {path.name for path in found})
+        absent = sorted(named - {path.name for path in files})
         if absent:
             raise ModelError(
                 f"{index}: names {len(absent)} files that are not there, first {absent[0]}; copy or download the whole "
                 f"checkpoint"
             )
-    return found
+    return files
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a checkpoint.
+
+    Raises:
+        ModelError: If there is no such file, or it holds something else.
+    """
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy or download the whole checkpoint") from error
-    if not isinstance(found, dict):
-        raise ModelError(f"{path}: holds a {type(found).__name__}, expected a JSON object; copy or download it again")
-    return cast("dict[str, Any]", found)
-
-
-def _sampled(path: Path) -> list[bytes]:
-    # Layout: length of the header in 8 bytes, little-endian; the header as JSON; the tensors (README of safetensors).
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        size = path.stat().st_size - 8 - length
-        if size < 0:
-            raise ValueError(f"{-size} bytes are missing from its header")
-        header = file.read(length)
-        parts = [header]
-        for name, tensor in sorted(json.loads(header).items()):
-            if name == "__metadata__":
-                continue
-            start, end = tensor["data_offsets"]
-            if end > size:
-                raise ValueError(f"bytes of tensor {name} are missing")
-            file.seek(8 + length + max(start, (start + end - SAMPLED) // 2))
-            parts.append(file.read(min(SAMPLED, end - start)))
-    return parts
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: holds a {type(content).__name__}, expected a JSON object; copy or download it again")
+    return cast("dict[str, Any]", content)

@@ -8,13 +8,13 @@ from typing import Any
 from egobench.errors import ModelError, PromptError
 from egobench.model import Prompt, Reply
 
-from ._device import room
+from .device import room
 
 PREFILL = "("
 """How an answer begins whose next letter is scored: options are listed as ``(A) ...``."""
 
 
-def in_batches(
+def answer_in_batches(
     name: str,
     prompts: Sequence[Prompt],
     kind: Callable[[Prompt], Hashable],
@@ -29,7 +29,7 @@ def in_batches(
         answer: Answers prompts of one kind, in their order.
 
     Returns:
-        One reply a prompt, in order.
+        One reply per prompt, in order.
 
     Raises:
         ModelMemoryError: If memory runs out.
@@ -45,7 +45,7 @@ def in_batches(
     return [replies[number] for number in range(len(prompts))]
 
 
-def check_length(name: str, model: Any, tokens: int) -> None:
+def check_prompt_fits(name: str, model: Any, tokens: int) -> None:
     """See to it that a model can read a prompt and its answer.
 
     Args:
@@ -63,7 +63,7 @@ def check_length(name: str, model: Any, tokens: int) -> None:
         )
 
 
-def make_greedy(model: Any, tokenizer: Any) -> None:
+def configure_generation(model: Any, tokenizer: Any) -> None:
     """Make generation plainly greedy, whatever sampling or penalties a checkpoint comes with.
 
     Raises:
@@ -71,11 +71,27 @@ def make_greedy(model: Any, tokenizer: Any) -> None:
     """
     import transformers
 
-    given = model.generation_config.eos_token_id
-    ends = {*(given if isinstance(given, list) else [given]), tokenizer.eos_token_id} - {None}
+    eos = model.generation_config.eos_token_id
+    ends = {*(eos if isinstance(eos, list) else [eos]), tokenizer.eos_token_id} - {None}
     if not ends:
         raise ModelError("neither tokenizer nor model says which token ends a reply")
     pad = tokenizer.pad_token_id
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=sorted(ends), pad_token_id=min(ends) if pad is None else pad, do_sample=False
     )
+
+
+def reply_length(model: Any, tokens: Sequence[int]) -> int:
+    """Number of tokens of a reply, up to and with the one that ends it.
+
+    Args:
+        model: A model that :func:`configure_generation` configured.
+        tokens: What it generated; behind the end there may be padding.
+    """
+    ends = set(model.generation_config.eos_token_id)
+    return next((place + 1 for place, token in enumerate(tokens) if token in ends), len(tokens))
+
+
+def finish_reason(model: Any, tokens: Sequence[int]) -> str:
+    """``"stop"`` for a reply that the model ended, ``"length"`` for one that was cut off; see :func:`reply_length`."""
+    return "length" if set(model.generation_config.eos_token_id).isdisjoint(tokens) else "stop"

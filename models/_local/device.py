@@ -19,20 +19,20 @@ def torch_device(device: str) -> str:
     Raises:
         ModelError: If it needs a GPU and there is none, or it names nothing.
     """
-    found = torch.cuda.is_available()
-    if device.startswith("cuda") and not found:
+    has_gpu = torch.cuda.is_available()
+    if device.startswith("cuda") and not has_gpu:
         raise ModelError(f"device {device!r}: torch {torch.__version__} finds no CUDA GPU here; give -o device=cpu")
-    chosen = ("cuda:0" if found else "cpu") if device == "auto" else device
-    if chosen != "balanced":
+    name = ("cuda:0" if has_gpu else "cpu") if device == "auto" else device
+    if name != "balanced":
         try:
             # Something is put there and read back: torch takes the names of devices that are not there.
-            torch.zeros(1, device=chosen).item()
+            torch.zeros(1, device=name).item()
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device {device!r}: {str(error).splitlines()[0]}") from error
-    return chosen
+    return name
 
 
-NO_ROOM = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+OUT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
 """What torch says in a plain ``RuntimeError`` where memory ran out: of other devices, of a CPU, of a library."""
 
 
@@ -49,7 +49,7 @@ def room(name: str) -> Generator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not no_room(error):
+        if not is_out_of_memory(error):
             raise
         where = "GPU memory" if isinstance(error, torch.OutOfMemoryError) else "memory"
         raise ModelMemoryError(
@@ -57,6 +57,6 @@ def room(name: str) -> Generator[None]:
         ) from error
 
 
-def no_room(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether torch, or NumPy before it, says that there is no memory left."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in str(error) for sign in NO_ROOM)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY)

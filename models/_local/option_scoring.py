@@ -3,7 +3,7 @@
 The prompt goes through the model once and leaves its keys and values in a cache. Behind it all continuations stand in
 one row, each token of which sees the prompt and what comes before it in its own continuation: as a tree, in which
 beginnings that continuations share stand once. A model that cannot be read in that way, because its layers keep less
-than the whole prompt or because it does not heed the mask, gets copies of the cache, one a continuation.
+than the whole prompt or because it does not heed the mask, gets copies of the cache, one per continuation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from egobench.errors import ModelError
 from egobench.model import OptionScores
 
-from ._device import no_room
+from .device import is_out_of_memory
 
 PACKED = 512
 """Tokens of one row of continuations; a longer continuation has a row of its own."""
@@ -36,7 +36,7 @@ TRIED = 64
 MASKED = frozenset({"eager", "sdpa"})
 """Implementations of attention that take a mask of their own for every token."""
 
-_takes_rows: WeakKeyDictionary[Any, dict[frozenset[str], bool]] = WeakKeyDictionary()
+_packing_support: WeakKeyDictionary[Any, dict[frozenset[str], bool]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +126,15 @@ def continuation_logprobs(model: Any, inputs: dict[str, Any], continuations: Seq
     longer = sorted({tuple(tokens) for tokens in continuations if len(tokens) > 1})
     rests: dict[tuple[int, ...], float] = {}
     if longer:
-        ways = _by_rows if takes_rows(model, frozenset(inputs), cache, longer[0]) else _by_copies
-        for part, found in ways(model, cache, longer):
-            rests |= zip(part, found, strict=True)
+        ways = (
+            _score_packed if supports_packed_options(model, frozenset(inputs), cache, longer[0]) else _score_on_copies
+        )
+        for part, logprobs in ways(model, cache, longer):
+            rests |= zip(part, logprobs, strict=True)
     return [head + rests.get(tuple(tokens), 0.0) for head, tokens in zip(heads, continuations, strict=True)]
 
 
-def takes_rows(model: Any, kind: frozenset[str], cache: Any, continuation: Sequence[int]) -> bool:
+def supports_packed_options(model: Any, kind: frozenset[str], cache: Any, continuation: Sequence[int]) -> bool:
     """Whether a model reads continuations in one row as it reads them alone; found out once a kind of prompt.
 
     Every layer has to keep the whole prompt, attention has to take a mask, and the last of several copies of a
@@ -149,13 +151,13 @@ def takes_rows(model: Any, kind: frozenset[str], cache: Any, continuation: Seque
     attention = getattr(model.config.get_text_config(), "_attn_implementation", None)
     if attention not in MASKED or any(type(layer) is not DynamicLayer for layer in cache.layers):
         return False
-    found = _takes_rows.setdefault(model, {})
-    if kind not in found:
-        found[kind] = _reads_rows(model, cache, list(continuation[:-1][:TRIED]))
-    return found[kind]
+    support = _packing_support.setdefault(model, {})
+    if kind not in support:
+        support[kind] = _packing_is_exact(model, cache, list(continuation[:-1][:TRIED]))
+    return support[kind]
 
 
-def row_of(continuations: Sequence[Sequence[int]]) -> Row:
+def pack_options(continuations: Sequence[Sequence[int]]) -> Row:
     """Lay continuations out in one row; the last token of each is left out, for nothing comes after it."""
     places: dict[tuple[int, int], int] = {}
     paths: list[list[int]] = []
@@ -174,16 +176,16 @@ def row_of(continuations: Sequence[Sequence[int]]) -> Row:
     return Row([token for _, token in places], depths, sees, paths)
 
 
-def _reads_rows(model: Any, cache: Any, tokens: list[int]) -> bool:
+def _packing_is_exact(model: Any, cache: Any, tokens: list[int]) -> bool:
     times = max(2, TRIED // len(tokens))
     sees = np.kron(np.eye(times, dtype=np.bool_), np.tri(len(tokens), dtype=np.bool_))
     row = Row(tokens * times, [*range(len(tokens))] * times, sees, [])
     alone = model(**_ids(model, [tokens]), past_key_values=copy.deepcopy(cache), use_cache=True).logits[0].float()
     try:
         # A copy, for a model that stops half-way leaves some layers longer than others.
-        last = _row_logits(model, copy.deepcopy(cache), row)[-len(tokens) :]
+        last = _packed_logits(model, copy.deepcopy(cache), row)[-len(tokens) :]
     except (RuntimeError, TypeError, ValueError) as error:
-        if no_room(error):
+        if is_out_of_memory(error):
             raise
         return False
     # Half as many digits differ by some hundredths between any two orders of computing.
@@ -191,13 +193,13 @@ def _reads_rows(model: Any, cache: Any, tokens: list[int]) -> bool:
     return float((last - alone).std()) <= slack * float(alone.std())
 
 
-def _by_rows(
+def _score_packed(
     model: Any, cache: Any, continuations: Sequence[tuple[int, ...]]
 ) -> Iterator[tuple[Sequence[tuple[int, ...]], list[float]]]:
-    """Continuations and the log-probabilities of all their tokens but the first, a row at a time."""
+    """Continuations and the log-probabilities of all their tokens but the first, one row at a time."""
     for part in _rows(continuations):
-        row = row_of(part)
-        logits = _row_logits(model, cache, row)
+        row = pack_options(part)
+        logits = _packed_logits(model, cache, row)
         # The row's keys and values are cut off again: the prompt's are there for the next row.
         cache.crop(-len(row.ids))
         places = torch.tensor([place for path in row.paths for place in path], device=logits.device)
@@ -209,24 +211,24 @@ def _by_rows(
 def _rows(continuations: Sequence[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
     """Sorted continuations in parts that fit a row."""
     part: list[tuple[int, ...]] = []
-    held = 0
+    length = 0
     for tokens in continuations:
         new = len(tokens) - 1 - (_alike(part[-1][:-1], tokens[:-1]) if part else 0)
-        if part and new and held + new > PACKED:
+        if part and new and length + new > PACKED:
             yield part
-            part, held, new = [], 0, len(tokens) - 1
+            part, length, new = [], 0, len(tokens) - 1
         part.append(tokens)
-        held += new
+        length += new
     yield part
 
 
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+def _alike(first: Sequence[int], second: Sequence[int]) -> int:
     """How many tokens two texts begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
-def _row_logits(model: Any, cache: Any, row: Row) -> torch.Tensor:
+def _packed_logits(model: Any, cache: Any, row: Row) -> torch.Tensor:
     """Logits after every token of a row, float32 ``(tokens, words)``; the cache is left longer by the row."""
     keys = cache.layers[0].keys
     before, count = cache.get_seq_length(), len(row.ids)
@@ -246,10 +248,10 @@ def _counter(model: Any) -> Any | None:
     return next((part for part in (model, getattr(model, "model", None)) if hasattr(part, "rope_deltas")), None)
 
 
-def _by_copies(
+def _score_on_copies(
     model: Any, cache: Any, continuations: Sequence[tuple[int, ...]]
 ) -> Iterator[tuple[Sequence[tuple[int, ...]], list[float]]]:
-    """As :func:`_by_rows`, each continuation behind a copy of the cache."""
+    """As :func:`_score_packed`, each continuation behind a copy of the cache."""
     # Those of one length go together, for what is filled up is computed too.
     ordered = sorted(continuations, key=len)
     for start in range(0, len(ordered), BRANCHES):
@@ -261,12 +263,12 @@ def _by_copies(
         # Rows are filled up on the right, where a causal model does not look, so that no mask is needed.
         logits = model(**ids, past_key_values=branches, use_cache=True).logits
         del branches
-        found: list[float] = []
+        logprobs: list[float] = []
         for row, tokens in zip(logits, part, strict=True):
             after = row[: len(tokens) - 1].float()
             chosen = torch.log_softmax(after, -1).gather(1, torch.tensor(tokens[1:], device=after.device)[:, None])
-            found.append(float(chosen.double().sum()))
-        yield part, found
+            logprobs.append(float(chosen.double().sum()))
+        yield part, logprobs
 
 
 def _ids(model: Any, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
