@@ -12,8 +12,9 @@ from torch import nn
 
 from egobench.errors import ModelError
 
-from .connector import Connector, Kind
+from .connector import Connector
 from .frames import Sight, clip_sight, siglip_sight
+from .grid import Kind
 
 TOWERS: dict[str, dict[str, Any]] = {
     "openai/clip-vit-large-patch14-336": {
@@ -88,8 +89,6 @@ class VideoLlama2(nn.Module):
     def __init__(self, vision: nn.Module, connector: Connector, language: nn.Module, layer: int) -> None:
         super().__init__()
         self.vision, self.connector, self.language, self.layer = vision, connector, language, layer
-        # CLIP has a token of its own before the patches, SigLIP has none.
-        self.patches_from = int(_is_clip(vision.config))
 
     def see(self, pixels: torch.Tensor) -> torch.Tensor:
         """Tokens of clips.
@@ -100,9 +99,25 @@ class VideoLlama2(nn.Module):
         Returns:
             ``(clips, tokens, width)``, to be put among the embedded words.
         """
-        states = self.vision(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states[self.layer]
-        tokens: torch.Tensor = self.connector(states[:, self.patches_from :].unflatten(0, pixels.shape[:2]))
+        tokens: torch.Tensor = self.connector(patch_features(self.vision, pixels, self.layer))
         return tokens
+
+
+def patch_features(vision: nn.Module, pixels: torch.Tensor, layer: int) -> torch.Tensor:
+    """What a vision tower says of every patch.
+
+    Args:
+        vision: The tower, of transformers.
+        pixels: ``(clips, frames, 3, side, side)``.
+        layer: Which of its hidden states.
+
+    Returns:
+        ``(clips, frames, patches, width)``.
+    """
+    states = vision(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states[layer]
+    # CLIP has a token of its own before the patches, SigLIP has none.
+    patches: torch.Tensor = states[:, int(_is_clip(vision.config)) :]
+    return patches.unflatten(0, pixels.shape[:2])
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -8,17 +8,12 @@ published checkpoints.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-Kind = Literal["stc_connector", "stc_connector_v35"]
-"""``mm_projector_type`` of VideoLLaMA2 and of 2.1. The second does not pad before it joins."""
-
-JOINED = 2
-"""Frames, rows and columns that become one."""
+from .grid import JOINED, Kind
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -128,16 +123,3 @@ class Connector(nn.Module):
         found = self.s2(found.flatten(0, 1)).unflatten(0, (clips, steps))
         tokens: torch.Tensor = self.readout(found.permute(0, 1, 3, 4, 2).flatten(1, 3))
         return tokens
-
-
-def token_count(frames: int, side: int, kind: Kind) -> int:
-    """Tokens of one clip.
-
-    Args:
-        frames: Its frames.
-        side: Patches in a row of a frame.
-        kind: Which release's connector.
-    """
-    if kind == "stc_connector":
-        return (frames // JOINED + 1) * (side // JOINED + 1) ** 2
-    return -(-frames // JOINED) * (side // JOINED) ** 2
