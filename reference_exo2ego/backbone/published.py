@@ -67,7 +67,7 @@ class Parts:
             found = read_weights(weight_files(self.folder))
         else:
             found = read_weights([self.folder / PROJECTOR]) | read_weights(weight_files(self.language))
-            found |= _tower_weights(read_weights(weight_files(self.vision)))
+            found |= tower_weights(read_weights(weight_files(self.vision)))
         return {name: tensor for name, tensor in found.items() if not name.endswith(DERIVED)}
 
 
@@ -131,21 +131,33 @@ def load_published(parts: Parts, *, dtype: str = "auto", device: str = "cpu") ->
     for name in list(found):
         part, _, rest = own_name(name).partition(".")
         of[part][rest] = found.pop(name)
-    language = _pretrained(language_class(described.language), described.language, of["language"], number, device)
+    language = pretrained(language_class(described.language), described.language, of["language"], number, device)
     first = language.device
-    vision = _pretrained(tower_class(described.vision), described.vision, of["vision"], number, str(first))
+    vision = pretrained(tower_class(described.vision), described.vision, of["vision"], number, str(first))
     placed = {name: tensor.to(device=first, dtype=number) for name, tensor in of["connector"].items()}
     connector.load_state_dict(placed, assign=True)
     return VideoLlama2(vision, connector, language, described.layer).eval()
 
 
-def _pretrained(build: Any, config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: str) -> Any:
-    # transformers computes what is derived (rotary frequencies, position numbers) and spreads layers over devices.
+def pretrained(build: Any, config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: str) -> Any:
+    """A model of transformers with given weights; it computes what is derived and spreads layers over devices.
+
+    Args:
+        build: Its class.
+        config: Its config.
+        weights: All of them, by their names in the class.
+        dtype: Number format to compute in.
+        device: What :class:`torch.device` takes; ``balanced`` spreads it over all GPUs.
+    """
     return build.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, device_map=device)
 
 
-def _tower_weights(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The vision tower's published names, out of a folder of the tower or of all of CLIP."""
+def tower_weights(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A vision tower's weights by their names in published checkpoints.
+
+    Args:
+        found: Weights of a folder of the tower alone, or of all of CLIP.
+    """
     inside = "vision_model."
     halves = any(name.startswith(inside) for name in found)
     seen = {

@@ -10,6 +10,7 @@ Stage = Literal["init", "stage1", "stage2", "stage3"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 STAGE_NAMES: dict[str, Stage] = {
+    "Initialization": "init",
     "Teacher Self-Preparation": "stage1",
     "Teacher-Student Guidance": "stage2",
     "Student Self-Practice": "stage3",
