@@ -281,7 +281,9 @@ def read_configuration(values: Mapping[str, Any], where: str) -> Exo2EgoConfig:
         return Exo2EgoConfig.model_validate(values)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, found {fault['input']!r}"
+            _unknown(fault["loc"])
+            if fault["type"] == "extra_forbidden"
+            else f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, found {fault['input']!r}"
             for fault in error.errors(include_url=False)
         ]
         raise ConfigurationError(f"{where}: {'; '.join(faults)}") from error
@@ -301,6 +303,15 @@ def differences(first: Exo2EgoConfig, second: Exo2EgoConfig) -> list[str]:
 
     values, others = flat(first), flat(second)
     return [f"{name}: {value!r} and {others[name]!r}" for name, value in values.items() if value != others[name]]
+
+
+def _unknown(place: tuple[int | str, ...]) -> str:
+    section: type[Section] = Exo2EgoConfig
+    for name in map(str, place[:-1]):
+        default: Section = section.model_fields[name].default
+        section = type(default)
+    above = ".".join(map(str, place[:-1])) or "the configuration"
+    return f"{'.'.join(map(str, place))}: not known; {above} has {', '.join(section.model_fields)}"
 
 
 def _row(part: Part) -> str:

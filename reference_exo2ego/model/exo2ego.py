@@ -87,20 +87,32 @@ class Exo2Ego(nn.Module):
             if part != "low_rank" and (parts is None or part in parts):
                 setattr(self, part, build_part(config, part))
 
-    def features(self, view: View, pixels: torch.Tensor) -> torch.Tensor:
-        """What an encoder says of a clip, there where F and G sit: x of the egocentric view, y of the exocentric one.
+    def patches(self, view: View, pixels: torch.Tensor) -> torch.Tensor:
+        """What a view's encoder says of every patch.
 
         Args:
             view: Which view it is.
             pixels: ``(clips, frames, 3, side, side)``, uint8 or as the encoder takes them.
 
         Returns:
-            ``(clips, steps, places, channels)``.
+            ``(clips, frames, patches, channels)``.
         """
         encoder = self._part("ego_encoder" if view == "ego" else "exo_encoder")
         if pixels.dtype == torch.uint8:
             pixels = normalise(pixels, clip_sight(self.config.vision.image_size))
-        patches = patch_features(encoder, pixels.to(encoder.dtype), self.config.vision.layer)
+        return patch_features(encoder, pixels.to(encoder.dtype), self.config.vision.layer)
+
+    def features(self, view: View, pixels: torch.Tensor) -> torch.Tensor:
+        """What F and G work on: x of the egocentric view, y of the exocentric one.
+
+        Args:
+            view: Which view it is.
+            pixels: ``(clips, frames, 3, side, side)``, uint8 or as the encoder takes them.
+
+        Returns:
+            Patches, or with ``place=after_connector`` tokens, ``(clips, steps, places, channels)``.
+        """
+        patches = self.patches(view, pixels)
         if self.config.place == "before_connector":
             return patches
         tokens: torch.Tensor = self._connector(view)(patches)
