@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -73,20 +73,22 @@ def part_of(name: str) -> Part:
     raise ModelError(f"parameter {name} belongs to no part; the parts are {', '.join(PARTS)}")
 
 
-def is_read(config: Exo2EgoConfig, name: str) -> bool:
-    """Whether a parameter has a say at all: an encoder's layers behind the hidden state that is read have none."""
-    if part_of(name) not in {"ego_encoder", "exo_encoder"}:
-        return True
-    inside = name.partition(".")[2]
-    layer = inside.removeprefix("encoder.layers.").partition(".")[0]
-    return not inside.startswith("post_layernorm.") and not (
-        layer.isdecimal() and int(layer) >= config.vision.layers_read
-    )
-
-
 def trains(config: Exo2EgoConfig, stage: Stage, name: str) -> bool:
-    """Whether a parameter moves in a stage."""
-    return part_of(name) in config.trained_in(stage) and is_read(config, name)
+    """Whether a parameter moves in a stage: its part does, and the stage reads it.
+
+    An encoder's layers behind the hidden state that is read are never read; delimiters are where their view is.
+    """
+    part = part_of(name)
+    if part not in config.trained_in(stage):
+        return False
+    inside = name.partition(".")[2]
+    if part in {"ego_encoder", "exo_encoder"}:
+        layer = inside.removeprefix("encoder.layers.").partition(".")[0]
+        behind = layer.isdecimal() and int(layer) >= config.vision.layers_read
+        return not (behind or inside.startswith("post_layernorm."))
+    if part == "delimiters" and inside == "exo":
+        return stage in {"init", "stage1"} or config.fuse == "token" or (stage == "stage2" and config.kl == "output")
+    return not (part == "delimiters" and stage == "stage1")
 
 
 def begin_stage(model: Exo2Ego, stage: Stage) -> list[nn.Parameter]:
@@ -130,8 +132,8 @@ def check_stage(model: Exo2Ego, stage: Stage, optimizer: torch.optim.Optimizer) 
             not and should; if the optimizer leaves out one that trains, has one twice, or has one that does not train
             or is not in the model.
     """
-    expected = {name: parameter.shape for name, parameter in blank(model.config, stage).named_parameters()}
-    actual = dict(model.named_parameters())
+    expected = {name: parameter.shape for name, parameter in _named(blank(model.config, stage))}
+    actual = dict(_named(model))
     _refuse(stage, "missing from the model", expected.keys() - actual.keys())
     _refuse(stage, "in the model and not in its configuration", actual.keys() - expected.keys())
     # Where DeepSpeed spreads a parameter over processes, it keeps its shape under another name.
@@ -187,19 +189,19 @@ def part_digest(model: Exo2Ego, part: Part) -> str:
         ModelError: If the model was built without it.
     """
     digest = sha256()
-    weights = {name: tensor for name, tensor in _tensors(model) if part_of(name) == part}
+    weights = {name: tensor for name, tensor in [*_named(model), *model.named_buffers()] if part_of(name) == part}
     if not weights:
         raise ModelError(f"the model was built without {part}")
     for name, tensor in sorted(weights.items()):
-        # LoRA renames the layers that it changes.
-        digest.update(name.replace(".base_layer.", ".").encode())
+        digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
-def _tensors(model: Exo2Ego) -> Iterator[tuple[str, Any]]:
-    yield from model.named_parameters()
-    yield from model.named_buffers()
+def _named(model: Exo2Ego) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters by the names that they have without LoRA, which renames the layers that it changes."""
+    for name, parameter in model.named_parameters():
+        yield name.replace(".base_layer.", "."), parameter
 
 
 def _refuse(stage: Stage, fault: str, names: set[str]) -> None:
