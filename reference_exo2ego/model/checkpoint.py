@@ -155,7 +155,11 @@ def read_saved(folder: Path) -> Saved:
     config = read_configuration(cast("dict[str, Any]", values), str(path))
     listed: list[str] = described.get("parts") or []
     parts = tuple(part for part in config.parts if part in listed)
-    return Saved(folder, config, stage_named(str(described.get("stage"))), parts, dtype)
+    try:
+        stage = stage_named(str(described.get("stage")))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    return Saved(folder, config, stage, parts, dtype)
 
 
 def load(
