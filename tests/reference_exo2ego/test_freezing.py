@@ -154,6 +154,23 @@ def test_a_step_of_stage_2_leaves_demonstrator_and_language_model_bit_identical(
     assert part_digest(model, "exo_encoder") != before["exo_encoder"]
 
 
+@pytest.mark.parametrize("connector", ["shared", "per_view"])
+def test_stage_1_moves_what_the_learner_says_by_a_shared_connector_alone(connector: str) -> None:
+    from reference_exo2ego.model.freezing import begin_stage, part_digest
+    from tests.reference_exo2ego.tiny_exo2ego import batch_of, clips, tiny_config, tiny_model
+
+    model = tiny_model(tiny_config(connector=connector))
+    with torch.inference_mode():
+        before = model.read_learner(clips(), "init")
+    encoder = part_digest(model, "ego_encoder")
+    optimizer = torch.optim.AdamW(begin_stage(model, "stage1"), lr=1e-3)
+    model("stage1", batch_of("exo")).total.backward()
+    optimizer.step()
+    assert part_digest(model, "ego_encoder") == encoder
+    with torch.inference_mode():
+        assert torch.equal(model.read_learner(clips(), "stage1"), before) is (connector == "per_view")
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_learns_a_batch_by_heart(stage: Any) -> None:
     from reference_exo2ego.model.freezing import begin_stage

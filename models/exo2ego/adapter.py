@@ -1,0 +1,111 @@
+"""The adapter: what Exo2Ego sees of a prompt, and opening its folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from egobench.errors import ModelError
+from egobench.model import FramePolicy, ModelInfo, Prompt
+from reference_exo2ego.backbone.frames import clip_sight, pixels
+from reference_exo2ego.model.checkpoint import FOLDERS, Saved, load, read_saved
+from reference_exo2ego.model.exo2ego import Exo2Ego
+from reference_exo2ego.model.stages import Stage
+
+from .._asking import PREFILL, make_greedy
+from .._device import torch_device
+from .._spliced import Purpose, SplicedModel, Turn, shown_frames
+from ..hf.checkpoint import explained, weights_fingerprint
+from ..videollama2.prompts import Template, find_template
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of :func:`egobench.models.exo2ego.load`, which says what they mean."""
+
+    checkpoint: str
+    revision: str
+    dtype: str
+    device: str
+    frames: int | None
+    fit: Literal["crop", "pad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """The checkpoint's eyes and manners.
+
+    Attributes:
+        model: The model, without its demonstrator.
+        template: How it is addressed.
+        stage: The last stage that was trained.
+        fit: How frames become squares.
+    """
+
+    model: Exo2Ego
+    template: Template
+    stage: Stage
+    fit: Literal["crop", "pad"]
+
+    def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
+        """The prompt in the model's own form."""
+        return self.template.turn(prompt, purpose)
+
+    def see(self, prompt: Prompt) -> torch.Tensor:
+        """Features of the prompt's frames: ``(tokens, width)``."""
+        config = self.model.config
+        seen = pixels(shown_frames(prompt, config.frames), clip_sight(config.vision.image_size), self.fit)
+        weight = next(self.model.get_submodule("connector").parameters())
+        return self.model.read_learner(seen.to(weight)[None], self.stage)[0]
+
+
+def open_model(asked: Asked) -> SplicedModel:
+    """Load a checkpoint.
+
+    Raises:
+        ModelError: If it is missing or cannot be used.
+    """
+    import transformers
+
+    library: Any = transformers
+    folder = Path(asked.checkpoint).expanduser()
+    if not folder.is_dir():
+        raise ModelError(
+            f"-o checkpoint={asked.checkpoint}: no such folder; expected one that training or exo2ego export wrote"
+        )
+    device, saved = torch_device(asked.device), read_saved(folder)
+    with explained(f"{folder / 'language'}: no tokenizer that transformers loads; expected tokenizer.json"):
+        tokenizer = library.AutoTokenizer.from_pretrained(folder / "language", trust_remote_code=False)
+    template = find_template(tokenizer, mistral=True, own=False)
+    weights = _fingerprint(saved)
+    model = load(folder, learner=True, dtype=asked.dtype, device=device)
+    language: Any = model.get_submodule("language")
+    make_greedy(language, tokenizer)
+    config = saved.config
+    settings: dict[str, str | int | float | bool | None] = {
+        "fit": asked.fit,
+        "stage": saved.stage,
+        "configuration": sha256(config.model_dump_json().encode()).hexdigest()[:12],
+        "system_as": template.system_as,
+        "chat_template": sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12],
+        "prefill": PREFILL,
+    }
+    info = ModelInfo(
+        name=folder.resolve().name,
+        revision=asked.revision,
+        weights=weights,
+        dtype=str(language.dtype).removeprefix("torch."),
+        frames=FramePolicy(config.frames if asked.frames is None else asked.frames, config.vision.image_size),
+        settings=settings,
+    )
+    return SplicedModel(info, language, tokenizer, Learner(model, template, saved.stage, asked.fit))
+
+
+def _fingerprint(saved: Saved) -> str:
+    parts = [saved.folder / part for part in saved.learner if part in FOLDERS | {"low_rank"}]
+    prints = [weights_fingerprint(folder) for folder in (saved.folder, *parts)]
+    return f"sha256:{sha256(' '.join(prints).encode()).hexdigest()[:16]}"
