@@ -59,7 +59,7 @@ class Learner:
         """Features of the prompt's frames: ``(tokens, width)``."""
         config = self.model.config
         seen = pixels(shown_frames(prompt, config.frames), clip_sight(config.vision.image_size), self.fit)
-        weight = next(self.model.get_submodule("connector").parameters())
+        weight = next(self.model.connector.parameters())
         return self.model.read_learner(seen.to(weight)[None], self.stage)[0]
 
 
@@ -83,8 +83,7 @@ def open_model(asked: Asked) -> SplicedModel:
     template = find_template(tokenizer, mistral=True, own=False)
     weights = _fingerprint(saved)
     model = load(folder, learner=True, dtype=asked.dtype, device=device)
-    language: Any = model.get_submodule("language")
-    make_greedy(language, tokenizer)
+    make_greedy(model.language, tokenizer)
     config = saved.config
     settings: dict[str, str | int | float | bool | None] = {
         "fit": asked.fit,
@@ -98,11 +97,11 @@ def open_model(asked: Asked) -> SplicedModel:
         name=folder.resolve().name,
         revision=asked.revision,
         weights=weights,
-        dtype=str(language.dtype).removeprefix("torch."),
+        dtype=str(model.language.dtype).removeprefix("torch."),
         frames=FramePolicy(config.frames if asked.frames is None else asked.frames, config.vision.image_size),
         settings=settings,
     )
-    return SplicedModel(info, language, tokenizer, Learner(model, template, saved.stage, asked.fit))
+    return SplicedModel(info, model.language, tokenizer, Learner(model, template, saved.stage, asked.fit))
 
 
 def _fingerprint(saved: Saved) -> str:

@@ -116,8 +116,8 @@ def patch_features(vision: nn.Module, pixels: torch.Tensor, layer: int) -> torch
     """
     states = vision(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states[layer]
     # CLIP has a token of its own before the patches, SigLIP has none.
-    patches: torch.Tensor = states[:, int(_is_clip(vision.config)) :]
-    return patches.unflatten(0, pixels.shape[:2])
+    patches: torch.Tensor = states[:, int(_is_clip(vision.config)) :].unflatten(0, pixels.shape[:2])
+    return patches
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def load(
             setattr(model, part, _load_part(saved, part, number, place))
         if part == "language":
             # The rest goes where the language model begins.
-            place = str(model.get_submodule("language").get_input_embeddings().weight.device)
+            place = str(model.language.get_input_embeddings().weight.device)
     if "low_rank" in parts:
         _load_low_rank(model, saved)
     return model.eval()
@@ -215,7 +215,7 @@ def merge_low_rank(model: Exo2Ego) -> None:
     """Put LoRA into the weights that it changes; without any it does nothing."""
     from peft.tuners.lora import LoraLayer
 
-    language = model.get_submodule("language")
+    language = model.language
     for name, layer in list(language.named_modules()):
         if isinstance(layer, LoraLayer):
             layer.merge(safe_merge=True)
@@ -237,7 +237,7 @@ def _save_part(model: Exo2Ego, part: Part, folder: Path) -> None:
     from safetensors.torch import save_file
 
     if part == "low_rank":
-        language: Any = model.get_submodule("language")
+        language = model.language
         (folder / part).mkdir()
         weights = {PEFT_PREFIX + name: tensor for name, tensor in get_peft_model_state_dict(language).items()}
         save_file(_on_cpu(weights), folder / part / "adapter_model.safetensors", {"format": "pt"})
@@ -282,7 +282,7 @@ def _load_part(saved: Saved, part: Part, dtype: torch.dtype, device: str) -> nn.
 
 def _load_low_rank(model: Exo2Ego, saved: Saved) -> None:
     add_low_rank(model)
-    language = model.get_submodule("language")
+    language = model.language
     blank = {name: tensor for name, tensor in language.state_dict().items() if ".lora_" in name}
     (file,) = _files(saved.folder, "low_rank")
     weights = {

@@ -60,7 +60,7 @@ def page_part() -> str:
         f"### `{choice.name}` = `{choice.default}`\n\nElse: {choice.others}.\n\n{fill(choice.reason, WIDTH)}"
         for choice in choices()
     ]
-    stages = [
+    facts_listed = [
         fill(
             f"* **{stage}** ({' / '.join(dict.fromkeys(facts.names))}) reads {facts.reads}. {facts.compared}",
             WIDTH,
@@ -68,7 +68,7 @@ def page_part() -> str:
         )
         for stage, facts in FACTS.items()
     ]
-    return "\n\n".join(["## What trains when", table, "\n".join(stages), "## The switches", *switches])
+    return "\n\n".join(["## What trains when", table, "\n".join(facts_listed), "## The switches", *switches])
 
 
 def write_page(page: Path) -> None:

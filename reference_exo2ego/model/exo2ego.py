@@ -80,6 +80,16 @@ class Exo2Ego(nn.Module):
         language: A ``MistralForCausalLM`` of transformers.
     """
 
+    ego_encoder: Any
+    exo_encoder: Any
+    connector: Any
+    exo_connector: Any
+    to_exo: Any
+    to_ego: Any
+    fusion: Any
+    delimiters: Any
+    language: Any
+
     def __init__(self, config: Exo2EgoConfig, parts: Collection[Part] | None = None) -> None:
         super().__init__()
         self.config = config
@@ -115,8 +125,8 @@ class Exo2Ego(nn.Module):
         patches = self.patches(view, pixels)
         if self.config.place == "before_connector":
             return patches
-        tokens: torch.Tensor = self._connector(view)(patches)
-        return tokens.unflatten(1, (-1, self.config.feature_grid**2))
+        tokens: torch.Tensor = self._connector(view)(patches).unflatten(1, (-1, self.config.feature_grid**2))
+        return tokens
 
     def tokens(self, view: View, features: torch.Tensor) -> torch.Tensor:
         """What the language model reads of features: ``(clips, tokens, width)``."""

@@ -56,7 +56,7 @@ def export(
     merged = merge and has_low_rank(model)
     if merged:
         # In float32, so that what is added to half-precision weights is rounded once.
-        language, number = model.get_submodule("language"), next(model.parameters()).dtype
+        language, number = model.language, next(model.parameters()).dtype
         language.to(torch.float32)
         merge_low_rank(model)
         language.to(number)

@@ -42,11 +42,11 @@ def add_low_rank(model: Exo2Ego) -> None:
     inject_adapter_in_model(
         LoraConfig(
             r=config.rank,
-            lora_alpha=config.alpha,  # pyright: ignore[reportArgumentType] # a fraction is as good
+            lora_alpha=config.alpha,
             lora_dropout=config.dropout,
             target_modules=list(config.targets),
         ),
-        model.get_submodule("language"),
+        model.language,
     )
 
 

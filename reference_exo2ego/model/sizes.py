@@ -70,7 +70,7 @@ class LowRankConfig(Section):
     """LoRA in the language model (paper, supplement D.1)."""
 
     rank: PositiveInt = 128
-    alpha: PositiveFloat = 256.0
+    alpha: PositiveInt = 256
     dropout: NonNegativeFloat = 0.1
     targets: tuple[str, ...] = LINEAR
     """Which layers it changes. The paper does not say; VideoLLaMA2's LoRA changes every linear layer of the blocks."""

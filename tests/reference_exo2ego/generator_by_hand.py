@@ -42,7 +42,7 @@ def block(image: np.ndarray, weights: Weights, name: str) -> np.ndarray:
     inner = convolved(reflected(image, 1), weights[f"{name}.layers.1.weight"], weights[f"{name}.layers.1.bias"])
     inner = np.maximum(normed(inner), 0)
     inner = convolved(reflected(inner, 1), weights[f"{name}.layers.5.weight"], weights[f"{name}.layers.5.bias"])
-    return image + normed(inner)
+    return np.asarray(image + normed(inner))
 
 
 def generated(image: np.ndarray, weights: Weights) -> np.ndarray:

@@ -229,7 +229,7 @@ def test_a_wrong_freeze_is_refused_before_the_first_step() -> None:
     trained = begin_stage(model, "stage2")
     optimizer = torch.optim.AdamW(trained, lr=1e-3)
     check_stage(model, "stage2", optimizer)
-    model.exo_encoder.requires_grad_(requires_grad=True)
+    model.exo_encoder.requires_grad_(True)  # noqa: FBT003 - torch names it in two ways
     told = stopped(model, "stage2", optimizer)
     # By hand: CLIP of 3 layers has 3 x 16 + 7 tensors.
     assert told.startswith(
@@ -237,7 +237,7 @@ def test_a_wrong_freeze_is_refused_before_the_first_step() -> None:
     )
     assert told.endswith("and 52 more; call begin_stage last, and give the optimizer exactly what it returns")
     begin_stage(model, "stage2")
-    model.to_exo.last.bias.requires_grad_(requires_grad=False)
+    model.to_exo.last.bias.requires_grad = False
     assert "1 parameters frozen and should train (1 of to_exo): to_exo.last.bias;" in stopped(
         model, "stage2", optimizer
     )

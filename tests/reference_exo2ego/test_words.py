@@ -35,7 +35,7 @@ def test_packed_questions_see_the_video_and_themselves() -> None:
     from reference_exo2ego.model.words import Question, pack, splice
 
     words = pack([([1], [Question([2], [3]), Question([4, 5], [6])]), ([1], [Question([7], [8])])])
-    spliced = splice(words, numbers, torch.zeros(2, 2, 1))
+    spliced: Any = splice(words, numbers, torch.zeros(2, 2, 1))
     # 1, video, video | 2, 3 | 4, 5, 6: each question counts on from the video.
     assert spliced.positions[0].tolist() == [0, 1, 2, 3, 4, 3, 4, 5]
     sees = (spliced.mask[0, 0] == 0).int().tolist()

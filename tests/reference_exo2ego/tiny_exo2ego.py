@@ -31,7 +31,7 @@ TINY: dict[str, Any] = {
     },
     "stc": {"depth": 1},
     "mapping": {"width": 6},
-    "low_rank": {"rank": 4, "alpha": 8.0},
+    "low_rank": {"rank": 4, "alpha": 8},
     "frames": 4,
 }
 """Sizes; the switches have their defaults."""
