@@ -103,7 +103,7 @@ def save(
     if folder.exists():
         raise ModelError(f"{folder}: is there already; name a new folder, or move this one away")
     present = _present(model)
-    chosen = tuple(part for part in present if parts is None or part in parts)
+    chosen: tuple[Part, ...] = tuple(part for part in present if parts is None or part in parts)
     missing = sorted(set(parts or ()) - set(present))
     if missing:
         raise ModelError(f"{folder}: the model was built without {', '.join(missing)}, so it cannot be saved")
@@ -154,7 +154,7 @@ def read_saved(folder: Path) -> Saved:
         )
     config = read_configuration(cast("dict[str, Any]", values), str(path))
     listed: list[str] = described.get("parts") or []
-    parts = tuple(part for part in config.parts if part in listed)
+    parts: tuple[Part, ...] = tuple(part for part in config.parts if part in listed)
     try:
         stage = stage_named(str(described.get("stage")))
     except ConfigurationError as error:

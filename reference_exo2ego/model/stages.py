@@ -75,13 +75,14 @@ def stage_named(name: str) -> Stage:
     Raises:
         ConfigurationError: If no stage is called so.
     """
-    names = {_plain(known): stage for known, stage in STAGE_NAMES.items()} | {stage: stage for stage in STAGES}
-    stage = names.get(_plain(name))
-    if stage is None:
+    names = {_plain(known): stage for known, stage in STAGE_NAMES.items()}
+    for stage in STAGES:
+        names[stage] = stage
+    if _plain(name) not in names:
         raise ConfigurationError(
             f"no stage {name!r}; the stages are {', '.join(STAGES)}, in the paper {', '.join(STAGE_NAMES)}"
         )
-    return stage
+    return names[_plain(name)]
 
 
 def _plain(name: str) -> str:
