@@ -197,15 +197,20 @@ def score(
 
     Example: egobench score similarities.npy --data data/epic-kitchens-mir/gallery
     """
-    from egobench.commands.running import ask_judge, rescore, score_file
+    from egobench.commands.running import ask_judge
     from egobench.commands.tables import console, run_table
+    from egobench.evaluate import rescore, score_file
 
     if (judge_url is None) != (judge_model is None):
         raise typer.BadParameter("--judge-url and --judge-model go together")
     if judge_url and judge_model:
         ask_judge(run, data, judge_url, judge_model)
-    path, scores = (run, score_file(run, data)) if run.is_file() else rescore(run, data)
-    show(scores) if as_json else console().print(run_table(scores, str(path), everything=everything))
+    scores = score_file(run, data) if run.is_file() else rescore(run, data).scores
+    path = run if run.is_file() else run / "scores.json"
+    if as_json:
+        show({protocol_id: entry.to_json() for protocol_id, entry in scores.items()})
+    else:
+        console().print(run_table(scores, str(path), everything=everything))
 
 
 @app.command()
@@ -221,12 +226,12 @@ def compare(
 
     Example: egobench compare runs/hf/0123456789ab runs/random/ba9876543210
     """
-    from egobench.commands.comparing import comparison_json, comparison_tables
+    from egobench.commands.comparing import comparison_tables
     from egobench.commands.tables import console
     from egobench.compare import compare as compare_runs
 
-    found = compare_runs(runs, data, tasks=split(tasks), everything=everything, seed=seed)
-    show(comparison_json(found)) if as_json else console().print(comparison_tables(found))
+    comparison = compare_runs(runs, data, tasks=split(tasks), everything=everything, seed=seed)
+    show(comparison.to_json()) if as_json else console().print(comparison_tables(comparison))
 
 
 @app.command()

@@ -7,33 +7,38 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from egobench.errors import ModelError, SampleSetError, StoreError
-from egobench.evaluate import plan, sets_of, settings_of
-from egobench.metrics import Judged, Metric
+from egobench.metrics import Metric, ScoredSample
 from egobench.plugins import TASKS, load_task, names
-from egobench.run.spec import RunSpec, spec_from_json
+from egobench.run.plan import Part, PartId, find_run_sets, plan
+from egobench.run.spec import RunSpec
 from egobench.run.store import Run, read_run
-from egobench.scoring.score import Part, judge
+from egobench.scoring.entry import metric_id
+from egobench.scoring.score import score_samples
 from egobench.statistics import Estimate, PairedTest, holm
 from egobench.statistics.average import average, average_influence
 from egobench.statistics.ranks import RankSet, rank_sets
 from egobench.statistics.resampling import Column, Influence, column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GAINS = {"blind": "visual gain", "shuffled": "temporal gain"}
 """What plain minus control is called; ``gain over <control>`` for the others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One of the runs that are compared.
+class ComparedRun:
+    """A run that is compared with others.
 
     Attributes:
         name: ``<model>/<run id>``.
         path: Its folder.
         spec: What identifies it.
         gain: What the first run minus this one is called; ``"difference"`` unless it is a control of the first run.
-        differs: What of the spec is not as in the first run; empty for the first.
+        differs: Fields of the spec that are not as in the first run; empty for the first.
     """
 
     name: str
@@ -44,17 +49,17 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """One number of all runs.
+class ComparedScore:
+    """A metric, or an average of metrics, of all runs.
 
     Attributes:
         id: ``task/subset/protocol/construction/metric``, or the name of an average.
         headline: Whether it stands for its subset, and so belongs to the family of tests.
-        values: One a run.
-        intervals: One a run for averages, which no single run shows; else empty.
+        values: One per run.
+        intervals: One per run for averages, which no single run shows; else empty.
         tests: The first run minus each of the others.
         adjusted: Holm's p-value of each test within the family; ``None`` outside of it.
-        ranks: One a run where three or more are ranked, ``None`` for a run that is not; else empty.
+        ranks: One per run where three or more are ranked, ``None`` for a run that is not; else empty.
         partial: Whether only some of the samples were asked.
         column: The samples; ``None`` for averages.
     """
@@ -72,23 +77,86 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What :func:`compare` finds.
+    """Runs against one another.
 
     Attributes:
         runs: The first is compared with each of the others; plain runs come before controls.
-        numbers: One a subset, or one a metric.
-        averages: ``Avg`` and ``Avg (debiased)``, as far as all ten numbers are there.
-        absent: Ids of the headline numbers that an average lacks, by its name; an average without any is left out.
-        problems: Why a number could not be compared, by id.
+        scores: One per subset, or one per metric.
+        averages: ``Avg`` and ``Avg (debiased)``, as far as all ten scores are there.
+        absent: Ids of the headline scores that an average lacks, by its name; an average without any is left out.
+        problems: Why a score could not be compared, by id.
         family: Number of tests that Holm's correction is over.
     """
 
-    runs: tuple[Compared, ...]
-    numbers: tuple[Number, ...]
-    averages: tuple[Number, ...]
+    runs: tuple[ComparedRun, ...]
+    scores: tuple[ComparedScore, ...]
+    averages: tuple[ComparedScore, ...]
     absent: Mapping[str, tuple[str, ...]]
     problems: Mapping[str, str]
     family: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as a JSON object; values in [0, 1]."""
+        return {
+            "runs": [
+                {
+                    "name": run.name,
+                    "path": str(run.path),
+                    "model": run.spec.model["name"],
+                    "method": run.spec.method,
+                    "control": run.spec.control,
+                    "differs": list(run.differs),
+                }
+                for run in self.runs
+            ],
+            "numbers": [self._score_json(score) for score in self.scores],
+            "averages": [self._score_json(score) for score in self.averages],
+            "absent": {name: list(ids) for name, ids in self.absent.items()},
+            "problems": dict(self.problems),
+            "family": {"correction": "Holm", "tests": self.family},
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """The comparison as a table: one row per score and per run that the first one is compared with."""
+        import pandas as pd  # noqa: PLC0415 - for notebooks; the command line stays light
+
+        first = self.runs[0]
+        rows = [
+            {
+                "id": score.id,
+                "first": first.name,
+                "second": run.name,
+                "what": run.gain,
+                "first_value": score.values[0],
+                "second_value": value,
+                **asdict(test),
+                "p_holm": adjusted,
+            }
+            for score in (*self.scores, *self.averages)
+            for run, value, test, adjusted in zip(
+                self.runs[1:], score.values[1:], score.tests, score.adjusted, strict=True
+            )
+        ]
+        return pd.DataFrame(rows)
+
+    def _score_json(self, score: ComparedScore) -> dict[str, Any]:
+        names = [run.name for run in self.runs]
+        tests = zip(self.runs[1:], score.tests, score.adjusted, strict=True)
+        return {
+            "id": score.id,
+            "headline": score.headline,
+            "partial": score.partial,
+            "values": dict(zip(names, score.values, strict=True)),
+            "intervals": {name: asdict(interval) for name, interval in zip(names, score.intervals, strict=False)},
+            "tests": [
+                {"first": names[0], "second": run.name, "what": run.gain, **asdict(test), "p_holm": adjusted}
+                for run, test, adjusted in tests
+            ],
+            "ranks": {
+                name: None if ranks is None else [ranks.best, ranks.worst]
+                for name, ranks in zip(names, score.ranks, strict=False)
+            },
+        }
 
 
 def compare(
@@ -113,62 +181,64 @@ def compare(
         SampleSetError: If the runs were asked different samples, or the samples are gone.
         StoreError: If a folder holds no run, or a run is not finished.
     """
-    runs = _read(paths)
-    _same_sets(runs, tasks)
-    sets = sets_of(runs[0].path, data, tasks)
-    parts = list(zip(*(plan(sets, settings_of(run.spec)) for run in runs), strict=True))
-    numbers: list[Number] = []
+    runs = _read_runs(paths)
+    _check_same_sets(runs, tasks)
+    sets = find_run_sets(runs[0].path, data, tasks)
+    plans = zip(*(plan(sets, run.spec.settings()) for run in runs), strict=True)
+    scores: list[ComparedScore] = []
     problems: dict[str, str] = {}
-    for row in parts:
-        first = row[0]
-        if first.sample_set.gallery:
-            problems[first.name.replace(".", "/")] = "galleries are left out; see the scores of each run"
+    for parts in plans:
+        first = parts[0]
+        if first.gallery is not None:
+            problems["/".join(first.id)] = "galleries are left out; see the scores of each run"
             continue
-        judged = _judged(runs, row)
+        scored = _score_runs(runs, parts)
         metrics = first.task.metrics_of(first.subset)
         for name in metrics if everything else [first.subset.headline]:
-            key = "/".join([*first.name.split("."), name])
-            found = _number(runs, key, first, metrics[name], judged, seed)
-            if isinstance(found, str):
-                problems[key] = found
+            score_id = metric_id(first.id, name)
+            score = _compare_metric(runs, first, name, metrics[name], scored, seed)
+            if isinstance(score, str):
+                problems[score_id] = score
             else:
-                numbers.append(replace(found, headline=name == first.subset.headline))
-    corrected, family = _corrected(numbers)
+                scores.append(score)
+    corrected, family = _correct(scores)
     averages, absent = _averages(runs, corrected, seed)
     return Comparison(runs, corrected, averages, absent, problems, family)
 
 
-def headline_numbers(construction: str | None = None) -> list[str]:
-    """Ids of the numbers whose plain mean is ``Avg``: the headline of every multiple-choice subset of our own tasks.
+def headline_ids(construction: str | None = None) -> list[str]:
+    """Ids of the scores whose plain mean is ``Avg``: the headline of every multiple-choice subset of our own tasks.
 
     Args:
-        construction: Taken where a task has it; the one that published rows used elsewhere.
+        construction: The construction where a task has it; the one that published rows used elsewhere.
     """
     own = [name for name in names(TASKS) if find_spec(f"{TASKS}.{name.replace('-', '_')}")]
-    return [
-        f"{task.name}/{subset.name}/mcq/{construction if construction in task.constructions else task.headline}"
-        f"/{subset.headline}"
-        for task in map(load_task, own)
-        for subset in task.subsets
-        if subset.protocol == "mcq"
-    ]
+    ids: list[str] = []
+    for task in map(load_task, own):
+        chosen = construction if construction in task.constructions else task.headline
+        ids += [
+            metric_id(PartId(task.name, subset.name, "mcq", chosen or task.headline), subset.headline)
+            for subset in task.subsets
+            if subset.protocol == "mcq"
+        ]
+    return ids
 
 
-def _read(paths: Sequence[Path]) -> tuple[Compared, ...]:
-    found = {path.resolve(): spec_from_json(read_run(path)[0]) for path in paths}
-    if len(found) < 2:
-        raise ValueError(f"{len(found)} different run was given; expected at least two to compare")
-    ordered = sorted(found.items(), key=lambda item: item[1].control is not None)
+def _read_runs(paths: Sequence[Path]) -> tuple[ComparedRun, ...]:
+    specs = {path.resolve(): read_run(path).spec for path in paths}
+    if len(specs) < 2:
+        raise ValueError(f"{len(specs)} different run was given; expected at least two to compare")
+    ordered = sorted(specs.items(), key=lambda item: item[1].control is not None)
     base = ordered[0][1]
     return tuple(
-        Compared(f"{spec.model['name']}/{spec.id}", path, spec, *_relation(base, spec)) for path, spec in ordered
+        ComparedRun(f"{spec.model['name']}/{spec.id}", path, spec, *_relation(base, spec)) for path, spec in ordered
     )
 
 
 def _relation(base: RunSpec, spec: RunSpec) -> tuple[str, tuple[str, ...]]:
-    """What the difference is called, and what makes it."""
-    ours, theirs = asdict(base), asdict(spec)
-    differs = tuple(key for key in ours if ours[key] != theirs[key] and key not in {"sets", "limit"})
+    """What the difference is called, and the fields that make it."""
+    base_fields, fields = asdict(base), asdict(spec)
+    differs = tuple(key for key in fields if base_fields[key] != fields[key] and key not in {"sets", "limit"})
     # A blind run is shown no frames, so its rule of frames is another.
     expected = {"control", "harness", *(["frames"] if spec.control == "blind" else [])}
     if base.control is None and spec.control is not None and set(differs) <= expected:
@@ -176,124 +246,132 @@ def _relation(base: RunSpec, spec: RunSpec) -> tuple[str, tuple[str, ...]]:
     return "difference", differs
 
 
-def _same_sets(runs: Sequence[Compared], tasks: Sequence[str] | None) -> None:
-    held = [
-        {f"{one.task}/{one.construction}": one for one in run.spec.sets if tasks is None or one.task in tasks}
+def _check_same_sets(runs: Sequence[ComparedRun], tasks: Sequence[str] | None) -> None:
+    refs = [
+        {f"{ref.task}/{ref.construction}": ref for ref in run.spec.sets if tasks is None or ref.task in tasks}
         for run in runs
     ]
-    for run, sets in zip(runs[1:], held[1:], strict=True):
-        both = [name for name in held[0] if name in sets]
-        differ = [name for name in both if held[0][name].sha256 != sets[name].sha256]
-        alone = [f"{name} is only in {runs[0].path}" for name in held[0] if name not in sets]
-        alone += [f"{name} is only in {run.path}" for name in sets if name not in held[0]]
+    first, first_path = refs[0], runs[0].path
+    for run, others in zip(runs[1:], refs[1:], strict=True):
+        both = [name for name in first if name in others]
+        differ = [name for name in both if first[name].sha256 != others[name].sha256]
+        alone = [f"{name} is only in {first_path}" for name in first if name not in others]
+        alone += [f"{name} is only in {run.path}" for name in others if name not in first]
         if differ or alone:
-            shared = sorted({sets[name].task for name in both} - {sets[name].task for name in differ})
-            said = [f"{name} has other samples in {runs[0].path} than in {run.path}" for name in differ]
+            shared = sorted({others[name].task for name in both} - {others[name].task for name in differ})
+            reasons = [f"{name} has other samples in {first_path} than in {run.path}" for name in differ] + alone
             hint = f"; both have the same of {', '.join(shared)}, see --tasks" if shared else ""
-            raise SampleSetError(f"runs over different sample sets cannot be compared: {'; '.join(said + alone)}{hint}")
-    if not held[0]:
-        raise SampleSetError(f"{runs[0].path} has no sample set of {', '.join(tasks or ())}")
+            raise SampleSetError(f"runs over different sample sets cannot be compared: {'; '.join(reasons)}{hint}")
+    if not first:
+        raise SampleSetError(f"{first_path} has no sample set of {', '.join(tasks or ())}")
 
 
-def _judged(runs: Sequence[Compared], row: Sequence[Part]) -> list[list[Judged]]:
-    """What became of the samples of one part, in every run."""
-    found: list[list[Judged]] = []
-    for run, part in zip(runs, row, strict=True):
-        if part.asked != row[0].asked:
+def _score_runs(runs: Sequence[ComparedRun], parts: Sequence[Part]) -> list[list[ScoredSample]]:
+    """The scored samples of one part, per run."""
+    first = parts[0]
+    scored_runs: list[list[ScoredSample]] = []
+    for run, part in zip(runs, parts, strict=True):
+        if part.selected != first.selected:
             raise SampleSetError(
-                f"runs over different samples of {part.name} cannot be compared: {len(row[0].asked)} were asked in "
-                f"{runs[0].path} (limit {runs[0].spec.limit}, seed {runs[0].spec.seed}) and {len(part.asked)} in "
+                f"runs over different samples of {part.name} cannot be compared: {len(first.selected)} were asked in "
+                f"{runs[0].path} (limit {runs[0].spec.limit}, seed {runs[0].spec.seed}) and {len(part.selected)} in "
                 f"{run.path} (limit {run.spec.limit}, seed {run.spec.seed}); give both the same --limit and --seed"
             )
-        judged = judge(part.asked, Run(run.path, run.spec).predictions(part.name))
-        if len(judged) < len(part.asked):
+        scored = score_samples(part.selected, Run(run.path, run.spec).predictions(part.name))
+        if len(scored) < len(part.selected):
             raise StoreError(
-                f"{run.path} is not finished: {len(judged)} of {len(part.asked)} samples of {part.name} were asked; "
+                f"{run.path} is not finished: {len(scored)} of {len(part.selected)} samples of {part.name} were asked; "
                 "run its command again"
             )
-        found.append(judged)
-    return found
+        scored_runs.append(scored)
+    return scored_runs
 
 
-def _number(
-    runs: Sequence[Compared], key: str, part: Part, metric: Metric, judged: Sequence[Sequence[Judged]], seed: int
-) -> Number | str:
-    """One number of all runs, or why there is none."""
-    private = sum(sample.target is None for sample in part.asked) if metric.protocol == "mcq" else 0
+def _compare_metric(
+    runs: Sequence[ComparedRun],
+    part: Part,
+    name: str,
+    metric: Metric,
+    scored: Sequence[Sequence[ScoredSample]],
+    seed: int,
+) -> ComparedScore | str:
+    """A metric of all runs, or why there is none."""
+    private = sum(sample.target is None for sample in part.selected) if metric.protocol == "mcq" else 0
     if private:
-        return f"the answers of {private} of {len(part.asked)} samples are private"
+        return f"the answers of {private} of {len(part.selected)} samples are private"
     try:
-        found = column(metric, judged)
-        values = found.values()
-        resampled = found.resampled(seed=seed) if found.at_once else None
+        samples = column(metric, scored)
+        values = samples.values()
+        resampled = samples.resampled(seed=seed) if samples.at_once else None
     except ModelError as error:
         return str(error)
-    return Number(
-        id=key,
-        headline=False,
+    return ComparedScore(
+        id=metric_id(part.id, name),
+        headline=name == part.subset.headline,
         values=tuple(values.tolist()),
         intervals=(),
-        tests=tuple(found.paired(0, other, resampled) for other in range(1, len(runs))),
+        tests=tuple(samples.paired(0, other, resampled) for other in range(1, len(runs))),
         adjusted=(None,) * (len(runs) - 1),
-        ranks=_ranked(runs, found.influence, seed),
-        partial=len(part.asked) < len(part.samples),
-        column=found,
+        ranks=_rank(runs, samples.influence, seed),
+        partial=len(part.selected) < len(part.samples),
+        column=samples,
     )
 
 
-def _ranked(runs: Sequence[Compared], influence: Callable[[], Influence], seed: int) -> tuple[RankSet | None, ...]:
+def _rank(runs: Sequence[ComparedRun], influence: Callable[[], Influence], seed: int) -> tuple[RankSet | None, ...]:
     """Rank sets of the runs that see what the first one sees, where there are three or more."""
     ranked = [place for place, run in enumerate(runs) if run.spec.control == runs[0].spec.control]
     if len(ranked) < 3:
         return ()
-    found = influence()
-    sets = rank_sets(Influence(found.values[ranked], found.each[:, ranked], found.shares), seed=seed)
+    whole = influence()
+    sets = rank_sets(Influence(whole.values[ranked], whole.each[:, ranked], whole.shares), seed=seed)
     by_place = dict(zip(ranked, sets, strict=True))
     return tuple(by_place.get(place) for place in range(len(runs)))
 
 
-def _corrected(numbers: Sequence[Number]) -> tuple[tuple[Number, ...], int]:
-    """Numbers with Holm's p-values over all tests of headline numbers, and how many tests these are."""
-    family = [(row, test) for row, number in enumerate(numbers) if number.headline for test in range(len(number.tests))]
-    p_values = [numbers[row].tests[test].p for row, test in family]
+def _correct(scores: Sequence[ComparedScore]) -> tuple[tuple[ComparedScore, ...], int]:
+    """Scores with Holm's p-values over all tests of headline scores, and the number of these tests."""
+    family = [(row, test) for row, score in enumerate(scores) if score.headline for test in range(len(score.tests))]
+    p_values = [scores[row].tests[test].p for row, test in family]
     adjusted = dict(zip(family, holm(p_values), strict=True))
     corrected = tuple(
-        replace(number, adjusted=tuple(adjusted.get((row, test)) for test in range(len(number.tests))))
-        for row, number in enumerate(numbers)
+        replace(score, adjusted=tuple(adjusted.get((row, test)) for test in range(len(score.tests))))
+        for row, score in enumerate(scores)
     )
     return corrected, sum(p is not None for p in p_values)
 
 
 def _averages(
-    runs: Sequence[Compared], numbers: Sequence[Number], seed: int
-) -> tuple[tuple[Number, ...], dict[str, tuple[str, ...]]]:
-    """The averages whose ten numbers are all there, and what the others lack."""
-    have = {number.id: number for number in numbers}
-    wanted = {"Avg": headline_numbers(), "Avg (debiased)": headline_numbers("debiased")}
-    if wanted["Avg"] == wanted["Avg (debiased)"]:
-        del wanted["Avg (debiased)"]
-    averages: list[Number] = []
+    runs: Sequence[ComparedRun], scores: Sequence[ComparedScore], seed: int
+) -> tuple[tuple[ComparedScore, ...], dict[str, tuple[str, ...]]]:
+    """The averages whose ten scores are all there, and what the others lack."""
+    by_id = {score.id: score for score in scores}
+    ids_of = {"Avg": headline_ids(), "Avg (debiased)": headline_ids("debiased")}
+    if ids_of["Avg"] == ids_of["Avg (debiased)"]:
+        del ids_of["Avg (debiased)"]
+    averages: list[ComparedScore] = []
     absent: dict[str, tuple[str, ...]] = {}
-    for name, ids in wanted.items():
-        missing = tuple(each for each in ids if each not in have)
+    for name, ids in ids_of.items():
+        missing = tuple(score_id for score_id in ids if score_id not in by_id)
         if missing:
             if len(missing) < len(ids):
                 absent[name] = missing
             continue
-        members = [have[each] for each in ids]
-        columns = [member.column for member in members if member.column is not None]
-        found = average(columns, seed=seed)
-        averages.append(
-            Number(
-                id=name,
-                headline=False,
-                values=tuple(found.values.tolist()),
-                intervals=tuple(found.estimate(run) for run in range(len(runs))),
-                tests=tuple(found.difference(0, other) for other in range(1, len(runs))),
-                adjusted=(None,) * (len(runs) - 1),
-                ranks=_ranked(runs, partial(average_influence, columns), seed),
-                partial=any(member.partial for member in members),
-                column=None,
-            )
-        )
+        averages.append(_average(runs, name, [by_id[score_id] for score_id in ids], seed))
     return tuple(averages), absent
+
+
+def _average(runs: Sequence[ComparedRun], name: str, members: Sequence[ComparedScore], seed: int) -> ComparedScore:
+    columns = [member.column for member in members if member.column is not None]
+    mean = average(columns, seed=seed)
+    return ComparedScore(
+        id=name,
+        headline=False,
+        values=tuple(mean.values.tolist()),
+        intervals=tuple(mean.estimate(run) for run in range(len(runs))),
+        tests=tuple(mean.difference(0, other) for other in range(1, len(runs))),
+        adjusted=(None,) * (len(runs) - 1),
+        ranks=_rank(runs, partial(average_influence, columns), seed),
+        partial=any(member.partial for member in members),
+        column=None,
+    )

@@ -13,9 +13,10 @@ from typing import Any, Final, Literal
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError
 from egobench.filecheck import FileCheck, check_files, known_files
-from egobench.loop.ask import Observer, Silent, locate
+from egobench.observer import Observer, SilentObserver
 from egobench.plugins import load_task
-from egobench.sample import Clip, Sample
+from egobench.run.media import locate_video
+from egobench.sample import Sample
 from egobench.task import Task
 from egobench.video.folder import holds_frames
 
@@ -154,11 +155,11 @@ def examine(
     needed = [one for folder, sample_set in sets for one in _needed(folder, sample_set, videos)]
     found = [(one, *_stored(one)) for one in needed]
     files = sorted({one.path for one, _, hint in found if not hint})
-    known, told, checks = known_files(kept), observer or Silent(), dict[str, FileCheck]()
-    told.begin("videos", len(files), 0)
+    known, checks, observer = known_files(kept), dict[str, FileCheck](), observer or SilentObserver()
+    observer.begin("videos", len(files), 0)
     for check in check_files(files, known, kept, workers=workers, decode=decode):
         checks[check.path] = check
-        told.advance(1)
+        observer.advance(1)
     healths = [_health(one, layout, hint, checks.get(str(one.path))) for one, layout, hint in found]
     names = list(dict.fromkeys(one.set for one in healths))
     summaries = tuple(_summary(name, needed, [one for one in healths if one.set == name]) for name in names)
@@ -173,7 +174,7 @@ def _needed(folder: Path, sample_set: SampleSet, videos: Path) -> Iterator[_Need
     for sample in sample_set.samples:
         by_video.setdefault(sample.video, []).append(sample)
     for video, samples in by_video.items():
-        path = locate(videos, task, Clip(video))
+        path = locate_video(videos, task, video)
         yield _Needed(task, sample_set.name, video, path, tuple(samples), expected.get(video, {}))
 
 

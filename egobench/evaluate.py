@@ -1,30 +1,42 @@
-"""The one loop: ask a model every sample that it has not answered yet, and score what it said."""
+"""The front door to evaluation: models and sample sets in, scores out; going on where an earlier call stopped."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
 
-from egobench import __version__
-from egobench.controls import limited
-from egobench.dataset.sampleset import SampleSet, find_sets
-from egobench.errors import ModelError, SampleSetError
-from egobench.loop.ask import Asking, Observer, Settings, Silent, ask, frame_rule
-from egobench.model import Encoder, Method, Model, ModelInfo, ScoresOptions
-from egobench.plugins import load_task
-from egobench.prompts import LETTERS, prompt_hash
-from egobench.retrieval.gallery import gallery_of, score_rows
-from egobench.retrieval.rerank import Rerank
-from egobench.retrieval.tables import read_rows
-from egobench.run.spec import RunSpec, SetRef, spec_from_json
-from egobench.run.store import Run, open_run, read_run
-from egobench.run.usage import usage
-from egobench.scoring.score import Part, score, score_judged, submission
-from egobench.task import Subset, Task
+from egobench.controls import clips
+from egobench.dataset.sampleset import MANIFEST, SampleSet, find_sets
+from egobench.engines.local import run_parts
+from egobench.errors import SampleSetError
+from egobench.llm_judge.score import score_with_judge
+from egobench.model import Encoder, Method, Model, ScoresOptions
+from egobench.observer import Observer, SilentObserver
+from egobench.orders import orders_of
+from egobench.plugins import load_model
+from egobench.retrieval.gallery import read_scores, score_gallery, score_gallery_part
+from egobench.retrieval.rerank import TOP, read_retriever
+from egobench.retrieval.tables import read_score_table
+from egobench.run.media import VideoFolder, frame_rule
+from egobench.run.plan import Part, check_model, find_run_sets, plan, plan_spec
+from egobench.run.records import Prediction
+from egobench.run.spec import Settings
+from egobench.run.store import Run, open_run, reopen_run
+from egobench.run.usage import RunUsage, sum_usage
+from egobench.scoring.entry import ScoreEntry, Scores, by_id, scores_frame
+from egobench.scoring.score import score_part, submission
+from egobench.video import ClipRequest, plan_summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRIAL = 3
+"""Samples of each part that a forecast asks, to estimate the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +50,12 @@ class Result:
     """
 
     path: Path
-    scores: Mapping[str, dict[str, Any]]
-    usage: Mapping[str, Any]
+    scores: Scores
+    usage: RunUsage
+
+    def to_frame(self) -> pd.DataFrame:
+        """The scores as a table, one row per protocol id."""
+        return scores_frame(self.scores)
 
 
 def evaluate(
@@ -57,203 +73,292 @@ def evaluate(
     Args:
         model: The model.
         sets: The sample sets.
-        videos: Folder of videos, or of one folder of videos a task.
+        videos: Folder of videos, or of one folder of videos per task.
         out: Folder of runs.
-        settings: How it is done.
-        observer: Who is told how it goes.
+        settings: How the run is done.
+        observer: Receives the progress.
         recorded: What ``run.json`` keeps beside the spec: library versions, hardware, command.
 
     Returns:
         The run's folder and its scores. Videos that cannot be read are outcomes, not errors.
 
     Raises:
-        ModelError: If the model cannot do what the method asks.
+        ModelError: If the model cannot do what the method needs.
         StoreError: If the run folder cannot be used.
         ValueError: If the control is impossible for a sample set.
     """
-    settings, observer = settings or Settings(), observer or Silent()
-    work = plan(sets, settings)
-    check(model, work, settings)
-    with open_run(out, run_spec(model.info, work, settings), recorded or {}) as run:
-        for part in work:
-            ask(Asking(part, run, model, videos, settings, observer))
-        return conclude(run, work, seed=settings.seed)
+    settings, observer = settings or Settings(), observer or SilentObserver()
+    parts = plan(sets, settings)
+    check_model(model, parts, settings)
+    with open_run(out, plan_spec(model.info, parts, settings), recorded or {}) as run:
+        run_parts(parts, run, model, videos, observer)
+        return score_run(run, parts)
 
 
-def conclude(run: Run, parts: Sequence[Part], *, seed: int) -> Result:
-    """Score what a run holds, sum up what it took, and write both down.
+def score_run(run: Run, parts: Sequence[Part]) -> Result:
+    """Score what a run folder holds, sum up what it took, and write both to it.
 
     Args:
         run: The run.
         parts: Its parts.
-        seed: Seed of bootstrap replicates.
 
     Raises:
         StoreError: If the run folder is damaged or cannot be written.
     """
-    scores: dict[str, dict[str, Any]] = {}
+    entries: list[ScoreEntry] = []
+    answered: list[Prediction] = []
     files: dict[str, str] = {}
-    judgements = run.judgements()
+    judge_replies, seed = run.judge_replies(), run.spec.seed
     for part in parts:
-        if part.sample_set.gallery:
-            rows, scored = read_rows(run, part)
-            scores.update(score_rows(rows, part.sample_set, scored, seed=seed))
+        predictions = run.predictions_by_order(part.name)
+        answered += [prediction for by_sample in predictions.values() for prediction in by_sample.values()]
+        if part.gallery is not None:
+            table = read_score_table(run, part, predictions.get(0, {}))
+            entries += score_gallery_part(table, part, seed=seed)
             continue
-        answers = run.by_order(part.name)
-        scores.update(score(part, answers, seed=seed))
+        entries += score_part(part, predictions, seed=seed)
         if part.subset.protocol == "open":
-            scores.update(score_judged(part, answers.get(0, {}), judgements, seed=seed))
-        files.update(submission(part, answers))
-    given = (run.by_order(part.name).values() for part in parts)
-    used = usage(one for orders in given for predictions in orders for one in predictions.values())
-    run.finish(scores, {**files, "usage.json": json.dumps(used, indent=1) + "\n"})
-    return Result(run.path, scores, used)
+            entries += score_with_judge(part, predictions.get(0, {}), judge_replies, seed=seed)
+        files |= submission(part, predictions)
+    usage = sum_usage(answered)
+    scores = by_id(entries)
+    content = {protocol_id: entry.to_json() for protocol_id, entry in scores.items()}
+    run.finish(content, {**files, "usage.json": json.dumps(usage.to_json(), indent=1) + "\n"})
+    return Result(run.path, scores, usage)
 
 
-def check(model: Model, parts: Sequence[Part], settings: Settings) -> None:
-    """See that a model can do what a run would ask of it, before anything is written.
-
-    Raises:
-        ModelError: If the model cannot.
-        ValueError: If the settings go together with no model.
-    """
-    name = model.info.name
-    _check_prior(model.info, parts, settings)
-    if settings.method != "generate" and not isinstance(model, ScoresOptions):
-        hint = "choose another model to score texts again" if settings.rerank else "use --method generate"
-        raise ModelError(f"model {name!r} cannot score options; {hint}")
-    for part in parts:
-        if part.subset.protocol != "gallery":
-            continue
-        if not isinstance(model, Encoder):
-            raise ModelError(
-                f"model {name!r} does not embed clips and texts, so it cannot score the gallery of "
-                f"{part.sample_set.name}; have it score a retriever's best texts: --rerank RUN"
-            )
-        if frame_rule(part.task, model.info, settings) is None:
-            raise ValueError(
-                f"{part.sample_set.name} is a gallery, and a clip without frames has no embedding: blind is impossible "
-                "there; choose other sample sets with --tasks or --construction"
-            )
-
-
-def _check_prior(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> None:
-    prior = settings.text_prior
-    if not 0 <= prior < math.inf:
-        raise ValueError(f"text prior {prior}; expected a finite number, 0 or more")
-    if not prior:
-        return
-    if settings.method == "generate":
-        raise ValueError(
-            "a reply has no score to take a text prior off; with --text-prior, give --method likelihood-..."
-        )
-    if any(part.text_prior and frame_rule(part.task, info, settings) is None for part in parts):
-        raise ValueError(
-            "a text prior is what options score without the video, and this run shows none: leave out --text-prior, or "
-            "show frames"
-        )
-
-
-def plan(sets: Sequence[SampleSet], settings: Settings) -> list[Part]:
-    """The parts of a run, sorted by task and subset.
-
-    Raises:
-        PluginError: If a sample set's task is not installed.
-        ValueError: If a retriever's best texts are to be scored again, and a set has no gallery or the method makes no
-            scores of that many.
-    """
-    parts: list[Part] = []
-    for sample_set in sorted(sets, key=lambda one: one.name):
-        task = load_task(sample_set.manifest.task)
-        if sample_set.gallery or settings.rerank:
-            parts.append(_gallery_part(task, sample_set, settings))
-            continue
-        for subset in task.subsets:
-            samples = tuple(sample for sample in sample_set.samples if sample.subset == subset.name)
-            asked = tuple(limited(samples, settings.limit, settings.seed))
-            method: Method = settings.method if subset.protocol == "mcq" else "generate"
-            orders = settings.orders if subset.protocol == "mcq" else 1
-            prior = settings.text_prior if subset.protocol == "mcq" else 0.0
-            if samples:
-                part = Part(task, sample_set, subset, samples, asked, method, settings.control, orders)
-                parts.append(replace(part, text_prior=prior))
-    return parts
-
-
-def _gallery_part(task: Task, sample_set: SampleSet, settings: Settings) -> Part:
-    headline, samples = next(iter(gallery_of(sample_set).metrics)), sample_set.samples
-    asked = tuple(limited(samples, settings.limit, settings.seed))
-    if settings.rerank is None:
-        subset = Subset("all", "gallery", headline)
-        return Part(task, sample_set, subset, samples, asked, "embedding", settings.control)
-    top = settings.rerank.top
-    if settings.method == "generate":
-        raise ValueError("a reply ranks no texts: with --rerank, give --method likelihood-sum or likelihood-mean")
-    if settings.method == "likelihood-letter" and min(top, len(sample_set.gallery)) > len(LETTERS):
-        raise ValueError(
-            f"{top} texts are more than there are letters ({len(LETTERS)}); give --method likelihood-sum or "
-            f"likelihood-mean, or --top {len(LETTERS)}"
-        )
-    subset, retriever = Subset("all", "rerank", headline), settings.rerank.name(sample_set.name)
-    part = Part(task, sample_set, subset, samples, asked, settings.method, settings.control, retriever=retriever)
-    return replace(part, text_prior=settings.text_prior)
-
-
-def settings_of(spec: RunSpec) -> Settings:
-    """What decides the parts of a run that was made before."""
-    rerank = None if spec.rerank is None else Rerank(**spec.rerank)
-    settings = Settings(spec.method, spec.control, limit=spec.limit, seed=spec.seed, orders=spec.orders, rerank=rerank)
-    return replace(settings, text_prior=spec.text_prior)
-
-
-def sets_of(path: Path, data: Path | None = None, tasks: Sequence[str] | None = None) -> list[SampleSet]:
-    """The sample sets that a run was asked.
+def rescore(path: Path, data: Path | None = None) -> Result:
+    """Compute the scores of a run again from its predictions, and write them.
 
     Args:
         path: The run folder.
-        data: Folder of sample sets; ``None`` for where they were when it ran.
-        tasks: Only those of these tasks; ``None`` for all.
-
-    Returns:
-        In the order of the spec.
+        data: Folder of its sample sets; ``None`` for where they were when it ran.
 
     Raises:
         StoreError: If the folder holds no run, or one of another version.
         SampleSetError: If a sample set is gone or is not the one that was asked.
     """
-    held, recorded = read_run(path)
-    asked = [one for one in spec_from_json(held).sets if tasks is None or one.task in tasks]
-    if data is None and "data" not in recorded:
-        raise SampleSetError(f"{path} does not say where its sample sets are; give --data")
-    folder = data or Path(recorded["data"])
-    found = [SampleSet.read(one) for one in find_sets(folder)]
-    sets = {one.manifest.sha256: one for one in found}
-    missing = [f"{one.task}/{one.construction}" for one in asked if one.sha256 not in sets]
-    if missing:
-        raise SampleSetError(
-            f"{folder} does not hold what {path} was asked: {', '.join(missing)} is missing or differs; give --data"
-        )
-    return [sets[one.sha256] for one in asked]
+    with reopen_run(path) as run:
+        return score_run(run, plan(find_run_sets(path, data), run.spec.settings()))
 
 
-def run_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunSpec:
-    """What identifies a run."""
-    manifests = {part.sample_set.name: part.sample_set.manifest for part in parts}
-    return RunSpec(
-        model=asdict(info),
-        sets=tuple(SetRef(held.task, held.task_version, held.construction, held.sha256) for held in manifests.values()),
-        prompt=f"{settings.prompt}@{prompt_hash(settings.prompt)}",
-        frames={part.task.name: asdict(rule) for part in parts if (rule := frame_rule(part.task, info, settings))},
-        method=settings.method,
-        control=settings.control,
-        limit=settings.limit,
-        seed=settings.seed,
-        harness=__version__,
-        orders=settings.orders,
-        rerank=_rerank_spec(settings.rerank),
-        text_prior=float(settings.text_prior),
+def score_file(path: Path, data: Path | None) -> Scores:
+    """Scores of a table of gallery scores.
+
+    Args:
+        path: A ``.npy`` or ``.npz`` file, see :func:`egobench.retrieval.gallery.read_scores`.
+        data: The sample set's folder.
+
+    Raises:
+        SampleSetError: If that is no sample set with a gallery.
+        ScoreFileError: If the scores do not fit it.
+    """
+    if data is None or not (data / MANIFEST).is_file():
+        raise SampleSetError(f"what is {path} about? give --data DATA/<task>/<construction>, the folder of its set")
+    sample_set = SampleSet.read(data)
+    return score_gallery(read_scores(path, sample_set), sample_set)
+
+
+def best_method(model: Model) -> Method:
+    """The method that suits a model best for choosing among options."""
+    if not isinstance(model, ScoresOptions):
+        return "generate"
+    # A dual encoder compares texts and knows no letters.
+    return "likelihood-sum" if isinstance(model, Encoder) else "likelihood-letter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """A run as names and folders: what the command line, or a configuration file, says of it.
+
+    Attributes:
+        model: The model's name.
+        options: Its options, as texts.
+        data: Folder of sample sets.
+        tasks: Only these; ``None`` for all.
+        construction: Only sample sets of this construction; ``None`` for all.
+        videos: Folder of videos.
+        out: Folder of runs.
+        settings: How the run is done.
+        rerank: A retriever's run, or its file of scores; ``None`` for none.
+        top: How many of its best texts are scored again.
+        choose_method: Whether the model's best method replaces that of the settings.
+    """
+
+    model: str
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    data: Path
+    tasks: tuple[str, ...] | None = None
+    construction: str | None = None
+    videos: Path
+    out: Path
+    settings: Settings = field(default_factory=Settings)
+    rerank: Path | None = None
+    top: int = TOP
+    choose_method: bool = False
+
+    def load(self, observer: Observer | None = None) -> LoadedRun:
+        """Load the model and the sample sets that it can be asked about.
+
+        Args:
+            observer: Receives warnings about sample sets that are left out.
+
+        Raises:
+            EgoBenchError: If any cannot be loaded.
+            ValueError: If the method does not suit a retriever's texts.
+        """
+        observer = observer or SilentObserver()
+        folders = find_sets(self.data, self.tasks, self.construction)
+        sets = [SampleSet.read(folder) for folder in folders]
+        if self.rerank is not None:
+            # Before the model is loaded, which may take minutes.
+            galleries, settings = self._plan_rerank(sets, self.rerank, observer)
+            return LoadedRun(load_model(self.model, **self.options), galleries, settings)
+        model, settings = load_model(self.model, **self.options), self.settings
+        if self.choose_method:
+            settings = replace(settings, method=best_method(model))
+        return LoadedRun(model, self._answerable(model, sets, observer), settings)
+
+    def _plan_rerank(
+        self, sets: Sequence[SampleSet], retriever: Path, observer: Observer
+    ) -> tuple[list[SampleSet], Settings]:
+        galleries = [sample_set for sample_set in sets if sample_set.gallery]
+        if not galleries:
+            raise SampleSetError(
+                f"{self.data} holds no gallery; make one with egobench build --construction gallery (of charades-ego: "
+                "gallery157)"
+            )
+        method: Method = "likelihood-sum" if self.choose_method else self.settings.method
+        settings = replace(self.settings, method=method, rerank=read_retriever(retriever, galleries, self.top))
+        plan(galleries, settings)
+        others = [sample_set for sample_set in sets if not sample_set.gallery]
+        _leave_out(others, "--rerank asks about galleries alone", observer)
+        return galleries, settings
+
+    def _answerable(self, model: Model, sets: list[SampleSet], observer: Observer) -> list[SampleSet]:
+        galleries = [sample_set for sample_set in sets if sample_set.gallery]
+        if isinstance(model, Encoder) or not galleries:
+            return sets
+        others = [sample_set for sample_set in sets if not sample_set.gallery]
+        if not others:
+            raise SampleSetError(
+                f"{self.data} holds galleries alone, and {model.info.name!r} does not embed clips and texts; score a "
+                "retriever's best texts with --rerank RUN, or a table with egobench score FILE.npy --data SET"
+            )
+        _leave_out(galleries, f"{model.info.name!r} does not embed clips and texts; see --rerank", observer)
+        return others
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A run whose model and sample sets are loaded.
+
+    Attributes:
+        model: The model.
+        sets: The sample sets.
+        settings: How the run is done.
+    """
+
+    model: Model
+    sets: list[SampleSet]
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run would ask, open and decode of one sample set, and how long it would take.
+
+    Attributes:
+        set: Name of the sample set.
+        samples: Questions.
+        clips: Clips to decode.
+        files: Files that they are in.
+        missing_files: Files that are not there.
+        frames_to_decode: Frames that have to be decoded.
+        minutes: Estimated by asking a few samples.
+        prompt_tokens: Estimated tokens read, where the model tells.
+        reply_tokens: Estimated tokens written, where the model tells.
+        cost: Estimated price, where the model tells.
+    """
+
+    set: str
+    samples: int
+    clips: int
+    files: int
+    missing_files: int
+    frames_to_decode: int
+    minutes: float
+    prompt_tokens: int | None
+    reply_tokens: int | None
+    cost: float | None
+
+
+def forecast(loaded: LoadedRun, sample_set: SampleSet, videos: Path, observer: Observer | None = None) -> Forecast:
+    """Count what a run would do with one sample set, and estimate its time by asking a few samples; nothing is kept.
+
+    Args:
+        loaded: The run.
+        sample_set: One of its sample sets.
+        videos: Folder of videos, or of one folder of videos per task.
+        observer: Receives warnings.
+
+    Raises:
+        EgoBenchError: If the model or the sample set cannot be used.
+    """
+    settings, model = loaded.settings, loaded.model
+    n_questions, requests = 0, list[ClipRequest]()
+    for part in plan([sample_set], settings):
+        n_questions += sum(len(orders_of(sample, part.orders)) for sample in part.selected)
+        rule = frame_rule(part.task, model.info, settings)
+        if rule is not None:
+            shown_clips = clips(part.samples, settings.control, settings.seed)
+            shared = VideoFolder(videos, part.task).share(part.selected, shown_clips, rule)
+            requests += [clip.request for clip in shared.values()]
+    readable = [request for request in requests if request.path.exists()]
+    files = {request.path for request in requests}
+    with TemporaryDirectory() as folder:
+        started, watch = perf_counter(), _QuestionTimer(observer or SilentObserver())
+        trial = evaluate(model, [sample_set], videos, Path(folder), replace(settings, limit=TRIAL), observer=watch)
+        once = perf_counter() - started - watch.seconds
+    usage = trial.usage
+    share = n_questions / usage.replies if usage.replies else 0.0
+    return Forecast(
+        set=sample_set.name,
+        samples=n_questions,
+        clips=len(requests),
+        files=len(files),
+        missing_files=len(files - {request.path for request in readable}),
+        frames_to_decode=plan_summary(readable).decoded,
+        minutes=(once + watch.seconds * share) / 60,
+        prompt_tokens=None if usage.prompt_tokens is None else round(usage.prompt_tokens * share),
+        reply_tokens=None if usage.reply_tokens is None else round(usage.reply_tokens * share),
+        cost=None if usage.cost is None else usage.cost * share,
     )
 
 
-def _rerank_spec(rerank: Rerank | None) -> dict[str, Any] | None:
-    return None if rerank is None else {"top": rerank.top, "sha256": dict(sorted(rerank.sha256.items()))}
+class _QuestionTimer:
+    """Times the questions alone, without what is done once per part; passes on warnings."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.seconds = 0.0
+        self._observer = observer
+        self._last = monotonic()
+
+    def begin(self, stage: str, total: int, done: int) -> None:  # noqa: ARG002
+        """Begin a part."""
+        self._last = monotonic()
+
+    def advance(self, steps: int) -> None:  # noqa: ARG002
+        """Add the time since the last question."""
+        now = monotonic()
+        self.seconds += now - self._last
+        self._last = now
+
+    def warn(self, message: str) -> None:
+        """Pass a warning on."""
+        self._observer.warn(message)
+
+
+def _leave_out(sets: Sequence[SampleSet], reason: str, observer: Observer) -> None:
+    if sets:
+        observer.warn(f"left out: {', '.join(sample_set.name for sample_set in sets)}: {reason}")

@@ -11,7 +11,7 @@ from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from egobench.metrics import Judged, Metric
+from egobench.metrics import Metric, ScoredSample
 from egobench.metrics.gallery import GalleryMetric, Relevance
 from egobench.sample import GalleryItem, Record
 from egobench.video.sampling import FrameRule
@@ -206,7 +206,7 @@ class Task:
     breakdown: tuple[str, ...] = ()
     galleries: Mapping[str, Gallery] = field(default_factory=dict[str, Gallery])
     readers: Mapping[str, Reader] = field(default_factory=dict[str, Reader])
-    submission: Callable[[Sequence[Judged]], Mapping[str, str]] | None = None
+    submission: Callable[[Sequence[ScoredSample]], Mapping[str, str]] | None = None
     true_of: Truth = field(default_factory=Truth)
 
     def metrics_of(self, subset: Subset) -> dict[str, Metric]:

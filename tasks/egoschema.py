@@ -25,7 +25,7 @@ from pydantic import Field
 from egobench.annotations import Annotations, FieldError, Row
 from egobench.annotations.fields import Id, Seconds, Text, stretch
 from egobench.distractors import official
-from egobench.metrics import Judged
+from egobench.metrics import ScoredSample
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
 from egobench.task import Source, Subset, Task
@@ -112,7 +112,7 @@ def read(annotations: Annotations) -> Iterator[Record]:
         annotations.drop(f"{len(records) - len(public)} of {len(records)} questions", "no public label")
 
 
-def submission(judged: Sequence[Judged]) -> dict[str, str]:
+def submission(judged: Sequence[ScoredSample]) -> dict[str, str]:
     """The options chosen, as the validation server and as Kaggle take them; what was not answered is left out."""
     chosen = {one.sample.id: one.choice for one in judged if one.choice is not None}
     lines = "".join(f"{q_uid},{choice}\n" for q_uid, choice in chosen.items())

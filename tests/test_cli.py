@@ -14,7 +14,7 @@ import pytest
 from egobench.cli import app
 from egobench.commands import running
 from egobench.commands.progress import ProgressObserver
-from egobench.loop.ask import Settings
+from egobench.evaluate import RunRequest
 from tests.conftest import Navigation
 
 
@@ -151,9 +151,9 @@ def test_who_stops_a_run_is_told_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(running, "evaluate", stopped)
-    where = (navigation.data, None, None, navigation.videos, navigation.root / "r")
+    request = RunRequest(model="random", data=navigation.data, videos=navigation.videos, out=navigation.root / "r")
     with pytest.raises(KeyboardInterrupt):
-        running.go(running.RunRequest("random", {}, *where, Settings()), as_json=False)
+        running.print_run(request, as_json=False)
     assert capsys.readouterr().err == "stopped: what was answered is kept, and the same command goes on from there\n"
 
 

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from egobench.cli import app
 from egobench.commands.comparing import comparison_tables
 from egobench.commands.tables import console
-from egobench.compare import compare, headline_numbers
+from egobench.compare import compare, headline_ids
 from egobench.controls import Control
 from egobench.dataset.sampleset import Manifest, SampleSet, encode
 from egobench.errors import SampleSetError, StoreError
 from egobench.evaluate import evaluate
-from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
+from egobench.run.spec import Settings
 from egobench.sample import Sample
 from egobench.statistics import estimate, holm, paired
 from tests.conftest import ANSWERS, Navigation
@@ -105,7 +105,7 @@ def test_a_model_and_its_blind_control_give_the_visual_gain(sees: Callable[..., 
     found = compare([blind, plain])
     assert [run.spec.control for run in found.runs] == [None, "blind"]
     assert found.runs[1].gain == "visual gain"
-    (number,) = found.numbers
+    (number,) = found.scores
     (test,) = number.tests
     expected = paired([1.0] * 12, [1.0, 1.0, 1.0] + [0.0] * 9, range(12))
     assert (number.id, test.effect, test.discordant, test.n, test.clusters) == (ID, 0.75, 9, 12, 12)
@@ -117,16 +117,16 @@ def test_a_model_and_its_blind_control_give_the_visual_gain(sees: Callable[..., 
 def test_other_controls_have_gains_of_their_own(sees: Callable[..., Path]) -> None:
     found = compare([sees(), sees("shuffled"), sees("reversed"), sees("blind")])
     assert [run.gain for run in found.runs[1:]] == ["temporal gain", "gain over reversed", "visual gain"]
-    effects = [test.effect for test in found.numbers[0].tests]
+    effects = [test.effect for test in found.scores[0].tests]
     # One colour a video: the order of the frames tells nothing.
     assert effects == [0, 0, 0.75]
-    assert found.numbers[0].ranks == ()
+    assert found.scores[0].ranks == ()
 
 
 def test_runs_of_one_subset_of_the_samples_are_compared_and_marked(sees: Callable[..., Path]) -> None:
     found = compare([sees(limit=6), sees("blind", limit=6)])
-    assert found.numbers[0].partial
-    assert found.numbers[0].tests[0].n == 6
+    assert found.scores[0].partial
+    assert found.scores[0].tests[0].n == 6
 
 
 @pytest.mark.parametrize(("limit", "seed"), [(None, 0), (5, 0), (6, 3)])
@@ -149,7 +149,7 @@ def test_runs_over_other_sets_are_refused_and_the_sets_are_named(made: Callable[
     assert f"egomcq/paper is only in {one}; egoschema/official is only in {other}" in message
     assert message.endswith("both have the same of egoplan, see --tasks")
     found = compare([one, other], tasks=["egoplan"])
-    assert [number.id for number in found.numbers] == ["egoplan/all/mcq/official/acc"]
+    assert [number.id for number in found.scores] == ["egoplan/all/mcq/official/acc"]
     with pytest.raises(SampleSetError, match="has no sample set of egotaskqa"):
         compare([one, other], tasks=["egotaskqa"])
 
@@ -176,15 +176,15 @@ def test_sets_that_have_moved_are_found_again(sees: Callable[..., Path], navigat
     navigation.data.rename(navigation.root / "moved")
     with pytest.raises(SampleSetError):
         compare([plain, blind])
-    assert compare([plain, blind], navigation.root / "moved").numbers
+    assert compare([plain, blind], navigation.root / "moved").scores
 
 
-def test_all_headline_numbers_are_one_family(made: Callable[..., Path]) -> None:
+def test_all_headline_ids_are_one_family(made: Callable[..., Path]) -> None:
     sets = [made_set("egoplan", "official", 30, 200), made_set("egomcq", "paper", 30, 200)]
     found = compare([made(sets), made(sets, seed=1), made(sets, "first-choice")], everything=True)
-    tests = [test.p for number in found.numbers for test in number.tests]
+    tests = [test.p for number in found.scores for test in number.tests]
     assert found.family == len(tests) == 2 * 3
-    assert [p for number in found.numbers for p in number.adjusted] == holm(tests)
+    assert [p for number in found.scores for p in number.adjusted] == holm(tests)
     assert found.runs[2].gain == "difference"
     assert found.runs[1].differs == ("model",)
 
@@ -192,19 +192,19 @@ def test_all_headline_numbers_are_one_family(made: Callable[..., Path]) -> None:
 def test_other_metrics_are_shown_on_demand_and_stay_out_of_the_family(made: Callable[..., Path]) -> None:
     sets = [made_set("epic-kitchens-mir", "paper", 30, 100)]
     runs = [made(sets), made(sets, seed=1)]
-    assert [number.id.split("/")[4] for number in compare(runs).numbers] == ["mAP"]
+    assert [number.id.split("/")[4] for number in compare(runs).scores] == ["mAP"]
     found = compare(runs, everything=True)
-    assert [number.id.split("/")[4] for number in found.numbers] == ["mAP", "nDCG", "acc"]
+    assert [number.id.split("/")[4] for number in found.scores] == ["mAP", "nDCG", "acc"]
     assert found.family == 1
-    assert found.numbers[1].adjusted == (None,)
+    assert found.scores[1].adjusted == (None,)
 
 
 def test_three_runs_get_rank_sets(made: Callable[..., Path]) -> None:
     """Squares are 0, 1, 4, 4, 1 (mod 5): the first option is right on a fifth, as a random one is."""
     sets = [made_set("egoplan", "official", 30, 200)]
     found = compare([made(sets), made(sets, seed=1), made(sets, "first-choice")])
-    assert [str(held) for held in found.numbers[0].ranks] == ["1-3"] * 3
-    assert compare([made(sets), made(sets, seed=1)]).numbers[0].ranks == ()
+    assert [str(held) for held in found.scores[0].ranks] == ["1-3"] * 3
+    assert compare([made(sets), made(sets, seed=1)]).scores[0].ranks == ()
 
 
 def test_private_answers_cannot_be_compared(made: Callable[..., Path]) -> None:
@@ -214,11 +214,11 @@ def test_private_answers_cannot_be_compared(made: Callable[..., Path]) -> None:
     sets = [SampleSet(manifest, samples), made_set("egoplan", "official", 10, 20)]
     found = compare([made(sets), made(sets, seed=1)])
     assert found.problems == {"egoschema/all/mcq/official/acc": "the answers of 20 of 20 samples are private"}
-    assert [number.id for number in found.numbers] == ["egoplan/all/mcq/official/acc"]
+    assert [number.id for number in found.scores] == ["egoplan/all/mcq/official/acc"]
 
 
 def test_the_average_is_of_the_ten_numbers_of_the_protocol() -> None:
-    assert sorted(headline_numbers()) == [
+    assert sorted(headline_ids()) == [
         "charades-ego/all/mcq/paper/mAP",
         "egomcq/inter/mcq/paper/acc",
         "egomcq/intra/mcq/paper/acc",
@@ -239,7 +239,7 @@ def test_the_average_is_there_only_with_all_ten_numbers(made: Callable[..., Path
     found = compare(paths)
     average = next(number for number in found.averages if number.id == "Avg")
     for run, value in zip(found.runs, average.values, strict=True):
-        assert value == pytest.approx(np.mean([values(run.path)[key] for key in headline_numbers()]), abs=1e-12)
+        assert value == pytest.approx(np.mean([values(run.path)[key] for key in headline_ids()]), abs=1e-12)
     assert average.tests[0].effect == pytest.approx(average.values[0] - average.values[1], abs=1e-12)
     assert average.tests[0].n == 600
     # The number with the fewest videos has 12.
@@ -259,14 +259,14 @@ def test_the_average_is_there_only_with_all_ten_numbers(made: Callable[..., Path
 def test_class_wise_map_is_compared_by_resampling(made: Callable[..., Path]) -> None:
     sets = [made_set("charades-ego", "paper", 50, 50)]
     runs = [made(sets), made(sets, seed=1)]
-    first, again = compare(runs).numbers[0], compare(runs).numbers[0]
+    first, again = compare(runs).scores[0], compare(runs).scores[0]
     assert first.id == "charades-ego/all/mcq/paper/mAP"
     assert first.column is not None
     scores = [estimate(first.column.metric, run).value for run in first.column.runs]
     assert first.tests[0].effect == pytest.approx(scores[0] - scores[1], abs=1e-12)
     assert first.tests[0].discordant is None
     assert first.tests == again.tests
-    assert compare(runs, seed=1).numbers[0].tests[0].se != first.tests[0].se
+    assert compare(runs, seed=1).scores[0].tests[0].se != first.tests[0].se
 
 
 def test_the_command_prints_tables_or_json(made: Callable[..., Path]) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from egobench.errors import ModelError
 from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.plugins import load_model
+from egobench.run.spec import Settings
+from egobench.scoring.entry import OptionPositions
 from egobench.scoring.score import coverage
 from tests.conftest import ANSWERS, Navigation
 
@@ -56,9 +57,9 @@ def predictions(result: Result) -> list[dict[str, object]]:
 def test_a_model_that_sees_the_right_clips_is_always_right(navigation: Navigation) -> None:
     model = Eyes()
     entry = run(navigation, model).scores[ID]
-    assert (entry["value"], entry["n"], entry["n_expected"], entry["partial"]) == (1.0, 12, 12, False)
-    assert entry["outcomes"]["answered"] == 12
-    assert entry["chance"] == pytest.approx(0.25)
+    assert (entry.value, entry.n, entry.n_expected, entry.partial) == (1.0, 12, 12, False)
+    assert entry.outcomes["answered"] == 12
+    assert entry.chance == pytest.approx(0.25)
     assert {prompt.frames.shape for prompt in model.asked} == {(16, 48, 64, 3)}
     # 24 frames at 12 a second: 2 seconds, so midpoints at 1/16 + i/8 s show frames 0, 2, 3, 5, ... (by hand).
     assert model.asked[0].times[:4].tolist() == pytest.approx([0 / 12, 2 / 12, 3 / 12, 5 / 12])
@@ -67,7 +68,7 @@ def test_a_model_that_sees_the_right_clips_is_always_right(navigation: Navigatio
 @pytest.mark.parametrize("method", ["likelihood-letter", "likelihood-sum", "likelihood-mean"])
 def test_scores_of_options_are_used_as_they_are(navigation: Navigation, method: str) -> None:
     result = run(navigation, Eyes(), method=method)
-    assert result.scores[f"vln-qa/all/mcq/official/acc/{method}"]["value"] == 1.0
+    assert result.scores[f"vln-qa/all/mcq/official/acc/{method}"].value == 1.0
     rows = predictions(result)
     assert all(row["reply"] == "" and row["rule"] == method for row in rows)
     halved = 2 if method == "likelihood-mean" else 1
@@ -101,14 +102,15 @@ def test_a_blind_model_sees_no_frame_and_refusals_are_counted(navigation: Naviga
     model = Eyes()
     entry = run(navigation, model, control="blind").scores[ID + "/blind"]
     assert {prompt.frames.shape[0] for prompt in model.asked} == {0}
-    assert (entry["value"], entry["outcomes"]["refused"]) == (0.0, 12)
+    assert (entry.value, entry.outcomes["refused"]) == (0.0, 12)
 
 
 def test_with_other_videos_the_same_model_is_wrong_where_the_answers_differ(navigation: Navigation) -> None:
     model = Eyes()
     entry = run(navigation, model, control="other-video").scores[ID + "/other-video"]
-    assert entry["n"] == 12
-    assert entry["value"] < 0.6
+    assert entry.n == 12
+    assert entry.value is not None
+    assert entry.value < 0.6
 
 
 def test_missing_empty_and_broken_videos_are_media_errors_and_are_tried_again(navigation: Navigation) -> None:
@@ -118,11 +120,11 @@ def test_missing_empty_and_broken_videos_are_media_errors_and_are_tried_again(na
     navigation.video(2).write_bytes(kept[2][: len(kept[2]) // 2])
     model = Eyes()
     first = run(navigation, model)
-    assert first.scores[ID]["outcomes"] == {
+    assert first.scores[ID].outcomes == {
         "answered": 9, "unparsed": 0, "refused": 0, "media_error": 3, "request_error": 0
     }  # fmt: skip
-    assert first.scores[ID]["value"] == pytest.approx(9 / 12)
-    assert first.scores[ID]["answered_only"] == 1.0
+    assert first.scores[ID].value == pytest.approx(9 / 12)
+    assert first.scores[ID].answered_only == 1.0
     assert len(model.asked) == 9
     for number, content in kept.items():
         navigation.video(number).write_bytes(content)
@@ -130,14 +132,14 @@ def test_missing_empty_and_broken_videos_are_media_errors_and_are_tried_again(na
     second = run(navigation, again)
     assert second.path == first.path
     assert len(again.asked) == 3
-    assert second.scores[ID]["value"] == 1.0
+    assert second.scores[ID].value == 1.0
 
 
 def test_an_answer_is_asked_for_again_when_its_video_has_changed(navigation: Navigation) -> None:
     run(navigation, Eyes())
     copyfile(navigation.video(1), navigation.video(0))
     model = Eyes()
-    assert run(navigation, model).scores[ID]["value"] == pytest.approx(11 / 12)
+    assert run(navigation, model).scores[ID].value == pytest.approx(11 / 12)
     assert len(model.asked) == 1
 
 
@@ -145,7 +147,7 @@ def test_an_answer_stays_when_its_video_has_gone(navigation: Navigation) -> None
     run(navigation, Eyes())
     navigation.video(0).unlink()
     model = Eyes()
-    assert run(navigation, model).scores[ID]["value"] == 1.0
+    assert run(navigation, model).scores[ID].value == 1.0
     assert model.asked == []
 
 
@@ -168,7 +170,7 @@ def test_batches_threads_and_interruptions_do_not_change_a_byte_of_the_scores(na
 
 def test_a_limit_marks_the_numbers_as_partial(navigation: Navigation) -> None:
     entry = run(navigation, Eyes(), limit=4).scores[ID]
-    assert (entry["n"], entry["n_expected"], entry["partial"]) == (4, 12, True)
+    assert (entry.n, entry.n_expected, entry.partial) == (4, 12, True)
 
 
 def test_a_request_that_failed_is_no_answer_and_is_asked_again(navigation: Navigation) -> None:
@@ -177,8 +179,8 @@ def test_a_request_that_failed_is_no_answer_and_is_asked_again(navigation: Navig
             return [Reply("A", error="429 too many requests")] * len(prompts)
 
     entry = run(navigation, Busy()).scores[ID]
-    assert (entry["outcomes"]["request_error"], entry["value"], entry["answered_only"]) == (12, 0.0, None)
-    assert run(navigation, Eyes()).scores[ID]["value"] == 1.0
+    assert (entry.outcomes["request_error"], entry.value, entry.answered_only) == (12, 0.0, None)
+    assert run(navigation, Eyes()).scores[ID].value == 1.0
 
 
 def test_prompts_hold_nothing_that_names_the_sample(navigation: Navigation) -> None:
@@ -192,7 +194,7 @@ def test_prompts_hold_nothing_that_names_the_sample(navigation: Navigation) -> N
 def test_built_in_models_need_no_video(navigation: Navigation, tmp_path: Path) -> None:
     result = evaluate(load_model("first-choice"), [navigation.sample_set], tmp_path / "none", tmp_path / "runs")
     # Options are turned by number % 3, so A is "left", "forward", "stop" in turn; by hand it is right 3 times in 12.
-    assert result.scores[ID]["value"] == pytest.approx(3 / 12)
+    assert result.scores[ID].value == pytest.approx(3 / 12)
 
 
 class First(Eyes):
@@ -206,10 +208,11 @@ class First(Eyes):
 def test_a_model_that_sees_is_right_in_every_order_and_has_no_position_bias(navigation: Navigation) -> None:
     model = Eyes()
     result = run(navigation, model, orders=4)
-    assert result.scores[ID]["value"] == 1.0
+    assert result.scores[ID].value == 1.0
     every = result.scores["vln-qa/all/mcq/official/circular4/generate"]
-    assert (every["value"], every["n"], every["chance"]) == (1.0, 12, pytest.approx(0.25**4))
-    assert result.scores["vln-qa/all/mcq/official/position_bias4/generate"]["value"] == 0
+    assert (every.value, every.n) == (1.0, 12)
+    assert every.chance == pytest.approx(0.25**4)
+    assert result.scores["vln-qa/all/mcq/official/position_bias4/generate"].value == 0
     assert len(model.asked) == 4 * 12
     assert len({prompt.options for prompt in model.asked if prompt.question == model.asked[0].question}) >= 4
     assert sorted({row["order"] for row in predictions(result)}) == [0, 1, 2, 3]  # type: ignore[type-var]
@@ -217,12 +220,12 @@ def test_a_model_that_sees_is_right_in_every_order_and_has_no_position_bias(navi
 
 def test_a_model_that_always_says_a_is_found_out(navigation: Navigation) -> None:
     plain, scores = run(navigation, First()).scores[ID], run(navigation, First(), orders=4).scores
-    assert scores[ID]["value"] == plain["value"]
-    assert scores["vln-qa/all/mcq/official/circular4/generate"]["value"] == 0
+    assert scores[ID].value == plain.value
+    assert scores["vln-qa/all/mcq/official/circular4/generate"].value == 0
     # By hand: in four orders the right option stands a quarter of the time first; all answers stand there.
     bias = scores["vln-qa/all/mcq/official/position_bias4/generate"]
-    assert bias["value"] == pytest.approx(3 / 4)
-    assert bias["positions"] == {"said": [1, 0, 0, 0], "right": [0.25] * 4}
+    assert bias.value == pytest.approx(3 / 4)
+    assert bias.positions == OptionPositions(said=(1, 0, 0, 0), right=(0.25,) * 4)
 
 
 def test_only_the_orders_that_have_no_answer_are_asked_again(navigation: Navigation) -> None:
@@ -252,9 +255,9 @@ def test_a_request_that_failed_in_one_order_counts_against_circular_accuracy_and
     scores = run(navigation, Busy(), orders=2).scores
     entry = scores["vln-qa/all/mcq/official/circular2/generate"]
     # Every fourth question is the second order of every second sample.
-    assert (entry["outcomes"]["request_error"], scores[ID]["outcomes"]["request_error"]) == (6, 0)
-    assert entry["value"] == pytest.approx(6 / 12)
-    assert coverage(scores) < 1
+    assert (entry.outcomes["request_error"], scores[ID].outcomes["request_error"]) == (6, 0)
+    assert entry.value == pytest.approx(6 / 12)
+    assert coverage(scores.values()) < 1
 
 
 class Fixed(Eyes):
@@ -273,7 +276,7 @@ class Fixed(Eyes):
 def test_scores_that_are_no_numbers_are_no_answers(navigation: Navigation) -> None:
     result = run(navigation, Fixed((float("nan"), -1, -2, -3), (1, 1, 1, 1)), method="likelihood-sum")
     entry = result.scores["vln-qa/all/mcq/official/acc/likelihood-sum"]
-    assert (entry["outcomes"]["request_error"], entry["value"]) == (12, 0.0)
+    assert (entry.outcomes["request_error"], entry.value) == (12, 0.0)
     assert "a score is not a number" in str(predictions(result)[0]["error"])
 
 
@@ -293,5 +296,5 @@ def test_likelihood_mean_is_the_log_probability_a_token(navigation: Navigation) 
 
 def test_tied_scores_choose_nothing_and_share_the_credit(navigation: Navigation) -> None:
     result = run(navigation, Fixed((-1, -1, -1, -1), (1, 1, 1, 1)), method="likelihood-sum")
-    assert result.scores["vln-qa/all/mcq/official/acc/likelihood-sum"]["value"] == pytest.approx(1 / 4)
+    assert result.scores["vln-qa/all/mcq/official/acc/likelihood-sum"].value == pytest.approx(1 / 4)
     assert {row["choice"] for row in predictions(result)} == {None}

@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from egobench.commands.running import rescore
 from egobench.errors import ModelError
-from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
+from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
-from egobench.run.spec import RunSpec, spec_from_json
+from egobench.run.spec import RunSpec, Settings
 from egobench.run.store import read_run
 from tests.conftest import Navigation
 from tests.test_cli import egobench
@@ -94,7 +92,7 @@ def test_a_run_is_scored_again_under_the_same_name(navigation: Navigation) -> No
 
 def test_a_plain_run_is_named_as_it_was_before_there_were_text_priors(navigation: Navigation) -> None:
     plain, one, half = (
-        spec_from_json(read_run(run(navigation, Habits(), method="likelihood-sum", text_prior=prior).path)[0])
+        read_run(run(navigation, Habits(), method="likelihood-sum", text_prior=prior).path).spec
         for prior in (0.0, 1, 0.5)
     )
     assert "text_prior" not in json.loads(plain.canonical())
@@ -139,7 +137,7 @@ def test_an_option_that_is_impossible_without_the_video_alone_has_no_score(navig
     # -2 - -inf would be the best score there is.
     result = run(navigation, Habits(blind=(float("-inf"), *BLIND[1:])), method="likelihood-sum", text_prior=1.0)
     (entry,) = result.scores.values()
-    assert (entry["outcomes"]["request_error"], entry["value"]) == (12, 0.0)
+    assert (entry.outcomes["request_error"], entry.value) == (12, 0.0)
 
 
 def test_the_command_line_takes_a_text_prior_and_says_when_it_cannot(navigation: Navigation) -> None:

@@ -12,16 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from egobench.annotations import Annotations
 from egobench.commands.auditing import audited
 from egobench.commands.progress import ProgressObserver
-from egobench.commands.running import environment
 from egobench.commands.tables import comparison_rows, comparison_table, console
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.embedding import SentenceEmbedder
 from egobench.errors import EgoBenchError
 from egobench.evaluate import evaluate
-from egobench.loop.ask import Settings
 from egobench.miniego import Summary, generate
 from egobench.plugins import TASKS, load_model, load_task, names
+from egobench.run.environment import environment
 
 BUILT_IN: dict[str, dict[str, object]] = {"first-choice": {}, "random": {"frames": 16}, "text-prior": {}}
 """The demo's models. The random one is shown the frames of every clip, so that the whole path is walked."""
@@ -98,7 +97,7 @@ def run_demo(out: Path, *, as_json: bool) -> None:
         recorded = {"data": str(data.resolve()), **environment()}
         with ProgressObserver() as observer:
             model = load_model(name, **options)
-            result = evaluate(model, sets, world / "videos", runs, Settings(), observer=observer, recorded=recorded)
+            result = evaluate(model, sets, world / "videos", runs, observer=observer, recorded=recorded)
         scores[name], paths[name] = result.scores, str(result.path)
     if as_json:
         print(json.dumps({"rows": comparison_rows(scores), "runs": paths}, indent=1))  # noqa: T201

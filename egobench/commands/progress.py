@@ -41,9 +41,9 @@ class ProgressObserver:
         )
         self._every = every
         self._bar = self._bars.add_task("", visible=False)
-        self._part, self._asked, self._done, self._before, self._warnings = "", 0, 0, 0, 0
-        self._told: set[str] = set()
-        self._started = self._said = monotonic()
+        self._stage, self._total, self._done, self._before, self._warnings = "", 0, 0, 0, 0
+        self._printed: set[str] = set()
+        self._started = self._last_line = monotonic()
 
     def __enter__(self) -> ProgressObserver:
         """Begin to show."""
@@ -54,60 +54,38 @@ class ProgressObserver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop showing."""
-        self._end_part()
+        self._end_stage()
         self._bars.stop()
 
-    def begin(self, part: str, asked: int, done: int) -> None:
-        """A part begins."""
-        self._end_part()
-        self._part, self._asked, self._done, self._before, self._warnings = part, asked, done, done, 0
-        self._told = set()
-        self._started = self._said = monotonic()
+    def begin(self, stage: str, total: int, done: int) -> None:
+        """Begin a stage."""
+        self._end_stage()
+        self._stage, self._total, self._done, self._before, self._warnings = stage, total, done, done, 0
+        self._printed = set()
+        self._started = self._last_line = monotonic()
         self._bars.remove_task(self._bar)
-        self._bar = self._bars.add_task(part, total=asked, completed=done)
+        self._bar = self._bars.add_task(stage, total=total, completed=done)
         if done:
-            self._console.print(f"{part}: {done} of {asked} were answered before")
+            self._console.print(f"{stage}: {done} of {total} were answered before")
 
-    def advance(self, samples: int) -> None:
-        """So many samples more are done."""
-        self._done += samples
-        self._bars.advance(self._bar, samples)
+    def advance(self, steps: int) -> None:
+        """Count further steps of the stage as done."""
+        self._done += steps
+        self._bars.advance(self._bar, steps)
         now = monotonic()
-        if not self._console.is_terminal and now - self._said > self._every:
-            self._said = now
+        if not self._console.is_terminal and now - self._last_line > self._every:
+            self._last_line = now
             rate = (self._done - self._before) / (now - self._started)
-            left = (self._asked - self._done) / rate
-            self._console.print(f"{self._part}: {self._done} of {self._asked}, {rate:.1f}/s, {left:.0f} s left")
+            left = (self._total - self._done) / rate
+            self._console.print(f"{self._stage}: {self._done} of {self._total}, {rate:.1f}/s, {left:.0f} s left")
 
     def warn(self, message: str) -> None:
-        """Something went wrong that does not stop the run."""
+        """Print a problem that does not stop the work."""
         self._warnings += 1
-        if len(self._told) < WARNINGS and message not in self._told:
-            self._told.add(message)
+        if len(self._printed) < WARNINGS and message not in self._printed:
+            self._printed.add(message)
             self._console.print(f"warning: {message}", soft_wrap=True, markup=False)
 
-    def _end_part(self) -> None:
-        if self._warnings > len(self._told):
-            self._console.print(f"warning: {self._part}: {self._warnings - len(self._told)} more like these")
-
-
-class Stopwatch:
-    """Takes the time of the questions alone, without what is done once a part; passes on warnings."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._last = monotonic()
-
-    def begin(self, part: str, asked: int, done: int) -> None:  # noqa: ARG002
-        """A part begins."""
-        self._last = monotonic()
-
-    def advance(self, samples: int) -> None:  # noqa: ARG002
-        """So many questions more are done."""
-        now = monotonic()
-        self.seconds += now - self._last
-        self._last = now
-
-    def warn(self, message: str) -> None:
-        """Something went wrong, as it may in the whole run."""
-        console(errors=True).print(f"warning: {message}", soft_wrap=True, markup=False)
+    def _end_stage(self) -> None:
+        if self._warnings > len(self._printed):
+            self._console.print(f"warning: {self._stage}: {self._warnings - len(self._printed)} more like these")

@@ -73,20 +73,39 @@ def run(
 
     Example: egobench run hf ... --method auto --rerank runs/clip-vit-large-patch14/0123456789ab
     """
-    from egobench.commands.running import RunRequest, dry, go
-    from egobench.loop.ask import Settings
-    from egobench.model import Method
+    from egobench.commands.running import print_forecast, print_run
+    from egobench.evaluate import RunRequest
+    from egobench.run.spec import Settings
 
     options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
-    chosen: Method = "generate" if method == "auto" else method
     settings = Settings(
-        chosen, control, prompt, frames, limit, seed, batch_size, workers, orders=orders, text_prior=text_prior
+        method="generate" if method == "auto" else method,
+        control=control,
+        prompt=prompt,
+        frames=frames,
+        limit=limit,
+        seed=seed,
+        batch_size=batch_size,
+        workers=workers,
+        orders=orders,
+        text_prior=text_prior,
     )
-    best = method == "auto"
-    wanted = RunRequest(model, options, data, split(tasks), construction, videos, out, settings, rerank, top, best)
+    request = RunRequest(
+        model=model,
+        options=options,
+        data=data,
+        tasks=split(tasks),
+        construction=construction,
+        videos=videos,
+        out=out,
+        settings=settings,
+        rerank=rerank,
+        top=top,
+        choose_method=method == "auto",
+    )
     if dry_run:
-        dry(wanted, as_json=as_json)
-    elif go(wanted, as_json=as_json) < min_coverage:
+        print_forecast(request, as_json=as_json)
+    elif print_run(request, as_json=as_json) < min_coverage:
         raise EgoBenchError(
             f"fewer than {min_coverage:.0%} of the samples got a reply; the warnings above say why; "
             "mend it and run the same command again, or lower --min-coverage"

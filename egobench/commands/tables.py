@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-Scores = Mapping[str, Mapping[str, Any]]
-"""Entries of ``scores.json`` by protocol id."""
+from egobench.scoring.entry import ScoreEntry, Scores, TagScore
 
 WIDTH = 132
 """Columns of a table that goes to a file or a pipe."""
@@ -17,8 +16,8 @@ WIDTH = 132
 
 def console(*, errors: bool = False) -> Console:
     """A console; one that is no terminal gets a width that fits our tables."""
-    found = Console(stderr=errors, highlight=False)
-    return found if found.is_terminal else Console(stderr=errors, highlight=False, width=WIDTH)
+    plain = Console(stderr=errors, highlight=False)
+    return plain if plain.is_terminal else Console(stderr=errors, highlight=False, width=WIDTH)
 
 
 def percent(value: float | None) -> str:
@@ -26,14 +25,9 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def interval(entry: Mapping[str, Any]) -> str:
+def interval(score: ScoreEntry | TagScore) -> str:
     """The 95 % interval as shown."""
-    return "-" if entry["low"] is None else f"[{percent(entry['low'])}, {percent(entry['high'])}]"
-
-
-def unanswered(entry: Mapping[str, Any]) -> int:
-    """Samples without an answer, whatever the reason."""
-    return int(entry["n"] - entry["outcomes"]["answered"])
+    return "-" if score.low is None else f"[{percent(score.low)}, {percent(score.high)}]"
 
 
 def run_table(scores: Scores, title: str, *, everything: bool = False) -> Table:
@@ -49,10 +43,10 @@ def run_table(scores: Scores, title: str, *, everything: bool = False) -> Table:
     for column in ("n", "score", "95 % interval", "chance", "blind", "unanswered"):
         table.add_column(column, justify="right", no_wrap=True)
     for protocol_id, entry in scores.items():
-        if everything or entry["shown"]:
-            n = f"{entry['n']} of {entry['n_expected']}" if entry["partial"] else str(entry["n"])
-            beside = [percent(entry["chance"]), percent(entry["blind_ceiling"]), str(unanswered(entry))]
-            table.add_row(protocol_id, n, percent(entry["value"]), interval(entry), *beside)
+        if everything or entry.shown:
+            n = f"{entry.n} of {entry.n_expected}" if entry.partial else str(entry.n)
+            beside = [percent(entry.chance), percent(entry.blind_ceiling), str(entry.unanswered)]
+            table.add_row(protocol_id, n, percent(entry.value), interval(entry), *beside)
         if everything:
             _add_breakdown(table, entry)
     return table
@@ -71,7 +65,11 @@ def comparison_table(runs: Mapping[str, Scores], title: str) -> Table:
     for column in ("n", *runs, "chance", "blind"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in comparison_rows(runs):
-        cells = [f"{percent(cell['value'])} {interval(cell)}" for cell in row["runs"].values()]
+        cells = [
+            f"{percent(scores[row['id']].value)} {interval(scores[row['id']])}"
+            for scores in runs.values()
+            if row["id"] in scores
+        ]
         beside = [percent(row["chance"]), percent(row["blind_ceiling"])]
         table.add_row(row["column"], row["metric"], str(row["n"]), *cells, *beside)
     return table
@@ -82,42 +80,40 @@ def comparison_rows(runs: Mapping[str, Scores]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     first = next(iter(runs.values()))
     for protocol_id, entry in first.items():
-        if not entry["shown"]:
+        if not entry.shown:
             continue
-        task, subset, _, construction, metric, *_ = protocol_id.split("/")
-        name = task if subset == "all" else f"{task} {subset}"
         rows.append(
             {
                 "id": protocol_id,
-                "column": f"{name} ({construction})",
-                "metric": metric,
-                "n": entry["n"],
-                "chance": entry["chance"],
-                "blind_ceiling": entry["blind_ceiling"],
-                "runs": {name: scores[protocol_id] for name, scores in runs.items() if protocol_id in scores},
+                "column": entry.id.label,
+                "metric": entry.id.metric,
+                "n": entry.n,
+                "chance": entry.chance,
+                "blind_ceiling": entry.blind_ceiling,
+                "runs": {name: scores[protocol_id].to_json() for name, scores in runs.items() if protocol_id in scores},
             }
         )
     return rows
 
 
-def _add_breakdown(table: Table, entry: Mapping[str, Any]) -> None:
-    for tag, values in entry["by"].items():
-        for value, found in values.items():
-            cells = [str(found["n"]), percent(found["value"]), interval(found), percent(found["chance"])]
+def _add_breakdown(table: Table, entry: ScoreEntry) -> None:
+    for tag, values in entry.by.items():
+        for value, score in values.items():
+            cells = [str(score.n), percent(score.value), interval(score), percent(score.chance)]
             table.add_row(f"  {tag} = {value}", *cells, "", "")
 
 
 def _caption(runs: Sequence[Scores]) -> str:
     entries = [entry for scores in runs for entry in scores.values()]
-    partial = "PARTIAL: not all samples were asked. " if any(entry["partial"] for entry in entries) else ""
+    partial = "PARTIAL: not all samples were asked. " if any(entry.partial for entry in entries) else ""
     problems = [
-        f"\n{protocol_id}: {entry['problem']}."
+        f"\n{protocol_id}: {entry.problem}."
         for scores in runs
         for protocol_id, entry in scores.items()
-        if entry["shown"] and entry["problem"]
+        if entry.shown and entry.problem
     ]
-    points = "A judge_score of 100 is 5 of 5 points. " if any("judge" in entry for entry in entries) else ""
+    points = "A judge_score of 100 is 5 of 5 points. " if any(entry.judge for entry in entries) else ""
     blind = ""
-    if any(entry["blind_ceiling"] is not None for entry in entries):
+    if any(entry.blind_ceiling is not None for entry in entries):
         blind = "\nblind: accuracy of the best attack on a constructed set that sees neither video nor question. "
     return f"{partial}Scores x 100, 95 % intervals clustered by source video. {points}{blind}{''.join(problems)}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from egobench.annotations import Annotations
 from egobench.dataset.sampleset import Manifest, SampleSet, encode, encode_gallery
 from egobench.errors import AnnotationFileError
-from egobench.retrieval.gallery import gallery_chance
+from egobench.metrics.gallery import tied_values
 from egobench.sample import GalleryItem, Record, Sample
 from egobench.statistics import chance
 from egobench.task import Dropped, Embedder, Options, Task, Tools
@@ -131,7 +131,8 @@ def _chances(
     task: Task, construction: str, samples: Sequence[Sample], items: Sequence[GalleryItem]
 ) -> Iterable[tuple[str, float]]:
     if items:
-        tied = gallery_chance(task.galleries[construction], samples, items)
+        gallery = task.galleries[construction]
+        tied = tied_values(gallery.metrics, gallery.relevance(samples, items))
         yield from ((f"all/{name}", value) for name, value in tied.items())
         return
     for subset in task.subsets:

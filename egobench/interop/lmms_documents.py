@@ -15,14 +15,13 @@ import numpy as np
 from egobench.controls import clips, seed_of
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError
-from egobench.evaluate import plan
 from egobench.interop.clips import cached_clip
-from egobench.loop.ask import Settings, clip_requests, frame_rule
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from egobench.prompts import LETTERS, MAX_NEW_TOKENS, SYSTEM, user_turn
-from egobench.run.store import Prediction
+from egobench.run.media import VideoFolder, frame_rule
+from egobench.run.plan import Part, plan
+from egobench.run.spec import Settings
 from egobench.sample import Sample
-from egobench.scoring.score import Part
 from egobench.video import DecodedClip, FailedClip, FrameRule, read_clips
 
 Placement = Literal["turn", "model"]
@@ -79,16 +78,18 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What there is to show of a document.
+class ShownClip:
+    """The clip of a document as models are shown it.
 
     Attributes:
-        clip: The lossless clip; ``None`` where none was asked for, or the video cannot be had.
-        prediction: The prediction so far: the receipt, or a media error.
+        path: The lossless clip; ``None`` where no file was needed, or the video cannot be decoded.
+        receipt: Which frames it shows; ``None`` where it shows none.
+        error: Why the video cannot be decoded; ``None`` where it can.
     """
 
-    clip: Path | None
-    prediction: Prediction
+    path: Path | None = None
+    receipt: dict[str, Any] | None = None
+    error: str | None = None
 
 
 Document = Mapping[str, Any]
@@ -149,8 +150,8 @@ def show(document: Document, policy: FramePolicy = ANY) -> DecodedClip | FailedC
     rule = rule_of(put, policy)
     if rule is None:
         return None
-    found = clip_requests([sample], clips([sample], None, 0), put.part.task, Path(put.videos), rule)
-    (request, _), *_ = found.values()
+    folder = VideoFolder(Path(put.videos), put.part.task)
+    ((request, _),) = folder.share([sample], clips([sample], None, 0), rule).values()
     return next(iter(read_clips(request.path, [request])))
 
 
@@ -169,8 +170,8 @@ def prompt_of(document: Document, seen: DecodedClip | None) -> Prompt:
     )
 
 
-def evidence(document: Document, *, clip: bool) -> Evidence:
-    """What there is to show of a document, decoded when it is first asked for in this process.
+def shown_clip(document: Document, *, clip: bool) -> ShownClip:
+    """The clip of a document, decoded when it is first needed in this process.
 
     Args:
         document: The document.
@@ -180,28 +181,26 @@ def evidence(document: Document, *, clip: bool) -> Evidence:
     key = (put, document["id"])
     with _lock:
         known = _seen.get(key)
-    if known is not None and (known.clip is not None or not clip or known.prediction.outcome == "media_error"):
+    if known is not None and (known.path is not None or not clip or known.error is not None):
         return known
-    seen = show(document)
-    found = note(document, seen)
-    if clip and isinstance(seen, DecodedClip):
-        found = replace(found, clip=cached_clip(seen.frames, seen.times, Path(put.clips), fps=put.fps))
+    decoded = show(document)
+    shown = note(document, decoded)
+    if clip and isinstance(decoded, DecodedClip):
+        shown = replace(shown, path=cached_clip(decoded.frames, decoded.times, Path(put.clips), fps=put.fps))
         with _lock:
-            _seen[key] = found
-    return found
+            _seen[key] = shown
+    return shown
 
 
-def note(document: Document, seen: DecodedClip | FailedClip | None) -> Evidence:
+def note(document: Document, decoded: DecodedClip | FailedClip | None) -> ShownClip:
     """Remember what was shown of a document."""
-    name = document["id"]
-    if not isinstance(seen, FailedClip):
-        prediction = Prediction(name, "unparsed", receipt=seen.receipt.to_json() if seen else None)
+    if isinstance(decoded, FailedClip):
+        shown = ShownClip(error=f"{type(decoded.error).__name__}: {decoded.error}")
     else:
-        prediction = Prediction(name, "media_error", error=f"{type(seen.error).__name__}: {seen.error}")
-    found = Evidence(None, prediction)
+        shown = ShownClip(receipt=decoded.receipt.to_json() if decoded else None)
     with _lock:
-        _seen[(put_of(document), name)] = found
-    return found
+        _seen[(put_of(document), document["id"])] = shown
+    return shown
 
 
 def grey_clip(put: Put) -> Path:
@@ -215,7 +214,7 @@ def grey_clip(put: Put) -> Path:
 
 
 _lock = Lock()
-_seen: dict[tuple[Put, str], Evidence] = {}
+_seen: dict[tuple[Put, str], ShownClip] = {}
 """What was shown in this process: lmms-eval asks for a video, and later for the scores, in separate calls."""
 
 

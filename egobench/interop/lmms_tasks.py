@@ -6,33 +6,30 @@ lmms-eval hands a model a video and lets it sample, so the video handed over is 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from logging import getLogger
 from typing import Any
 
-import numpy as np
-
 from egobench.errors import ModelError
 from egobench.interop.lmms_documents import (
     KEY,
     Document,
-    Put,
     documents,
-    evidence,
     grey_clip,
     put_of,
     sample_of,
+    shown_clip,
 )
-from egobench.loop.answer import Answers, Question
-from egobench.metrics import OUTCOMES, Judged, MeanMetric
+from egobench.loop.answer import NO_FRAMES, Evidence, Question, ReplyAnswerer
+from egobench.metrics import OUTCOMES, MeanMetric, ScoredSample
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.prompts import SYSTEM, user_turn
-from egobench.run.store import Prediction
+from egobench.run.records import Prediction
 from egobench.sample import Sample
-from egobench.scoring.score import entry, judge
+from egobench.scoring.entry import ProtocolId
+from egobench.scoring.score import score_metric, score_samples
 
 FAILED = "[LMMS_EVAL_"
 """How texts begin that lmms-eval puts in place of an answer: a request failed, or its budget was spent."""
@@ -93,26 +90,26 @@ def results(document: Document, replies: Sequence[str]) -> dict[str, Item]:
         One item a metric.
     """
     put, sample = put_of(document), sample_of(document)
-    told = _prediction(document, put, replies[0])
-    (judged,) = judge([sample], {sample.id: told})
+    prediction = _prediction(document, replies[0])
+    (scored,) = score_samples([sample], {sample.id: prediction})
     common = {
         "id": sample.id,
         "cluster": sample.cluster,
-        "outcome": told.outcome,
-        "choice": told.choice,
-        "rule": told.rule,
-        "reply": judged.reply if not sample.options else "",
-        "error": told.error,
-        "pixels": (told.receipt or {}).get("sha256"),
+        "outcome": prediction.outcome,
+        "choice": prediction.choice,
+        "rule": prediction.rule,
+        "reply": scored.reply if not sample.options else "",
+        "error": prediction.error,
+        "pixels": (prediction.receipt or {}).get("sha256"),
         KEY: put.to_json(),
     }
     items: dict[str, Item] = {}
     for name, metric in put.part.task.metrics_of(put.part.subset).items():
         items[name] = {**common, "metric": name}
         known = sample.target is not None or not sample.options
-        if isinstance(metric, MeanMetric) and known and (value := _value(metric.value, judged)) is not None:
+        if isinstance(metric, MeanMetric) and known and (value := _value(metric.value, scored)) is not None:
             items[name] = {**items[name], "score": value}
-    items |= {share: {"id": sample.id, "score": float(told.outcome == share)} for share in SHARES}
+    items |= {share: {"id": sample.id, "score": float(prediction.outcome == share)} for share in SHARES}
     return items
 
 
@@ -128,15 +125,15 @@ def score(items: Sequence[Item]) -> float:
     put, name = put_of(items[0]), items[0]["metric"]
     by_id = {item["id"]: item for item in items}
     part = put.part
-    part = replace(part, asked=tuple(sample for sample in part.asked if sample.id in by_id))
-    judged = judge(part.asked, {sample.id: _told_again(sample, by_id[sample.id]) for sample in part.asked})
-    held = entry(part, name, part.task.metrics_of(part.subset)[name], judged, seed=0)
-    counts = Counter(each.outcome for each in judged)
-    outcomes = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
-    shown = ", ".join(f"{key} {held[key]}" for key in ("value", "low", "high", "chance", "blind_ceiling"))
-    _log().info(f"{part.name} {name}: {shown}; {outcomes}; {held['problem'] or 'no problem'}")
-    value = held["value"]
-    return float("nan") if value is None else float(value)
+    part = replace(part, selected=tuple(sample for sample in part.selected if sample.id in by_id))
+    predictions = {sample.id: _restored(sample, by_id[sample.id]) for sample in part.selected}
+    scored = score_samples(part.selected, predictions)
+    metric = part.task.metrics_of(part.subset)[name]
+    entry = score_metric(part, ProtocolId.of(part, name), metric, scored, seed=0)
+    outcomes = ", ".join(f"{entry.outcomes[outcome]} {outcome}" for outcome in OUTCOMES if entry.outcomes[outcome])
+    numbers = ", ".join(f"{key} {getattr(entry, key)}" for key in ("value", "low", "high", "chance", "blind_ceiling"))
+    _log().info(f"{part.name} {name}: {numbers}; {outcomes}; {entry.problem or 'no problem'}")
+    return float("nan") if entry.value is None else entry.value
 
 
 def share(items: Sequence[Item]) -> float:
@@ -145,14 +142,14 @@ def share(items: Sequence[Item]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A model that repeats what another one has said."""
+class _Repeater:
+    """A model that repeats the reply of another model."""
 
     text: str
 
     @property
     def info(self) -> ModelInfo:
-        return ModelInfo("told", "")
+        return ModelInfo("repeater", "")
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
         failed = self.text.startswith(FAILED)
@@ -160,36 +157,35 @@ class _Told:
 
 
 def _clip(document: Document) -> str:
-    found = evidence(document, clip=True)
-    if found.clip is None:
-        _log().warning(f"{document['id']}: {found.prediction.error}; its answer will not count")
-    return str(found.clip or grey_clip(put_of(document)))
+    shown = shown_clip(document, clip=True)
+    if shown.path is None:
+        _log().warning(f"{document['id']}: {shown.error}; its answer will not count")
+    return str(shown.path or grey_clip(put_of(document)))
 
 
-def _prediction(document: Document, put: Put, reply: str) -> Prediction:
-    known = evidence(document, clip=False).prediction
-    if known.outcome == "media_error":
-        return known
-    sample = sample_of(document)
-    nothing = Prompt(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0), "", sample.question, sample.options, "", 1, 0)
-    answers = Answers(_Told(reply), put.part, 1).of([Question(nothing, known)])
-    return next(told for batch, _ in answers for told in batch)
+def _prediction(document: Document, reply: str) -> Prediction:
+    sample, shown = sample_of(document), shown_clip(document, clip=False)
+    if shown.error is not None:
+        return Prediction(sample.id, "media_error", error=shown.error)
+    prompt = Prompt(*NO_FRAMES, "", sample.question, sample.options, "", 1, 0)
+    (prediction,) = ReplyAnswerer(_Repeater(reply))([Question(prompt, Evidence(sample.id, receipt=shown.receipt))])
+    return prediction
 
 
-def _value(value: Callable[[Judged], float], judged: Judged) -> float | None:
+def _value(value: Callable[[ScoredSample], float], scored: ScoredSample) -> float | None:
     try:
-        return value(judged)
+        return value(scored)
     except ModelError:
         # The metric's package is missing; score() says so once.
         return None
 
 
-def _told_again(sample: Sample, item: Item) -> Prediction:
+def _restored(sample: Sample, item: Item) -> Prediction:
     """The prediction that an item came from, as far as a metric looks at it."""
-    told = Prediction(sample.id, item["outcome"], reply=item["reply"])
+    prediction = Prediction(sample.id, item["outcome"], reply=item["reply"])
     if item["choice"] is None:
-        return told
-    return replace(told, scores=tuple(float(place == item["choice"]) for place in range(len(sample.options))))
+        return prediction
+    return replace(prediction, scores=tuple(float(place == item["choice"]) for place in range(len(sample.options))))
 
 
 def _log() -> Any:

@@ -13,13 +13,12 @@ from typing import Literal
 
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import MissingVideoError, SampleSetError
-from egobench.evaluate import plan
 from egobench.interop.clips import FPS
 from egobench.interop.lmms_documents import KEY, Placement, Put
 from egobench.interop.lmms_tasks import SHARES
-from egobench.loop.ask import Settings
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM
-from egobench.scoring.score import Part
+from egobench.run.plan import Part, plan
+from egobench.run.spec import Settings
 
 GROUP = "egobench"
 """Name of the group of all tasks, and prefix of each: on a clash lmms-eval would take its own."""

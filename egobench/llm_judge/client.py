@@ -9,7 +9,8 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 
 from egobench.errors import EndpointError, JudgeError, RequestError
-from egobench.llm_judge.rubric import JudgeReply, Messages, key_of
+from egobench.llm_judge.rubric import Messages, key_of
+from egobench.run.records import JudgeReply
 from egobench.server.endpoint import Connection, Endpoint, find_endpoint
 
 REQUESTS = 4
@@ -52,10 +53,10 @@ class Judge:
 
     def _ask(self, connection: Connection, chat: Messages) -> JudgeReply:
         try:
-            found = connection.chat({"model": self.model, "messages": list(chat), "temperature": 0})
+            completion = connection.chat({"model": self.model, "messages": list(chat), "temperature": 0})
         except RequestError as error:
             return JudgeReply(key_of(chat), error=str(error))
-        return JudgeReply(key_of(chat), reply=found.text)
+        return JudgeReply(key_of(chat), reply=completion.text)
 
 
 def find_judge(url: str, model: str) -> Judge:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from egobench.metrics import Judged, MeanMetric
+from egobench.metrics import MeanMetric, ScoredSample
 
 RUBRIC = (
     "You grade answers to questions about a first-person video. You are given a question, the reference answer, and "
@@ -31,23 +31,8 @@ Messages = tuple[Mapping[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeReply:
-    """What a judge replied to one question: one line of the cache in the run folder.
-
-    Attributes:
-        key: :func:`key_of` what it was asked.
-        reply: Its words; ``""`` when the request failed.
-        error: Why the request failed; ``None`` when it did not.
-    """
-
-    key: str
-    reply: str = ""
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge makes of an answer.
+    """A judge's verdict on one answer.
 
     Attributes:
         correct: Whether it is right.
@@ -59,9 +44,9 @@ class Verdict:
 
 
 def messages(question: str, reference: str, answer: str) -> Messages:
-    """What a judge is asked."""
-    asked = {"question": question, "reference answer": reference, "answer to grade": answer}
-    text = json.dumps(asked, ensure_ascii=False, indent=1)
+    """The chat that asks a judge about an answer."""
+    grading = {"question": question, "reference answer": reference, "answer to grade": answer}
+    text = json.dumps(grading, ensure_ascii=False, indent=1)
     return {"role": "system", "content": RUBRIC}, {"role": "user", "content": text}
 
 
@@ -77,12 +62,12 @@ def rubric_hash() -> str:
 
 def read_verdict(text: str) -> Verdict | None:
     """Read a judge's reply; ``None`` unless it says, once and clearly, both whether and how well."""
-    said = text.rpartition("</think>")[2]
-    if "<think>" in said:
+    reply = text.rpartition("</think>")[2]
+    if "<think>" in reply:
         return None
-    correct = {word.lower() for word in re.findall(r"\bcorrect\W{1,4}(yes|no|true|false)\b", said, re.IGNORECASE)}
+    correct = {word.lower() for word in re.findall(r"\bcorrect\W{1,4}(yes|no|true|false)\b", reply, re.IGNORECASE)}
     points = {
-        float(number) for number in re.findall(r"\bscore[\"'*]*\s*[:=]\s*[\"'*]*(\d+(?:\.\d+)?)", said, re.IGNORECASE)
+        float(number) for number in re.findall(r"\bscore[\"'*]*\s*[:=]\s*[\"'*]*(\d+(?:\.\d+)?)", reply, re.IGNORECASE)
     }
     if len(correct) != 1 or len(points) != 1 or max(points) > TOP:
         return None
@@ -97,12 +82,12 @@ def judge_metrics(verdicts: Mapping[str, Verdict | None]) -> dict[str, MeanMetri
             0 points, as is a sample without an entry.
     """
 
-    def acc(judged: Judged) -> float:
-        verdict = verdicts.get(judged.sample.id)
+    def acc(scored: ScoredSample) -> float:
+        verdict = verdicts.get(scored.sample.id)
         return float(verdict is not None and verdict.correct)
 
-    def points(judged: Judged) -> float:
-        verdict = verdicts.get(judged.sample.id)
+    def points(scored: ScoredSample) -> float:
+        verdict = verdicts.get(scored.sample.id)
         return 0.0 if verdict is None else verdict.points / TOP
 
     return {"judge_acc": MeanMetric("open", acc), "judge_score": MeanMetric("open", points)}

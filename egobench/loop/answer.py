@@ -1,70 +1,219 @@
-"""From prompts to predictions: one call of the model, and what its answers mean for a score."""
+"""From questions to predictions: one call of the model, and what its answers mean for a score."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from egobench.errors import ModelError, ModelMemoryError, PromptError
-from egobench.model import Encoder, Model, OptionForm, OptionScores, Prompt, Reply, ScoresOptions, Usage
+from egobench.metrics import Outcome
+from egobench.model import Encoder, Method, Model, OptionForm, OptionScores, Prompt, Reply, ScoresOptions, Usage
 from egobench.orders import turn_back
 from egobench.replies import read_reply
-from egobench.retrieval.embeddings import rows_of
-from egobench.run.store import Prediction
-from egobench.scoring.score import Part
+from egobench.retrieval.embeddings import score_texts
+from egobench.run.records import Prediction
 
-T = TypeVar("T", int, float)
+Number = TypeVar("Number", int, float)
 
-NOTHING = (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0))
+NO_FRAMES = (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0))
 """The frames and times of a prompt that shows no video."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A prompt, and what is known of its answer before it is given.
+class Evidence:
+    """What a prediction keeps of its question: which sample, in which order, and what was shown.
 
     Attributes:
-        prompt: What the model is asked.
-        evidence: The prediction so far: sample, order, receipt and video.
+        sample_id: The sample's id.
+        order: By how many places the options are turned.
+        receipt: Which frames are shown; ``None`` where none are.
+        video: Fingerprint of the video file; ``""`` where none is opened.
+    """
+
+    sample_id: str
+    order: int = 0
+    receipt: dict[str, Any] | None = None
+    video: str = ""
+
+    def prediction(self, outcome: Outcome, usage: Usage | None = None) -> Prediction:
+        """A prediction about the sample, without an answer yet."""
+        used = usage or Usage()
+        return Prediction(
+            id=self.sample_id,
+            outcome=outcome,
+            receipt=self.receipt,
+            video=self.video,
+            order=self.order,
+            prompt_tokens=used.prompt_tokens,
+            reply_tokens=used.reply_tokens,
+            tries=used.tries,
+            cost=used.cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt, and the evidence of it.
+
+    Attributes:
+        prompt: What the model reads.
+        evidence: What the prediction keeps of it.
     """
 
     prompt: Prompt
-    evidence: Prediction
+    evidence: Evidence
 
 
-@dataclass(slots=True)
-class Answers:
-    """The answers of one model to one part of a run.
+class Answers(NamedTuple):
+    """What came of some questions.
 
     Attributes:
-        model: Who is asked.
-        part: What is asked.
-        batch_size: Prompts a call; halved when memory runs out, for the rest of the part.
-        texts: The part's gallery, embedded, ``(n_items, dim)``; ``None`` where it is not.
+        predictions: In the order of the questions; empty where they will be asked again in smaller batches.
+        problem: What went wrong, ``""`` mostly.
+    """
+
+    predictions: list[Prediction]
+    problem: str = ""
+
+
+class Answerer(Protocol):
+    """Answers questions with a model, one way or another."""
+
+    def __call__(self, questions: Sequence[Question]) -> list[Prediction]:
+        """One prediction per question, in order.
+
+        Args:
+            questions: At least one.
+
+        Raises:
+            ModelError: If the model breaks its contract.
+            ModelMemoryError: If the batch does not fit into memory.
+            PromptError: If the model cannot take one of the prompts.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAnswerer:
+    """Has a model reply in words, and reads the replies.
+
+    Attributes:
+        model: The model.
     """
 
     model: Model
-    part: Part
-    batch_size: int
-    texts: np.ndarray | None = None
 
-    def of(self, questions: Sequence[Question]) -> Generator[tuple[list[Prediction], str]]:
-        """Ask, in smaller batches where one does not fit or holds a prompt that the model cannot take.
+    def __call__(self, questions: Sequence[Question]) -> list[Prediction]:
+        """One prediction per question, in order."""
+        replies = _same_count(self.model, self.model.generate([question.prompt for question in questions]), questions)
+        return [_read(question, reply) for question, reply in zip(questions, replies, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class LikelihoodAnswerer:
+    """Has a model score every option.
+
+    Attributes:
+        model: The model.
+        method: Which score counts.
+        rule: The method as predictions keep it, with what changes its numbers.
+        text_prior: Share of the scores without the video that is subtracted, at least 0.
+    """
+
+    model: Model
+    method: Method
+    rule: str
+    text_prior: float = 0.0
+
+    def __call__(self, questions: Sequence[Question]) -> list[Prediction]:
+        """One prediction per question, in order."""
+        model = self.model
+        if not isinstance(model, ScoresOptions):
+            raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
+        scores = self._scores(model, [question.prompt for question in questions])
+        return [
+            self._prediction(question, option_scores)
+            for question, option_scores in zip(questions, _same_count(model, scores, questions), strict=True)
+        ]
+
+    def _scores(self, model: ScoresOptions, prompts: Sequence[Prompt]) -> Sequence[OptionScores]:
+        form: OptionForm = "letter" if self.method == "likelihood-letter" else "text"
+        with_video = model.score_options(prompts, form)
+        if not self.text_prior:
+            return with_video
+        frames, times = NO_FRAMES
+        without = model.score_options([replace(prompt, frames=frames, times=times) for prompt in prompts], form)
+        counts = [[len(scores.logprobs) for scores in batch] for batch in (with_video, without)]
+        if counts[0] != counts[1]:
+            raise ModelError(f"{counts[0]} scores with the video and {counts[1]} without it; expected as many")
+        return [
+            subtract_prior(scores, prior, self.text_prior) for scores, prior in zip(with_video, without, strict=True)
+        ]
+
+    def _prediction(self, question: Question, answer: OptionScores) -> Prediction:
+        scores, n_options = answer.logprobs, len(question.prompt.options)
+        if len(scores) != n_options or len(scores) != len(answer.tokens):
+            raise ModelError(
+                f"{len(scores)} scores and {len(answer.tokens)} token counts for {n_options} options; expected one of "
+                "each per option"
+            )
+        if self.method == "likelihood-mean":
+            scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
+        if not all(score < math.inf for score in scores):
+            failed = question.evidence.prediction("request_error")
+            return replace(failed, error=f"a score is not a number: {scores}")
+        answered = replace(question.evidence.prediction("answered", answer), rule=self.rule, floored=answer.floored)
+        return _choose_top(answered, scores)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingAnswerer:
+    """Scores every text of a gallery by its cosine with the clip.
+
+    Attributes:
+        encoder: The model.
+        texts: The gallery's texts, embedded, ``(n_items, dim)``.
+    """
+
+    encoder: Encoder
+    texts: np.ndarray
+
+    def __call__(self, questions: Sequence[Question]) -> list[Prediction]:
+        """One prediction per question, in order; its scores are one number per text."""
+        scores = score_texts(self.encoder, [question.prompt for question in questions], self.texts)
+        return [
+            replace(question.evidence.prediction("answered"), rule="embedding", scores=row)
+            for question, row in zip(questions, scores, strict=True)
+        ]
+
+
+class BatchedAnswerer:
+    """Answers batches, in smaller ones where one does not fit or holds a prompt that the model cannot take.
+
+    Attributes:
+        batch_size: Questions per call; halved when memory runs out, for all further batches.
+    """
+
+    def __init__(self, answerer: Answerer, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self._answerer = answerer
+
+    def answer(self, questions: Sequence[Question]) -> Generator[Answers]:
+        """Answer a batch.
 
         Args:
-            questions: A batch; none is none.
+            questions: Any number.
 
         Yields:
-            Predictions in the order of the questions, some at a time, and what went wrong with them, ``""`` mostly;
-            none, and why, when a batch is halved.
+            Predictions in the order of the questions, some at a time; or none, with the reason why a batch is halved.
 
         Raises:
-            ModelError: If the model cannot do what the method asks, or breaks its contract.
+            ModelError: If the model cannot do what the method needs, or breaks its contract.
         """
         waiting = [list(questions)] if questions else []
         while waiting:
@@ -73,119 +222,77 @@ class Answers:
                 waiting += [batch[self.batch_size :], batch[: self.batch_size]]
                 continue
             try:
-                found = self._ask(batch)
+                predictions = self._timed(batch)
             except (ModelMemoryError, PromptError) as error:
                 half = len(batch) // 2
                 if not half:
-                    told = f"{type(error).__name__}: {error}"
-                    tries = error.tries if isinstance(error, PromptError) else 1
-                    failed = replace(batch[0].evidence, outcome="request_error", error=told, tries=tries)
-                    yield [failed], str(error)
+                    yield Answers([_failure(batch[0], error)], str(error))
                     continue
                 if isinstance(error, ModelMemoryError):
                     self.batch_size = min(self.batch_size, half)
                     now = f"{self.batch_size} are asked at a time now"
-                    yield [], f"{error}; a batch of {len(batch)} was halved, and {now}"
+                    yield Answers([], f"{error}; a batch of {len(batch)} was halved, and {now}")
                 waiting += [batch[half:], batch[:half]]
                 continue
-            yield found, ""
+            yield Answers(predictions)
 
-    def _ask(self, batch: Sequence[Question]) -> list[Prediction]:
-        model, part = self.model, self.part
-        prompts = [question.prompt for question in batch]
+    def _timed(self, batch: Sequence[Question]) -> list[Prediction]:
         started = perf_counter()
-        answers: Sequence[Reply] | Sequence[OptionScores] | Sequence[tuple[float, ...]]
-        if self.texts is not None and isinstance(model, Encoder):
-            answers = rows_of(model, prompts, self.texts)
-        elif part.method == "generate":
-            answers = model.generate(prompts)
-        elif isinstance(model, ScoresOptions):
-            answers = self._scores(model, prompts)
-        else:
-            raise ModelError(f"model {model.info.name!r} cannot score options; use --method generate")
-        seconds = (perf_counter() - started) / len(batch)
-        if len(answers) != len(batch):
-            raise ModelError(f"model {model.info.name!r} gave {len(answers)} answers to {len(batch)} prompts")
-        pairs: Iterable[tuple[Question, Reply | OptionScores | tuple[float, ...]]] = zip(batch, answers, strict=True)
-        return [replace(_read(each, answer, part), seconds=round(seconds, 6)) for each, answer in pairs]
-
-    def _scores(self, model: ScoresOptions, prompts: Sequence[Prompt]) -> Sequence[OptionScores]:
-        form: OptionForm = "letter" if self.part.method == "likelihood-letter" else "text"
-        scores = model.score_options(prompts, form)
-        if not self.part.text_prior:
-            return scores
-        frames, times = NOTHING
-        blind = model.score_options([replace(prompt, frames=frames, times=times) for prompt in prompts], form)
-        told = [[len(one.logprobs) for one in each] for each in (scores, blind)]
-        if told[0] != told[1]:
-            raise ModelError(f"{told[0]} scores with the video and {told[1]} without it; expected as many")
-        return [_less(seen, unseen, self.part.text_prior) for seen, unseen in zip(scores, blind, strict=True)]
+        predictions = self._answerer(batch)
+        seconds = round((perf_counter() - started) / len(batch), 6)
+        return [replace(prediction, seconds=seconds) for prediction in predictions]
 
 
-def _less(seen: OptionScores, unseen: OptionScores, share: float) -> OptionScores:
+def subtract_prior(scores: OptionScores, prior: OptionScores, share: float) -> OptionScores:
     """Scores less a share of what the options score without the video (VisualGPTScore, arXiv 2306.01879)."""
-    pairs = zip(seen.logprobs, unseen.logprobs, strict=True)
+    pairs = zip(scores.logprobs, prior.logprobs, strict=True)
     return replace(
-        seen,
-        logprobs=tuple(one - share * other for one, other in pairs),
-        floored=max(seen.floored, unseen.floored),
-        prompt_tokens=_total(seen.prompt_tokens, unseen.prompt_tokens),
-        reply_tokens=_total(seen.reply_tokens, unseen.reply_tokens),
-        tries=seen.tries + unseen.tries - 1,
-        cost=_total(seen.cost, unseen.cost),
+        scores,
+        logprobs=tuple(with_video - share * without for with_video, without in pairs),
+        floored=max(scores.floored, prior.floored),
+        prompt_tokens=_sum_known(scores.prompt_tokens, prior.prompt_tokens),
+        reply_tokens=_sum_known(scores.reply_tokens, prior.reply_tokens),
+        tries=scores.tries + prior.tries - 1,
+        cost=_sum_known(scores.cost, prior.cost),
     )
 
 
-def _total(one: T | None, other: T | None) -> T | None:
-    return None if one is None or other is None else one + other
+def _sum_known(first: Number | None, second: Number | None) -> Number | None:
+    return None if first is None or second is None else first + second
 
 
-def _read(question: Question, answer: Reply | OptionScores | tuple[float, ...], part: Part) -> Prediction:
-    if isinstance(answer, tuple):
-        return replace(question.evidence, outcome="answered", rule=part.method, scores=answer)
-    if isinstance(answer, OptionScores):
-        return _scored(question, answer, part)
-    told = replace(_taken(question.evidence, answer), reply=answer.text)
-    if answer.error is not None:
-        return replace(told, outcome="request_error", reply="", error=answer.error)
-    if not question.prompt.options:
-        blank = not answer.text.strip()
-        return replace(told, outcome="unparsed" if blank else "answered", rule="empty" if blank else "words")
-    reading = read_reply(answer.text, question.prompt.options)
-    told = replace(told, outcome=reading.outcome, rule=reading.rule)
+AnswerT = TypeVar("AnswerT", Reply, OptionScores)
+
+
+def _same_count(model: Model, answers: Sequence[AnswerT], questions: Sequence[Question]) -> Sequence[AnswerT]:
+    if len(answers) != len(questions):
+        raise ModelError(f"model {model.info.name!r} gave {len(answers)} answers to {len(questions)} prompts")
+    return answers
+
+
+def _failure(question: Question, error: ModelError) -> Prediction:
+    tries = error.tries if isinstance(error, PromptError) else 1
+    failed = question.evidence.prediction("request_error", Usage(tries=tries))
+    return replace(failed, error=f"{type(error).__name__}: {error}")
+
+
+def _read(question: Question, reply: Reply) -> Prediction:
+    if reply.error is not None:
+        return replace(question.evidence.prediction("request_error", reply), error=reply.error)
+    options = question.prompt.options
+    if not options:
+        if not reply.text.strip():
+            return replace(question.evidence.prediction("unparsed", reply), reply=reply.text, rule="empty")
+        return replace(question.evidence.prediction("answered", reply), reply=reply.text, rule="words")
+    reading = read_reply(reply.text, options)
+    prediction = replace(question.evidence.prediction(reading.outcome, reply), reply=reply.text, rule=reading.rule)
     if reading.choice is None:
-        return told
-    chosen = [float(position == reading.choice) for position in range(len(question.prompt.options))]
-    return _chosen(told, chosen)
+        return prediction
+    return _choose_top(prediction, [float(position == reading.choice) for position in range(len(options))])
 
 
-def _scored(question: Question, answer: OptionScores, part: Part) -> Prediction:
-    scores = answer.logprobs
-    if len(scores) != len(question.prompt.options) or len(scores) != len(answer.tokens):
-        raise ModelError(
-            f"{len(scores)} scores and {len(answer.tokens)} token counts for {len(question.prompt.options)} options; "
-            "expected one of each an option"
-        )
-    if part.method == "likelihood-mean":
-        scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
-    if not all(score < math.inf for score in scores):
-        return replace(question.evidence, outcome="request_error", error=f"a score is not a number: {scores}")
-    rule = part.scored_by + (f", {answer.floored} floored" if answer.floored else "")
-    return _chosen(replace(_taken(question.evidence, answer), outcome="answered", rule=rule), scores)
-
-
-def _taken(evidence: Prediction, answer: Usage) -> Prediction:
-    return replace(
-        evidence,
-        prompt_tokens=answer.prompt_tokens,
-        reply_tokens=answer.reply_tokens,
-        tries=answer.tries,
-        cost=answer.cost,
-    )
-
-
-def _chosen(told: Prediction, scores: Sequence[float]) -> Prediction:
+def _choose_top(prediction: Prediction, scores: Sequence[float]) -> Prediction:
     """The answer by the sample's own order of options; a tie for the top chooses none."""
-    own = turn_back(scores, told.order)
+    own = turn_back(scores, prediction.order)
     top = max(own)
-    return replace(told, scores=own, choice=own.index(top) if own.count(top) == 1 else None)
+    return replace(prediction, scores=own, choice=own.index(top) if own.count(top) == 1 else None)

@@ -18,7 +18,7 @@ OUTCOMES: tuple[Outcome, ...] = ("answered", "unparsed", "refused", "media_error
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoredSample:
     """One sample and what a model made of it.
 
     Attributes:
@@ -55,7 +55,7 @@ class MeanMetric:
     """
 
     protocol: Literal["mcq", "open"]
-    value: Callable[[Judged], float]
+    value: Callable[[ScoredSample], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SetMetric:
     """
 
     protocol: Literal["mcq", "open"]
-    value: Callable[[Sequence[Judged]], float]
+    value: Callable[[Sequence[ScoredSample]], float]
 
 
 Metric = MeanMetric | SetMetric

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from egobench.metrics import Judged, MeanMetric
+from egobench.metrics import MeanMetric, ScoredSample
 from egobench.metrics.ranking import possible_ranks
 
 
-def _share_of_target(judged: Judged) -> float:
+def _share_of_target(judged: ScoredSample) -> float:
     ranks = possible_ranks(judged)
     return (1 in ranks) / len(ranks) if ranks else 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,34 @@ class TableMetric:
 
 
 GalleryMetric = RowMetric | TableMetric
+
+
+def table_value(metric: GalleryMetric, scores: np.ndarray, relevance: np.ndarray) -> float:
+    """The value of a metric of a whole table.
+
+    Args:
+        metric: The metric.
+        scores: ``(n_samples, n_items)``, higher is better.
+        relevance: ``(n_samples, n_items)`` in [0, 1].
+    """
+    if isinstance(metric, RowMetric):
+        return float(metric.values(scores, relevance).mean())
+    return metric.value(scores, relevance)
+
+
+def tied_values(metrics: Mapping[str, GalleryMetric], relevance: np.ndarray) -> dict[str, float]:
+    """The value of every metric under scores that are all equal; empty where nothing is relevant.
+
+    Args:
+        metrics: By name.
+        relevance: ``(n_samples, n_items)`` in [0, 1].
+    """
+    import numpy as np  # noqa: PLC0415 - a task that names a gallery stays light
+
+    if not relevance.any():
+        return {}
+    tied = np.zeros(relevance.shape, np.float32)
+    return {name: table_value(metric, tied, relevance) for name, metric in metrics.items()}
 
 
 def class_relevancy(samples: Sequence[Sample], items: Sequence[GalleryItem]) -> np.ndarray:

@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from egobench.metrics import Judged, MeanMetric, SetMetric
+from egobench.metrics import MeanMetric, ScoredSample, SetMetric
 from egobench.metrics.accuracy import accuracy
 from egobench.orders import shown_at
 
 
-def positions(judged: Sequence[Judged]) -> tuple[list[float], list[float]]:
+def positions(judged: Sequence[ScoredSample]) -> tuple[list[float], list[float]]:
     """How often each position was said, and how often the right option stood there, over all answers.
 
     Args:
@@ -38,11 +38,11 @@ def positions(judged: Sequence[Judged]) -> tuple[list[float], list[float]]:
     return [said[position] / answers for position in length], [stood[position] / answers for position in length]
 
 
-def _right_in_all(judged: Judged) -> float:
+def _right_in_all(judged: ScoredSample) -> float:
     return math.prod(accuracy.value(replace(judged, scores=scores)) for scores in (judged.scores, *judged.turned))
 
 
-def _bias(judged: Sequence[Judged]) -> float:
+def _bias(judged: Sequence[ScoredSample]) -> float:
     return math.fsum(abs(one - other) for one, other in zip(*positions(judged), strict=True)) / 2
 
 

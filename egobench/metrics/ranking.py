@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from egobench.metrics import Judged, MeanMetric, SetMetric
+from egobench.metrics import MeanMetric, ScoredSample, SetMetric
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def possible_ranks(judged: Judged) -> range:
+def possible_ranks(judged: ScoredSample) -> range:
     """The ranks, from 1, that the target can take when tied options stand in random order.
 
     Args:
@@ -41,12 +41,12 @@ def possible_ranks(judged: Judged) -> range:
     return range(above + 1, above + scores.count(scores[target]) + 1)
 
 
-def _average_precision(judged: Judged) -> float:
+def _average_precision(judged: ScoredSample) -> float:
     ranks = possible_ranks(judged)
     return fmean(1 / rank for rank in ranks) if ranks else 0.0
 
 
-def _ndcg(judged: Judged) -> float:
+def _ndcg(judged: ScoredSample) -> float:
     ranks = possible_ranks(judged)
     return fmean(1 / math.log2(1 + rank) for rank in ranks) if ranks else 0.0
 
@@ -145,7 +145,7 @@ def _class_map(classes: np.ndarray, scores: np.ndarray, positive: np.ndarray, n_
     )
 
 
-def _over_options(judged: Sequence[Judged]) -> float:
+def _over_options(judged: Sequence[ScoredSample]) -> float:
     import numpy as np  # noqa: PLC0415
 
     number: dict[str, int] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from egobench.metrics import Judged, MeanMetric
+from egobench.metrics import MeanMetric, ScoredSample
 from egobench.replies import normalised
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _words_metric(compare: Callable[[str, str], float]) -> MeanMetric:
-    def value(judged: Judged) -> float:
+    def value(judged: ScoredSample) -> float:
         reply, answer = judged.reply.strip(), judged.sample.answer.strip()
         return compare(reply, answer) if judged.outcome == "answered" and reply and answer else 0.0
 

@@ -1,30 +1,33 @@
-"""Scores of whole galleries: a table with a row for every sample and a column for every text of the gallery.
+"""Scores of whole galleries: a table with a row per sample and a column per text of the gallery.
 
-The scores come from a run of a dual encoder, from one that scores a retriever's best texts again, or from anything else
-that fills such a table; what is done with them here is the official metric, row order and column order being those of
-the sample set.
+The table comes from a run of a dual encoder, from a run that scores a retriever's best texts again, or from a file of
+somebody else's; here it meets the official metrics. The order of rows and columns is that of the sample set.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 from zipfile import BadZipFile
 
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError, ScoreFileError
 from egobench.metrics import OUTCOMES, Outcome
-from egobench.metrics.gallery import GalleryMetric, RowMetric
+from egobench.metrics.gallery import GalleryMetric, RowMetric, table_value, tied_values
 from egobench.plugins import load_task
-from egobench.sample import GalleryItem, Sample
+from egobench.run.plan import Part, PartId
+from egobench.sample import Sample
+from egobench.scoring.entry import GallerySize, ProtocolId, ScoreEntry, Scores, by_id
+from egobench.scoring.score import estimate_fields
 from egobench.statistics import Estimate
 from egobench.task import Gallery
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from egobench.retrieval.tables import ScoreTable
 
 ROWS = 512
 """Rows that are looked through at a time."""
@@ -33,104 +36,77 @@ REPLICATES = 200
 """Of the bootstrap of whole tables; they know a standard error to 5 %."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The samples of a gallery that were asked, and what became of them.
+class Attempt(NamedTuple):
+    """A metric of a table of scores, or why there is none.
 
     Attributes:
-        samples: In the order of the rows of scores.
-        outcomes: One a sample. A row counts as scores only where it is ``"answered"``.
-        column: From a metric's name to the id of its number.
+        estimate: The score with its interval.
+        answered_only: The score over answered samples alone.
+        problem: Why there is no score; ``None`` where there is.
     """
 
-    samples: Sequence[Sample]
-    outcomes: Sequence[Outcome]
-    column: Callable[[str], str]
+    estimate: Estimate | None
+    answered_only: float | None
+    problem: str | None
 
 
-def score_gallery(
-    scores: np.ndarray, sample_set: SampleSet, *, method: str = "scores", seed: int = 0
-) -> dict[str, dict[str, Any]]:
+def score_gallery(scores: np.ndarray, sample_set: SampleSet, *, method: str = "scores", seed: int = 0) -> Scores:
     """Every metric of a gallery, ties counted by their expected value.
 
     Args:
         scores: ``(n_samples, n_items)``, higher is better, in the order of the sample set.
         sample_set: A set that was built with a gallery.
-        method: Where the scores come from, the last part of the protocol id.
+        method: Where the scores come from, as the protocol id shall name it.
         seed: Seed of bootstrap replicates.
 
     Returns:
-        By protocol id, entries as in ``scores.json``.
+        Entries by protocol id.
 
     Raises:
         SampleSetError: If the set has no gallery.
         ScoreFileError: If the scores have another shape, or one is not a number.
     """
-    gallery_of(sample_set)
+    from egobench.retrieval.tables import ScoreTable, TableSamples  # noqa: PLC0415 - numpy
+
+    gallery, manifest = gallery_of(sample_set), sample_set.manifest
     _check(scores, sample_set)
     answered: list[Outcome] = ["answered"] * len(scores)
-    name = f"{sample_set.manifest.task}/all/gallery/{sample_set.manifest.construction}"
-    scored = Scored(sample_set.samples, answered, lambda metric: f"{name}/{metric}/{method}")
-    entries = score_rows(scores, sample_set, scored, seed=seed)
-    problem = next((entry["problem"] for entry in entries.values() if entry["problem"]), None)
+    part = PartId(manifest.task, "all", "gallery", manifest.construction)
+    table = ScoreTable(scores, TableSamples(sample_set.samples, answered))
+    ids = {name: ProtocolId(part, name, method) for name in gallery.metrics}
+    entries = by_id(_score(table, gallery, sample_set, ids, seed))
+    problem = next((entry.problem for entry in entries.values() if entry.problem), None)
     if problem:
         raise ScoreFileError(f"scores of {sample_set.name}: {problem}")
     return entries
 
 
-def score_rows(scores: np.ndarray, sample_set: SampleSet, scored: Scored, *, seed: int) -> dict[str, dict[str, Any]]:
-    """Every metric of the samples of a gallery that were asked.
+def score_gallery_part(table: ScoreTable, part: Part, *, seed: int) -> list[ScoreEntry]:
+    """Every metric of a part of a run that is about a gallery.
 
     A sample without an answer is never ranked by chance: where a metric is a mean over samples its value is 0, and
     where samples are ranked class by class it is last in every class.
 
     Args:
-        scores: ``(n_asked, n_items)``, higher is better; rows of samples without an answer are not looked at.
-        sample_set: A set that was built with a gallery.
-        scored: What the rows are.
+        table: The scores of the samples that were asked; rows of samples without an answer are not looked at.
+        part: The part.
         seed: Seed of bootstrap replicates.
 
     Returns:
-        By protocol id, entries as in ``scores.json``; a metric that cannot be had says why.
+        One entry per metric; a metric that cannot be had says why.
 
     Raises:
-        SampleSetError: If the set has no gallery.
+        SampleSetError: If the part has no gallery.
     """
-    gallery, manifest, asked = gallery_of(sample_set), sample_set.manifest, scored.samples
-    relevance = gallery.relevance(asked, sample_set.gallery)
-    outcomes = Counter(scored.outcomes)
-    tied = None if len(asked) == len(sample_set.samples) else gallery_chance(gallery, asked, sample_set.gallery)
-    entries: dict[str, dict[str, Any]] = {}
-    for number, (name, metric) in enumerate(gallery.metrics.items()):
-        found, alone, problem = _attempt(metric, scores, relevance, scored, seed)
-        entries[scored.column(name)] = {
-            "n": len(asked),
-            "n_expected": len(sample_set.samples),
-            "partial": len(asked) < len(sample_set.samples),
-            "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
-            "clusters": found.clusters if found else len({sample.cluster for sample in asked}),
-            "value": found.value if found else None,
-            "se": found.se if found else None,
-            "low": found.low if found else None,
-            "high": found.high if found else None,
-            "answered_only": alone,
-            "problem": problem,
-            "chance": manifest.chance[f"all/{name}"] if tied is None else tied.get(name),
-            "blind_ceiling": manifest.blind_ceiling,
-            "samples_sha256": manifest.samples_sha256,
-            "gallery_sha256": manifest.gallery_sha256,
-            "items": len(sample_set.gallery),
-            "items_with_positives": int((relevance == 1).any(axis=0).sum()),
-            "orders": 1,
-            "headline": number == 0,
-            "shown": True,
-            "by": {},
-        }
-    return entries
+    gallery = part.gallery
+    if gallery is None:
+        raise SampleSetError(f"{part.name} has no gallery to score")
+    ids = {name: ProtocolId.of(part, name) for name in gallery.metrics}
+    return _score(table, gallery, part.sample_set, ids, seed)
 
 
 def read_scores(path: Path, sample_set: SampleSet) -> np.ndarray:
-    """A table of scores from a file.
+    """Read a table of scores from a file.
 
     Args:
         path: A ``.npy`` file, whose order is taken on trust, or an ``.npz`` file with the arrays ``scores``,
@@ -146,12 +122,12 @@ def read_scores(path: Path, sample_set: SampleSet) -> np.ndarray:
     import numpy as np  # noqa: PLC0415 - the command line stays light
 
     try:
-        held = np.load(path, allow_pickle=False)
-        if isinstance(held, np.ndarray):
-            return held
-        with held:
-            scores: np.ndarray = held["scores"]
-            rows, columns = [str(one) for one in held["samples"]], [str(one) for one in held["gallery"]]
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            scores: np.ndarray = content["scores"]
+            rows, columns = [str(name) for name in content["samples"]], [str(name) for name in content["gallery"]]
     except KeyError as error:
         raise ScoreFileError(f"{path}: {error}; an .npz file needs the arrays scores, samples and gallery") from error
     except (OSError, ValueError, EOFError, BadZipFile) as error:
@@ -159,17 +135,6 @@ def read_scores(path: Path, sample_set: SampleSet) -> np.ndarray:
     _same_order(rows, [sample.id for sample in sample_set.samples], f"{path}: samples")
     _same_order(columns, [item.id for item in sample_set.gallery], f"{path}: gallery")
     return scores
-
-
-def gallery_chance(gallery: Gallery, samples: Sequence[Sample], items: Sequence[GalleryItem]) -> Mapping[str, float]:
-    """What scores that are all equal get, by metric; without metrics that the samples do not define."""
-    import numpy as np  # noqa: PLC0415 - as above
-
-    relevance = gallery.relevance(samples, items)
-    if not relevance.any():
-        return {}
-    tied = np.zeros(relevance.shape, np.float32)
-    return {name: _value(metric, tied, relevance) for name, metric in gallery.metrics.items()}
 
 
 def gallery_of(sample_set: SampleSet) -> Gallery:
@@ -192,8 +157,8 @@ def _check(scores: np.ndarray, sample_set: SampleSet) -> None:
     expected = (len(sample_set.samples), len(sample_set.gallery))
     what = f"scores of {sample_set.name}"
     if scores.shape != expected:
-        turned = "; is the table transposed?" if scores.shape == expected[::-1] else ""
-        raise ScoreFileError(f"{what} have the shape {scores.shape}; expected (samples, gallery) = {expected}{turned}")
+        hint = "; is the table transposed?" if scores.shape == expected[::-1] else ""
+        raise ScoreFileError(f"{what} have the shape {scores.shape}; expected (samples, gallery) = {expected}{hint}")
     if scores.dtype.kind not in "fiu":
         raise ScoreFileError(f"{what} are of type {scores.dtype}; expected numbers")
     for start in range(0, len(scores), ROWS):
@@ -204,51 +169,83 @@ def _check(scores: np.ndarray, sample_set: SampleSet) -> None:
             raise ScoreFileError(f"{what}: the score of sample {sample!r} and item {item!r} is not a number")
 
 
-def _same_order(found: Sequence[str], expected: Sequence[str], what: str) -> None:
-    if found == expected:
+def _same_order(ids: Sequence[str], expected: Sequence[str], what: str) -> None:
+    if ids == expected:
         return
-    if sorted(found) != sorted(expected):
+    if sorted(ids) != sorted(expected):
         raise ScoreFileError(
-            f"{what} lists {len(found)} ids, which are not the {len(expected)} of the sample set; e.g. "
-            f"{sorted(set(found) ^ set(expected))[:1] or 'one comes twice'}"
+            f"{what} lists {len(ids)} ids, which are not the {len(expected)} of the sample set; e.g. "
+            f"{sorted(set(ids) ^ set(expected))[:1] or 'an id that comes twice'}"
         )
-    place = next(n for n, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other)
+    place = next(n for n, (name, right) in enumerate(zip(ids, expected, strict=True)) if name != right)
     raise ScoreFileError(
-        f"{what} is in another order: position {place} is {found[place]!r}, expected {expected[place]!r}; "
+        f"{what} is in another order: position {place} is {ids[place]!r}, expected {expected[place]!r}; "
         "put the scores in the order of the sample set"
     )
 
 
-def _value(metric: GalleryMetric, scores: np.ndarray, relevance: np.ndarray) -> float:
-    if isinstance(metric, RowMetric):
-        return float(metric.values(scores, relevance).mean())
-    return metric.value(scores, relevance)
+def _score(
+    table: ScoreTable, gallery: Gallery, sample_set: SampleSet, ids: Mapping[str, ProtocolId], seed: int
+) -> list[ScoreEntry]:
+    samples, outcomes = table.rows.samples, Counter(table.rows.outcomes)
+    manifest, n_expected = sample_set.manifest, len(sample_set.samples)
+    relevance = gallery.relevance(samples, sample_set.gallery)
+    # The manifest knows chance over all samples.
+    tied = None if len(samples) == n_expected else tied_values(gallery.metrics, relevance)
+    entries: list[ScoreEntry] = []
+    for position, (name, metric) in enumerate(gallery.metrics.items()):
+        attempt = _attempt(metric, table, relevance, seed)
+        clusters = attempt.estimate.clusters if attempt.estimate else len({sample.cluster for sample in samples})
+        entries.append(
+            ScoreEntry(
+                id=ids[name],
+                n=len(samples),
+                n_expected=n_expected,
+                outcomes={outcome: outcomes[outcome] for outcome in OUTCOMES},
+                clusters=clusters,
+                **estimate_fields(attempt.estimate),
+                answered_only=attempt.answered_only,
+                problem=attempt.problem,
+                chance=manifest.chance[f"all/{name}"] if tied is None else tied.get(name),
+                blind_ceiling=manifest.blind_ceiling,
+                samples_sha256=manifest.samples_sha256,
+                orders=1,
+                headline=position == 0,
+                shown=True,
+                gallery=GallerySize(
+                    gallery_sha256=manifest.gallery_sha256,
+                    items=len(sample_set.gallery),
+                    items_with_positives=int((relevance == 1).any(axis=0).sum()),
+                ),
+            )
+        )
+    return entries
 
 
-def _attempt(
-    metric: GalleryMetric, scores: np.ndarray, relevance: np.ndarray, scored: Scored, seed: int
-) -> tuple[Estimate | None, float | None, str | None]:
+def _attempt(metric: GalleryMetric, table: ScoreTable, relevance: np.ndarray, seed: int) -> Attempt:
     """An estimate, the value of the answered samples alone, and why there is none."""
     import numpy as np  # noqa: PLC0415 - as above
 
-    held = np.array([outcome == "answered" for outcome in scored.outcomes], dtype=bool)
-    if not len(held):
-        return None, None, "no sample"
+    scores, samples = table.scores, table.rows.samples
+    answered = np.array([outcome == "answered" for outcome in table.rows.outcomes], dtype=bool)
+    if not len(answered):
+        return Attempt(None, None, "no sample")
     try:
-        if held.all():
-            found = _estimate(metric, scores, relevance, scored.samples, seed)
-            return found, found.value, None
-        own = np.asarray(scores[held]), relevance[held]
+        if answered.all():
+            whole = _estimate(metric, scores, relevance, samples, seed)
+            return Attempt(whole, whole.value, None)
+        own_scores, own_relevance = np.asarray(scores[answered]), relevance[answered]
         if isinstance(metric, RowMetric):
-            values = np.zeros(len(held))
-            values[held] = metric.values(*own) if held.any() else 0.0
-            return _mean(values, scored.samples), float(values[held].mean()) if held.any() else None, None
-        last = np.full(relevance.shape, -np.inf)
-        last[held] = own[0]
-        found = _estimate(metric, last, relevance, scored.samples, seed)
-        return found, _value(metric, *own) if own[1].any() else None, None
+            values = np.zeros(len(answered))
+            values[answered] = metric.values(own_scores, own_relevance) if answered.any() else 0.0
+            alone = float(values[answered].mean()) if answered.any() else None
+            return Attempt(_mean(values, samples), alone, None)
+        ranked_last = np.full(relevance.shape, -np.inf)
+        ranked_last[answered] = own_scores
+        whole = _estimate(metric, ranked_last, relevance, samples, seed)
+        return Attempt(whole, table_value(metric, own_scores, own_relevance) if own_relevance.any() else None, None)
     except ValueError as error:
-        return None, None, str(error)
+        return Attempt(None, None, str(error))
 
 
 def _mean(values: np.ndarray, samples: Sequence[Sample]) -> Estimate:
@@ -269,8 +266,8 @@ def _estimate(
     rows = [row for row, right in enumerate(relevance) if right.any()]
     clusters = [samples[row].cluster for row in rows]
 
-    def drawn(picked: Sequence[int]) -> float:
-        chosen = [rows[place] for place in picked]
-        return compute(scores[chosen], relevance[chosen])
+    def value_of_draw(draw: Sequence[int]) -> float:
+        drawn_rows = [rows[place] for place in draw]
+        return compute(scores[drawn_rows], relevance[drawn_rows])
 
-    return bootstrapped(drawn, clusters, seed=seed, replicates=REPLICATES)
+    return bootstrapped(value_of_draw, clusters, seed=seed, replicates=REPLICATES)

@@ -1,122 +1,178 @@
-"""The rows of a gallery's scores in a run folder: ``<part>.main.npy`` beside the predictions of the part."""
+"""Tables of gallery scores in a run folder: ``<part>.<writer>.npy`` beside the predictions of the part."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from egobench.errors import StoreError
 from egobench.metrics import Outcome
-from egobench.retrieval.gallery import Scored
-from egobench.run.store import Prediction, Run
+from egobench.run.plan import Part
+from egobench.run.recorder import LineRecorder
+from egobench.run.records import Prediction, PredictionsByOrder
+from egobench.run.store import Run
 from egobench.sample import Sample
-from egobench.scoring.score import Part
 
-if TYPE_CHECKING:
-    from egobench.retrieval.rerank import Candidates
+ToRow = Callable[[Sample, Sequence[float]], "np.ndarray | None"]
+"""From a sample and the scores of its answer to the row of the table, ``(n_items,)``; ``None`` where there is none."""
 
 
-class Rows:
-    """The scores of one part on disk: a row for every sample that is asked, NaN until it has an answer."""
+def plain_row(sample: Sample, scores: Sequence[float]) -> np.ndarray:  # noqa: ARG001 - every row is made alike
+    """The scores as they are, one number per text of the gallery."""
+    return np.array(scores, np.float32)
 
-    def __init__(self, path: Path, part: Part, candidates: Candidates | None) -> None:
-        shape = len(part.asked), len(part.sample_set.gallery)
-        self.scores = _open_table(path, shape, np.float64 if candidates else np.float32)
-        self.candidates = candidates
-        self._samples = {sample.id: (place, sample) for place, sample in enumerate(part.asked)}
 
-    def kept(self, done: Mapping[str, Prediction]) -> dict[str, Prediction]:
+class TableRecorder:
+    """Keeps predictions as JSON lines, and their scores as rows of a table that is NaN where there is no answer yet.
+
+    Args:
+        run: The run folder.
+        part: A part with a gallery.
+        dtype: Number format of the table.
+        to_row: From an answer's scores to its row.
+        writer: Name of whoever writes; two writers never share a file.
+
+    Raises:
+        StoreError: If the table cannot be written, or holds another one.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        part: Part,
+        *,
+        dtype: type[np.floating] = np.float32,
+        to_row: ToRow = plain_row,
+        writer: str = "main",
+    ) -> None:
+        shape = len(part.selected), len(part.sample_set.gallery)
+        self._lines = LineRecorder(run, part.name, writer)
+        self._table = _open_table(table_path(run, part.name, writer), shape, dtype)
+        self._to_row = to_row
+        self._rows = {sample.id: (row, sample) for row, sample in enumerate(part.selected)}
+
+    def kept(self) -> PredictionsByOrder:
         """Predictions whose row is there, where they need one."""
+        predictions = self._lines.kept().get(0, {})
         return {
-            name: one
-            for name, one in done.items()
-            if one.outcome != "answered" or not np.isnan(self.scores[self._samples[name][0]]).any()
+            0: {
+                sample_id: prediction
+                for sample_id, prediction in predictions.items()
+                if prediction.outcome != "answered" or not np.isnan(self._table[self._rows[sample_id][0]]).any()
+            }
         }
 
-    def lost(self, samples: Iterable[Sample]) -> list[Prediction]:
-        """Samples whose texts cannot be scored again, because the retriever has no scores of them."""
-        if self.candidates is None:
-            return []
-        lost = [sample for sample in samples if not self.candidates.known(sample)]
-        return [Prediction(sample.id, "request_error", error="the retriever has no scores of it") for sample in lost]
-
-    def keep(self, predictions: Sequence[Prediction]) -> list[Prediction]:
-        """Write the scores of answers to their rows; the row of a sample without an answer is NaN.
-
-        Returns:
-            The predictions without their scores.
-        """
-        kept: list[Prediction] = []
-        replaced = False
-        for one in predictions:
-            place, sample = self._samples[one.id]
-            row, told = self._row(sample, one)
-            if not np.isnan(self.scores[place]).any():
-                replaced = True
-                self.scores[place] = np.nan
-            if row is not None:
-                self.scores[place] = row
-            kept.append(told)
-        # A row that is lost with the power is still NaN on disk, and asked again. One that replaces another would be
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        """Write the scores of answers to their rows, and the predictions without them to their lines."""
+        lines: list[Prediction] = []
+        replaces = False
+        for prediction in predictions:
+            row, sample = self._rows[prediction.id]
+            scores, line = self._split(sample, prediction)
+            if not np.isnan(self._table[row]).any():
+                replaces = True
+                self._table[row] = np.nan
+            if scores is not None:
+                self._table[row] = scores
+            lines.append(line)
+        # A row that is lost with the power is still NaN on disk, and asked again. A row that replaces another would be
         # the old one there, so it is brought to the disk before the line that speaks of it.
-        if replaced:
+        if replaces:
             self.flush()
-        return kept
+        self._lines.write(lines)
 
     def flush(self) -> None:
         """Bring all rows to the disk."""
-        self.scores.flush()
+        self._table.flush()
 
-    def _row(self, sample: Sample, one: Prediction) -> tuple[np.ndarray | None, Prediction]:
+    def _split(self, sample: Sample, prediction: Prediction) -> tuple[np.ndarray | None, Prediction]:
         """The row of an answer, ``None`` where there is none, and the prediction without its scores."""
-        told = replace(one, scores=None, choice=None)
-        if one.scores is None:
-            return None, told
-        row = self.candidates.row(sample, one.scores) if self.candidates else np.array(one.scores, np.float32)
+        line = replace(prediction, scores=None, choice=None)
+        if prediction.scores is None:
+            return None, line
+        row = self._to_row(sample, prediction.scores)
         if row is None or not np.isfinite(row).all():
             error = "a score is not a finite number"
-            return None, replace(told, outcome="request_error", rule="", error=error)
-        return row, told
+            return None, replace(line, outcome="request_error", rule="", error=error)
+        return row, line
 
 
-def open_rows(run: Run, part: Part, candidates: Candidates | None) -> Rows | None:
-    """The rows of a part's scores, as far as they are there; ``None`` for a part without a gallery.
+@dataclass(frozen=True, slots=True)
+class TableSamples:
+    """The samples that the rows of a table of scores are about, and what became of them.
 
-    Raises:
-        StoreError: If the file cannot be written, or holds another table.
+    Attributes:
+        samples: In the order of the rows.
+        outcomes: One per sample. A row counts as scores only where it is ``"answered"``.
     """
-    if not part.sample_set.gallery:
-        return None
-    return Rows(rows_file(run, part.name), part, candidates)
+
+    samples: Sequence[Sample]
+    outcomes: Sequence[Outcome]
 
 
-def read_rows(run: Run, part: Part) -> tuple[np.ndarray, Scored]:
-    """The scores of a part in a run folder: of all samples that were asked.
+class ScoreTable(NamedTuple):
+    """A table of scores with what its rows are about.
+
+    Attributes:
+        scores: ``(n_samples, n_items)``.
+        rows: The samples of the rows.
+    """
+
+    scores: np.ndarray
+    rows: TableSamples
+
+
+def read_score_table(run: Run, part: Part, predictions: Mapping[str, Prediction]) -> ScoreTable:
+    """The scores of all samples of a part that were asked.
+
+    Args:
+        run: The run folder.
+        part: A part with a gallery.
+        predictions: The part's, by sample id.
 
     Raises:
         StoreError: If the file is damaged.
     """
-    path, answers = rows_file(run, part.name), run.predictions(part.name)
-    asked = [(place, sample) for place, sample in enumerate(part.asked) if sample.id in answers]
-    shape = len(part.asked), len(part.sample_set.gallery)
+    path = table_path(run, part.name)
+    places = [place for place, sample in enumerate(part.selected) if sample.id in predictions]
+    shape = len(part.selected), len(part.sample_set.gallery)
     scores = read_table(path, shape) if path.is_file() else np.full(shape, np.nan, np.float32)
-    held = scores if len(asked) == len(scores) else scores[[place for place, _ in asked]]
-    samples = [sample for _, sample in asked]
-    outcomes: list[Outcome] = [answers[sample.id].outcome for sample in samples]
+    if len(places) < len(scores):
+        scores = scores[places]
+    samples = [part.selected[place] for place in places]
+    outcomes: list[Outcome] = [predictions[sample.id].outcome for sample in samples]
     for row, outcome in enumerate(outcomes):
-        if outcome == "answered" and np.isnan(held[row]).any():
+        if outcome == "answered" and np.isnan(scores[row]).any():
             raise StoreError(f"{path}: the scores of sample {samples[row].id!r} are gone; run the command again")
-    return held, Scored(samples, outcomes, part.protocol_id)
+    return ScoreTable(scores, TableSamples(samples, outcomes))
 
 
-def rows_file(run: Run, part: str) -> Path:
-    """Where a part's rows are."""
-    return run.path / "predictions" / f"{part}.main.npy"
+def table_path(run: Run, part: str, writer: str = "main") -> Path:
+    """Where the table of a part lies."""
+    return run.path / "predictions" / f"{part}.{writer}.npy"
+
+
+def read_table(path: Path, shape: tuple[int, int], mode: Literal["r", "r+"] = "r") -> np.memmap:
+    """Map a table of scores on disk.
+
+    Raises:
+        StoreError: If it is damaged, or of another shape.
+    """
+    try:
+        # Mapped for writing, a file that is too short would be filled up with zeros.
+        table = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError) as error:
+        raise StoreError(f"{path}: not a whole table of scores ({error}); delete it to ask again") from error
+    if table.shape != shape:
+        raise StoreError(
+            f"{path} is a table of {table.shape}; expected (samples, gallery) = {shape}; delete it to ask again"
+        )
+    return table if mode == "r" else np.lib.format.open_memmap(path, mode=mode)
 
 
 def _open_table(path: Path, shape: tuple[int, int], dtype: type[np.floating]) -> np.memmap:
@@ -135,21 +191,3 @@ def _open_table(path: Path, shape: tuple[int, int], dtype: type[np.floating]) ->
         return read_table(path, shape, mode="r+")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}; what was written before is kept") from error
-
-
-def read_table(path: Path, shape: tuple[int, int], mode: Literal["r", "r+"] = "r") -> np.memmap:
-    """A table of scores on disk, mapped.
-
-    Raises:
-        StoreError: If it is damaged, or of another shape.
-    """
-    try:
-        # Mapped for writing, a file that is too short would be filled up with zeros.
-        rows = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError) as error:
-        raise StoreError(f"{path}: not a whole table of scores ({error}); delete it to ask again") from error
-    if rows.shape != shape:
-        raise StoreError(
-            f"{path} is a table of {rows.shape}; expected (asked, gallery) = {shape}; delete it to ask again"
-        )
-    return rows if mode == "r" else np.lib.format.open_memmap(path, mode=mode)

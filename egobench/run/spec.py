@@ -1,21 +1,89 @@
-"""What a run is asked: all that decides its answers, and the name that follows from it."""
+"""A run's spec: all that decides its answers, and the id that follows from it; and the settings it comes from."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from egobench import __version__
 from egobench.controls import Control
 from egobench.errors import StoreError
-from egobench.model import Method
+from egobench.model import Method, ModelInfo
+from egobench.prompts import prompt_hash
+from egobench.video import FrameRule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from egobench.dataset.sampleset import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Rerank:
+    """Which texts of galleries are scored again.
+
+    Attributes:
+        top: How many of a retriever's best texts per sample.
+        sha256: Hash of the retriever's scores, by name of the sample set.
+        tables: The scores, ``(n_samples, n_items)`` by name of the sample set; a row of NaN where the retriever has
+            none. Not needed to score a run that was done.
+    """
+
+    top: int
+    sha256: Mapping[str, str]
+    tables: Mapping[str, np.ndarray] = field(default_factory=dict[str, "np.ndarray"], compare=False, repr=False)
+
+    def retriever(self, sample_set: str) -> str:
+        """The retriever of a sample set as protocol ids name it, e.g. ``"top50@0123456789ab"``."""
+        return f"top{self.top}@{self.sha256[sample_set][:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a run is done.
+
+    Attributes:
+        method: How an answer becomes a number.
+        control: What is removed or altered; ``None`` for a plain run.
+        prompt: Id of the prompt style.
+        frames: Frames per clip; ``None`` leaves it to the model, else to the task.
+        limit: Most samples per subset, a seeded choice; ``None`` for all.
+        seed: Seed of everything random.
+        batch_size: Prompts per call of the model; never changes an answer, so it is no part of the spec.
+        workers: Threads that decode; no part of the spec either.
+        in_flight: Most decoded clips that wait for the model; no part of the spec either.
+        orders: Cyclic orders of the options that every sample is shown in.
+        rerank: Whose best texts of a gallery are scored again; ``None`` for an encoder's scores of all.
+        text_prior: Share of an option's score without the video that is subtracted from its score, at least 0.
+    """
+
+    method: Method = "generate"
+    control: Control | None = None
+    prompt: str = "first_person"
+    frames: int | None = None
+    limit: int | None = None
+    seed: int = 0
+    batch_size: int = 1
+    workers: int = 1
+    in_flight: int = 4
+    orders: int = 1
+    rerank: Rerank | None = None
+    text_prior: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class SetRef:
-    """Which sample set a run is about: its task, construction and hash."""
+    """A sample set that a run is about.
+
+    Attributes:
+        task: Name of its task.
+        task_version: Version of the task.
+        construction: How its options were made.
+        sha256: Hash of its samples, and of its gallery where it has one.
+    """
 
     task: str
     task_version: int
@@ -31,15 +99,15 @@ class RunSpec:
         model: :class:`egobench.model.ModelInfo` as a JSON object.
         sets: The sample sets, sorted by task.
         prompt: Id of the prompt style and hash of its text.
-        frames: Frames a clip, by task: count, last, short_side, min_seconds.
+        frames: Frames per clip, by task: count, last, short_side, min_seconds.
         method: How an answer becomes a number.
         control: What is removed or altered, ``None`` for a plain run.
-        limit: Most samples of each subset, a seeded choice; ``None`` for all.
+        limit: Most samples per subset, a seeded choice; ``None`` for all.
         seed: Seed of everything random.
         harness: EgoBench's version.
-        orders: Cyclic orders of its options that every sample is asked in.
+        orders: Cyclic orders of the options that every sample is shown in.
         rerank: ``top`` and, by sample set, ``sha256`` of the gallery scores whose best are scored again.
-        text_prior: How much of an option's score without the video is taken off its score.
+        text_prior: Share of an option's score without the video that is subtracted from its score.
     """
 
     model: Mapping[str, Any]
@@ -55,26 +123,70 @@ class RunSpec:
     rerank: Mapping[str, Any] | None = None
     text_prior: float = 0.0
 
+    @classmethod
+    def of(
+        cls, info: ModelInfo, manifests: Iterable[Manifest], frame_rules: Mapping[str, FrameRule], settings: Settings
+    ) -> RunSpec:
+        """The spec of a run that is about to be done.
+
+        Args:
+            info: What identifies the model.
+            manifests: Of the sample sets, sorted by task.
+            frame_rules: Which frames are shown, by task; without tasks that are shown none.
+            settings: How the run is done.
+        """
+        rerank = settings.rerank
+        return cls(
+            model=asdict(info),
+            sets=tuple(
+                SetRef(manifest.task, manifest.task_version, manifest.construction, manifest.sha256)
+                for manifest in manifests
+            ),
+            prompt=f"{settings.prompt}@{prompt_hash(settings.prompt)}",
+            frames={task: asdict(rule) for task, rule in frame_rules.items()},
+            method=settings.method,
+            control=settings.control,
+            limit=settings.limit,
+            seed=settings.seed,
+            harness=__version__,
+            orders=settings.orders,
+            rerank=None if rerank is None else {"top": rerank.top, "sha256": dict(sorted(rerank.sha256.items()))},
+            text_prior=float(settings.text_prior),
+        )
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RunSpec:
+        """The spec from the JSON object in ``run.json``.
+
+        Raises:
+            StoreError: If another version wrote it with other fields.
+        """
+        try:
+            fields: dict[str, Any] = {**content, "sets": tuple(SetRef(**entry) for entry in content["sets"])}
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise StoreError(f"a run of another version of EgoBench ({error})") from error
+
+    def settings(self) -> Settings:
+        """The settings that decide the parts and the scores of a run that was done."""
+        return Settings(
+            method=self.method,
+            control=self.control,
+            prompt=self.prompt.partition("@")[0],
+            limit=self.limit,
+            seed=self.seed,
+            orders=self.orders,
+            rerank=None if self.rerank is None else Rerank(**self.rerank),
+            text_prior=self.text_prior,
+        )
+
     def canonical(self) -> str:
-        """The spec as canonical JSON: sorted keys, no blanks; ``rerank`` and ``text_prior`` where there is one."""
-        unset = {"rerank": None, "text_prior": 0.0}
-        held = {key: value for key, value in asdict(self).items() if key not in unset or value != unset[key]}
-        return json.dumps(held, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """The spec as canonical JSON: sorted keys, no blanks; ``rerank`` and ``text_prior`` only where they are set."""
+        defaults = {"rerank": None, "text_prior": 0.0}
+        content = {key: value for key, value in asdict(self).items() if key not in defaults or value != defaults[key]}
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @property
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of the canonical spec."""
         return sha256(self.canonical().encode()).hexdigest()[:12]
-
-
-def spec_from_json(held: Mapping[str, Any]) -> RunSpec:
-    """A spec from the JSON object in ``run.json``.
-
-    Raises:
-        StoreError: If it was written by another version with other fields.
-    """
-    try:
-        fields: dict[str, Any] = {**held, "sets": tuple(SetRef(**entry) for entry in held["sets"])}
-        return RunSpec(**fields)
-    except (KeyError, TypeError) as error:
-        raise StoreError(f"a run of another version of EgoBench ({error})") from error

@@ -1,12 +1,12 @@
-"""The run folder: what was asked of which model, what it answered, and the scores that follow.
+"""The run folder: the spec of a run, its predictions, and the scores that follow from them.
 
 ::
 
     runs/<model>/<run id>/
         run.json          the spec, and beside it what is recorded but does not identify the run
-        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line a sample, appended;
-                          beside it, of a gallery, <the same>.npy, its scores
-        scores.json       one entry a protocol id, derived from the predictions
+        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line per sample, appended;
+                          beside it, for a gallery, <the same>.npy, its scores
+        scores.json       one entry per protocol id, derived from the predictions
         events.jsonl      what a run had to do otherwise than it was told: batches that were too large
         checksums.txt     SHA-256 of the other files, written last
 
@@ -19,89 +19,40 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from hashlib import file_digest
 from io import FileIO
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from egobench.errors import SpecMismatchError, StoreError
-from egobench.llm_judge.rubric import JudgeReply
-from egobench.metrics import Outcome
-from egobench.run.spec import RunSpec, spec_from_json
+from egobench.run.records import Event, JudgeReply, Prediction, Row, encode_rows, read_rows
+from egobench.run.spec import RunSpec
 
-T = TypeVar("T")
-
-JUDGES = "judge.*.jsonl"
-"""What judges have said, a file a judge."""
+JUDGE_FILES = "judge.*.jsonl"
+"""What judges have replied, one file per judge."""
 
 SYNC_SECONDS = 5.0
 """Longest time a written prediction waits for ``fsync``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What became of one sample: one line of a predictions file.
+class RunFile(NamedTuple):
+    """The content of ``run.json``.
 
     Attributes:
-        id: The sample's id.
-        outcome: What became of it.
-        reply: What the model wrote; ``""`` where it scored options or was never asked.
-        choice: Position of the option it chose in the sample's own order; ``None`` for none or a tie.
-        rule: How the reply was read.
-        scores: One number an option in the sample's own order, ``None`` unless answered.
-        error: Why there is no answer.
-        receipt: Which frames it saw; ``None`` when it was shown none.
-        video: Fingerprint of the video file; ``""`` when none was opened.
-        seconds: Wall time of its share of the model's work; never part of a score.
-        prompt_tokens: Tokens read, where known.
-        reply_tokens: Tokens written, where known.
-        order: By how many places the options were turned when they were shown.
-        tries: How often the model was asked.
-        cost: Price of the answer, where prices were given.
+        spec: What identifies the run.
+        recorded: What is kept beside it: library versions, hardware, command, folder of sample sets.
     """
 
-    id: str
-    outcome: Outcome
-    reply: str = ""
-    choice: int | None = None
-    rule: str = ""
-    scores: tuple[float, ...] | None = None
-    error: str | None = None
-    receipt: Mapping[str, Any] | None = None
-    video: str = ""
-    seconds: float = 0.0
-    prompt_tokens: int | None = None
-    reply_tokens: int | None = None
-    order: int = 0
-    tries: int = 1
-    cost: float | None = None
-
-    @property
-    def final(self) -> bool:
-        """Whether asking again is pointless: the model was asked and replied."""
-        return self.outcome not in {"media_error", "request_error"}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to a run and changes no answer: one line of ``events.jsonl``.
-
-    Attributes:
-        part: Of which part of the run.
-        what: In a sentence.
-    """
-
-    part: str
-    what: str
+    spec: RunSpec
+    recorded: Mapping[str, Any]
 
 
 class Run:
-    """One run folder, held by one process at a time."""
+    """One run folder, open in one process at a time."""
 
     def __init__(self, path: Path, spec: RunSpec) -> None:
         self.path = path
@@ -118,9 +69,9 @@ class Run:
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        return self.by_order(part).get(0, {})
+        return self.predictions_by_order(part).get(0, {})
 
-    def by_order(self, part: str) -> dict[int, dict[str, Prediction]]:
+    def predictions_by_order(self, part: str) -> dict[int, dict[str, Prediction]]:
         """Predictions of one part so far, by order of the options and sample id; the last line of each counts.
 
         Args:
@@ -129,34 +80,34 @@ class Run:
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        found: dict[int, dict[str, Prediction]] = {}
+        by_order: dict[int, dict[str, Prediction]] = {}
         for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl")):
-            for prediction in _lines(path, _prediction):
-                found.setdefault(prediction.order, {})[prediction.id] = prediction
-        return found
+            for prediction in read_rows(path, Prediction):
+                by_order.setdefault(prediction.order, {})[prediction.id] = prediction
+        return by_order
 
-    def judgements(self) -> dict[str, dict[str, JudgeReply]]:
-        """What judges have said about this run's open answers, by judge and key; the last line of each counts.
+    def judge_replies(self) -> dict[str, dict[str, JudgeReply]]:
+        """What judges have replied to this run's open answers, by judge and key; the last line of each counts.
 
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        found: dict[str, dict[str, JudgeReply]] = {}
-        for path in sorted(self.path.glob(JUDGES)):
-            model = unquote(path.name.removeprefix("judge.").removesuffix(".jsonl"))
-            found[model] = {reply.key: reply for reply in _lines(path, lambda row: JudgeReply(**row))}
-        return found
+        replies: dict[str, dict[str, JudgeReply]] = {}
+        for path in sorted(self.path.glob(JUDGE_FILES)):
+            judge = unquote(path.name.removeprefix("judge.").removesuffix(".jsonl"))
+            replies[judge] = {reply.key: reply for reply in read_rows(path, JudgeReply)}
+        return replies
 
-    def append_judgement(self, model: str, reply: JudgeReply) -> None:
-        """Append what a judge said.
+    def append_judge_reply(self, judge: str, reply: JudgeReply) -> None:
+        """Append a judge's reply.
 
         Raises:
             StoreError: If the folder cannot be written.
         """
-        self._append(f"judge.{quote(model, safe='')}.jsonl", [reply])
+        self._append(f"judge.{quote(judge, safe='')}.jsonl", [reply])
 
     def append_event(self, event: Event) -> None:
-        """Append what happened.
+        """Append an event.
 
         Raises:
             StoreError: If the folder cannot be written.
@@ -171,8 +122,8 @@ class Run:
         """
         self._append(f"predictions/{part}.{writer}.jsonl", predictions)
 
-    def _append(self, name: str, rows: Iterable[Prediction | JudgeReply | Event]) -> None:
-        lines = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows).encode()
+    def _append(self, name: str, rows: Iterable[Row]) -> None:
+        lines = encode_rows(rows)
         with _writing(self.path / name):
             if name not in self._files:
                 self._files[name] = (self.path / name).open("ab", buffering=0)
@@ -185,8 +136,8 @@ class Run:
         """Write ``scores.json``, files of submissions and ``checksums.txt``.
 
         Args:
-            scores: Entry by protocol id.
-            files: Content by name, for a server that holds private answers.
+            scores: Entries as JSON objects, by protocol id.
+            files: Content of further files by name.
 
         Returns:
             The path of ``scores.json``.
@@ -200,14 +151,15 @@ class Run:
             _replace(path, json.dumps(scores, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
             for name, content in (files or {}).items():
                 _replace(self.path / name, content)
-            kept = [self.path / "run.json", path, *(self.path / name for name in files or {})]
-            kept += [*self.path.glob(JUDGES), *self.path.glob("events.jsonl"), *(self.path / "predictions").iterdir()]
-            lines = [f"{_digest(file)}  {file.relative_to(self.path).as_posix()}" for file in sorted(kept)]
+            signed = [self.path / "run.json", path, *(self.path / name for name in files or {})]
+            signed += [*self.path.glob(JUDGE_FILES), *self.path.glob("events.jsonl")]
+            signed += [*(self.path / "predictions").iterdir()]
+            lines = [f"{_digest(file)}  {file.relative_to(self.path).as_posix()}" for file in sorted(signed)]
             _replace(self.path / "checksums.txt", "\n".join(lines) + "\n")
         return path
 
     def close(self, *, sync: bool) -> None:
-        """Let go of the files, after bringing everything to the disk if ``sync``."""
+        """Close the files, after bringing everything to the disk if ``sync``."""
         try:
             if sync:
                 with _writing(self.path):
@@ -253,24 +205,29 @@ def reopen_run(path: Path) -> Generator[Run]:
         StoreError: If the folder holds no run or one of another version, cannot be written, or another process is at
             work in it.
     """
-    spec = spec_from_json(read_run(path)[0])
+    spec = read_run(path).spec
     with _locked(path), _opened(path, spec) as run:
         yield run
 
 
-def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The spec of a run folder and what is recorded beside it, both as JSON objects.
+def read_run(path: Path) -> RunFile:
+    """The spec of a run folder and what is recorded beside it.
 
     Raises:
-        StoreError: If the folder holds no run.
+        StoreError: If the folder holds no run, or one of another version.
     """
+    spec, recorded = _read_run_file(path / "run.json")
+    return RunFile(RunSpec.from_json(spec), recorded)
+
+
+def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        held = json.loads((path / "run.json").read_bytes())
-        return held["spec"], held["recorded"]
+        content = json.loads(path.read_bytes())
+        return content["spec"], content["recorded"]
     except OSError as error:
-        raise StoreError(f"{path} is no run folder: no run.json in it ({error.strerror})") from error
+        raise StoreError(f"{path.parent} is no run folder: no run.json in it ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path / 'run.json'} is damaged ({error})") from error
+        raise StoreError(f"{path} is damaged ({error})") from error
 
 
 @contextmanager
@@ -287,7 +244,7 @@ def _locked(path: Path) -> Generator[None]:
 
 @contextmanager
 def _opened(path: Path, spec: RunSpec) -> Generator[Run]:
-    for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGES), *path.glob("events.jsonl")]:
+    for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGE_FILES), *path.glob("events.jsonl")]:
         _cut_broken_line(file)
     run = Run(path, spec)
     finished = False
@@ -304,27 +261,14 @@ def _claim(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
             content = {"id": spec.id, "spec": json.loads(spec.canonical()), "recorded": dict(recorded)}
             _replace(file, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
             return
-    held, _ = read_run(file.parent)
-    ours = json.loads(spec.canonical())
-    if held != ours:
-        differ = sorted(key for key in held.keys() | ours.keys() if held.get(key) != ours.get(key))
+    before, _ = _read_run_file(file)
+    now = json.loads(spec.canonical())
+    if before != now:
+        differ = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         raise SpecMismatchError(
             f"{file} holds another run: {', '.join(differ)} differ; nothing was written; "
             "use another --out, or move it away"
         )
-
-
-def _prediction(row: dict[str, Any]) -> Prediction:
-    row["scores"] = None if row["scores"] is None else tuple(row["scores"])
-    return Prediction(**row)
-
-
-def _lines(path: Path, make: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            yield make(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path}, line {number}: damaged ({error}); delete the line to ask again") from error
 
 
 def _digest(path: Path) -> str:

@@ -3,255 +3,213 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import quote
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypedDict
 
-from egobench.controls import Control
-from egobench.dataset.sampleset import SampleSet
 from egobench.errors import ModelError
-from egobench.llm_judge.rubric import JudgeReply, Messages, judge_metrics, key_of, messages, read_verdict, rubric_hash
-from egobench.metrics import OUTCOMES, Judged, Metric, Outcome
+from egobench.metrics import OUTCOMES, Metric, Outcome, ScoredSample
 from egobench.metrics.orders import circular, position_bias, positions
-from egobench.model import Method
 from egobench.orders import orders_of
-from egobench.run.store import Prediction
+from egobench.run.plan import Part
+from egobench.run.records import Prediction, PredictionsByOrder
 from egobench.sample import Sample
+from egobench.scoring.entry import OptionPositions, ProtocolId, ScoreEntry, TagScore
 from egobench.statistics import Estimate, chance, estimate
-from egobench.task import Subset, Task
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One subset of one sample set in a run: what one predictions file is about.
+class Attempt(NamedTuple):
+    """An estimate, or why there is none.
 
     Attributes:
-        task: The task.
-        sample_set: The sample set.
-        subset: The subset.
-        samples: All its samples.
-        asked: The samples that the run asks, all of them without ``--limit``.
-        method: How an answer becomes a number; open questions are always generated, and galleries embedded.
-        control: What is removed or altered, ``None`` for a plain run.
-        orders: Cyclic orders of its options that every sample is asked in.
-        retriever: Whose best texts are scored again, and how many; ``""`` where none are.
-        text_prior: How much of an option's score without the video is taken off its score, 0 for none.
+        estimate: The score with its interval; ``None`` where there is none.
+        problem: Why there is none; ``None`` where there is.
     """
 
-    task: Task
-    sample_set: SampleSet
-    subset: Subset
-    samples: tuple[Sample, ...]
-    asked: tuple[Sample, ...]
-    method: Method | Literal["embedding"]
-    control: Control | None
-    orders: int = 1
-    retriever: str = ""
-    text_prior: float = 0.0
-
-    @property
-    def scored_by(self) -> str:
-        """The method, with what changes its numbers: ``likelihood-sum-prior1``."""
-        return f"{self.method}-prior{self.text_prior:g}" if self.text_prior else self.method
-
-    @property
-    def name(self) -> str:
-        """``<task>.<subset>.<protocol>.<construction>``, the beginning of its predictions files' names."""
-        construction = self.sample_set.manifest.construction
-        return f"{self.task.name}.{self.subset.name}.{self.subset.protocol}.{construction}"
-
-    def protocol_id(self, metric: str) -> str:
-        """Names a column: numbers with different ids or sample sets never share one."""
-        method = f"{self.scored_by}@{self.retriever}" if self.retriever else self.scored_by
-        parts = [*self.name.split("."), metric, method, *([self.control] if self.control else [])]
-        return "/".join(parts)
+    estimate: Estimate | None
+    problem: str | None
 
 
-def judge(samples: Sequence[Sample], predictions: Mapping[str, Prediction]) -> list[Judged]:
-    """Samples that have been asked, in their order, with what became of them."""
+def score_samples(samples: Sequence[Sample], predictions: Mapping[str, Prediction]) -> list[ScoredSample]:
+    """Samples that have a prediction, in their order, with what became of them.
+
+    Args:
+        samples: The samples.
+        predictions: By sample id.
+    """
     return [
-        Judged(sample, found.outcome, found.scores, found.reply if found.outcome == "answered" else "")
+        ScoredSample(
+            sample, prediction.outcome, prediction.scores, prediction.reply if prediction.outcome == "answered" else ""
+        )
         for sample in samples
-        if (found := predictions.get(sample.id)) is not None
+        if (prediction := predictions.get(sample.id)) is not None
     ]
 
 
-def judge_orders(samples: Sequence[Sample], answers: Mapping[int, Mapping[str, Prediction]], n: int) -> list[Judged]:
-    """Samples that have been asked in all of their first ``n`` orders; answered where they were answered in each."""
-    judged: list[Judged] = []
+def score_samples_in_orders(
+    samples: Sequence[Sample], predictions: PredictionsByOrder, orders: int
+) -> list[ScoredSample]:
+    """Samples that have a prediction in each of their first orders; answered where they were answered in all of them.
+
+    Args:
+        samples: The samples.
+        predictions: By order of the options and sample id.
+        orders: Number of orders.
+    """
+    scored: list[ScoredSample] = []
     for sample in samples:
-        orders = orders_of(sample, n)
-        found = [held for order in orders if (held := answers.get(order, {}).get(sample.id)) is not None]
-        if len(found) < len(orders):
+        turns = orders_of(sample, orders)
+        of_sample = [
+            prediction for turn in turns if (prediction := predictions.get(turn, {}).get(sample.id)) is not None
+        ]
+        if len(of_sample) < len(turns):
             continue
-        failed: list[Outcome] = [held.outcome for held in found if held.outcome != "answered"]
-        if failed:
-            judged.append(Judged(sample, failed[0]))
+        failures: list[Outcome] = [prediction.outcome for prediction in of_sample if prediction.outcome != "answered"]
+        if failures:
+            scored.append(ScoredSample(sample, failures[0]))
         else:
-            scores = [held.scores for held in found if held.scores is not None]
-            judged.append(Judged(sample, "answered", scores[0], turned=tuple(scores[1:])))
-    return judged
+            scores = [prediction.scores for prediction in of_sample if prediction.scores is not None]
+            scored.append(ScoredSample(sample, "answered", scores[0], turned=tuple(scores[1:])))
+    return scored
 
 
-def score(
-    part: Part, answers: Mapping[int, Mapping[str, Prediction]], *, seed: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every metric of a part.
+def score_part(part: Part, predictions: PredictionsByOrder, *, seed: int) -> Iterator[ScoreEntry]:
+    """Every metric of a part with options or open answers.
 
     Args:
         part: The part.
-        answers: Predictions by order of the options and sample id; samples without one count as not yet asked.
+        predictions: By order of the options and sample id; samples without one count as not yet asked.
         seed: Seed of bootstrap replicates.
 
     Yields:
-        Protocol id and its entry in ``scores.json``; values in [0, 1].
+        One entry per metric.
     """
-    judged = judge(part.asked, answers.get(0, {}))
+    scored = score_samples(part.selected, predictions.get(0, {}))
     for name, metric in part.task.metrics_of(part.subset).items():
-        yield part.protocol_id(name), entry(part, name, metric, judged, seed=seed)
+        yield score_metric(part, ProtocolId.of(part, name), metric, scored, seed=seed)
     if part.orders > 1 and part.subset.protocol == "mcq":
-        judged = judge_orders(part.asked, answers, part.orders)
-        said, stood = positions(judged)
+        scored = score_samples_in_orders(part.selected, predictions, part.orders)
+        chosen, right = positions(scored)
         for name, metric in (("circular", circular), ("position_bias", position_bias)):
-            held = entry(part, name, metric, judged, seed=seed, orders=part.orders)
-            shown = {"shown": True, "positions": {"said": said, "right": stood}}
-            yield part.protocol_id(f"{name}{part.orders}"), {**held, **shown}
+            yield score_metric(
+                part,
+                ProtocolId.of(part, f"{name}{part.orders}"),
+                metric,
+                scored,
+                seed=seed,
+                orders=part.orders,
+                positions=OptionPositions(tuple(chosen), tuple(right)),
+            )
 
 
-def entry(
-    part: Part, name: str, metric: Metric, judged: Sequence[Judged], *, seed: int, orders: int = 1
-) -> dict[str, Any]:
-    """One entry of ``scores.json``.
-
-    Args:
-        part: What was asked.
-        name: The metric's name.
-        metric: The metric.
-        judged: The samples that have been asked.
-        seed: Seed of bootstrap replicates.
-        orders: Orders of the options that the number is about.
-    """
-    outcomes = Counter(each.outcome for each in judged)
-    found, problem = _attempt(metric, judged, seed)
-    alone, _ = _attempt(metric, [each for each in judged if each.outcome == "answered"], seed)
-    return {
-        "n": len(judged),
-        "n_expected": len(part.samples),
-        "partial": len(judged) < len(part.samples),
-        "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
-        "clusters": len({each.sample.cluster for each in judged}),
-        **_numbers(found),
-        "answered_only": alone.value if alone else None,
-        "problem": problem,
-        "chance": chance(metric, part.asked, orders=orders),
-        "blind_ceiling": part.sample_set.manifest.blind_ceiling,
-        "samples_sha256": part.sample_set.manifest.samples_sha256,
-        "orders": orders,
-        "headline": name == part.subset.headline,
-        "shown": name in {part.subset.headline, *part.subset.beside},
-        "by": {tag: _by(tag, metric, judged, seed) for tag in (part.task.breakdown if orders == 1 else ())},
-    }
-
-
-def chats(part: Part, predictions: Mapping[str, Prediction]) -> dict[str, Messages]:
-    """What a judge is asked about the open answers of a part, by sample id."""
-    return {
-        each.sample.id: messages(each.sample.question, each.sample.answer, each.reply)
-        for each in judge(part.asked, predictions)
-        if each.outcome == "answered" and each.sample.answer
-    }
-
-
-def score_judged(
+def score_metric(
     part: Part,
-    predictions: Mapping[str, Prediction],
-    judgements: Mapping[str, Mapping[str, JudgeReply]],
+    protocol_id: ProtocolId,
+    metric: Metric,
+    scored: Sequence[ScoredSample],
     *,
     seed: int,
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What judges make of the open answers of a part.
+    orders: int = 1,
+    positions: OptionPositions | None = None,
+) -> ScoreEntry:
+    """One metric of a part.
 
     Args:
         part: The part.
-        predictions: By sample id.
-        judgements: What has been said, by judge and key. Judges that were asked about no answer of the part are left
-            out; as long as one that was asked has not been heard on all of them, there is no value.
+        protocol_id: Names the score.
+        metric: The metric.
+        scored: The samples that have been asked.
         seed: Seed of bootstrap replicates.
-
-    Yields:
-        Protocol id, with the judge's name and the hash of the rubric, and its entry in ``scores.json``.
+        orders: Orders of the options that the score is about.
+        positions: Positions of answers, where it is about several orders.
     """
-    judged = judge(part.asked, predictions)
-    asked = {name: key_of(chat) for name, chat in chats(part, predictions).items()}
-    for model, said in judgements.items():
-        heard = {name: said[key] for name, key in asked.items() if key in said}
-        if not heard:
-            continue
-        verdicts = {name: None if one.error else read_verdict(one.reply) for name, one in heard.items()}
-        failed = sum(one.error is not None for one in heard.values())
-        counts = {"failed": failed, "unparsed": sum(one is None for one in verdicts.values()) - failed}
-        missing = len(asked) - len(heard)
-        for name, metric in judge_metrics(verdicts).items():
-            held = entry(part, name, metric, judged, seed=seed)
-            held |= {"shown": True, "judge": {"model": model, "rubric": rubric_hash(), "asked": len(heard), **counts}}
-            if missing:
-                held |= {**_numbers(None), "answered_only": None}
-                held["problem"] = f"the judge has not been heard on {missing} of {len(asked)} answers; run it again"
-            elif verdicts and None in verdicts.values():
-                held["problem"] = f"{failed} requests failed and {counts['unparsed']} verdicts were unreadable: no, 0"
-            yield part.protocol_id(f"{name}@{quote(model, safe='')}@{rubric_hash()}"), held
+    outcomes = Counter(scored_sample.outcome for scored_sample in scored)
+    manifest, name = part.sample_set.manifest, protocol_id.metric
+    whole = _attempt(metric, scored, seed)
+    answered = _attempt(
+        metric, [scored_sample for scored_sample in scored if scored_sample.outcome == "answered"], seed
+    )
+    return ScoreEntry(
+        id=protocol_id,
+        n=len(scored),
+        n_expected=len(part.samples),
+        outcomes={outcome: outcomes[outcome] for outcome in OUTCOMES},
+        clusters=len({scored_sample.sample.cluster for scored_sample in scored}),
+        **estimate_fields(whole.estimate),
+        answered_only=answered.estimate.value if answered.estimate else None,
+        problem=whole.problem,
+        chance=chance(metric, part.selected, orders=orders),
+        blind_ceiling=manifest.blind_ceiling,
+        samples_sha256=manifest.samples_sha256,
+        orders=orders,
+        headline=name == part.subset.headline,
+        shown=positions is not None or name in {part.subset.headline, *part.subset.beside},
+        by={tag: _by_value(tag, metric, scored, seed) for tag in (part.task.breakdown if orders == 1 else ())},
+        positions=positions,
+    )
 
 
-def submission(part: Part, answers: Mapping[int, Mapping[str, Prediction]]) -> Mapping[str, str]:
+class EstimateFields(TypedDict):
+    """The fields of an entry that an estimate fills."""
+
+    value: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+
+
+def estimate_fields(result: Estimate | None) -> EstimateFields:
+    """An estimate as fields of an entry, all ``None`` where there is none."""
+    if result is None:
+        return {"value": None, "se": None, "low": None, "high": None}
+    return {"value": result.value, "se": result.se, "low": result.low, "high": result.high}
+
+
+def submission(part: Part, predictions: PredictionsByOrder) -> Mapping[str, str]:
     """Files for whoever holds the private answers of a part, content by name; nothing where all answers are public."""
-    made = part.task.submission
-    return made(judge(part.asked, answers.get(0, {}))) if made and _private(part.samples) else {}
+    make_files = part.task.submission
+    if make_files is None or not _count_private(part.samples):
+        return {}
+    return make_files(score_samples(part.selected, predictions.get(0, {})))
 
 
-def _private(samples: Sequence[Sample]) -> int:
+def coverage(entries: Iterable[ScoreEntry]) -> float:
+    """Share of the asked samples that the model replied to, over all parts, in [0, 1]; 1 when none was asked."""
+    counted = [entry for entry in entries if entry.headline or entry.orders > 1]
+    n = sum(entry.n for entry in counted)
+    lost = sum(entry.outcomes["media_error"] + entry.outcomes["request_error"] for entry in counted)
+    return 1 - lost / n if n else 1.0
+
+
+def _count_private(samples: Sequence[Sample]) -> int:
     return sum(sample.target is None for sample in samples)
 
 
-def _by(tag: str, metric: Metric, judged: Sequence[Judged], seed: int) -> dict[str, dict[str, Any]]:
-    groups: dict[str, list[Judged]] = defaultdict(list)
-    for each in judged:
-        held = each.sample.tags.get(tag, ())
-        for value in {held} if isinstance(held, str) else set(held):
-            groups[value].append(each)
+def _by_value(tag: str, metric: Metric, scored: Sequence[ScoredSample], seed: int) -> dict[str, TagScore]:
+    groups: dict[str, list[ScoredSample]] = defaultdict(list)
+    for scored_sample in scored:
+        values = scored_sample.sample.tags.get(tag, ())
+        for value in {values} if isinstance(values, str) else set(values):
+            groups[value].append(scored_sample)
     return {
-        value: {
-            "n": len(members),
-            **_numbers(_attempt(metric, members, seed)[0]),
-            "chance": chance(metric, [each.sample for each in members]),
-        }
+        value: TagScore(
+            n=len(members),
+            **estimate_fields(_attempt(metric, members, seed).estimate),
+            chance=chance(metric, [member.sample for member in members]),
+        )
         for value, members in sorted(groups.items())
     }
 
 
-def _numbers(found: Estimate | None) -> dict[str, float | None]:
-    if found is None:
-        return dict.fromkeys(("value", "se", "low", "high"))
-    return {"value": found.value, "se": found.se, "low": found.low, "high": found.high}
-
-
-def _attempt(metric: Metric, judged: Sequence[Judged], seed: int) -> tuple[Estimate | None, str | None]:
+def _attempt(metric: Metric, scored: Sequence[ScoredSample], seed: int) -> Attempt:
     """An estimate, or why there is none: a metric whose package is not installed must not cost the others."""
-    if not judged:
-        return None, "no sample"
-    private = _private([each.sample for each in judged]) if metric.protocol == "mcq" else 0
+    if not scored:
+        return Attempt(None, "no sample")
+    private = _count_private([scored_sample.sample for scored_sample in scored]) if metric.protocol == "mcq" else 0
     if private:
-        missing = sum(each.choice is None for each in judged)
-        return None, f"unscored: the answers of {private} of {len(judged)} samples are private; {missing} have no reply"
+        missing = sum(scored_sample.choice is None for scored_sample in scored)
+        problem = f"unscored: the answers of {private} of {len(scored)} samples are private; {missing} have no reply"
+        return Attempt(None, problem)
     try:
-        return estimate(metric, judged, seed=seed), None
+        return Attempt(estimate(metric, scored, seed=seed), None)
     except ModelError as error:
-        return None, str(error)
-
-
-def coverage(scores: Mapping[str, Mapping[str, Any]]) -> float:
-    """Share of the asked samples that the model replied to, over all parts, in [0, 1]; 1 when none was asked."""
-    rows = [entry for entry in scores.values() if entry["headline"] or entry["orders"] > 1]
-    asked = sum(entry["n"] for entry in rows)
-    lost = sum(entry["outcomes"]["media_error"] + entry["outcomes"]["request_error"] for entry in rows)
-    return 1 - lost / asked if asked else 1.0
+        return Attempt(None, str(error))

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from egobench.metrics import Judged, MeanMetric, Metric
+from egobench.metrics import MeanMetric, Metric, ScoredSample
 from egobench.orders import orders_of
 from egobench.sample import Sample
 from egobench.statistics.pairs import PairedTest, holm, paired
@@ -37,7 +37,7 @@ class Estimate:
     clusters: int
 
 
-def estimate(metric: Metric, judged: Sequence[Judged], *, seed: int = 0) -> Estimate:
+def estimate(metric: Metric, judged: Sequence[ScoredSample], *, seed: int = 0) -> Estimate:
     """Score samples, with a clustered error and interval. The order of the samples does not matter.
 
     Args:
@@ -85,10 +85,10 @@ def chance(metric: Metric, samples: Sequence[Sample], *, orders: int = 1) -> flo
     return metric.value(tied)
 
 
-def _tied(sample: Sample, orders: int) -> Judged:
+def _tied(sample: Sample, orders: int) -> ScoredSample:
     further = len(orders_of(sample, orders)) - 1
     scores = (0.0,) * len(sample.options)
-    return Judged(sample, "answered", scores, turned=(scores,) * further)
+    return ScoredSample(sample, "answered", scores, turned=(scores,) * further)
 
 
 __all__ = ["Estimate", "PairedTest", "chance", "estimate", "holm", "paired"]

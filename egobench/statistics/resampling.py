@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from egobench.metrics import Judged, MeanMetric, Metric, SetMetric
+from egobench.metrics import MeanMetric, Metric, ScoredSample, SetMetric
 from egobench.sample import Sample
 from egobench.statistics import Estimate
 from egobench.statistics.clustered import around
@@ -79,7 +79,7 @@ class Column:
     """
 
     metric: Metric
-    runs: tuple[tuple[Judged, ...], ...]
+    runs: tuple[tuple[ScoredSample, ...], ...]
     samples: tuple[Sample, ...]
     each: np.ndarray
     clusters: tuple[str, ...]
@@ -147,7 +147,7 @@ class Column:
         return paired(self.each[:, first].tolist(), self.each[:, second].tolist(), clusters)
 
 
-def column(metric: Metric, runs: Sequence[Sequence[Judged]]) -> Column:
+def column(metric: Metric, runs: Sequence[Sequence[ScoredSample]]) -> Column:
     """Put runs side by side.
 
     Args:

@@ -21,7 +21,7 @@ from egobench.errors import DamagedVideoError
 from egobench.video.backends import Shot
 from egobench.video.index import NO_TIME, build_index, main_stream, open_container
 from egobench.video.plan import Run, plan_runs
-from egobench.video.trust import NEVER, Judged, Trust
+from egobench.video.trust import NEVER, ScoredSample, Trust
 
 
 class PyavReader:
@@ -154,7 +154,7 @@ class PyavReader:
             trust.fail(int(np.flatnonzero(self.index.pts == packet.pts)[0]))
             return []
 
-    def _taken(self, judged: Iterable[Judged], waiting: dict[int, int]) -> Iterator[Shot]:
+    def _taken(self, judged: Iterable[ScoredSample], waiting: dict[int, int]) -> Iterator[Shot]:
         """The frames with a presentation time that is wanted."""
         for frame, sound in judged:
             number = waiting.pop(NO_TIME if frame.pts is None else frame.pts, None)
@@ -174,7 +174,7 @@ class PyavReader:
                         frame.pts = shown
                     shown += 1
                     sound = (sound or frame.key_frame) and not frame.is_corrupt
-                    yield from self._taken([Judged(frame, sound)], waiting)
+                    yield from self._taken([ScoredSample(frame, sound)], waiting)
                     if not waiting or stop.is_set():
                         return
             except FFmpegError as error:

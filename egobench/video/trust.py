@@ -12,7 +12,7 @@ from egobench.video.index import VideoIndex
 NEVER: Final = 1 << 62
 
 
-class Judged(NamedTuple):
+class ScoredSample(NamedTuple):
     """A decoded frame and whether it is to be believed."""
 
     frame: VideoFrame
@@ -52,7 +52,7 @@ class Trust:
         """The decoder refused a packet."""
         self.damaged_from = min(self.damaged_from, position)
 
-    def judge(self, frame: VideoFrame) -> list[Judged]:
+    def judge(self, frame: VideoFrame) -> list[ScoredSample]:
         """A frame comes out of the decoder.
 
         Returns:
@@ -69,12 +69,12 @@ class Trust:
             self._out.discard(self._fed.popleft())
         return self._release(self._fed[0] if self._fed else NEVER)
 
-    def rest(self) -> list[Judged]:
+    def rest(self) -> list[ScoredSample]:
         """The frames that are still held when the run is over, in order of display."""
         return self._release(NEVER)
 
-    def _release(self, before: int) -> list[Judged]:
+    def _release(self, before: int) -> list[ScoredSample]:
         known = [(position, frame) for position, frame in self._held if position < before]
         self._held = [(position, frame) for position, frame in self._held if position >= before]
         known.sort(key=lambda one: one[1].pts or 0)
-        return [Judged(frame, not frame.is_corrupt and position < self.damaged_from) for position, frame in known]
+        return [ScoredSample(frame, not frame.is_corrupt and position < self.damaged_from) for position, frame in known]

@@ -20,8 +20,8 @@ from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.evaluate import evaluate
-from egobench.loop.ask import Settings
 from egobench.plugins import load_model, load_task
+from egobench.run.spec import Settings
 from tests.interop.taught_qwen import Recorder, taught_qwen
 
 MISSING = 3

@@ -23,10 +23,10 @@ from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
 from egobench.interop.lmms_documents import Put, documents, prompt_of, show
 from egobench.interop.lmms_write import Wanted, write_tasks
-from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import TASKS, load_task, names
 from egobench.prompts import SYSTEM
+from egobench.run.spec import Settings
 from egobench.video import DecodedClip
 from tests.interop.conftest import Kitchen, write_moving
 
@@ -78,12 +78,12 @@ def test_every_metric_is_the_number_of_a_run_of_our_own(kitchen: Kitchen, tmp_pa
         for name in (name for name, metric in task_metrics.items() if metric.protocol == protocol):
             expected = own[f"qaego4d/{subset}/{protocol}/official/{name}/generate"]
             found = lmms_tasks.score([item[name] for item in items])
-            assert (math.isnan(found) and expected["value"] is None) or found == expected["value"], name
+            assert (math.isnan(found) and expected.value is None) or found == expected.value, name
         for share in lmms_tasks.SHARES:
             expected = own[
                 f"qaego4d/{subset}/{protocol}/official/{'acc' if subset == 'closed' else 'rouge_l'}/generate"
             ]
-            assert lmms_tasks.share([item[share] for item in items]) == expected["outcomes"][share] / 6, share
+            assert lmms_tasks.share([item[share] for item in items]) == expected.outcomes[share] / 6, share
 
 
 def test_every_prompt_is_that_of_a_run_of_our_own(kitchen: Kitchen, tmp_path: Path) -> None:

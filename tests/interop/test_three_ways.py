@@ -19,10 +19,10 @@ import pytest
 
 from egobench.evaluate import Result, evaluate
 from egobench.interop.lmms_write import Wanted, write_tasks
-from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model
 from egobench.prompts import SYSTEM
+from egobench.run.spec import Settings
 from tests.interop.conftest import Kitchen, logged, numbers, python
 from tests.interop.inside_lmms_eval import seen
 from tests.interop.taught_qwen import LETTERS
@@ -141,9 +141,9 @@ class Own:
         return {(subset, row["id"]): row for subset, row in rows}
 
     @property
-    def numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, float | None]:
         """Every number, by protocol id."""
-        return {name: entry["value"] for name, entry in self.result.scores.items()}
+        return {name: entry.value for name, entry in self.result.scores.items()}
 
 
 def run(kitchen: Kitchen, watched: Watched, out: Path, prompt: str = "base") -> Own:
@@ -257,5 +257,5 @@ def assert_same_inside(own: Own, theirs: Path) -> None:
     found = numbers(theirs)
     for subset, task in TASKS.items():
         headline = own.result.scores[f"qaego4d/{subset}/{METRICS[subset]}/generate"]
-        assert found[task][METRICS[subset].rpartition("/")[2]] == headline["value"]
-        assert found[task]["media_error"] == headline["outcomes"]["media_error"] / 6 == 1 / 6
+        assert found[task][METRICS[subset].rpartition("/")[2]] == headline.value
+        assert found[task]["media_error"] == headline.outcomes["media_error"] / 6 == 1 / 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,21 +12,21 @@ from email.utils import format_datetime
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.commands.judging import judge_run
-from egobench.commands.running import rescore
 from egobench.dataset.build import build
 from egobench.errors import JudgeError
-from egobench.evaluate import evaluate
+from egobench.evaluate import evaluate, rescore
 from egobench.llm_judge.client import Judge, find_judge
 from egobench.llm_judge.rubric import key_of, messages, read_verdict, rubric_hash
-from egobench.loop.ask import Settings, Silent
+from egobench.llm_judge.score import judge_run
 from egobench.model import ModelInfo, Prompt, Reply
+from egobench.observer import SilentObserver
 from egobench.plugins import load_task
+from egobench.run.spec import Settings
+from egobench.scoring.entry import JudgeCounts, ScoreEntry
 from tests.conftest import NoEmbedder
 from tests.scripted_server import HANG, Server, chat, serving
 from tests.tasks.official_files import qaego4d, write
@@ -71,10 +71,17 @@ def quick(server: Server) -> Judge:
     return replace(judge, endpoint=replace(judge.endpoint, timeout=0.5, tries=3, first_wait=0.01))
 
 
-def judged(run: Path, judge: Judge) -> dict[str, Any]:
+def judged(run: Path, judge: Judge) -> dict[str, ScoreEntry]:
     """The entries that a judge gives."""
-    judge_run(run, None, judge, Silent())
-    return {name: entry for name, entry in rescore(run, None)[1].items() if "judge" in entry}
+    judge_run(run, None, judge, SilentObserver())
+    return {name: entry for name, entry in rescore(run, None).scores.items() if entry.judge}
+
+
+def counts(entries: Mapping[str, ScoreEntry]) -> tuple[int, int]:
+    """Failed requests and unreadable replies."""
+    judge = entries[ACC].judge
+    assert judge is not None
+    return judge.failed, judge.unparsed
 
 
 def thing(server: Server, number: int) -> str:
@@ -92,13 +99,11 @@ def test_verdicts_become_a_share_of_yes_and_a_mean_of_points(run: Path) -> None:
         entries = judged(run, quick(server))
     assert list(entries) == [ACC, SCORE]
     # By hand: seven of eight were judged, three with a yes, all with three points of five.
-    assert entries[ACC]["value"] == pytest.approx(3 / 8)
-    assert entries[SCORE]["value"] == pytest.approx(7 * 3 / 5 / 8)
-    assert (entries[ACC]["n"], entries[ACC]["outcomes"]["unparsed"], entries[ACC]["shown"]) == (8, 1, True)
-    assert entries[ACC]["judge"] == {
-        "model": "toy/judge", "rubric": rubric_hash(), "asked": 7, "failed": 0, "unparsed": 0
-    }  # fmt: skip
-    assert entries[ACC]["problem"] is None
+    assert entries[ACC].value == pytest.approx(3 / 8)
+    assert entries[SCORE].value == pytest.approx(7 * 3 / 5 / 8)
+    assert (entries[ACC].n, entries[ACC].outcomes["unparsed"], entries[ACC].shown) == (8, 1, True)
+    assert entries[ACC].judge == JudgeCounts("toy/judge", rubric_hash(), asked=7, failed=0, unparsed=0)
+    assert entries[ACC].problem is None
 
 
 def test_the_judge_is_asked_greedily_with_question_reference_and_answer(run: Path) -> None:
@@ -120,7 +125,7 @@ def test_what_was_judged_is_never_asked_again(run: Path) -> None:
         assert len(server.asked) == 7
     assert first == again
     assert "judge.toy%2Fjudge.jsonl" in (run / "checksums.txt").read_text()
-    assert {name for name in rescore(run, None)[1] if "judge" in name} == {ACC, SCORE}
+    assert {name for name in rescore(run, None).scores if "judge" in name} == {ACC, SCORE}
 
 
 @pytest.mark.parametrize(
@@ -141,8 +146,8 @@ def test_a_server_that_fails_once_is_asked_again(run: Path, bad: tuple[int, dict
     with serving(lambda number: bad if number == 0 else YES) as server:
         entries = judged(run, quick(server))
         assert len(server.asked) == 8
-    assert entries[ACC]["value"] == pytest.approx(7 / 8)
-    assert entries[ACC]["judge"]["failed"] == 0
+    assert entries[ACC].value == pytest.approx(7 / 8)
+    assert counts(entries) == (0, 0)
 
 
 @pytest.mark.parametrize("date", [False, True])
@@ -177,12 +182,12 @@ def test_requests_that_fail_for_good_count_as_no_are_counted_and_are_tried_the_n
     with serving(lambda number: BUSY if thing(server, number) in "135" else YES) as server:
         entries = judged(run, quick(server))
         assert len(server.asked) == 4 + 3 * 3
-    assert entries[ACC]["value"] == pytest.approx(4 / 8)
-    assert (entries[ACC]["judge"]["failed"], entries[ACC]["judge"]["unparsed"]) == (3, 0)
-    assert entries[ACC]["problem"] == "3 requests failed and 0 verdicts were unreadable: no, 0"
+    assert entries[ACC].value == pytest.approx(4 / 8)
+    assert counts(entries) == (3, 0)
+    assert entries[ACC].problem == "3 requests failed and 0 verdicts were unreadable: no, 0"
     assert "HTTP 429 Too Many Requests" in everything_in(run)
     with serving(lambda _: YES) as server:
-        assert judged(run, quick(server))[ACC]["value"] == pytest.approx(7 / 8)
+        assert judged(run, quick(server))[ACC].value == pytest.approx(7 / 8)
         assert len(server.asked) == 3
 
 
@@ -190,22 +195,23 @@ def test_requests_that_fail_for_good_count_as_no_are_counted_and_are_tried_the_n
 def test_verdicts_that_cannot_be_read_count_as_no_and_are_counted(run: Path, content: str | None) -> None:
     with serving(lambda number: YES if number % 2 else chat(content)) as server:
         entries = judged(run, quick(server))
-    assert (entries[ACC]["value"], entries[SCORE]["value"]) == (pytest.approx(3 / 8), pytest.approx(3 * 0.8 / 8))
-    assert (entries[ACC]["judge"]["failed"], entries[ACC]["judge"]["unparsed"]) == (0, 4)
+    assert entries[ACC].value == pytest.approx(3 / 8)
+    assert entries[SCORE].value == pytest.approx(3 * 0.8 / 8)
+    assert counts(entries) == (0, 4)
 
 
 def test_a_server_that_is_gone_ends_the_work_and_what_it_said_is_kept(run: Path) -> None:
     with serving(lambda number: YES if thing(server, number) == "0" else (503, {}, b"")) as server:
         with pytest.raises(JudgeError, match="failed 5 times in a row, the last time with: HTTP 503"):
-            judge_run(run, None, quick(server), Silent())
+            judge_run(run, None, quick(server), SilentObserver())
         gone = quick(server)
-    entries = {name: entry for name, entry in rescore(run, None)[1].items() if "judge" in entry}
-    assert entries[ACC]["value"] is None
-    assert "the judge has not been heard on" in entries[ACC]["problem"]
+    entries = {name: entry for name, entry in rescore(run, None).scores.items() if entry.judge}
+    assert entries[ACC].value is None
+    assert "the judge has not been heard on" in str(entries[ACC].problem)
     with pytest.raises(JudgeError, match="ConnectError"):
-        judge_run(run, None, gone, Silent())
+        judge_run(run, None, gone, SilentObserver())
     with serving(lambda _: YES) as server:
-        assert judged(run, quick(server))[ACC]["value"] == pytest.approx(7 / 8)
+        assert judged(run, quick(server))[ACC].value == pytest.approx(7 / 8)
         assert len(server.asked) == 6
 
 
@@ -228,7 +234,7 @@ def test_a_server_that_refuses_is_asked_no_further_and_the_key_is_told_to_nobody
         serving(lambda _: (status, elsewhere, f"wrong key {KEY}".encode())) as server,
         pytest.raises(JudgeError, match=hint) as raised,
     ):
-        judge_run(run, None, quick(server), Silent())
+        judge_run(run, None, quick(server), SilentObserver())
     assert server.authorizations == [f"Bearer {KEY}"]
     assert KEY not in str(raised.value) + repr(quick(server)) + caplog.text + everything_in(run)
 
@@ -238,7 +244,8 @@ def test_a_key_that_a_server_sends_back_is_not_kept(run: Path, monkeypatch: pyte
     echo = chat(f'{{"correct": "yes", "score": 4, "key": "{KEY}"}}')
     with serving(lambda number: (400, {}, f"bad request with {KEY}".encode()) if number == 0 else echo) as server:
         entries = judged(run, quick(server))
-    assert (entries[ACC]["judge"]["failed"], entries[ACC]["value"]) == (1, pytest.approx(6 / 8))
+    assert counts(entries)[0] == 1
+    assert entries[ACC].value == pytest.approx(6 / 8)
     assert KEY not in everything_in(run)
     assert "[key]" in everything_in(run)
 
@@ -281,21 +288,21 @@ def test_a_server_that_speaks_no_tls_is_named(run: Path) -> None:
         judge = quick(server)
         with pytest.raises(JudgeError, match=r"ConnectError: .*SSL"):
             encrypted = replace(judge.endpoint, url=judge.endpoint.url.replace("http:", "https:"), tries=1)
-            judge_run(run, None, replace(judge, endpoint=encrypted), Silent())
+            judge_run(run, None, replace(judge, endpoint=encrypted), SilentObserver())
 
 
 def test_no_proxy_of_the_environment_sees_plain_requests(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     with serving(lambda _: YES) as server:
-        assert judged(run, quick(server))[ACC]["value"] == pytest.approx(7 / 8)
+        assert judged(run, quick(server))[ACC].value == pytest.approx(7 / 8)
 
 
 def test_a_verdict_of_another_judge_is_another_number(run: Path) -> None:
     with serving(lambda _: YES) as server:
         judged(run, quick(server))
         entries = judged(run, replace(quick(server), model="other"))
-    assert sorted(entry["judge"]["model"] for entry in entries.values()) == ["other", "other", "toy/judge", "toy/judge"]
+    assert sorted(str(entry.id.judge) for entry in entries.values()) == ["other", "other", "toy/judge", "toy/judge"]
 
 
 def test_a_verdict_belongs_to_the_very_words_that_were_judged() -> None:

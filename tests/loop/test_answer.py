@@ -13,8 +13,8 @@ import pytest
 
 from egobench.errors import EndpointError, ModelMemoryError, PromptError
 from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
+from egobench.run.spec import Settings
 from tests.conftest import Navigation
 
 ID = "vln-qa/all/mcq/official/acc/generate"
@@ -49,7 +49,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(navigation: Nav
     # 8 do not fit, nor does its half of 4; from then on 2 are asked at a time: 12 samples in 6 batches of 2.
     assert tight.batches == [8, 4, 2, 2, 2, 2, 2, 2]
     assert halved.scores == run(navigation, roomy, 12, "roomy").scores
-    assert halved.scores[ID]["outcomes"]["answered"] == 12
+    assert halved.scores[ID].outcomes["answered"] == 12
     events = [json.loads(line) for line in (halved.path / "events.jsonl").read_text().splitlines()]
     assert [event["part"] for event in events] == ["vln-qa.all.mcq.official"] * 2
     assert "a batch of 8 was halved, and 4 are asked at a time now" in events[0]["what"]
@@ -59,7 +59,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(navigation: Nav
 
 def test_a_prompt_that_fits_by_no_means_is_a_request_error_alone(navigation: Navigation) -> None:
     result = run(navigation, Small(rows=0), 4, "none")
-    assert result.scores[ID]["outcomes"]["request_error"] == 12
+    assert result.scores[ID].outcomes["request_error"] == 12
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 12])
@@ -69,7 +69,7 @@ def test_one_prompt_that_is_too_long_costs_no_other_sample_its_answer(navigation
     probe.generate = lambda prompts: [seeds.append(one.seed) or Reply("A") for one in prompts]  # type: ignore[method-assign,func-returns-value]
     run(navigation, probe, 12, "probe")
     result = run(navigation, Small(rows=12, too_long=str(seeds[3])), batch_size, f"long{batch_size}")
-    assert result.scores[ID]["outcomes"] == {**dict.fromkeys(result.scores[ID]["outcomes"], 0), "answered": 11,
+    assert result.scores[ID].outcomes == {**dict.fromkeys(result.scores[ID].outcomes, 0), "answered": 11,
                                              "request_error": 1}  # fmt: skip
     (file,) = (result.path / "predictions").iterdir()
     failed = [row for row in map(json.loads, file.read_text().splitlines()) if row["outcome"] == "request_error"]

@@ -1,10 +1,10 @@
-"""Judged samples in one line."""
+"""ScoredSample samples in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from egobench.metrics import Judged, Outcome
+from egobench.metrics import Outcome, ScoredSample
 from egobench.sample import Sample
 
 
@@ -16,16 +16,16 @@ def choice(
     outcome: Outcome | None = None,
     cluster: str = "v",
     name: str = "q",
-) -> Judged:
+) -> ScoredSample:
     """A sample whose options are the letters of ``options``; answered unless it has no scores."""
     answer = "" if target is None else options[target]
     sample = Sample(name, "toy", "all", "v", 0.0, None, "?", tuple(options), target, answer, None, cluster, {})
-    return Judged(
+    return ScoredSample(
         sample, outcome or ("unparsed" if scores is None else "answered"), None if scores is None else tuple(scores)
     )
 
 
-def open_answer(reply: str, answer: str, *, outcome: Outcome = "answered", cluster: str = "v") -> Judged:
+def open_answer(reply: str, answer: str, *, outcome: Outcome = "answered", cluster: str = "v") -> ScoredSample:
     """An open question and a reply to it."""
     sample = Sample("q", "toy", "open", "v", 0.0, None, "?", (), None, answer, None, cluster, {})
-    return Judged(sample, outcome, None, reply)
+    return ScoredSample(sample, outcome, None, reply)

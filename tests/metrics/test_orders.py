@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from egobench.metrics import Judged
+from egobench.metrics import ScoredSample
 from egobench.metrics.orders import circular, position_bias, positions
 from egobench.orders import orders_of, shown_at, turn, turn_back, turned
 from egobench.statistics import chance
@@ -16,13 +16,13 @@ from tests.metrics.samples import choice
 FOUR = "abcd"
 
 
-def chosen(target: int, *picks: int | None) -> Judged:
+def chosen(target: int, *picks: int | None) -> ScoredSample:
     """A sample of four options and the option picked in each order, by its own position; ``None`` for a tie of all."""
     scores = [tuple(float(pick is None or position == pick) for position in range(4)) for pick in picks]
     return replace(choice(scores[0], target, FOUR), turned=tuple(scores[1:]))
 
 
-def always_at(position: int, target: int) -> Judged:
+def always_at(position: int, target: int) -> ScoredSample:
     """What a model says that names the same position in all four orders."""
     return chosen(target, *((position + order) % 4 for order in range(4)))
 
@@ -55,7 +55,7 @@ def test_no_sample_is_asked_in_more_orders_than_it_has_options() -> None:
         (choice(None, 2, FOUR), 0),
     ],
 )
-def test_circular_accuracy_asks_for_the_right_option_in_every_order(judged: Judged, value: float) -> None:
+def test_circular_accuracy_asks_for_the_right_option_in_every_order(judged: ScoredSample, value: float) -> None:
     assert circular.value(judged) == pytest.approx(value, abs=1e-15)
 
 
@@ -76,7 +76,7 @@ def test_chance_of_circular_accuracy_is_a_product_over_the_orders() -> None:
     ],
 )
 def test_position_bias_is_the_share_of_answers_that_stand_where_right_ones_do_not(
-    judged: Sequence[Judged], value: float
+    judged: Sequence[ScoredSample], value: float
 ) -> None:
     assert position_bias.value(judged) == pytest.approx(value, abs=1e-15)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from egobench.metrics import Judged
+from egobench.metrics import ScoredSample
 from egobench.metrics.ranking import class_map, options_class_map, single_positive_ap, single_positive_ndcg
 from egobench.statistics import chance
 from tests.metrics.samples import choice
@@ -120,7 +120,7 @@ def test_arrays_that_mean_nothing_are_refused(scores: np.ndarray, truth: np.ndar
         class_map(scores, truth)
 
 
-def dense(judged: list[Judged]) -> float:
+def dense(judged: list[ScoredSample]) -> float:
     """The same through the whole matrix: minus infinity where a class is not among a sample's options."""
     names = sorted({option for one in judged for option in one.sample.options})
     scores = np.full((len(judged), len(names)), -np.inf)
@@ -138,7 +138,7 @@ answers = some.none() | some.tuples(*[some.sampled_from([0.0, 0.5, 1.0, -math.in
 
 
 @given(some.lists(some.builds(choice, answers, some.integers(0, 3), asked), min_size=1, max_size=12))
-def test_listed_options_give_what_the_whole_matrix_gives(judged: list[Judged]) -> None:
+def test_listed_options_give_what_the_whole_matrix_gives(judged: list[ScoredSample]) -> None:
     assert options_class_map.value(judged) == pytest.approx(dense(judged), abs=1e-12)
 
 

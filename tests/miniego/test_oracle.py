@@ -14,9 +14,9 @@ from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.embedding import SentenceEmbedder
 from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
 from egobench.miniego import generate
 from egobench.plugins import TASKS, load_model, load_task, names
+from egobench.run.spec import Settings
 from tests.miniego.oracle import Oracle
 
 pytestmark = pytest.mark.skipif(
@@ -68,7 +68,7 @@ def _within_chance(sample_set: SampleSet, subset: str, accuracy: float) -> bool:
 @pytest.mark.timeout(900)
 def test_the_log_answers_every_question_from_the_frames(plain: tuple[Result, int]) -> None:
     result, guesses = plain
-    wrong = {key: entry["value"] for key, entry in result.scores.items() if "/acc/" in key and entry["value"] != 1.0}
+    wrong = {key: entry.value for key, entry in result.scores.items() if "/acc/" in key and entry.value != 1.0}
     assert wrong == {}
     assert guesses == 0
 
@@ -79,14 +79,13 @@ def test_the_frames_of_other_videos_answer_nothing(world: Path, sets: list[Sampl
     oracle = Oracle(world / "log.jsonl")
     result = evaluate(oracle, sets, world / "videos", tmp_path, Settings(control="other-video"))
     far: dict[str, float] = {}
+    by_name = {sample_set.name: sample_set for sample_set in sets}
     for key, entry in result.scores.items():
-        task, subset, _, construction, metric, *_ = key.split("/")
-        if metric == "acc":
-            its = next(
-                each for each in sets if (each.manifest.task, each.manifest.construction) == (task, construction)
-            )
-            if not _within_chance(its, subset, entry["value"]):
-                far[key] = entry["value"]
+        part = entry.id.part
+        if entry.id.metric == "acc" and entry.value is not None:
+            sample_set = by_name[f"{part.task}/{part.construction}"]
+            if not _within_chance(sample_set, part.subset, entry.value):
+                far[key] = entry.value
     assert far == {}
 
 
@@ -97,14 +96,14 @@ def test_who_reads_the_frames_gains_by_them_and_who_does_not_gains_nothing(
 ) -> None:
     data, blind = _written(world, sets), Settings(control="blind")
     unseen = evaluate(Oracle(world / "log.jsonl"), sets, world / "videos", world / "runs", blind, recorded=data)
-    gains = {number.id: number.tests[0] for number in compare([plain[0].path, unseen.path]).numbers}
+    gains = {number.id: number.tests[0] for number in compare([plain[0].path, unseen.path]).scores}
     assert len(gains) >= 11
     assert [name for name, test in gains.items() if test is None or test.low is None or test.low <= 0] == []
     guessed = [
         evaluate(load_model("random"), sets, world / "videos", world / "runs", settings, recorded=data)
         for settings in (Settings(), blind)
     ]
-    for number in compare([result.path for result in guessed]).numbers:
+    for number in compare([result.path for result in guessed]).scores:
         (test,) = number.tests
         assert test is not None
         assert test.low is not None

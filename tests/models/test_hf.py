@@ -11,10 +11,10 @@ import pytest
 
 from egobench.errors import ModelError
 from egobench.evaluate import evaluate
-from egobench.loop.ask import Settings
 from egobench.model import FramePolicy
 from egobench.prompts import user_turn
 from egobench.replies import read_reply
+from egobench.run.spec import Settings
 from tests.conftest import Navigation
 from tests.models.hf_asking import Checkpoint, encoded, full_forward, load, words
 from tests.models.prompts import OPTIONS, QUESTION, ask

@@ -25,9 +25,9 @@ from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
 from egobench.miniego import generate
 from egobench.plugins import load_model, load_task
+from egobench.run.spec import Settings
 from tests.conftest import Navigation, NoEmbedder
 from tests.models.able_server import KEY, Able, loaded, shown, talking
 from tests.models.faulty_proxy import FAULTS, proxying
@@ -75,7 +75,7 @@ def test_one_slow_answer_holds_up_nobody(navigation: Navigation) -> None:
     assert len(set(ids)) == 12
     # Two threads answer the eleven others meanwhile; with batches of three, only two would be.
     assert ids.index(navigation.sample_set.samples[0].id) == 11
-    assert run.usage == {
+    assert run.usage.to_json() == {
         "replies": 12, "retries": 0, "prompt_tokens": 12 * (40 + 4 * 7), "reply_tokens": 12 * 3, "cost": None
     }  # fmt: skip
 
@@ -125,13 +125,13 @@ def test_scores_of_letters_tell_what_they_took(navigation: Navigation) -> None:
         settings = Settings(method="likelihood-letter", frames=4, text_prior=1.0)
         run = evaluate(model, [navigation.sample_set], navigation.videos, navigation.root / "runs", settings)
         # By hand: 40 + 4 x 7 tokens read with the video and 40 without it, and 3 written each time.
-        assert run.usage == {
+        assert run.usage.to_json() == {
             "replies": 12, "retries": 0, "prompt_tokens": 12 * 108, "reply_tokens": 12 * 6, "cost": 12 * 114.0
         }  # fmt: skip
         server.says = lambda _: (500, {}, b"oops")
         settings = Settings(method="likelihood-letter", frames=4, limit=2)
         run = evaluate(model, [navigation.sample_set], navigation.videos, navigation.root / "runs", settings)
-    assert (run.usage["replies"], run.usage["retries"], run.usage["cost"]) == (0, 2 * 2, None)
+    assert (run.usage.replies, run.usage.retries, run.usage.cost) == (0, 2 * 2, None)
     assert {row["error"] for row in rows_of(run.path).values()} == {
         "PromptError: HTTP 500 Internal Server Error: 'oops'"
     }

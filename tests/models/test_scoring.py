@@ -15,8 +15,8 @@ import pytest
 
 from egobench.errors import ModelMemoryError, PromptError
 from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
 from egobench.plugins import load_model
+from egobench.run.spec import Settings
 from tests.conftest import Navigation
 from tests.models.hf_asking import Checkpoint, load
 from tests.models.prompts import OPTIONS, ask

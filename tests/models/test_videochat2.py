@@ -18,10 +18,10 @@ import pytest
 
 from egobench.errors import ModelError
 from egobench.evaluate import evaluate
-from egobench.loop.ask import Settings
 from egobench.model import FramePolicy, Prompt
 from egobench.plugins import load_model
 from egobench.prompts import LETTERS, SYSTEM, user_turn
+from egobench.run.spec import Settings
 from tests.conftest import Navigation
 from tests.models.prompts import OPTIONS, QUESTION, ask
 

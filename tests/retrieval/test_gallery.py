@@ -54,20 +54,26 @@ def test_scores_of_captions_give_the_official_numbers(epic: SampleSet) -> None:
     scores = np.array([[1.0, 2.0, 0.0], [0.0, 5.0, 1.0], [0.0, 0.0, 9.0]])
     entries = score_gallery(scores, epic)
     assert list(entries) == [MAP, NDCG]
-    assert entries[MAP]["value"] == pytest.approx(((0.5 + 1) / 2 + 1 + 1) / 3, abs=1e-12)
+    assert entries[MAP].value == pytest.approx(((0.5 + 1) / 2 + 1 + 1) / 3, abs=1e-12)
     log3 = np.log2(3)
     ideal = 1 + 0.5 / log3
-    assert entries[NDCG]["value"] == pytest.approx(((0.5 + 1 / log3) / ideal + 1 / ideal + 1) / 3, abs=1e-12)
-    assert (entries[MAP]["n"], entries[MAP]["items"], entries[MAP]["clusters"]) == (3, 3, 2)
-    assert entries[MAP]["headline"]
-    assert entries[MAP]["low"] < entries[MAP]["value"] < entries[MAP]["high"]
+    assert entries[NDCG].value == pytest.approx(((0.5 + 1 / log3) / ideal + 1 / ideal + 1) / 3, abs=1e-12)
+    gallery = entries[MAP].gallery
+    assert gallery is not None
+    assert (entries[MAP].n, gallery.items, entries[MAP].clusters) == (3, 3, 2)
+    assert entries[MAP].headline
+    low, value, high = entries[MAP].low, entries[MAP].value, entries[MAP].high
+    assert low is not None
+    assert value is not None
+    assert high is not None
+    assert low < value < high
 
 
 def test_chance_is_what_equal_scores_get(epic: SampleSet, charades: SampleSet) -> None:
     for held in (epic, charades):
         tied = np.zeros((len(held.samples), len(held.gallery)), np.float32)
         for entry in score_gallery(tied, held).values():
-            assert entry["value"] == pytest.approx(entry["chance"], abs=1e-12)
+            assert entry.value == pytest.approx(entry.chance, abs=1e-12)
 
 
 def test_the_order_of_a_classes_file_does_not_matter_and_every_class_is_a_column(tmp_path: Path) -> None:
@@ -103,9 +109,10 @@ def test_scores_of_classes_give_the_official_numbers(charades: SampleSet) -> Non
     entries = score_gallery(scores, charades)
     second = (1 / 2 + 2 / 3) / 2
     mean = entries["charades-ego/all/gallery/gallery157/mAP/scores"]
-    assert mean["value"] == pytest.approx((1 + second + 1 + 1 / 2 + 1) / 5, abs=1e-12)
-    assert (mean["items"], mean["items_with_positives"]) == (6, 5)
-    weighted = entries["charades-ego/all/gallery/gallery157/wAP/scores"]["value"]
+    assert mean.value == pytest.approx((1 + second + 1 + 1 / 2 + 1) / 5, abs=1e-12)
+    assert mean.gallery is not None
+    assert (mean.gallery.items, mean.gallery.items_with_positives) == (6, 5)
+    weighted = entries["charades-ego/all/gallery/gallery157/wAP/scores"].value
     assert weighted == pytest.approx((2 * 1 + 2 * second + 2 * 1 + 1 / 2 + 1) / 8, abs=1e-12)
 
 

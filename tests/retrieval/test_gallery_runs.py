@@ -18,18 +18,16 @@ import numpy as np
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.commands.running import RunRequest, best_method, forecast, rescore
 from egobench.compare import compare
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import encode_gallery
 from egobench.errors import ModelError, SampleSetError, StoreError
-from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
-from egobench.metrics import Outcome
+from egobench.evaluate import LoadedRun, Result, best_method, evaluate, forecast, rescore
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.plugins import load_model, load_task
-from egobench.retrieval.embeddings import rows_of
+from egobench.retrieval.embeddings import score_texts
 from egobench.retrieval.gallery import read_scores, score_gallery
+from egobench.run.spec import Settings
 from tests.coloured import Coloured, Planted, coloured
 from tests.conftest import NoEmbedder, write_video
 from tests.tasks.official_files import CHARADES_COLUMNS, write
@@ -47,18 +45,18 @@ def run(world: Coloured, model: object, out: str = "runs", **settings: object) -
     return evaluate(model, [world.sample_set], world.videos, world.root / out, Settings(**settings))  # type: ignore[arg-type]
 
 
-def outcomes(result: Result) -> dict[Outcome, int]:
-    return {name: count for name, count in result.scores[MAP]["outcomes"].items() if count}
+def outcomes(result: Result) -> dict[str, int]:
+    return {name: count for name, count in result.scores[MAP].outcomes.items() if count}
 
 
 def test_an_encoder_whose_embeddings_are_the_truth_is_always_right(coloured: Coloured) -> None:
     result = run(coloured, Planted())
     assert list(result.scores) == [MAP, NDCG]
     for entry in result.scores.values():
-        assert (entry["value"], entry["n"], entry["n_expected"], entry["partial"]) == (1.0, 8, 8, False)
+        assert (entry.value, entry.n, entry.n_expected, entry.partial) == (1.0, 8, 8, False)
     assert outcomes(result) == {"answered": 8}
     # By hand: eight tied captions, one of them right: (1 + 1/2 + ... + 1/8) / 8.
-    assert result.scores[MAP]["chance"] == pytest.approx(sum(1 / rank for rank in range(1, 9)) / 8)
+    assert result.scores[MAP].chance == pytest.approx(sum(1 / rank for rank in range(1, 9)) / 8)
 
 
 def test_rows_are_kept_as_numbers_beside_lines_with_a_receipt_each(coloured: Coloured) -> None:
@@ -87,19 +85,19 @@ def test_a_clip_that_cannot_be_seen_is_never_an_answer_and_is_tried_again(colour
     coloured.video(2).unlink()
     first = run(coloured, Planted())
     assert outcomes(first) == {"answered": 7, "media_error": 1}
-    assert first.scores[MAP]["value"] == pytest.approx(7 / 8)
-    assert first.scores[NDCG]["value"] == pytest.approx(7 / 8)
-    assert first.scores[MAP]["answered_only"] == 1.0
+    assert first.scores[MAP].value == pytest.approx(7 / 8)
+    assert first.scores[NDCG].value == pytest.approx(7 / 8)
+    assert first.scores[MAP].answered_only == 1.0
     assert np.isnan(np.load(first.path / "predictions" / TABLE)[2]).all()
     again = (first.path / "scores.json").read_bytes()
-    _, scores = rescore(first.path, coloured.data)
+    scores = rescore(first.path, coloured.data).scores
     assert (first.path / "scores.json").read_bytes() == again
     assert scores == first.scores
     coloured.video(2).write_bytes(kept)
     model = Planted()
     second = run(coloured, model)
     assert (second.path, model.asked, outcomes(second)) == (first.path, [2], {"answered": 8})
-    assert second.scores[MAP]["value"] == 1.0
+    assert second.scores[MAP].value == 1.0
 
 
 def test_a_class_ranks_a_video_that_cannot_be_seen_last(tmp_path: Path) -> None:
@@ -127,9 +125,9 @@ def test_a_class_ranks_a_video_that_cannot_be_seen_last(tmp_path: Path) -> None:
     (tmp_path / "videos" / "V1EGO.mp4").unlink()
     result = evaluate(Hue(), [held], tmp_path / "videos", tmp_path / "runs")
     entry = result.scores["charades-ego/all/gallery/gallery157/mAP/embedding"]
-    assert entry["value"] == pytest.approx(((1 + 2 / 4) / 2 + 1) / 2)
-    assert entry["outcomes"]["media_error"] == 1
-    assert entry["answered_only"] == 1.0
+    assert entry.value == pytest.approx(((1 + 2 / 4) / 2 + 1) / 2)
+    assert entry.outcomes["media_error"] == 1
+    assert entry.answered_only == 1.0
 
 
 def test_other_texts_or_another_order_of_them_make_another_run(coloured: Coloured) -> None:
@@ -148,7 +146,7 @@ def test_a_limit_asks_some_rows_and_says_so(coloured: Coloured) -> None:
     model = Planted()
     result = run(coloured, model, limit=3)
     entry = result.scores[MAP]
-    assert (entry["n"], entry["n_expected"], entry["partial"], entry["value"], len(model.asked)) == (3, 8, True, 1.0, 3)
+    assert (entry.n, entry.n_expected, entry.partial, entry.value, len(model.asked)) == (3, 8, True, 1.0, 3)
     assert np.load(result.path / "predictions" / TABLE).shape == (3, 8)
 
 
@@ -156,12 +154,12 @@ def test_with_other_videos_the_same_encoder_puts_a_wrong_caption_first(coloured:
     """By hand: the caption of another clip leads, and the right one is tied with the six others on ranks 2 to 8."""
     result = run(coloured, Planted(), control="other-video")
     entry = result.scores[MAP + "/other-video"]
-    assert entry["value"] == pytest.approx(sum(1 / rank for rank in range(2, 9)) / 7)
+    assert entry.value == pytest.approx(sum(1 / rank for rank in range(2, 9)) / 7)
 
 
 @pytest.mark.parametrize("control", ["first-frame", "shuffled", "reversed"])
 def test_controls_of_frames_have_ids_of_their_own(coloured: Coloured, control: str) -> None:
-    assert run(coloured, Planted(), control=control).scores[f"{MAP}/{control}"]["value"] == 1.0
+    assert run(coloured, Planted(), control=control).scores[f"{MAP}/{control}"].value == 1.0
 
 
 @pytest.mark.parametrize("settings", [{"control": "blind"}, {"frames": 0}])
@@ -241,7 +239,7 @@ def test_an_embedding_that_is_no_number_is_no_answer(coloured: Coloured) -> None
 
     result = run(coloured, Sometimes(), batch_size=8)
     assert outcomes(result) == {"answered": 7, "request_error": 1}
-    assert result.scores[MAP]["value"] == pytest.approx(7 / 8)
+    assert result.scores[MAP].value == pytest.approx(7 / 8)
 
 
 def test_random_embeddings_are_at_chance() -> None:
@@ -253,7 +251,7 @@ def test_random_embeddings_are_at_chance() -> None:
             return _unit(rng.standard_normal((len(prompts), 32)))
 
     blank = Prompt(np.zeros((1, 1, 1, 3), np.uint8), np.zeros(1), "", "", (), "", max_new_tokens=0, seed=0)
-    rows = np.array(rows_of(Noise(), [blank] * 1000, _unit(rng.standard_normal((20, 32)))))
+    rows = np.array(score_texts(Noise(), [blank] * 1000, _unit(rng.standard_normal((20, 32)))))
     truth = np.arange(1000) % 20
     ranks = (rows >= rows[np.arange(1000), truth][:, None]).sum(axis=1)
     chance = sum(1 / rank for rank in range(1, 21)) / 20
@@ -322,10 +320,10 @@ def test_a_forecast_counts_the_texts_of_a_gallery_once(coloured: Coloured) -> No
             sleep(0.1)
             return super().encode_clips(prompts)
 
-    asked = RunRequest("", {}, coloured.data, None, None, coloured.videos, coloured.root / "runs", Settings())
-    row = forecast(asked, Slow(), coloured.sample_set)
+    loaded = LoadedRun(Slow(), [coloured.sample_set], Settings())
+    row = forecast(loaded, coloured.sample_set, coloured.videos)
     # Not 8.8, as if the texts were embedded for each clip.
-    assert 3.8 / 60 <= row["minutes"] < 7.5 / 60
+    assert 3.8 / 60 <= row.minutes < 7.5 / 60
 
 
 ENCODER = '''

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egobench.commands.running import RunRequest, rescore
 from egobench.errors import ModelError, ScoreFileError, StoreError
-from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
+from egobench.evaluate import Result, RunRequest, evaluate, rescore
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.retrieval.gallery import score_gallery
 from egobench.retrieval.rerank import LIFT, Candidates, read_retriever
+from egobench.run.spec import Settings
 from tests.coloured import CAPTIONS, Coloured, Planted, Teller, coloured
 from tests.test_cli import egobench
 
@@ -51,7 +50,8 @@ def rerank(
 
 def value(result: Result) -> float:
     (entry,) = [entry for name, entry in result.scores.items() if "/mAP/" in name]
-    return float(entry["value"])
+    assert entry.value is not None
+    return entry.value
 
 
 def test_the_right_caption_is_lifted_to_the_top_where_it_was_among_the_best(
@@ -59,7 +59,7 @@ def test_the_right_caption_is_lifted_to_the_top_where_it_was_among_the_best(
 ) -> None:
     """By hand: ranks up to 3 become 1, the others stay. Before: 1, 1/2, 1/3, 1/4, 1/5, 1/8, 1/2, 1/3."""
     before = score_gallery(np.load(retriever), coloured.sample_set)
-    (plain,) = [entry["value"] for name, entry in before.items() if "/mAP/" in name]
+    (plain,) = [entry.value for name, entry in before.items() if "/mAP/" in name]
     assert plain == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 5 + 1 / 8 + 1 / 2 + 1 / 3) / 8)
     model = Teller()
     result = rerank(coloured, retriever, model)
@@ -68,9 +68,9 @@ def test_the_right_caption_is_lifted_to_the_top_where_it_was_among_the_best(
     digest = read_retriever(retriever, [coloured.sample_set], 3).sha256[coloured.sample_set.name][:12]
     assert list(result.scores) == [f"{NAME}/{metric}/likelihood-sum@top3@{digest}" for metric in ("mAP", "nDCG")]
     entry = result.scores[f"{NAME}/mAP/likelihood-sum@top3@{digest}"]
-    assert (entry["n"], entry["outcomes"]["answered"], entry["headline"]) == (8, 8, True)
+    assert (entry.n, entry.outcomes["answered"], entry.headline) == (8, 8, True)
     # Chance is that of the whole gallery.
-    assert entry["chance"] == pytest.approx(sum(1 / rank for rank in range(1, 9)) / 8)
+    assert entry.chance == pytest.approx(sum(1 / rank for rank in range(1, 9)) / 8)
 
 
 def test_below_the_best_the_retrievers_scores_are_untouched(coloured: Coloured, retriever: Path) -> None:
@@ -90,8 +90,7 @@ def test_scores_are_computed_again_without_the_retriever(coloured: Coloured, ret
     result = rerank(coloured, retriever, Teller())
     before = (result.path / "scores.json").read_bytes()
     retriever.unlink()
-    _, scores = rescore(result.path, coloured.data)
-    assert scores == result.scores
+    assert rescore(result.path, coloured.data).scores == result.scores
     assert (result.path / "scores.json").read_bytes() == before
 
 
@@ -134,7 +133,7 @@ def test_texts_are_listed_in_a_drawn_order_that_tells_nothing_of_the_retrievers(
     for seed in range(40):
         drawn = Candidates(coloured.sample_set, 3, scores, seed)
         for row, sample in enumerate(coloured.sample_set.samples):
-            columns = drawn.of(sample)
+            columns = drawn.columns(sample)
             assert set(columns) == set(np.argsort(-scores[row])[:3].tolist())
             places[columns.index(int(scores[row].argmax()))] += 1
     # 320 draws: 107 a place, standard deviation 8.4.
@@ -144,10 +143,10 @@ def test_texts_are_listed_in_a_drawn_order_that_tells_nothing_of_the_retrievers(
 def test_equal_scores_at_the_border_are_drawn_by_lot(coloured: Coloured) -> None:
     scores = np.zeros((8, 8), np.float32)
     scores[:, 7] = 1
-    drawn = [Candidates(coloured.sample_set, 3, scores, 0).of(sample) for sample in coloured.sample_set.samples]
+    drawn = [Candidates(coloured.sample_set, 3, scores, 0).columns(sample) for sample in coloured.sample_set.samples]
     assert all(7 in columns and len(set(columns)) == 3 for columns in drawn)
     assert len({frozenset(columns) for columns in drawn}) > 3
-    again = [Candidates(coloured.sample_set, 3, scores, 0).of(sample) for sample in coloured.sample_set.samples]
+    again = [Candidates(coloured.sample_set, 3, scores, 0).columns(sample) for sample in coloured.sample_set.samples]
     assert again == drawn
 
 
@@ -214,7 +213,8 @@ def test_clips_that_the_retriever_has_no_scores_of_are_told_on_the_command_line(
     arguments = ("--data", coloured.data, "--videos", coloured.videos, "--out", coloured.root / "runs")
     done = egobench("run", "random", *arguments, "--rerank", first.path, "--top", "3", "--method", "auto")
     assert done.returncode == 1
-    assert "the retriever has no scores of 3 clips; were they asked in its run, and seen?" in done.stderr
+    assert "3 samples cannot be asked" in done.stderr
+    assert "the retriever has no scores of it" in done.stderr
     assert "fewer than 99% of the samples got a reply; the warnings above say why" in done.stderr
 
 
@@ -302,9 +302,17 @@ def test_texts_are_scored_again_from_the_command_line(coloured: Coloured, retrie
 
 def test_wrong_use_is_found_before_a_model_is_loaded(coloured: Coloured, retriever: Path) -> None:
     def load(method: str, *, best: bool = False, model: str = "no-such-model") -> Settings:
-        asked = Settings(method)  # type: ignore[arg-type]
-        world = (coloured.data, None, None, coloured.videos, coloured.root / "runs")
-        return RunRequest(model, {}, *world, asked, retriever, 3, best_method=best).load()[2]
+        request = RunRequest(
+            model=model,
+            data=coloured.data,
+            videos=coloured.videos,
+            out=coloured.root / "runs",
+            settings=Settings(method),  # type: ignore[arg-type]
+            rerank=retriever,
+            top=3,
+            choose_method=best,
+        )
+        return request.load().settings
 
     with pytest.raises(ValueError, match="a reply ranks no texts"):
         load("generate")

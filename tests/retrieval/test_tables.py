@@ -9,13 +9,12 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from egobench.commands.running import rescore
 from egobench.errors import ModelMemoryError, PromptError
-from egobench.evaluate import Result, evaluate
-from egobench.loop.ask import Settings
+from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import Prompt
 from egobench.retrieval.embeddings import cosines
 from egobench.retrieval.gallery import read_scores
+from egobench.run.spec import Settings
 from tests.coloured import Coloured, Planted, coloured, seen
 
 __all__ = ["coloured"]
@@ -38,7 +37,7 @@ def test_the_row_of_a_clip_that_can_no_longer_be_seen_is_gone(coloured: Coloured
     coloured.video(2).write_bytes(b"no video")
     after = run(coloured)
     (entry,) = [entry for name, entry in after.scores.items() if "/mAP/" in name]
-    assert (entry["outcomes"]["answered"], entry["outcomes"]["media_error"]) == (7, 1)
+    assert (entry.outcomes["answered"], entry.outcomes["media_error"]) == (7, 1)
     rows = table(coloured, after)
     assert np.isnan(rows[2]).all()
     assert np.delete(rows, 2, axis=0).tolist() == np.delete(np.eye(8), 2, axis=0).tolist()
@@ -50,9 +49,8 @@ def test_a_run_that_was_moved_is_scored_where_it_is(coloured: Coloured) -> None:
     first = run(coloured)
     moved = copytree(first.path, coloured.root / "kept" / "mine")
     (moved / "scores.json").unlink()
-    path, scores = rescore(moved, coloured.data)
-    assert (path, scores) == (moved / "scores.json", first.scores)
-    assert path.read_bytes() == (first.path / "scores.json").read_bytes()
+    assert rescore(moved, coloured.data).scores == first.scores
+    assert (moved / "scores.json").read_bytes() == (first.path / "scores.json").read_bytes()
     # And no other run has come to be beside it.
     assert len(list(coloured.root.rglob("run.json"))) == 2
 
@@ -83,7 +81,7 @@ def test_clips_that_do_not_fit_or_cannot_be_taken_cost_no_other_its_row(coloured
     model = Narrow()
     result = run(coloured, model, batch_size)
     (entry,) = [entry for name, entry in result.scores.items() if "/mAP/" in name]
-    assert (entry["outcomes"]["answered"], entry["outcomes"]["request_error"]) == (7, 1)
+    assert (entry.outcomes["answered"], entry.outcomes["request_error"]) == (7, 1)
     assert sorted(model.asked) == [0, 1, 2, 3, 4, 6, 7]
     rows = table(coloured, result)
     assert np.isnan(rows[5]).all()

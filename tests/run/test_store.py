@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from egobench.errors import SpecMismatchError, StoreError
-from egobench.run.spec import RunSpec, SetRef, spec_from_json
-from egobench.run.store import Prediction, open_run, read_run
+from egobench.run.records import Prediction
+from egobench.run.spec import RunSpec, SetRef
+from egobench.run.store import open_run, read_run
 
 MODEL = {"name": "toy", "revision": "1"}
 SPEC = RunSpec(MODEL, (SetRef("egoschema", 1, "official", "0" * 64),), "base@0", {}, "generate", None, None, 0, "0.1.0")
@@ -114,7 +115,7 @@ def test_checksums_cover_spec_predictions_and_scores(tmp_path: Path) -> None:
     assert sorted(listed) == [f"predictions/{PART}.main.jsonl", "run.json", "scores.json"]
     assert all(sha256((path / name).read_bytes()).hexdigest() == digest for name, digest in listed.items())
     spec, recorded = read_run(path)
-    assert spec_from_json(spec) == SPEC
+    assert spec == SPEC
     assert recorded == {"command": ["x"]}
 
 

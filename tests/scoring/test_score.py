@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 
 from egobench.plugins import load_task
-from egobench.run.store import Prediction
-from egobench.scoring.score import Part, judge_orders, score
+from egobench.run.plan import Part
+from egobench.run.records import Prediction
+from egobench.run.spec import Settings
+from egobench.scoring.entry import by_id
+from egobench.scoring.score import score_part, score_samples_in_orders
 from tests.conftest import Navigation
 
 ID = "vln-qa/all/mcq/official/acc/generate"
@@ -21,7 +24,7 @@ def part(world: Navigation, *, orders: int = 1) -> Part:
     samples = tuple(
         replace(sample, tags={"kind": kinds}) for sample, kinds in zip(world.sample_set.samples[:4], KINDS, strict=True)
     )
-    return Part(task, world.sample_set, task.subsets[0], samples, samples, "generate", None, orders)
+    return Part(task, world.sample_set, task.subsets[0], samples, samples, Settings(orders=orders))
 
 
 def answers(work: Part, right: str) -> dict[str, Prediction]:
@@ -38,14 +41,17 @@ def answers(work: Part, right: str) -> dict[str, Prediction]:
 
 def test_a_sample_counts_once_under_each_of_its_tags(navigation: Navigation) -> None:
     work = part(navigation)
-    entry = dict(score(work, {0: answers(work, "1011")}, seed=0))[ID]
-    by = entry["by"]["kind"]
+    entry = by_id(score_part(work, {0: answers(work, "1011")}, seed=0))[ID]
+    by = entry.by["kind"]
     assert list(by) == ["query", "state"]
-    assert (by["query"]["n"], by["query"]["value"]) == (2, 1.0)
-    assert (by["state"]["n"], by["state"]["value"]) == (2, 0.5)
-    assert by["state"]["chance"] == pytest.approx(0.25)
-    assert by["state"]["low"] < 0.5 < by["state"]["high"]
-    assert entry["value"] == 0.75
+    assert (by["query"].n, by["query"].value) == (2, 1.0)
+    assert (by["state"].n, by["state"].value) == (2, 0.5)
+    assert by["state"].chance == pytest.approx(0.25)
+    low, high = by["state"].low, by["state"].high
+    assert low is not None
+    assert high is not None
+    assert low < 0.5 < high
+    assert entry.value == 0.75
 
 
 def test_reasoning_types_are_what_egotaskqa_is_broken_down_by() -> None:
@@ -55,15 +61,15 @@ def test_reasoning_types_are_what_egotaskqa_is_broken_down_by() -> None:
 def test_one_private_answer_leaves_the_set_unscored_and_counted(navigation: Navigation) -> None:
     work = part(navigation)
     hidden = (replace(work.samples[0], target=None, answer=""), *work.samples[1:])
-    entry = dict(score(replace(work, samples=hidden, asked=hidden), {0: answers(work, "1111")}, seed=0))[ID]
-    assert entry["problem"] == "unscored: the answers of 1 of 4 samples are private; 0 have no reply"
-    assert (entry["value"], entry["chance"], entry["outcomes"]["answered"]) == (None, None, 4)
+    entry = by_id(score_part(replace(work, samples=hidden, selected=hidden), {0: answers(work, "1111")}, seed=0))[ID]
+    assert entry.problem == "unscored: the answers of 1 of 4 samples are private; 0 have no reply"
+    assert (entry.value, entry.chance, entry.outcomes["answered"]) == (None, None, 4)
 
 
 def test_a_sample_that_failed_in_one_order_failed(navigation: Navigation) -> None:
     work = part(navigation, orders=2)
-    judged = judge_orders(work.samples, {0: answers(work, "11-1"), 1: answers(work, "1-11")}, 2)
+    judged = score_samples_in_orders(work.samples, {0: answers(work, "11-1"), 1: answers(work, "1-11")}, 2)
     assert [one.outcome for one in judged] == ["answered", "unparsed", "unparsed", "answered"]
     assert [len(one.turned) for one in judged] == [1, 0, 0, 1]
     # Not yet asked in the second order: left out, not wrong.
-    assert judge_orders(work.samples, {0: answers(work, "1111")}, 2) == []
+    assert score_samples_in_orders(work.samples, {0: answers(work, "1111")}, 2) == []

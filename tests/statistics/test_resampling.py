@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from egobench.metrics import Judged, Metric, SetMetric
+from egobench.metrics import Metric, ScoredSample, SetMetric
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.ranking import options_class_map
 from egobench.statistics import estimate
@@ -17,11 +17,11 @@ from tests.metrics.samples import choice
 
 def answers(
     right: float, *, seed: int, n: int = 300, videos: int = 60, prefix: str = "v", difficulty: int = 0
-) -> list[Judged]:
+) -> list[ScoredSample]:
     """Answers to five-option questions, right with a probability around ``right`` that the video shifts."""
     hard = np.random.default_rng(difficulty).normal(0, 0.15, videos)
     rng = np.random.default_rng(seed)
-    found: list[Judged] = []
+    found: list[ScoredSample] = []
     for number in range(n):
         video, target = number % videos, number % 5
         hit = rng.random() < right + hard[video]

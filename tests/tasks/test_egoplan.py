@@ -12,9 +12,9 @@ from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.errors import RecordError
 from egobench.evaluate import evaluate
-from egobench.loop.ask import Settings
 from egobench.model import Method, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.plugins import load_task
+from egobench.run.spec import Settings
 from egobench.sample import Record
 from tests.conftest import NoEmbedder
 from tests.tasks.official_files import egoplan, write
@@ -105,7 +105,8 @@ def test_official_scoring_takes_the_choice_that_is_likeliest_a_token(tmp_path: P
     def accuracy(method: Method) -> float:
         settings = Settings(method, "blind")
         scores = evaluate(Likelihoods(), [held], tmp_path, tmp_path / "runs", settings).scores
-        value: float = scores[f"egoplan/all/mcq/official/acc/{method}/blind"]["value"]
+        value = scores[f"egoplan/all/mcq/official/acc/{method}/blind"].value
+        assert value is not None
         return value
 
     assert (accuracy("likelihood-mean"), accuracy("likelihood-sum"), accuracy("generate")) == (1.0, 0.0, 0.0)

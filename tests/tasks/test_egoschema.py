@@ -13,9 +13,9 @@ from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import AnnotationFileError, RecordError
 from egobench.evaluate import evaluate
-from egobench.loop.ask import Settings
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
+from egobench.run.spec import Settings
 from egobench.sample import Clip, Record
 from tests.conftest import NoEmbedder
 from tests.tasks.official_files import egoschema, write
@@ -85,7 +85,7 @@ def test_a_run_of_the_full_set_is_unscored_and_writes_what_was_chosen(tmp_path: 
     model = load_model("first-choice")
     result = evaluate(model, [full(tmp_path / "a")], videos, tmp_path / "runs")
     entry = result.scores["egoschema/all/mcq/full/acc/generate"]
-    assert (entry["value"], entry["n"], entry["low"], entry["chance"]) == (None, 3, None, None)
+    assert (entry.value, entry.n, entry.low, entry.chance) == (None, 3, None, None)
     assert json.loads((result.path / "submission.json").read_text()) == {"0074f737": 0, "00b9a0de": 0, "00f93e1e": 0}
     listed = (result.path / "checksums.txt").read_text()
     assert "submission.json" in listed
@@ -99,12 +99,12 @@ def test_a_question_without_a_reply_is_missing_from_the_submission_and_counted(t
     assert json.loads((result.path / "submission.json").read_text()) == {"0074f737": 2, "00b9a0de": 2}
     assert (result.path / "submission.csv").read_text() == "q_uid,answer\n0074f737,2\n00b9a0de,2\n"
     entry = result.scores["egoschema/all/mcq/full/acc/generate/blind"]
-    assert entry["problem"] == "unscored: the answers of 1 of 3 samples are private; 1 have no reply"
-    assert entry["outcomes"]["refused"] == 1
+    assert entry.problem == "unscored: the answers of 1 of 3 samples are private; 1 have no reply"
+    assert entry.outcomes["refused"] == 1
 
 
 def test_a_run_of_the_labelled_questions_writes_no_submission(tmp_path: Path) -> None:
     labelled = build(load_task("egoschema"), Annotations(write(tmp_path / "a", egoschema())), NoEmbedder())
     result = evaluate(load_model("first-choice"), [labelled], tmp_path, tmp_path / "runs")
-    assert result.scores["egoschema/all/mcq/official/acc/generate"]["n"] == 2
+    assert result.scores["egoschema/all/mcq/official/acc/generate"].n == 2
     assert not (result.path / "submission.json").exists()

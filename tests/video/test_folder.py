@@ -14,7 +14,6 @@ from egobench.evaluate import evaluate
 from egobench.miniego.files import Film
 from egobench.miniego.generate import render, simulate
 from egobench.plugins import load_model
-from egobench.run.spec import spec_from_json
 from egobench.run.store import open_run, read_run
 from egobench.video import (
     ClipRequest,
@@ -170,7 +169,7 @@ def test_a_run_on_frames_sees_what_a_run_on_files_sees(navigation: Navigation, t
     seen: list[list[str]] = []
     for videos in (navigation.videos, frames):
         run = evaluate(load_model("random", frames=4), [navigation.sample_set], videos, tmp_path / videos.name)
-        with open_run(tmp_path / videos.name, spec_from_json(read_run(run.path)[0]), {}) as kept:
+        with open_run(tmp_path / videos.name, read_run(run.path).spec, {}) as kept:
             rows = kept.predictions("vln-qa.all.mcq.official")
         seen.append([str(receipt["sha256"]) for key in sorted(rows) if (receipt := rows[key].receipt) is not None])
     assert len(seen[0]) == 12
