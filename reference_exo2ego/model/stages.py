@@ -75,7 +75,7 @@ def stage_named(name: str) -> Stage:
     Raises:
         ConfigurationError: If no stage is called so.
     """
-    names = {_plain(known): stage for known, stage in STAGE_NAMES.items()}
+    names: dict[str, Stage] = {_plain(known): stage for known, stage in STAGE_NAMES.items()}
     for stage in STAGES:
         names[stage] = stage
     if _plain(name) not in names:
