@@ -39,9 +39,9 @@ def load(
     try:
         ensure_torchvision()
 
-        from .adapter import Asked, open_model
+        from .adapter import Exo2EgoOptions, open_model
     except ImportError as error:
         raise ModelError(
             f"model 'exo2ego' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
         ) from error
-    return open_model(Asked(checkpoint, revision, dtype, device, frames, fit))
+    return open_model(Exo2EgoOptions(checkpoint, revision, dtype, device, frames, fit))

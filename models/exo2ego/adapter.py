@@ -24,7 +24,7 @@ from ..videollama2.prompts import Template, find_template
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Exo2EgoOptions:
     """The options of :func:`egobench.models.exo2ego.load`, which says what they mean."""
 
     checkpoint: str
@@ -36,8 +36,8 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Learner:
-    """The checkpoint's eyes and manners.
+class Exo2EgoFrontend:
+    """The part of a checkpoint before its language model: frames to tokens, prompts to words.
 
     Attributes:
         model: The model, without its demonstrator.
@@ -58,12 +58,12 @@ class Learner:
     def see(self, prompt: Prompt) -> torch.Tensor:
         """Features of the prompt's frames: ``(tokens, width)``."""
         config = self.model.config
-        seen = pixels(shown_frames(prompt, config.frames), clip_sight(config.vision.image_size), self.fit)
+        squares = pixels(shown_frames(prompt, config.frames), clip_sight(config.vision.image_size), self.fit)
         weight = next(self.model.connector.parameters())
-        return self.model.read_learner(seen.to(weight)[None], self.stage)[0]
+        return self.model.read_learner(squares.to(weight)[None], self.stage)[0]
 
 
-def open_model(asked: Asked) -> SplicedModel:
+def open_model(options: Exo2EgoOptions) -> SplicedModel:
     """Load a checkpoint.
 
     Raises:
@@ -72,21 +72,21 @@ def open_model(asked: Asked) -> SplicedModel:
     import transformers
 
     library: Any = transformers
-    folder = Path(asked.checkpoint).expanduser()
+    folder = Path(options.checkpoint).expanduser()
     if not folder.is_dir():
         raise ModelError(
-            f"-o checkpoint={asked.checkpoint}: no such folder; expected one that training or exo2ego export wrote"
+            f"-o checkpoint={options.checkpoint}: no such folder; expected one that training or exo2ego export wrote"
         )
-    device, saved = torch_device(asked.device), read_saved(folder)
+    device, saved = torch_device(options.device), read_saved(folder)
     with explained(f"{folder / 'language'}: no tokenizer that transformers loads; expected tokenizer.json"):
         tokenizer = library.AutoTokenizer.from_pretrained(folder / "language", trust_remote_code=False)
     template = find_template(tokenizer, mistral=True, own=False)
     weights = _fingerprint(saved)
-    model = load(folder, learner=True, dtype=asked.dtype, device=device)
+    model = load(folder, learner=True, dtype=options.dtype, device=device)
     make_greedy(model.language, tokenizer)
     config = saved.config
     settings: dict[str, str | int | float | bool | None] = {
-        "fit": asked.fit,
+        "fit": options.fit,
         "stage": saved.stage,
         "configuration": sha256(config.model_dump_json().encode()).hexdigest()[:12],
         "system_as": template.system_as,
@@ -95,13 +95,13 @@ def open_model(asked: Asked) -> SplicedModel:
     }
     info = ModelInfo(
         name=folder.resolve().name,
-        revision=asked.revision,
+        revision=options.revision,
         weights=weights,
         dtype=str(model.language.dtype).removeprefix("torch."),
-        frames=FramePolicy(config.frames if asked.frames is None else asked.frames, config.vision.image_size),
+        frames=FramePolicy(config.frames if options.frames is None else options.frames, config.vision.image_size),
         settings=settings,
     )
-    return SplicedModel(info, model.language, tokenizer, Learner(model, template, saved.stage, asked.fit))
+    return SplicedModel(info, model.language, tokenizer, Exo2EgoFrontend(model, template, saved.stage, options.fit))
 
 
 def _fingerprint(saved: Saved) -> str:

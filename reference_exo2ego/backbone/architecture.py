@@ -158,12 +158,12 @@ def architecture(folder: Path, *, vision: Path | None = None) -> Architecture:
     connector = config.get("mm_projector_type")
     if connector not in get_args(Kind):
         raise ModelError(f"{folder}: mm_projector_type {connector!r}; expected {' or '.join(get_args(Kind))}")
-    named = {key: value for key, value in config.items() if key not in _FOREIGN and not key.startswith("mm_")}
+    sizes = {key: value for key, value in config.items() if key not in _FOREIGN and not key.startswith("mm_")}
     if LANGUAGES[family] == "mistral":
         # Mistral-7B-Instruct-v0.2 has no sliding window, transformers' default has one.
-        language = _config(folder, library.MistralConfig, {"sliding_window": None, **named})
+        language = _config(folder, library.MistralConfig, {"sliding_window": None, **sizes})
     else:
-        language = _config(folder, library.Qwen2Config, named)
+        language = _config(folder, library.Qwen2Config, sizes)
     tower, layer = _tower(folder, str(config.get("mm_vision_tower")), vision), config.get("mm_vision_select_layer", -2)
     states, frames = tower.num_hidden_layers + 1, config.get("num_frames", 8)
     if not (isinstance(layer, int) and -states <= layer < states):
@@ -215,12 +215,12 @@ def _is_clip(config: Any) -> bool:
     return str(config.model_type).startswith("clip")
 
 
-def _tower(folder: Path, name: str, given: Path | None) -> Any:
+def _tower(folder: Path, name: str, explicit: Path | None) -> Any:
     import transformers
 
     library: Any = transformers
-    place = given or next((path for path in (folder / name, Path(name)) if path.is_dir()), None)
-    if name in TOWERS and given is None:
+    place = explicit or next((path for path in (folder / name, Path(name)) if path.is_dir()), None)
+    if name in TOWERS and explicit is None:
         described = TOWERS[name]
     elif place is not None:
         described = read_config(place)

@@ -117,9 +117,9 @@ class Connector(nn.Module):
             # Without padding the last frame of an odd number would be dropped.
             patches = torch.cat([patches, patches[:, -1:]], dim=1)
             frames += 1
-        found = self.s1(patches.reshape(clips * frames, side, side, seen).permute(0, 3, 1, 2))
-        found = self.sampler(found.unflatten(0, (clips, frames)).transpose(1, 2)).transpose(1, 2)
-        steps = found.shape[1]
-        found = self.s2(found.flatten(0, 1)).unflatten(0, (clips, steps))
-        tokens: torch.Tensor = self.readout(found.permute(0, 1, 3, 4, 2).flatten(1, 3))
+        grid = self.s1(patches.reshape(clips * frames, side, side, seen).permute(0, 3, 1, 2))
+        joined = self.sampler(grid.unflatten(0, (clips, frames)).transpose(1, 2)).transpose(1, 2)
+        steps = joined.shape[1]
+        joined = self.s2(joined.flatten(0, 1)).unflatten(0, (clips, steps))
+        tokens: torch.Tensor = self.readout(joined.permute(0, 1, 3, 4, 2).flatten(1, 3))
         return tokens

@@ -57,13 +57,13 @@ def pixels(frames: np.ndarray, sight: Sight, fit: Fit = "crop") -> torch.Tensor:
     Returns:
         float32 ``(n_frames, 3, side, side)``.
     """
-    seen: list[np.ndarray] = []
+    squares: list[np.ndarray] = []
     for frame in frames:
         picture = Image.fromarray(frame)
         if fit == "pad":
             picture = _bordered(picture, [int(255 * part) for part in sight.mean])
-        seen.append(np.asarray(_squashed(picture, sight.side) if sight.squash else _middle(picture, sight.side)))
-    return normalise(torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2), sight)
+        squares.append(np.asarray(_squashed(picture, sight.side) if sight.squash else _middle(picture, sight.side)))
+    return normalise(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2), sight)
 
 
 def normalise(frames: torch.Tensor, sight: Sight) -> torch.Tensor:

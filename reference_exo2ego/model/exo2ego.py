@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -39,6 +39,11 @@ class Batch:
     ego: torch.Tensor | None = None
     exo: torch.Tensor | None = None
 
+    def to(self, device: torch.device | str) -> Batch:
+        """The same on another device."""
+        ego, exo = (None if frames is None else frames.to(device) for frames in (self.ego, self.exo))
+        return Batch(self.words.to(device), ego, exo)
+
 
 class Losses(NamedTuple):
     """Losses of a batch; those that a stage does not have are zero.
@@ -58,6 +63,18 @@ class Losses(NamedTuple):
     ccl_ego: torch.Tensor
     ccl_exo: torch.Tensor
     tokens: int
+
+
+class Predicted(NamedTuple):
+    """What the language model expects, and what comes.
+
+    Attributes:
+        logits: Before every labelled word, ``(labelled, vocabulary)``.
+        words: These words, ``(labelled,)``.
+    """
+
+    logits: torch.Tensor
+    words: torch.Tensor
 
 
 class Exo2Ego(nn.Module):
@@ -107,7 +124,7 @@ class Exo2Ego(nn.Module):
         Returns:
             ``(clips, frames, patches, channels)``.
         """
-        encoder = self._part("ego_encoder" if view == "ego" else "exo_encoder")
+        encoder = self.ego_encoder if view == "ego" else self.exo_encoder
         if pixels.dtype == torch.uint8:
             pixels = normalise(pixels, clip_sight(self.config.vision.image_size))
         return patch_features(encoder, pixels.to(encoder.dtype), self.config.vision.layer)
@@ -137,16 +154,17 @@ class Exo2Ego(nn.Module):
 
     def fused(self, own: torch.Tensor, mapped: torch.Tensor) -> torch.Tensor:
         """The learner's tokens and those of F(x) as one input."""
-        if self.config.fuse == "token":
-            return torch.cat([self.delimited("ego", own), self.delimited("exo", mapped)], dim=1)
-        joined = (
-            self._part("fusion")(torch.cat([own, mapped], dim=2)) if self.config.fuse == "channel" else own + mapped
-        )
-        return self.delimited("ego", joined)
+        match self.config.fuse:
+            case "token":
+                return torch.cat([self.delimited("ego", own), self.delimited("exo", mapped)], dim=1)
+            case "channel":
+                return self.delimited("ego", self.fusion(torch.cat([own, mapped], dim=2)))
+            case "sum":
+                return self.delimited("ego", own + mapped)
 
     def delimited(self, view: View, tokens: torch.Tensor) -> torch.Tensor:
         """Tokens of a view, between its delimiters if there are any."""
-        return tokens if self.config.delimiters == "off" else self._part("delimiters")(tokens, view)
+        return tokens if self.config.delimiters == "off" else self.delimiters(tokens, view)
 
     def read_view(self, view: View, pixels: torch.Tensor) -> torch.Tensor:
         """What the language model reads of one view alone: the initialization, stage 1."""
@@ -161,11 +179,15 @@ class Exo2Ego(nn.Module):
 
         Returns:
             ``(clips, tokens, width)``.
+
+        Raises:
+            ModelError: If the model was built without a part that is needed.
         """
+        self._require(self.config.learner_in(stage))
         if stage in {"init", "stage1"}:
             return self.read_view("ego", pixels)
         x = self.features("ego", pixels)
-        return self.fused(self.tokens("ego", x), self.tokens("exo", self._part("to_exo")(x)))
+        return self.fused(self.tokens("ego", x), self.tokens("exo", self.to_exo(x)))
 
     def forward(self, stage: Stage, batch: Batch) -> Losses:
         """Losses of a batch in a stage.
@@ -179,64 +201,58 @@ class Exo2Ego(nn.Module):
             ValueError: If the batch has other views than the stage takes, or nothing to predict.
             ModelError: If the model was built without a part that the stage computes with.
         """
-        ego, exo = _views(stage, batch)
-        match stage:
-            case "init" | "stage1":
-                read = self.read_view("exo", exo) if ego is None else self.read_view("ego", ego)
-                return self._weighted(*self._next_words(batch.words, read))
-            case "stage2":
-                return self._guided(batch.words, ego, exo)
-            case "stage3":
-                return self._weighted(*self._next_words(batch.words, self.read_learner(ego, stage)))
-        assert_never(stage)
+        self._require(self.config.read_in(stage))
+        _check_views(stage, batch)
+        ego: Any = batch.ego
+        exo: Any = batch.exo
+        if stage == "stage2":
+            return self._guide(batch.words, ego, exo)
+        if stage == "stage3":
+            return self._weigh(self._predict(batch.words, self.read_learner(ego, stage)))
+        read = self.read_view("exo", exo) if ego is None else self.read_view("ego", ego)
+        return self._weigh(self._predict(batch.words, read))
 
-    def _guided(self, words: Words, ego: torch.Tensor, exo: torch.Tensor) -> Losses:
+    def _guide(self, words: Words, ego: torch.Tensor, exo: torch.Tensor) -> Losses:
         """Stage 2: the demonstrator guides the learner."""
-        config, f = self.config, self._part("to_exo")
+        ccl, kl = self.config.ccl, self.config.kl
         x = self.features("ego", ego)
-        fx = f(x)
-        vtg, tokens = self._next_words(words, self.fused(self.tokens("ego", x), self.tokens("exo", fx)))
-        none = vtg.new_zeros(())
-        y = self.features("exo", exo) if "exo_encoder" in config.read_in("stage2") else None
-        ccl_ego = cycle_loss(x, self._part("to_ego")(fx)) if config.ccl != "none" else none
-        ccl_exo = cycle_loss(y, f(self._part("to_ego")(y))) if config.ccl == "both" and y is not None else none
-        kl = self._divergence(words, y, fx) if config.kl != "off" and y is not None else none
-        return self._weighted(vtg, tokens, kl, ccl_ego, ccl_exo)
+        fx = self.to_exo(x)
+        predicted = self._predict(words, self.fused(self.tokens("ego", x), self.tokens("exo", fx)))
+        ccl_ego = None if ccl == "none" else cycle_loss(x, self.to_ego(fx))
+        if kl == "off" and ccl != "both":
+            return self._weigh(predicted, ccl_ego=ccl_ego)
+        y = self.features("exo", exo)
+        ccl_exo = cycle_loss(y, self.to_exo(self.to_ego(y))) if ccl == "both" else None
+        divergence = None if kl == "off" else self._diverge(words, y, fx)
+        return self._weigh(predicted, kl=divergence, ccl_ego=ccl_ego, ccl_exo=ccl_exo)
 
-    def _divergence(self, words: Words, y: torch.Tensor, fx: torch.Tensor) -> torch.Tensor:
+    def _diverge(self, words: Words, y: torch.Tensor, fx: torch.Tensor) -> torch.Tensor:
         """KL in the configured reading: of F(x) to y."""
         if self.config.kl == "gaussian":
             return gaussian_kl(y, fx)
-        if self.config.kl == "categorical":
-            return categorical_kl(y, fx, self.config.kl_temperature)
-        with torch.no_grad():
-            target, _ = self._next_logits(words, self.delimited("exo", self.tokens("exo", y)))
-        learnt, _ = self._next_logits(words, self.delimited("exo", self.tokens("exo", fx)))
-        return categorical_kl(target, learnt, self.config.kl_temperature)
+        if self.config.kl == "output":
+            with torch.no_grad():
+                y = self._predict(words, self.delimited("exo", self.tokens("exo", y))).logits
+            fx = self._predict(words, self.delimited("exo", self.tokens("exo", fx))).logits
+        return categorical_kl(y, fx, self.config.kl_temperature)
 
-    def _weighted(
+    def _weigh(
         self,
-        vtg: torch.Tensor,
-        tokens: int,
+        predicted: Predicted,
+        *,
         kl: torch.Tensor | None = None,
         ccl_ego: torch.Tensor | None = None,
         ccl_exo: torch.Tensor | None = None,
     ) -> Losses:
-        none, weights = vtg.new_zeros(()), self.config.weights
-        kl, ccl_ego, ccl_exo = (none if part is None else part for part in (kl, ccl_ego, ccl_exo))
+        vtg, weights = next_token_loss(predicted.logits, predicted.words), self.config.weights
+        kl, ccl_ego, ccl_exo = (vtg.new_zeros(()) if loss is None else loss for loss in (kl, ccl_ego, ccl_exo))
         total = weights.vtg * vtg + weights.kl * kl + weights.ccl * (ccl_ego + ccl_exo)
-        return Losses(total, vtg, kl, ccl_ego, ccl_exo, tokens)
+        return Losses(total, vtg, kl, ccl_ego, ccl_exo, len(predicted.words))
 
-    def _next_words(self, words: Words, video: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """VTG, and how many tokens it is the mean of."""
-        logits, following = self._next_logits(words, video)
-        return next_token_loss(logits, following), len(following)
-
-    def _next_logits(self, words: Words, video: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits before every labelled token, ``(labelled, vocabulary)``, and these tokens."""
-        language = self._part("language")
-        spliced = splice(words, language.get_input_embeddings(), video)
-        hidden = language.model(
+    def _predict(self, words: Words, video: torch.Tensor) -> Predicted:
+        """Read words with a video among them; logits are computed where a word is predicted, and nowhere else."""
+        spliced = splice(words, self.language.get_input_embeddings(), video)
+        hidden = self.language.model(
             inputs_embeds=spliced.inputs,
             attention_mask=spliced.mask,
             position_ids=spliced.positions,
@@ -246,21 +262,22 @@ class Exo2Ego(nn.Module):
         labelled = following != IGNORED
         if not bool(labelled.any()):
             raise ValueError("a batch without a token to predict; expected labels")
-        return language.lm_head(hidden[:, :-1][labelled]), following[labelled]
+        return Predicted(self.language.lm_head(hidden[:, :-1][labelled]), following[labelled])
 
     def _connector(self, view: View) -> Any:
-        return self._part("exo_connector" if view == "exo" and self.config.connector == "per_view" else "connector")
+        return self.exo_connector if view == "exo" and self.config.connector == "per_view" else self.connector
 
-    def _part(self, part: Part) -> Any:
-        if not hasattr(self, part):
-            raise ModelError(f"the model was built without {part}; build or load it for training, with all parts")
-        return getattr(self, part)
+    def _require(self, parts: Collection[Part]) -> None:
+        missing = [part for part in parts if part != "low_rank" and not hasattr(self, part)]
+        if missing:
+            raise ModelError(
+                f"the model was built without {', '.join(missing)}; build or load it for training, with all parts"
+            )
 
 
-def _views(stage: Stage, batch: Batch) -> tuple[Any, Any]:
-    shown = {view for view in ("ego", "exo") if getattr(batch, view) is not None}
-    taken = {"init": [{"ego"}, {"exo"}], "stage1": [{"exo"}], "stage2": [{"ego", "exo"}], "stage3": [{"ego"}]}[stage]
-    if shown not in taken:
-        expected = " or ".join(" and ".join(sorted(views)) for views in taken)
-        raise ValueError(f"{stage} takes {expected}, found {' and '.join(sorted(shown)) or 'no frames'}")
-    return batch.ego, batch.exo
+def _check_views(stage: Stage, batch: Batch) -> None:
+    views = {view for view in ("ego", "exo") if getattr(batch, view) is not None}
+    allowed = {"init": [{"ego"}, {"exo"}], "stage1": [{"exo"}], "stage2": [{"ego", "exo"}], "stage3": [{"ego"}]}[stage]
+    if views not in allowed:
+        expected = " or ".join(" and ".join(sorted(choice)) for choice in allowed)
+        raise ValueError(f"{stage} takes {expected}, found {' and '.join(sorted(views)) or 'no frames'}")

@@ -70,12 +70,12 @@ def from_videollama2(parts: Parts, config: Exo2EgoConfig, *, dtype: str = "auto"
         if name != "initializer_range" and value != getattr(getattr(config, section), name)
     ]
     own = {"vision": vision_config(config).to_dict(), "language": language_config(config).to_dict()}
-    found = {"vision": described.vision.to_dict(), "language": described.language.to_dict()}
+    published = {"vision": described.vision.to_dict(), "language": described.language.to_dict()}
     other += [
-        f"{name} of its {section} model is {found[section][name]!r}, here {own[section][name]!r}"
+        f"{name} of its {section} model is {published[section][name]!r}, here {own[section][name]!r}"
         for section, names in COMPUTED.items()
         for name in names
-        if found[section][name] != own[section][name]
+        if published[section][name] != own[section][name]
     ]
     if other:
         raise ConfigurationError(f"{where}: {'; '.join(other)}; configure the checkpoint's sizes")

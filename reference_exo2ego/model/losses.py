@@ -37,9 +37,9 @@ def categorical_kl(target: torch.Tensor, learnt: torch.Tensor, temperature: floa
         learnt: Features F(x), or logits, of the same shape.
         temperature: What both are divided by.
     """
-    wanted = functional.log_softmax(target.detach().float() / temperature, -1)
-    found = functional.log_softmax(learnt.float() / temperature, -1)
-    return (wanted.exp() * (wanted - found)).sum(-1).mean()
+    log_p = functional.log_softmax(target.detach().float() / temperature, -1)
+    log_q = functional.log_softmax(learnt.float() / temperature, -1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
 
 
 def gaussian_kl(target: torch.Tensor, learnt: torch.Tensor, floor: float = 1e-6) -> torch.Tensor:
@@ -53,9 +53,9 @@ def gaussian_kl(target: torch.Tensor, learnt: torch.Tensor, floor: float = 1e-6)
         learnt: Features F(x), likewise.
         floor: Added to variances.
     """
-    (mean, variance), (found_mean, found_variance) = (
+    (mean, variance), (learnt_mean, learnt_variance) = (
         (values.mean(1), values.var(1, correction=0) + floor)
         for values in (target.detach().float().flatten(1, 2), learnt.float().flatten(1, 2))
     )
-    ratio = (variance + (mean - found_mean) ** 2) / found_variance
-    return 0.5 * ((found_variance / variance).log() + ratio - 1).sum(-1).mean()
+    ratio = (variance + (mean - learnt_mean) ** 2) / learnt_variance
+    return 0.5 * ((learnt_variance / variance).log() + ratio - 1).sum(-1).mean()

@@ -79,8 +79,8 @@ class ResnetMapping(nn.Module):
         side = math.isqrt(features.shape[2])
         grid = features.flatten(0, 1).transpose(1, 2).unflatten(2, (side, side))
         mapped = self.last(self.up(self.blocks(self.down(grid))))
-        found: torch.Tensor = mapped.flatten(2).transpose(1, 2).unflatten(0, features.shape[:2])
-        return features + found if self.residual else found
+        flat: torch.Tensor = mapped.flatten(2).transpose(1, 2).unflatten(0, features.shape[:2])
+        return features + flat if self.residual else flat
 
 
 class LinearMapping(nn.Module):

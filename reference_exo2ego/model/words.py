@@ -105,7 +105,8 @@ def splice(words: Words, embed: Callable[[torch.Tensor], torch.Tensor], video: t
     inside = (order >= place) & (order < place + added)
     # Where each token comes from, in a row of all words and the video behind them.
     source = torch.where(inside, count + order - place, order - torch.where(order < place, 0, added - 1))
-    embedded = torch.cat([embed(words.ids.clamp(min=0)), video.to(words.ids.device)], dim=1)
+    embedded = embed(words.ids.clamp(min=0))
+    embedded = torch.cat([embedded, video.to(embedded)], dim=1)
     inputs = embedded.gather(1, source[:, :, None].expand(-1, -1, embedded.shape[2]))
 
     def expanded(column: torch.Tensor, filling: int) -> torch.Tensor:

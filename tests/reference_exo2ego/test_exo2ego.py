@@ -234,5 +234,5 @@ def test_a_part_that_was_not_built_is_named() -> None:
 
     learner = Exo2Ego(tiny_config(), tiny_config().learner_in("stage3"))
     assert learner.read_learner(clips(), "stage3").shape == (2, 150, 32)
-    with pytest.raises(ModelError, match="built without exo_encoder; build or load it for training"):
+    with pytest.raises(ModelError, match="built without exo_encoder, to_ego; build or load it for training"):
         learner("stage2", batch_of("ego", "exo"))

@@ -108,10 +108,10 @@ def test_the_command_prints_what_it_wrote(stage3: Path, tmp_path: Path, capsys: 
     from reference_exo2ego.commands.export import export
 
     export(stage3, tmp_path / "tiny")
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith(f"{tmp_path / 'tiny'}: ego_encoder, connector, to_exo, language, LoRA merged; float32, ")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{tmp_path / 'tiny'}: ego_encoder, connector, to_exo, language, LoRA merged; float32, ")
     assert (
-        told[1]
+        lines[1]
         == f"next: egobench run exo2ego -o checkpoint={tmp_path / 'tiny'} --data DATA --videos VIDEOS --out RUNS"
     )
     with pytest.raises(ModelError, match="is there already"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,12 @@ def test_the_table_of_parameters_at_full_size_is_that_by_hand() -> None:
         ("language", MISTRAL, [0, 0, 0, 0]),
         ("low_rank", LORA, [0, 0, 0, LORA]),
     ]
+
+
+def test_the_page_of_choices_has_the_counts_at_full_size() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "exo2ego_choices.md").read_text().split())
+    for count in (CLIP, connector_parameters(), MAPPING, MISTRAL, LORA):
+        assert f" {count:,} " in page
 
 
 def test_nine_blocks_a_mapping_at_full_size() -> None:
@@ -213,7 +220,7 @@ def test_what_lora_may_change_is_every_linear_layer_of_a_block() -> None:
     assert linear == set(LINEAR)
 
 
-def stopped(model: Any, stage: Any, optimizer: Any) -> str:
+def refusal(model: Any, stage: Any, optimizer: Any) -> str:
     from reference_exo2ego.model.freezing import check_stage
 
     with pytest.raises(StageError) as raised:
@@ -230,15 +237,15 @@ def test_a_wrong_freeze_is_refused_before_the_first_step() -> None:
     optimizer = torch.optim.AdamW(trained, lr=1e-3)
     check_stage(model, "stage2", optimizer)
     model.exo_encoder.requires_grad_(True)  # noqa: FBT003 - torch names it in two ways
-    told = stopped(model, "stage2", optimizer)
+    message = refusal(model, "stage2", optimizer)
     # By hand: CLIP of 3 layers has 3 x 16 + 7 tensors.
-    assert told.startswith(
+    assert message.startswith(
         "stage2: 55 parameters taking gradients and should be frozen (55 of exo_encoder): exo_encoder."
     )
-    assert told.endswith("and 52 more; call begin_stage last, and give the optimizer exactly what it returns")
+    assert message.endswith("and 52 more; call begin_stage last, and give the optimizer exactly what it returns")
     begin_stage(model, "stage2")
     model.to_exo.last.bias.requires_grad = False
-    assert "1 parameters frozen and should train (1 of to_exo): to_exo.last.bias;" in stopped(
+    assert "1 parameters frozen and should train (1 of to_exo): to_exo.last.bias;" in refusal(
         model, "stage2", optimizer
     )
 
@@ -250,14 +257,14 @@ def test_an_optimizer_that_moves_too_much_or_too_little_is_refused() -> None:
     model = tiny_model()
     trained = begin_stage(model, "stage2")
     all_of_it = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    assert "in the optimizer and should not be (" in stopped(model, "stage2", all_of_it)
-    assert "1 parameters not in the optimizer (" in stopped(model, "stage2", torch.optim.AdamW(trained[1:], lr=1e-3))
+    assert "in the optimizer and should not be (" in refusal(model, "stage2", all_of_it)
+    assert "1 parameters not in the optimizer (" in refusal(model, "stage2", torch.optim.AdamW(trained[1:], lr=1e-3))
     stranger = torch.nn.Parameter(torch.zeros(3))
-    told = stopped(model, "stage2", torch.optim.AdamW([*trained, stranger], lr=1e-3))
-    assert "1 parameters in the optimizer and should not be (1 of no part): of shape (3,), not in the model;" in told
+    message = refusal(model, "stage2", torch.optim.AdamW([*trained, stranger], lr=1e-3))
+    assert "1 parameters in the optimizer and should not be (1 of no part): of shape (3,), not in the model;" in message
     stage3 = tiny_model()
     begin_stage(stage3, "stage2")
-    assert "missing from the model (28 of low_rank)" in stopped(stage3, "stage3", all_of_it)
+    assert "missing from the model (28 of low_rank)" in refusal(stage3, "stage3", all_of_it)
 
 
 def test_a_model_of_another_configuration_is_refused() -> None:
@@ -267,15 +274,17 @@ def test_a_model_of_another_configuration_is_refused() -> None:
     model = tiny_model(tiny_config(ccl="none"))
     optimizer = torch.optim.AdamW(begin_stage(model, "stage2"), lr=1e-3)
     model.config = tiny_config()
-    assert "missing from the model (48 of to_ego)" in stopped(model, "stage2", optimizer)
+    assert "missing from the model (48 of to_ego)" in refusal(model, "stage2", optimizer)
     model = tiny_model(tiny_config(mapping={"width": 8}))
     optimizer = torch.optim.AdamW(begin_stage(model, "stage2"), lr=1e-3)
     model.config = tiny_config()
-    assert "of another size than configured (" in stopped(model, "stage2", optimizer)
+    assert "of another size than configured (" in refusal(model, "stage2", optimizer)
     model = tiny_model()
     model.adapter = torch.nn.Linear(2, 2)
-    told = stopped(model, "stage2", torch.optim.AdamW(model.parameters(), lr=1e-3))
-    assert "2 parameters in the model and not in its configuration (2 of no part): adapter.bias, adapter.weight" in told
+    message = refusal(model, "stage2", torch.optim.AdamW(model.parameters(), lr=1e-3))
+    assert (
+        "2 parameters in the model and not in its configuration (2 of no part): adapter.bias, adapter.weight" in message
+    )
 
 
 def test_a_stage_in_which_nothing_trains_is_refused() -> None:

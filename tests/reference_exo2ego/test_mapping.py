@@ -81,9 +81,9 @@ def test_a_mapped_clip_is_the_generators_by_hand(residual: bool) -> None:
     weights = {name: tensor.numpy().astype(np.float64) for name, tensor in built.state_dict().items()}
     features = np.random.default_rng(0).normal(size=(2, 2, 64, 3))
     with torch.inference_mode():
-        found = built(torch.tensor(features, dtype=torch.float32)).numpy()
+        clip = built(torch.tensor(features, dtype=torch.float32)).numpy()
     expected = mapped(features, weights) + (features if residual else 0)
-    np.testing.assert_allclose(found, expected, atol=2e-4)
+    np.testing.assert_allclose(clip, expected, atol=2e-4)
 
 
 def test_fresh_convolutions_are_drawn_as_cyclegan_draws_them() -> None:
