@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,24 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from egobench import evaluate
 from egobench.cli import app
-from egobench.commands import running
 from egobench.commands.progress import ProgressObserver
+from egobench.commands.run import print_run
 from egobench.evaluate import RunRequest
+from tests.cli import egobench
 from tests.conftest import Navigation
-
-
-def egobench(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "egobench", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        env={**os.environ, **environment},
-    )
-
 
 COMMANDS = [
     command.name or (command.callback.__name__ if command.callback else "").replace("_", "-")
@@ -150,10 +138,10 @@ def test_who_stops_a_run_is_told_how_to_go_on(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "evaluate", stopped)
+    monkeypatch.setattr(evaluate, "evaluate_request", stopped)
     request = RunRequest(model="random", data=navigation.data, videos=navigation.videos, out=navigation.root / "r")
     with pytest.raises(KeyboardInterrupt):
-        running.print_run(request, as_json=False)
+        print_run(request, "table")
     assert capsys.readouterr().err == "stopped: what was answered is kept, and the same command goes on from there\n"
 
 

@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from egobench.cli import app
-from egobench.commands.comparing import comparison_tables
-from egobench.commands.tables import console
-from egobench.compare import compare, headline_ids
+from egobench.commands.compare import comparison_notes, comparison_tables
+from egobench.commands.console import console
+from egobench.compare import compare
 from egobench.controls import Control
 from egobench.dataset.sampleset import Manifest, SampleSet, encode
 from egobench.errors import SampleSetError, StoreError
@@ -24,6 +24,7 @@ from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
 from egobench.run.spec import Settings
 from egobench.sample import Sample
+from egobench.scoring.overview import headline_ids
 from egobench.statistics import estimate, holm, paired
 from tests.conftest import ANSWERS, Navigation
 
@@ -249,7 +250,7 @@ def test_the_average_is_there_only_with_all_ten_numbers(made: Callable[..., Path
     assert found.family == 20
     shown = console()
     with shown.capture() as said:
-        shown.print(comparison_tables(found))
+        shown.print(*comparison_tables(found), *comparison_notes(found), sep="\n")
     assert f"Avg: {found.runs[0].name} {100 * average.values[0]:.1f} [" in " ".join(said.get().split())
     without = compare(paths, tasks=[task for task, _ in HEADLINE if task != "vln-qa"])
     assert "Avg" not in [number.id for number in without.averages]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from egobench.commands.scaffold import new_plugin
+from egobench.commands.new import new_plugin
 from egobench.errors import EgoBenchError
 from tests.conftest import Navigation
 
@@ -92,6 +92,12 @@ def test_an_existing_folder_is_left_alone(kind: str, tmp_path: Path) -> None:
     new_plugin(kind, "mine", tmp_path)
     with pytest.raises(EgoBenchError, match="exists already"):
         new_plugin(kind, "mine", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["task", "model"])
+def test_a_plugin_cannot_take_the_name_of_egobench_itself(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="its package would be called egobench-eval, as EgoBench is"):
+        new_plugin(kind, "eval", tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["task", "model"])

@@ -1,1 +1,1 @@
-"""What the commands do: everything between the command line and the library that prints, asks for folders, or times."""
+"""The commands of the command line, one module each: they parse options and print what the library returns."""

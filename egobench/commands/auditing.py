@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.table import Table
 
-from egobench.commands.tables import console, percent
+from egobench.commands.console import note
+from egobench.commands.tables import percent
 from egobench.dataset.audit import Audit, audit
 from egobench.dataset.sampleset import SampleSet, find_sets, write_manifest
 from egobench.embedding import SentenceEmbedder
@@ -58,7 +59,7 @@ def audited(sample_set: SampleSet, embedder: Embedder) -> tuple[SampleSet, list[
         ModelError: If the extra ``[distractors]`` is not installed.
     """
     manifest = sample_set.manifest
-    console(errors=True).print(f"auditing {sample_set.name} ...")
+    note(f"auditing {sample_set.name} ...")
     audits = list(audit(sample_set.samples, _truth(manifest.task), embedder))
     if audits:
         share = sum(one.co_correct * one.n for one in audits) / sum(one.n for one in audits)

@@ -1,4 +1,4 @@
-"""``egobench lmms-path``: its options. Light: the files are written by :mod:`egobench.interop.lmms_write`."""
+"""``egobench lmms-path``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from egobench.commands.arguments import Construction, Json, SystemPrompt, Tasks, show, split
+from egobench.commands.arguments import AsJson, Construction, SystemPrompt, Tasks, split_names
+from egobench.commands.console import print_json
 
 
 def lmms_path(
     data: Annotated[Path, typer.Option(envvar="EGOBENCH_DATA", help="Folder of sample sets, from egobench build.")],
     videos: Annotated[
-        Path, typer.Option(envvar="EGOBENCH_VIDEOS", help="Folder of videos, or of one such folder a task.")
+        Path, typer.Option(envvar="EGOBENCH_VIDEOS", help="Folder of videos, or of one such folder per task.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to, clips too; DATA/lmms-eval if not given.")
@@ -25,14 +26,14 @@ def lmms_path(
         Literal["turn", "model"],
         typer.Option(help="Whether the tasks hold the system prompt, or the model is told it itself."),
     ] = "turn",
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames a clip; the task's if not given.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames per clip; the task's if not given.")] = None,
     short_side: Annotated[
         int | None, typer.Option(min=28, help="Pixels of a frame's shorter side; the task's if not given.")
     ] = None,
     true_rate: Annotated[
         bool, typer.Option("--true-rate", help="Clips as long as they are, not one frame a second.")
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the tasks as files for lmms-eval and print their folder, for --include_path.
 
@@ -42,10 +43,10 @@ def lmms_path(
     from egobench.interop.lmms_write import Wanted, write_tasks
 
     fps = None if true_rate else FPS
-    wanted = Wanted(videos, prompt, system, frames, short_side, fps, split(tasks), construction)
+    wanted = Wanted(videos, prompt, system, frames, short_side, fps, split_names(tasks), construction)
     written = write_tasks(data, out or data / "lmms-eval", wanted)
     if as_json:
-        show({"folder": str(written.folder), "tasks": written.names})
+        print_json({"folder": str(written.folder), "tasks": written.names})
         return
     typer.echo(f"{len(written.names)} tasks, and the group egobench of them: {', '.join(written.names)}", err=True)
     typer.echo(written.folder)

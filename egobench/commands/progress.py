@@ -8,14 +8,14 @@ from types import TracebackType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress import Task as Bar
 
-from egobench.commands.tables import console
+from egobench.commands.console import console, printable
 
 WARNINGS = 10
 """Different warnings printed of one part; the rest are counted, and all are in the predictions."""
 
 
 class _Rate(TextColumn):
-    """Steps a second."""
+    """Steps per second."""
 
     def __init__(self) -> None:
         super().__init__("{task.speed}")
@@ -26,12 +26,12 @@ class _Rate(TextColumn):
 
 
 class ProgressObserver:
-    """Tells how a run goes, on standard error. Used as a context manager."""
+    """An observer that shows progress on standard error. Used as a context manager."""
 
     def __init__(self, *, every: float = 10.0) -> None:
         self._console = console(errors=True)
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
@@ -64,9 +64,9 @@ class ProgressObserver:
         self._printed = set()
         self._started = self._last_line = monotonic()
         self._bars.remove_task(self._bar)
-        self._bar = self._bars.add_task(stage, total=total, completed=done)
+        self._bar = self._bars.add_task(printable(stage), total=total, completed=done)
         if done:
-            self._console.print(f"{stage}: {done} of {total} were answered before")
+            self._console.print(f"{stage}: {done} of {total} were answered before", soft_wrap=True)
 
     def advance(self, steps: int) -> None:
         """Count further steps of the stage as done."""
@@ -77,15 +77,23 @@ class ProgressObserver:
             self._last_line = now
             rate = (self._done - self._before) / (now - self._started)
             left = (self._total - self._done) / rate
-            self._console.print(f"{self._stage}: {self._done} of {self._total}, {rate:.1f}/s, {left:.0f} s left")
+            self._console.print(
+                f"{self._stage}: {self._done} of {self._total}, {rate:.1f}/s, {left:.0f} s left", soft_wrap=True
+            )
+
+    def note(self, message: str) -> None:
+        """Print something worth knowing."""
+        self._console.print(message, soft_wrap=True)
 
     def warn(self, message: str) -> None:
         """Print a problem that does not stop the work."""
         self._warnings += 1
         if len(self._printed) < WARNINGS and message not in self._printed:
             self._printed.add(message)
-            self._console.print(f"warning: {message}", soft_wrap=True, markup=False)
+            self._console.print(f"warning: {message}", soft_wrap=True)
 
     def _end_stage(self) -> None:
         if self._warnings > len(self._printed):
-            self._console.print(f"warning: {self._stage}: {self._warnings - len(self._printed)} more like these")
+            self._console.print(
+                f"warning: {self._stage}: {self._warnings - len(self._printed)} more like these", soft_wrap=True
+            )

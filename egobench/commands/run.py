@@ -1,21 +1,76 @@
-"""``egobench run``: its options, and what they ask for. Light: the work is done in :mod:`egobench.commands.running`."""
+"""``egobench run``."""
 
 from __future__ import annotations
 
+import sys
+import tomllib
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.table import Table
 
-from egobench.commands.arguments import Construction, Json, Seed, SystemPrompt, Tasks, split
+from egobench.commands.arguments import (
+    AsJson,
+    Construction,
+    Form,
+    Seed,
+    SystemPrompt,
+    Tasks,
+    choose_format,
+    split_names,
+)
+from egobench.commands.console import Format, console, note, print_json, print_rows
 from egobench.errors import EgoBenchError
+
+if TYPE_CHECKING:
+    from egobench.evaluate import Forecast, RunRequest
+
+FORECAST_COLUMNS = {
+    "samples": "samples",
+    "clips": "clips",
+    "files": "files",
+    "missing_files": "missing files",
+    "frames_to_decode": "frames to decode",
+    "minutes": "estimated minutes",
+    "prompt_tokens": "tokens read",
+    "reply_tokens": "tokens written",
+    "cost": "cost",
+}
+"""Columns of a dry run by field of :class:`egobench.evaluate.Forecast`; the last ones where the model tells."""
+
+
+def read_config(context: typer.Context, config: Path | None) -> Path | None:
+    """Take options from a TOML file, as defaults of the command line.
+
+    Raises:
+        typer.BadParameter: If the file cannot be read, or names an option that there is not.
+    """
+    if config is None:
+        return None
+    try:
+        content = tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{config}: {error}") from error
+    parameters = {parameter.name or "" for parameter in context.command.params} - {"config"}
+    options = {key.replace("-", "_"): value for key, value in content.items()}
+    unknown = sorted(options.keys() - parameters)
+    if unknown:
+        raise typer.BadParameter(f"{config}: no option {unknown[0]!r}; there are {', '.join(sorted(parameters))}")
+    if isinstance(options.get("option"), dict):
+        options["option"] = [f"{key}={value}" for key, value in options["option"].items()]
+    if isinstance(options.get("tasks"), list):
+        options["tasks"] = ",".join(options["tasks"])
+    context.default_map = {**(context.default_map or {}), **options}
+    return config
 
 
 def run(
     model: Annotated[str, typer.Argument(help="A model's name, see egobench models.")],
     data: Annotated[Path, typer.Option(help="Folder of sample sets, from egobench build.")],
     out: Annotated[Path, typer.Option(help="Folder of runs.")],
-    videos: Annotated[Path, typer.Option(help="Folder of videos, or of one such folder a task.")] = Path(),
+    videos: Annotated[Path, typer.Option(help="Folder of videos, or of one such folder per task.")] = Path(),
     option: Annotated[list[str] | None, typer.Option("--option", "-o", help="A model option: key=value.")] = None,
     tasks: Tasks = None,
     construction: Construction = None,
@@ -32,7 +87,7 @@ def run(
     ] = None,
     prompt: SystemPrompt = "first_person",
     frames: Annotated[
-        int | None, typer.Option(min=0, help="Frames a clip; the model's or the task's if not given.")
+        int | None, typer.Option(min=0, help="Frames per clip; the model's or the task's if not given.")
     ] = None,
     orders: Annotated[
         int, typer.Option(min=1, help="Cyclic orders of the options: position bias, right in all of them.")
@@ -45,21 +100,37 @@ def run(
     text_prior: Annotated[
         float, typer.Option(min=0, help="Take so much of an option's score without the video off its score.")
     ] = 0.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most N samples a subset, a seeded choice.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a call of the model.")] = 1,
+    name: Annotated[
+        str, typer.Option(help="A name for the run, shown beside its model; never part of its identity.")
+    ] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most N samples per subset, a seeded choice.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts per call of the model.")] = 1,
     device: Annotated[str | None, typer.Option(help="Same as -o device=...")] = None,
     dtype: Annotated[str | None, typer.Option(help="Same as -o dtype=...")] = None,
     min_coverage: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that got a reply.")] = 0.99,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; write nothing.")] = False,
+    config: Annotated[  # noqa: ARG001 - read_config has taken its options
+        Path | None,
+        typer.Option(
+            is_eager=True,
+            callback=read_config,
+            help="A TOML file with any of these options; the command line goes before it.",
+        ),
+    ] = None,
     seed: Seed = 0,
-    as_json: Json = False,
+    form: Form = "table",
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate a model. Running the same command again goes on where it stopped.
 
     Exit code 0 if at least --min-coverage of the samples got a reply, else 1.
 
     Example: egobench run hf -o checkpoint=Qwen/Qwen2-VL-7B-Instruct --data data --videos videos --out runs
+
+    With options from a file, its keys named as they are here, those of the model in a table [option]:
+
+    Example: egobench run --config run.toml
 
     By log-probabilities of the letters where the model has them:
 
@@ -73,11 +144,10 @@ def run(
 
     Example: egobench run hf ... --method auto --rerank runs/clip-vit-large-patch14/0123456789ab
     """
-    from egobench.commands.running import print_forecast, print_run
     from egobench.evaluate import RunRequest
     from egobench.run.spec import Settings
 
-    options = _options([*(option or []), *_given("device", device), *_given("dtype", dtype)])
+    options = _options([*(option or []), *_option("device", device), *_option("dtype", dtype)])
     settings = Settings(
         method="generate" if method == "auto" else method,
         control=control,
@@ -94,7 +164,7 @@ def run(
         model=model,
         options=options,
         data=data,
-        tasks=split(tasks),
+        tasks=split_names(tasks),
         construction=construction,
         videos=videos,
         out=out,
@@ -102,17 +172,89 @@ def run(
         rerank=rerank,
         top=top,
         choose_method=method == "auto",
+        name=name,
     )
+    chosen = choose_format(form, as_json=as_json)
     if dry_run:
-        print_forecast(request, as_json=as_json)
-    elif print_run(request, as_json=as_json) < min_coverage:
+        print_forecast(request, chosen)
+    elif print_run(request, chosen) < min_coverage:
         raise EgoBenchError(
             f"fewer than {min_coverage:.0%} of the samples got a reply; the warnings above say why; "
             "mend it and run the same command again, or lower --min-coverage"
         )
 
 
-def _given(key: str, value: str | None) -> list[str]:
+def print_run(request: RunRequest, form: Format) -> float:
+    """Do a run and print its scores.
+
+    Returns:
+        Its coverage: the share of samples that got a reply, in [0, 1].
+
+    Raises:
+        EgoBenchError: If the model, a sample set or the run folder cannot be used.
+    """
+    from egobench.commands.progress import ProgressObserver
+    from egobench.commands.tables import run_table, score_rows
+    from egobench.evaluate import evaluate_request
+    from egobench.scoring.score import coverage
+
+    try:
+        with ProgressObserver() as observer:
+            result = evaluate_request(request, observer, command=sys.argv)
+    except KeyboardInterrupt:
+        note("stopped: what was answered is kept, and the same command goes on from there")
+        raise
+    if form == "json":
+        scores = {protocol_id: entry.to_json() for protocol_id, entry in result.scores.items()}
+        print_json({"run": str(result.path), "usage": result.usage.to_json(), "scores": scores})
+    else:
+        print_rows(score_rows(result.scores), [run_table(result.scores, str(result.path))], form)
+    if form == "table":
+        if result.usage.line:
+            console().print(result.usage.line, soft_wrap=True)
+        console().print(f"run folder: {result.path}", soft_wrap=True)
+    return coverage(result.scores.values())
+
+
+def print_forecast(request: RunRequest, form: Format) -> None:
+    """Print what a run would ask, open and decode, and its estimated time; nothing is kept.
+
+    Raises:
+        EgoBenchError: If the model or a sample set cannot be used.
+    """
+    from egobench.commands.progress import ProgressObserver
+    from egobench.evaluate import forecast
+
+    with ProgressObserver() as observer:
+        loaded = request.load(observer)
+        forecasts = [forecast(loaded, sample_set, request.videos, observer) for sample_set in loaded.sets]
+    print_rows([asdict(row) for row in forecasts], [forecast_table(forecasts)], form)
+
+
+def forecast_table(forecasts: list[Forecast]) -> Table:
+    """A table with one line per sample set, and their sum."""
+    table = Table(title="dry run: nothing was kept", title_justify="left")
+    table.add_column("sample set")
+    rows = [asdict(row) for row in forecasts]
+    columns = {key: title for key, title in FORECAST_COLUMNS.items() if any(row[key] is not None for row in rows)}
+    for title in columns.values():
+        table.add_column(title, justify="right")
+    sums: dict[str, Any] = {"set": "all", **{key: sum(row[key] or 0 for row in rows) for key in columns}}
+    for row in [*rows, sums]:
+        table.add_section()
+        table.add_row(row["set"], *(_cell(key, row[key]) for key in columns))
+    return table
+
+
+def _cell(key: str, value: float | None) -> str:
+    from egobench.run.usage import price
+
+    if value is None:
+        return "-"
+    return price(value) if key == "cost" else f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _option(key: str, value: str | None) -> list[str]:
     return [] if value is None else [f"{key}={value}"]
 
 

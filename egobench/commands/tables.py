@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from egobench.scoring.entry import ScoreEntry, Scores, TagScore
-
-WIDTH = 132
-"""Columns of a table that goes to a file or a pipe."""
-
-
-def console(*, errors: bool = False) -> Console:
-    """A console; one that is no terminal gets a width that fits our tables."""
-    plain = Console(stderr=errors, highlight=False)
-    return plain if plain.is_terminal else Console(stderr=errors, highlight=False, width=WIDTH)
 
 
 def percent(value: float | None) -> str:
@@ -28,6 +18,14 @@ def percent(value: float | None) -> str:
 def interval(score: ScoreEntry | TagScore) -> str:
     """The 95 % interval as shown."""
     return "-" if score.low is None else f"[{percent(score.low)}, {percent(score.high)}]"
+
+
+def score_rows(scores: Scores) -> list[dict[str, Any]]:
+    """Scores as flat JSON objects, one per protocol id, without those by tag."""
+    return [
+        {"id": protocol_id, **{key: value for key, value in entry.to_json().items() if key != "by"}}
+        for protocol_id, entry in scores.items()
+    ]
 
 
 def run_table(scores: Scores, title: str, *, everything: bool = False) -> Table:

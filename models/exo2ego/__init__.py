@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, install_command
 from egobench.model import Model
 
 
@@ -42,6 +42,6 @@ def load(
         from .adapter import Exo2EgoOptions, open_model
     except ImportError as error:
         raise ModelError(
-            f"model 'exo2ego' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
+            f"model 'exo2ego' needs torch and transformers ({error}); install them: " + install_command("models")
         ) from error
     return open_model(Exo2EgoOptions(checkpoint, revision, dtype, device, frames, fit))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egobench.commands.listing import list_models
+from egobench.commands.models import model_rows
 from egobench.errors import ModelOptionError, UnknownPluginError
 from egobench.plugins import argument_of, load_model, model_function
 
@@ -32,7 +32,7 @@ def test_what_comes_after_the_colon_is_no_option() -> None:
 
 
 def test_the_list_of_models_shows_the_colon() -> None:
-    (row,) = [row for row in list_models() if row["name"].startswith("lmms-eval")]
+    (row,) = [row for row in model_rows() if row["name"].startswith("lmms-eval")]
     assert row["name"] == "lmms-eval:MODEL"
     assert "model" not in row["options"]
     assert argument_of(model_function("lmms-eval")) == "model"

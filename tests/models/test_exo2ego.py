@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from egobench.errors import ModelError
+from egobench.evaluate import evaluate
 from egobench.model import FramePolicy, Prompt
 from egobench.plugins import load_model
 from egobench.prompts import LETTERS
+from egobench.run.spec import Settings
+from tests.conftest import Navigation
 from tests.models.prompts import OPTIONS, ask
 
 torch = pytest.importorskip("torch")
@@ -154,3 +157,13 @@ def test_what_cannot_be_loaded_is_a_clear_error(folders: dict[str, Path], tmp_pa
         file.unlink()
     with pytest.raises(ModelError, match="no tokenizer that transformers loads"):
         load(wordless)
+
+
+def test_a_run_from_video_files_answers_every_sample(folders: dict[str, Path], navigation: Navigation) -> None:
+    settings = Settings(method="likelihood-letter", batch_size=5)
+    model = load(folders["plain"])
+    result = evaluate(model, [navigation.sample_set], navigation.videos, navigation.root / "runs", settings)
+    rows = [json.loads(row) for path in result.path.glob("predictions/*") for row in path.read_text().splitlines()]
+    assert [(row["outcome"], len(row["scores"]), len(row["receipt"]["times"])) for row in rows] == [
+        ("answered", 4, 16)
+    ] * 12

@@ -1,4 +1,4 @@
-"""``egobench new``: a plugin of one's own, documented, tested and ready to install."""
+"""``egobench new``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Annotated, Literal
 
-from egobench.errors import EgoBenchError
+import typer
+
+from egobench.errors import DISTRIBUTION, EgoBenchError
 
 TARGETS = {
     "pyproject.toml.txt": "pyproject.toml",
@@ -15,6 +18,21 @@ TARGETS = {
     "module.py.txt": "$module.py",
     "test_module.py.txt": "tests/test_$module.py",
 }
+
+
+def new(
+    kind: Annotated[Literal["task", "model"], typer.Argument(help="What to make.")],
+    name: Annotated[str, typer.Argument(help="Its name, e.g. my-task.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the package to.")] = Path(),
+) -> None:
+    """Write a documented plugin of your own, with its test, ready to install.
+
+    Example: egobench new task my-task
+
+    Example: egobench new model my-model
+    """
+    for path in new_plugin(kind, name, out):
+        typer.echo(path)
 
 
 def new_plugin(kind: str, name: str, out: Path) -> list[Path]:
@@ -34,7 +52,12 @@ def new_plugin(kind: str, name: str, out: Path) -> list[Path]:
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise ValueError(f"{name!r} is no name for a {kind}; use small letters, digits and -, e.g. my-{kind}")
-    folder = out / f"egobench-{name}"
+    distribution = f"egobench-{name}"
+    if distribution == DISTRIBUTION:
+        raise ValueError(
+            f"{name!r} is no name for a {kind}: its package would be called {DISTRIBUTION}, as EgoBench is"
+        )
+    folder = out / distribution
     words = {"name": name, "module": f"egobench_{name.replace('-', '_')}"}
     written: list[Path] = []
     try:

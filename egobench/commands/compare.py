@@ -1,24 +1,56 @@
-"""``egobench compare``: a comparison of runs as tables, and the same as JSON."""
+"""``egobench compare``."""
 
 from __future__ import annotations
 
-from rich.console import Group
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 from rich.table import Table
 
+from egobench.commands.arguments import AsJson, Form, Seed, Tasks, choose_format, split_names
+from egobench.commands.console import console, print_json, print_rows
 from egobench.commands.tables import percent
-from egobench.compare import ComparedRun, Comparison
-from egobench.statistics import PairedTest
+
+if TYPE_CHECKING:
+    from egobench.compare import ComparedRun, Comparison
+    from egobench.statistics import PairedTest
 
 FEW = 40
 """Clusters below which a clustered test is called rough: its level holds less well where their sizes differ much."""
 
 
-def comparison_tables(comparison: Comparison) -> Group:
-    """A comparison as a person reads it: a table for each run that the first one is compared with, then rank sets."""
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders; the first is compared with each of the others.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of their sample sets, if they have moved.")] = None,
+    tasks: Tasks = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every metric, not the headline ones only.")] = False,
+    seed: Seed = 0,
+    form: Form = "table",
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs over the same samples: paired differences, tests, rank sets; a run and its control give its gain.
+
+    Example: egobench compare runs/hf/0123456789ab runs/random/ba9876543210
+    """
+    from egobench.compare import compare as compare_runs
+
+    comparison = compare_runs(runs, data, tasks=split_names(tasks), everything=everything, seed=seed)
+    chosen = choose_format(form, as_json=as_json)
+    if chosen == "json":
+        print_json(comparison.to_json())
+    elif chosen == "table":
+        console().print(*comparison_tables(comparison), *comparison_notes(comparison), sep="\n")
+    else:
+        print_rows(comparison.rows(), comparison_tables(comparison), chosen)
+
+
+def comparison_tables(comparison: Comparison) -> list[Table]:
+    """A table per run that the first one is compared with, then a table of rank sets."""
     tables = [_against(comparison, other) for other in range(1, len(comparison.runs))]
     if any(score.ranks for score in comparison.scores):
         tables.append(_ranks(comparison))
-    return Group(*tables, *_notes(comparison))
+    return tables
 
 
 def _against(comparison: Comparison, other: int) -> Table:
@@ -62,7 +94,8 @@ def _ranks(comparison: Comparison) -> Table:
     return table
 
 
-def _notes(comparison: Comparison) -> list[str]:
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """What a reader of the tables has to know."""
     notes = [
         "Scores x 100. Differences: paired by sample, clustered by video, above 0 where the first run is better.",
         f"Holm p: over the {comparison.family} tests of headline numbers. Detectable: the true difference that such a "

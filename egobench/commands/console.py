@@ -1,0 +1,119 @@
+"""The way to the terminal: tables, JSON, CSV and Markdown, and no text from outside that acts on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+Format = Literal["table", "json", "csv", "markdown"]
+
+WIDTH = 132
+"""Columns of a table that goes to a file or a pipe."""
+
+_LINE_ENDS = {"\n", "\t"}
+
+
+def printable(text: str) -> str:
+    r"""A text with control characters and marks of writing direction as visible escapes, e.g. ``\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    acts = code < 0x20 or 0x7F <= code < 0xA0 or code in _DIRECTION_MARKS or 0xD800 <= code < 0xE000
+    if not acts or character in _LINE_ENDS:
+        return character
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+_DIRECTION_MARKS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+
+
+class PlainConsole(Console):
+    """A console that takes every text as it is: no markup, no highlighting, no control characters."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text, with what acts on the terminal made visible."""
+        return super().render_str(printable(text), **{**options, "markup": False, "emoji": False, "highlight": False})
+
+
+def console(*, errors: bool = False) -> Console:
+    """A console on standard output or standard error; one that is no terminal gets a width that fits our tables."""
+    terminal = PlainConsole(stderr=errors, highlight=False, markup=False, emoji=False)
+    if terminal.is_terminal:
+        return terminal
+    return PlainConsole(stderr=errors, highlight=False, markup=False, emoji=False, width=WIDTH)
+
+
+def note(message: str) -> None:
+    """Print a line about the progress of the work, on standard error."""
+    console(errors=True).print(message, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON; what is not ASCII is escaped where it would act on the terminal."""
+    typer.echo(printable(json.dumps(value, indent=1, ensure_ascii=False)))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], tables: Sequence[RenderableType], form: Format) -> None:
+    """Print rows in the form that the person wants.
+
+    Args:
+        rows: JSON objects.
+        tables: What they look like for a person.
+        form: ``"json"`` and ``"csv"`` print the rows, the others the tables.
+    """
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        typer.echo(_csv(rows), nl=False)
+    elif form == "markdown":
+        typer.echo("\n\n".join(_markdown(table) for table in tables if isinstance(table, Table)))
+    else:
+        console().print(*tables)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(key for row in flat for key in row))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return printable(stream.getvalue())
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A row whose nested objects are columns of their own, e.g. ``outcomes.answered``."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return flat
+
+
+def _markdown(table: Table) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(printable(cell).replace("|", "\\|").replace("\n", "<br>") for cell in cells) + " |"
+
+    header = [str(column.header) for column in table.columns]
+    rule = ["---:" if column.justify == "right" else "---" for column in table.columns]
+    body = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
+    lines = [line(header), "| " + " | ".join(rule) + " |", *map(line, body)]
+    parts = [str(table.title)] if table.title else []
+    return "\n\n".join([*parts, "\n".join(lines), *([str(table.caption)] if table.caption else [])])
