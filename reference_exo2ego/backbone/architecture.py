@@ -180,19 +180,19 @@ def architecture(folder: Path, *, vision: Path | None = None) -> Architecture:
     )
 
 
-def random_model(described: Architecture) -> VideoLlama2:
+def random_model(sizes: Architecture) -> VideoLlama2:
     """The model with random weights; below ``torch.device("meta")`` with none, for its names and shapes."""
     return VideoLlama2(
-        tower_class(described.vision)(described.vision),
-        random_connector(described),
-        language_class(described.language)(described.language),
-        described.layer,
+        tower_class(sizes.vision)(sizes.vision),
+        random_connector(sizes),
+        language_class(sizes.language)(sizes.language),
+        sizes.layer,
     )
 
 
-def random_connector(described: Architecture) -> Connector:
+def random_connector(sizes: Architecture) -> Connector:
     """The connector with random weights."""
-    return Connector(described.vision.hidden_size, described.language.hidden_size, described.connector)
+    return Connector(sizes.vision.hidden_size, sizes.language.hidden_size, sizes.connector)
 
 
 def tower_class(config: Any) -> Any:
@@ -221,25 +221,25 @@ def _tower(folder: Path, name: str, explicit: Path | None) -> Any:
     library: Any = transformers
     place = explicit or next((path for path in (folder / name, Path(name)) if path.is_dir()), None)
     if name in TOWERS and explicit is None:
-        described = TOWERS[name]
+        values = TOWERS[name]
     elif place is not None:
-        described = read_config(place)
+        values = read_config(place)
         # A folder of all of CLIP describes its two halves.
-        described = described.get("vision_config", described) | {"model_type": described.get("model_type")}
+        values = values.get("vision_config", values) | {"model_type": values.get("model_type")}
     else:
         raise ModelError(f"{folder}: vision tower {name!r} is not known; expected a folder, or {' or '.join(TOWERS)}")
-    kind = str(described["model_type"])
+    kind = str(values["model_type"])
     if not kind.startswith(("clip", "siglip")):
         raise ModelError(f"{folder}: its vision tower is of type {kind!r}; expected CLIP or SigLIP")
     build = library.CLIPVisionConfig if kind.startswith("clip") else library.SiglipVisionConfig
-    return _config(folder, build, {key: value for key, value in described.items() if key not in _FOREIGN})
+    return _config(folder, build, {key: value for key, value in values.items() if key not in _FOREIGN})
 
 
-def _config(folder: Path, build: Any, described: dict[str, Any]) -> Any:
+def _config(folder: Path, build: Any, values: dict[str, Any]) -> Any:
     from huggingface_hub.errors import StrictDataclassError
 
     try:
-        return build(**described)
+        return build(**values)
     except (StrictDataclassError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: its config.json describes no {build.__name__} ({reason})") from error

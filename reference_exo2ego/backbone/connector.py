@@ -88,16 +88,16 @@ class Connector(nn.Module):
     """The spatial-temporal convolution connector.
 
     Args:
-        seen: Channels of a patch.
+        channels_seen: Channels of a patch.
         width: Channels of a token.
         kind: Which release's.
         depth: Blocks of each stage; published ones have 4.
     """
 
-    def __init__(self, seen: int, width: int, kind: Kind, depth: int = 4) -> None:
+    def __init__(self, channels_seen: int, width: int, kind: Kind, depth: int = 4) -> None:
         super().__init__()
         self.padding = int(kind == "stc_connector")
-        self.s1 = stage(seen, width, depth)
+        self.s1 = stage(channels_seen, width, depth)
         self.sampler = nn.Sequential(nn.Conv3d(width, width, JOINED, stride=JOINED, padding=self.padding), nn.SiLU())
         self.s2 = stage(width, width, depth)
         self.readout = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
@@ -106,18 +106,18 @@ class Connector(nn.Module):
         """Join frames and neighbouring patches.
 
         Args:
-            patches: Of a square of patches a frame, ``(clips, frames, patches, seen)``.
+            patches: Of a square of patches a frame, ``(clips, frames, patches, channels_seen)``.
 
         Returns:
             ``(clips, tokens, width)``; steps in time, then rows, then columns.
         """
-        clips, frames, count, seen = patches.shape
+        clips, frames, count, channels_seen = patches.shape
         side = math.isqrt(count)
         if not self.padding and frames % JOINED:
             # Without padding the last frame of an odd number would be dropped.
             patches = torch.cat([patches, patches[:, -1:]], dim=1)
             frames += 1
-        grid = self.s1(patches.reshape(clips * frames, side, side, seen).permute(0, 3, 1, 2))
+        grid = self.s1(patches.reshape(clips * frames, side, side, channels_seen).permute(0, 3, 1, 2))
         joined = self.sampler(grid.unflatten(0, (clips, frames)).transpose(1, 2)).transpose(1, 2)
         steps = joined.shape[1]
         joined = self.s2(joined.flatten(0, 1)).unflatten(0, (clips, steps))

@@ -115,28 +115,28 @@ def load_published(parts: Parts, *, dtype: str = "auto", device: str = "cpu") ->
     Raises:
         ModelError: If the checkpoint is of another family, or a tensor is missing, extra or misshapen.
     """
-    described = architecture(parts.folder, vision=parts.vision)
+    sizes = architecture(parts.folder, vision=parts.vision)
     with torch.device("meta"):
         try:
-            shapes = published_shapes(random_model(described))
+            shapes = published_shapes(random_model(sizes))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{parts.folder}: transformers cannot build what its config.json describes ({error!r})"
             ) from error
-        connector = random_connector(described)
+        connector = random_connector(sizes)
     weights = parts.read()
     check_weights(parts.folder, weights, shapes)
-    number = getattr(torch, described.dtype if dtype == "auto" else dtype)
+    number = getattr(torch, sizes.dtype if dtype == "auto" else dtype)
     by_part: dict[str, dict[str, torch.Tensor]] = {"vision": {}, "connector": {}, "language": {}}
     for name in list(weights):
         part, _, rest = own_name(name).partition(".")
         by_part[part][rest] = weights.pop(name)
-    language = pretrained(language_class(described.language), described.language, by_part["language"], number, device)
+    language = pretrained(language_class(sizes.language), sizes.language, by_part["language"], number, device)
     first = language.device
-    vision = pretrained(tower_class(described.vision), described.vision, by_part["vision"], number, str(first))
+    vision = pretrained(tower_class(sizes.vision), sizes.vision, by_part["vision"], number, str(first))
     placed = {name: tensor.to(device=first, dtype=number) for name, tensor in by_part["connector"].items()}
     connector.load_state_dict(placed, assign=True)
-    return VideoLlama2(vision, connector, language, described.layer).eval()
+    return VideoLlama2(vision, connector, language, sizes.layer).eval()
 
 
 def pretrained(build: Any, config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: str) -> Any:

@@ -103,7 +103,7 @@ def save(
     if folder.exists():
         raise ModelError(f"{folder}: is there already; name a new folder, or move this one away")
     present = _present(model)
-    chosen: tuple[Part, ...] = tuple(part for part in present if parts is None or part in parts)
+    saved_parts: tuple[Part, ...] = tuple(part for part in present if parts is None or part in parts)
     missing = sorted(set(parts or ()) - set(present))
     if missing:
         raise ModelError(f"{folder}: the model was built without {', '.join(missing)}, so it cannot be saved")
@@ -111,19 +111,19 @@ def save(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        for part in chosen:
+        for part in saved_parts:
             _save_part(model, part, partial)
         if tokenizer is not None:
             tokenizer.save_pretrained(partial / "language")
-        described = {
+        values = {
             "model_type": MODEL_TYPE,
             "format": FORMAT,
             "stage": stage,
-            "parts": chosen,
+            "parts": saved_parts,
             "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
             "configuration": model.config.model_dump(mode="json"),
         }
-        (partial / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        (partial / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         partial.rename(folder)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -137,26 +137,26 @@ def read_saved(folder: Path) -> Saved:
         ModelError: If there is none, or it is of another model or another layout.
         ConfigurationError: If the configuration in it cannot be used.
     """
-    described, path = read_config(folder), folder / "config.json"
-    if described.get("model_type") != MODEL_TYPE:
+    values, path = read_config(folder), folder / "config.json"
+    if values.get("model_type") != MODEL_TYPE:
         raise ModelError(
-            f"{path}: model_type {described.get('model_type')!r}, expected {MODEL_TYPE!r}; a folder that training or "
+            f"{path}: model_type {values.get('model_type')!r}, expected {MODEL_TYPE!r}; a folder that training or "
             f"exo2ego export wrote"
         )
-    if described.get("format") != FORMAT:
+    if values.get("format") != FORMAT:
         raise ModelError(
-            f"{path}: layout {described.get('format')!r}, this release reads {FORMAT}; export the checkpoint anew"
+            f"{path}: layout {values.get('format')!r}, this release reads {FORMAT}; export the checkpoint anew"
         )
-    values, dtype = described.get("configuration"), str(described.get("dtype"))
-    if not isinstance(values, dict) or not isinstance(getattr(torch, dtype, None), torch.dtype):
+    configuration, dtype = values.get("configuration"), str(values.get("dtype"))
+    if not isinstance(configuration, dict) or not isinstance(getattr(torch, dtype, None), torch.dtype):
         raise ModelError(
             f"{path}: no configuration, or no dtype of torch ({dtype}); copy or export the checkpoint again"
         )
-    config = read_configuration(cast("dict[str, Any]", values), str(path))
-    listed: list[str] = described.get("parts") or []
-    parts: tuple[Part, ...] = tuple(part for part in config.parts if part in listed)
+    config = read_configuration(cast("dict[str, Any]", configuration), str(path))
+    names: list[str] = values.get("parts") or []
+    parts: tuple[Part, ...] = tuple(part for part in config.parts if part in names)
     try:
-        stage = stage_named(str(described.get("stage")))
+        stage = stage_named(str(values.get("stage")))
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
     return Saved(folder, config, stage, parts, dtype)

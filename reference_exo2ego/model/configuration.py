@@ -19,8 +19,8 @@ from .stages import PARTS, STAGES, Part, Stage, stage_named
 
 
 def _stages(names: Any) -> Any:
-    listed = [names] if isinstance(names, str) else names
-    return [stage_named(name) if isinstance(name, str) else name for name in listed]
+    names = [names] if isinstance(names, str) else names
+    return [stage_named(name) if isinstance(name, str) else name for name in names]
 
 
 Stages = Annotated[tuple[Stage, ...], BeforeValidator(_stages)]
@@ -248,9 +248,9 @@ class Exo2EgoConfig(Section):
 
     def _train_faults(self) -> Iterable[str]:
         for row in TrainTable.model_fields:
-            listed: tuple[Stage, ...] = getattr(self.train, row)
+            stages: tuple[Stage, ...] = getattr(self.train, row)
             parts = [part for part in self.parts if _row(part) == row]
-            for stage in listed if parts else ():
+            for stage in stages if parts else ():
                 read = [part for part in parts if part in self.read_in(stage)]
                 if not read:
                     allowed = [name for name in STAGES if any(part in self.read_in(name) for part in parts)]
@@ -260,8 +260,8 @@ class Exo2EgoConfig(Section):
                         f"train.{row}: no gradient reaches it in {stage} with ccl={self.ccl}, for the divergence does "
                         f"not move y; set ccl=both or leave {stage} out"
                     )
-            if len(set(listed)) < len(listed):
-                yield f"train.{row}: a stage is named twice in {', '.join(listed)}"
+            if len(set(stages)) < len(stages):
+                yield f"train.{row}: a stage is named twice in {', '.join(stages)}"
         both = [stage for stage in self.train.language if stage in self.train.low_rank]
         if both:
             yield f"train: all of the language model and LoRA in it cannot both train in {both[0]}; choose one of them"

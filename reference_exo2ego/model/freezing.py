@@ -165,13 +165,13 @@ def blank(config: Exo2EgoConfig, stage: Stage) -> Exo2Ego:
 
 def part_counts(config: Exo2EgoConfig) -> list[PartCount]:
     """The table of parameters by part and stage, from the configuration alone."""
-    named = {name: parameter.numel() for name, parameter in blank(config, STAGES[-1]).named_parameters()}
+    sizes = {name: parameter.numel() for name, parameter in blank(config, STAGES[-1]).named_parameters()}
     return [
         PartCount(
             part,
-            sum(count for name, count in named.items() if part_of(name) == part),
+            sum(count for name, count in sizes.items() if part_of(name) == part),
             {
-                stage: sum(n for name, n in named.items() if part_of(name) == part and trains(config, stage, name))
+                stage: sum(n for name, n in sizes.items() if part_of(name) == part and trains(config, stage, name))
                 for stage in STAGES
             },
         )
@@ -206,11 +206,11 @@ def _named(model: Exo2Ego) -> Iterator[tuple[str, nn.Parameter]]:
 
 def _refuse(stage: Stage, fault: str, names: set[str]) -> None:
     if names:
-        listed = sorted(names)
-        rest = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-        by_part = Counter(part_of(name) if name.partition(".")[0] in PARTS else "no part" for name in listed)
+        ordered = sorted(names)
+        rest = f" and {len(ordered) - NAMED} more" if len(ordered) > NAMED else ""
+        by_part = Counter(part_of(name) if name.partition(".")[0] in PARTS else "no part" for name in ordered)
         counts = ", ".join(f"{count} of {part}" for part, count in by_part.items())
         raise StageError(
-            f"{stage}: {len(listed)} parameters {fault} ({counts}): {', '.join(listed[:NAMED])}{rest}; call "
+            f"{stage}: {len(ordered)} parameters {fault} ({counts}): {', '.join(ordered[:NAMED])}{rest}; call "
             f"begin_stage last, and give the optimizer exactly what it returns"
         )

@@ -42,9 +42,9 @@ def published_configuration(parts: Parts, switches: Mapping[str, Any] | None = N
         ModelError: If the checkpoint cannot be used.
         ConfigurationError: If it stands on other models than CLIP and Mistral, or a switch contradicts its sizes.
     """
-    described = architecture(parts.folder, vision=parts.vision)
+    release = architecture(parts.folder, vision=parts.vision)
     where = str(parts.folder)
-    return read_configuration({"frames": described.frames} | dict(switches or {}) | _sizes(described, where), where)
+    return read_configuration({"frames": release.frames} | dict(switches or {}) | _sizes(release, where), where)
 
 
 def from_videollama2(parts: Parts, config: Exo2EgoConfig, *, dtype: str = "auto", device: str = "cpu") -> Exo2Ego:
@@ -60,9 +60,9 @@ def from_videollama2(parts: Parts, config: Exo2EgoConfig, *, dtype: str = "auto"
         ModelError: If the checkpoint cannot be used.
         ConfigurationError: If it has other sizes than the configuration, or computes otherwise.
     """
-    described = architecture(parts.folder, vision=parts.vision)
+    release = architecture(parts.folder, vision=parts.vision)
     where = str(parts.folder)
-    sizes = _sizes(described, where)
+    sizes = _sizes(release, where)
     other = [
         f"{section}.{name} is {value!r}, configured {getattr(getattr(config, section), name)!r}"
         for section, values in sizes.items()
@@ -70,7 +70,7 @@ def from_videollama2(parts: Parts, config: Exo2EgoConfig, *, dtype: str = "auto"
         if name != "initializer_range" and value != getattr(getattr(config, section), name)
     ]
     own = {"vision": vision_config(config).to_dict(), "language": language_config(config).to_dict()}
-    published = {"vision": described.vision.to_dict(), "language": described.language.to_dict()}
+    published = {"vision": release.vision.to_dict(), "language": release.language.to_dict()}
     other += [
         f"{name} of its {section} model is {published[section][name]!r}, here {own[section][name]!r}"
         for section, names in COMPUTED.items()
@@ -122,19 +122,19 @@ def from_clip_and_mistral(
     return _assembled(config, vision, connector, language)
 
 
-def _sizes(described: Architecture, where: str) -> dict[str, dict[str, Any]]:
+def _sizes(release: Architecture, where: str) -> dict[str, dict[str, Any]]:
     """Sections of a configuration that are a checkpoint's."""
-    vision, language = described.vision.to_dict(), described.language.to_dict()
+    vision, language = release.vision.to_dict(), release.language.to_dict()
     kinds = (str(vision["model_type"]), str(language["model_type"]))
     if kinds != ("clip_vision_model", "mistral"):
         raise ConfigurationError(
             f"{where}: stands on {kinds[0]} and {kinds[1]}; Exo2Ego stands on CLIP and Mistral, as VideoLLaMA2-7B does"
         )
-    own = {"layer": described.layer, "rope_theta": language["rope_parameters"]["rope_theta"]}
+    own = {"layer": release.layer, "rope_theta": language["rope_parameters"]["rope_theta"]}
     return {
         "vision": {name: own.get(name, vision.get(name)) for name in VisionSize.model_fields},
         "language": {name: own.get(name, language.get(name)) for name in LanguageSize.model_fields},
-        "stc": {"kind": described.connector},
+        "stc": {"kind": release.connector},
     }
 
 
