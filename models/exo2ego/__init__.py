@@ -44,4 +44,6 @@ def load(
         raise ModelError(
             f"model 'exo2ego' needs torch and transformers ({error}); install them: " + install_command("models")
         ) from error
-    return open_model(Exo2EgoOptions(checkpoint, revision, dtype, device, frames, fit))
+    return open_model(
+        Exo2EgoOptions(checkpoint=checkpoint, revision=revision, dtype=dtype, device=device, frames=frames, fit=fit)
+    )

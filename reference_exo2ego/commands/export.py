@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.table import Table
 
-from egobench.commands.arguments import Json, show
+from egobench.commands.arguments import AsJson, Form, choose_format
+from egobench.commands.console import console, print_rows
 
 
 def export(
@@ -21,7 +23,8 @@ def export(
     card: Annotated[
         Path | None, typer.Option(help="JSON with what the model card says: name, recipe, weights, data, scores.")
     ] = None,
-    as_json: Json = False,
+    form: Form = "table",
+    as_json: AsJson = False,
 ) -> None:
     """Write a checkpoint for egobench run exo2ego: LoRA merged, without the demonstrator, with a model card.
 
@@ -43,11 +46,13 @@ def export(
         card=read_card(card) if card else None,
     )
     saved = exported.saved
-    if as_json:
-        show(
-            {"out": str(out), "stage": saved.stage, "parts": saved.parts, "dtype": saved.dtype, "bytes": exported.size}
+    rows = [{"part": part, "bytes": sum(file.stat().st_size for file in saved.files([part]))} for part in saved.parts]
+    table = Table("part", "MB", caption="LoRA merged into language" if exported.merged else None)
+    for row in rows:
+        table.add_row(row["part"], f"{row['bytes'] / 1e6:,.1f}")
+    printed = choose_format(form, as_json=as_json)
+    print_rows(rows, [table], printed)
+    if printed == "table":
+        console().print(
+            f"next: egobench run exo2ego -o checkpoint={out} --data DATA --videos VIDEOS --out RUNS", soft_wrap=True
         )
-        return
-    low_rank = ", LoRA merged" if exported.merged else ""
-    typer.echo(f"{out}: {', '.join(saved.parts)}{low_rank}; {saved.dtype}, {exported.size / 1e6:,.1f} MB")
-    typer.echo(f"next: egobench run exo2ego -o checkpoint={out} --data DATA --videos VIDEOS --out RUNS")

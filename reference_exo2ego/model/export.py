@@ -20,12 +20,10 @@ class Exported(NamedTuple):
 
     Attributes:
         saved: The folder.
-        size: Its weights in bytes.
         merged: Whether LoRA was merged into the language model.
     """
 
     saved: Saved
-    size: int
     merged: bool
 
 
@@ -63,7 +61,7 @@ def export(
     save(model, out, source.stage, tokenizer=_tokenizer(checkpoint / "language"))
     saved = read_saved(out)
     write_card(card or Card(out.name), saved)
-    return Exported(saved, sum(file.stat().st_size for file in saved.files(saved.parts)), merged)
+    return Exported(saved, merged)
 
 
 def read_card(path: Path) -> Card:

