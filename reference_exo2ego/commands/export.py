@@ -47,9 +47,10 @@ def export(
     )
     saved = exported.saved
     rows = [{"part": part, "bytes": sum(file.stat().st_size for file in saved.files([part]))} for part in saved.parts]
-    table = Table("part", "MB", caption="LoRA merged into language" if exported.merged else None)
+    table = Table("part", "MB")
     for row in rows:
-        table.add_row(row["part"], f"{row['bytes'] / 1e6:,.1f}")
+        merged = ", LoRA merged" if exported.merged and row["part"] == "language" else ""
+        table.add_row(f"{row['part']}{merged}", f"{row['bytes'] / 1e6:,.1f}")
     printed = choose_format(form, as_json=as_json)
     print_rows(rows, [table], printed)
     if printed == "table":

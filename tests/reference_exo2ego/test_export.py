@@ -118,7 +118,7 @@ def test_the_command_prints_what_it_wrote(stage3: Path, tmp_path: Path, capsys: 
     }
     export(stage3, tmp_path / "again")
     lines = capsys.readouterr().out.splitlines()
-    assert "LoRA merged into language" in " ".join(lines)
+    assert "language, LoRA merged" in " ".join(lines)
     assert (
         lines[-1]
         == f"next: egobench run exo2ego -o checkpoint={tmp_path / 'again'} --data DATA --videos VIDEOS --out RUNS"
