@@ -46,13 +46,13 @@ def export(
         card=read_card(card) if card else None,
     )
     saved = exported.saved
-    rows = [{"part": part, "bytes": sum(file.stat().st_size for file in saved.files([part]))} for part in saved.parts]
+    sizes = {part: sum(file.stat().st_size for file in saved.files([part])) for part in saved.parts}
     table = Table("part", "MB")
-    for row in rows:
-        merged = ", LoRA merged" if exported.merged and row["part"] == "language" else ""
-        table.add_row(f"{row['part']}{merged}", f"{row['bytes'] / 1e6:,.1f}")
+    for part, size in sizes.items():
+        merged = ", LoRA merged" if exported.merged and part == "language" else ""
+        table.add_row(f"{part}{merged}", f"{size / 1e6:,.1f}")
     printed = choose_format(form, as_json=as_json)
-    print_rows(rows, [table], printed)
+    print_rows([{"part": part, "bytes": size} for part, size in sizes.items()], [table], printed)
     if printed == "table":
         console().print(
             f"next: egobench run exo2ego -o checkpoint={out} --data DATA --videos VIDEOS --out RUNS", soft_wrap=True
