@@ -75,6 +75,17 @@ def full_forwards(adapter: Any, prompt: Prompt, purpose: str, answers: Sequence[
     return scores
 
 
+def test_options_are_scored_in_one_row(folders: dict[str, Path]) -> None:
+    from egobench.models._local.option_scoring import supports_packed_options
+
+    adapter = load(folders["plain"])
+    with torch.inference_mode():
+        prefix = adapter.embed(ask(), adapter.tokens("what"), adapter.tokens("is cut"))
+        cache = adapter.language(inputs_embeds=prefix, use_cache=True).past_key_values
+        words = adapter.tokens(" the red mug")
+        assert supports_packed_options(adapter.language, frozenset({"inputs_embeds"}), cache, words)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("count", [16, 0])
 def test_cached_scores_are_those_of_full_forwards(variant: str, count: int, folders: dict[str, Path]) -> None:
