@@ -120,7 +120,7 @@ class Annotations:
         if key and isinstance(content, _Object):
             labelled = [(f"key {label!r}", {key: label}, row) for label, row in content.items()]
             for repeated in content.repeated:
-                self._bad(RecordError(path, f"key {repeated!r}", "", "comes twice in the file; expected once"))
+                self.refuse(RecordError(path, f"key {repeated!r}", "", "comes twice in the file; expected once"))
         elif not key and isinstance(content, list):
             labelled = [(f"row {number}", {}, row) for number, row in enumerate(content, 1)]
         else:
@@ -131,9 +131,9 @@ class Annotations:
             if value:
                 rows.append((name, {value: row, **extra}))
             elif not isinstance(row, _Object):
-                self._bad(RecordError(path, name, "", f"expected an object, found {row!r:.80}"))
+                self.refuse(RecordError(path, name, "", f"expected an object, found {row!r:.80}"))
             elif row.repeated:
-                self._bad(RecordError(path, name, row.repeated[0], "comes twice in the row; expected once"))
+                self.refuse(RecordError(path, name, row.repeated[0], "comes twice in the row; expected once"))
             else:
                 rows.append((name, {**row, **extra}))
         if not rows:
@@ -164,13 +164,13 @@ class Annotations:
             except csv.Error as error:
                 if stream.tell() == len(text):
                     raise AnnotationFileError(f"{path}, {name}: not CSV ({error}); is the file truncated?") from error
-                self._bad(RecordError(path, name, "", f"not CSV ({error})"))
+                self.refuse(RecordError(path, name, "", f"not CSV ({error})"))
                 continue
             if not header:
                 header = _checked_header(path, cells, columns)
             elif cells and len(cells) != len(header):
                 problem = f"{len(cells)} cells where the header has {len(header)}: columns are shifted"
-                self._bad(RecordError(path, name, "", problem))
+                self.refuse(RecordError(path, name, "", problem))
             elif cells:
                 rows.append((name, dict(zip(header, cells, strict=True))))
         if not rows:
@@ -196,7 +196,7 @@ class Annotations:
             RecordError: At the first malformed row or repeated id, unless ``skip_bad`` is on.
         """
         for name, raw in rows:
-            record = self._made(path, name, raw, model, make)
+            record = self._checked_row(path, name, raw, model, make)
             if record is None:
                 continue
             here = f"{path.relative_to(self.folder).as_posix()}, {name}"
@@ -204,7 +204,7 @@ class Annotations:
             if first == here:
                 yield record
             else:
-                self._bad(RecordError(path, name, "", f"its id {record.id!r} was taken already by {first}"))
+                self.refuse(RecordError(path, name, "", f"its id {record.id!r} was taken already by {first}"))
 
     def table(self, path: Path, rows: Iterable[Numbered], model: type[R], key: Callable[[R], str]) -> dict[str, R]:
         """Turn raw rows into a table to look things up in, such as labels or frame rates.
@@ -223,16 +223,38 @@ class Annotations:
         """
         found: dict[str, R] = {}
         for name, raw in rows:
-            row = self._made(path, name, raw, model, lambda row: row)
+            row = self._checked_row(path, name, raw, model, lambda row: row)
             if row is not None and found.setdefault(key(row), row) is not row:
-                self._bad(RecordError(path, name, "", f"{key(row)!r} has an entry already; expected one"))
+                self.refuse(RecordError(path, name, "", f"{key(row)!r} has an entry already; expected one"))
         return found
+
+    def checked(
+        self, path: Path, rows: Iterable[Numbered], model: type[R], make: Callable[[R], T | None]
+    ) -> Iterator[T]:
+        """Check raw rows and turn each into a value of any kind; nothing is remembered of a row once it is passed on.
+
+        Args:
+            path: Where the rows come from, for messages.
+            rows: Raw rows.
+            model: What a row must hold.
+            make: As for :meth:`records`.
+
+        Yields:
+            One value a row, in order.
+
+        Raises:
+            RecordError: At the first malformed row, unless ``skip_bad`` is on.
+        """
+        for name, raw in rows:
+            value = self._checked_row(path, name, raw, model, make)
+            if value is not None:
+                yield value
 
     def drop(self, record_id: str, reason: str) -> None:
         """Note a row that is left out for a reason that is no mistake, e.g. a video without actions."""
         self.dropped.append({"id": record_id, "reason": reason})
 
-    def _made(
+    def _checked_row(
         self, path: Path, name: str, raw: Mapping[str, Any], model: type[R], make: Callable[[R], T | None]
     ) -> T | None:
         try:
@@ -241,18 +263,22 @@ class Annotations:
             fault = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in fault["loc"])
             found = f"the row has {', '.join(raw)}" if fault["type"] == "missing" else f"found {fault['input']!r:.80}"
-            self._bad(RecordError(path, name, where, f"{fault['msg'].removeprefix('Value error, ')}; {found}"))
+            self.refuse(RecordError(path, name, where, f"{fault['msg'].removeprefix('Value error, ')}; {found}"))
         except FieldError as error:
-            self._bad(RecordError(path, name, error.field, error.problem))
+            self.refuse(RecordError(path, name, error.field, error.problem))
         except ValueError as error:
-            self._bad(RecordError(path, name, "", str(error)))
+            self.refuse(RecordError(path, name, "", str(error)))
         return None
 
-    def _bad(self, error: RecordError) -> None:
+    def refuse(self, error: RecordError) -> None:
+        """Raise the error of a malformed row or, with ``skip_bad``, note it among the dropped."""
         if not self.skip_bad:
             raise error
         where = f"field {error.field!r}: " if error.field else ""
-        self.drop(f"{error.file.relative_to(self.folder).as_posix()}, {error.row}", where + error.problem)
+        self.drop(f"{self._below(error.file)}, {error.row}", where + error.problem)
+
+    def _below(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(path)
 
 
 class FieldError(ValueError):

@@ -1,0 +1,123 @@
+"""EgoIT from its sources to one file of training samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from egobench.asking import Observer, Silent
+from egobench.errors import TrainingDataError
+from reference_exo2ego.data.egoit import egoexolearn, egotimeqa, egtea, openeqa, something_something
+from reference_exo2ego.data.egoit.egotimeqa import Form
+from reference_exo2ego.data.egoit.question_answer import SourceRows
+from reference_exo2ego.data.egoit.wording import Instructions, instructed
+from reference_exo2ego.data.samples import SampleWriter
+
+PAPER: Final[Mapping[str, int]] = {
+    egtea.NAME: 15_000,
+    something_something.NAME: 221_000,
+    egotimeqa.NAME: 303_000,
+    openeqa.NAME: 1_600,
+    egoexolearn.NAME: 45_000,
+}
+"""Samples of each source in Table 1 of arXiv 2503.09143, rounded there."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionRule:
+    """What is read of each source.
+
+    Attributes:
+        splits: Splits of those sources that have some.
+        form: How the questions of EgoTimeQA are put.
+        seed: Seed of instructions, and of the options of closed questions.
+        skip_bad: Leave malformed rows out.
+    """
+
+    splits: tuple[str, ...] = ("train",)
+    form: Form = "mixed"
+    seed: int = 0
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """How much a source gave.
+
+    Attributes:
+        source: Its name.
+        samples: Samples written.
+        paper: Samples in the paper, rounded there.
+        videos: Distinct files.
+        left_out: Rows left out: ``{"id": ..., "reason": ...}``.
+        sources: SHA-256 by annotation file.
+    """
+
+    source: str
+    samples: int
+    paper: int
+    videos: int
+    left_out: list[dict[str, str]]
+    sources: dict[str, str]
+
+
+def open_source(name: str, folder: Path, rule: InstructionRule) -> SourceRows:
+    """Begin to read a source.
+
+    Raises:
+        ValueError: If there is no such source.
+    """
+    skip_bad = rule.skip_bad
+    if name == egtea.NAME:
+        return egtea.read(folder, rule.splits, skip_bad=skip_bad)
+    if name == something_something.NAME:
+        return something_something.read(folder, rule.splits, skip_bad=skip_bad)
+    if name == egotimeqa.NAME:
+        return egotimeqa.read(folder, rule.form, rule.seed, skip_bad=skip_bad)
+    if name == openeqa.NAME:
+        return openeqa.read(folder, skip_bad=skip_bad)
+    if name == egoexolearn.NAME:
+        return egoexolearn.read(folder, rule.splits, skip_bad=skip_bad)
+    raise ValueError(f"no source {name!r}; there are {', '.join(PAPER)}")
+
+
+def build_instructions(
+    folders: Mapping[str, Path],
+    out: Path,
+    instructions: Instructions,
+    rule: InstructionRule,
+    *,
+    observer: Observer | None = None,
+) -> list[SourceCount]:
+    """Write EgoIT, or those of its sources that are there.
+
+    Args:
+        folders: Folder of official files by source; videos are named below ``<source>/``.
+        out: The file to write, ``.jsonl`` or ``.json``; an earlier one stays until this one is whole.
+        instructions: Instructions by source.
+        rule: What is read.
+        observer: Who is told how it goes.
+
+    Raises:
+        AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
+        TrainingDataError: If a source gives nothing, or the file cannot be written.
+        ValueError: If there is no such source or split.
+    """
+    counts: list[SourceCount] = []
+    progress = observer or Silent()
+    with SampleWriter(out) as writer:
+        for name, folder in folders.items():
+            source, before, videos = open_source(name, folder, rule), writer.count, set[str]()
+            progress.begin(f"{name}, of about", PAPER[name], 0)
+            for row in source.rows:
+                sample = instructed(row, instructions, name, rule.seed)
+                writer.write(sample)
+                videos.add(sample.media)
+                progress.advance(1)
+            if writer.count == before:
+                raise TrainingDataError(f"{folder}: {name} gives no sample of the splits {', '.join(rule.splits)}")
+            left_out, sources = source.annotations.dropped, source.annotations.sources
+            counts.append(SourceCount(name, writer.count - before, PAPER[name], len(videos), left_out, sources))
+    return counts

@@ -1,0 +1,65 @@
+"""EgoExoLearn: what the hands do, told for every clip; asked by the instruction alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+from egobench.annotations import Annotations, FieldError, Row
+from egobench.fields import Id, Seconds, Text
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
+from reference_exo2ego.data.streaming import delimited_rows, present
+
+NAME: Final = "egoexolearn"
+FILES: Final = ("fine_annotation_trainval_en.csv", "annotations/fine_annotation_trainval_en.csv")
+COLUMNS: Final = ("video_uid", "annotation_uid", "subset", "view", "scene", "start_sec", "end_sec", "narration_en")
+
+
+class FineAnnotation(Row):
+    """One row of the fine annotations."""
+
+    video_uid: Id
+    annotation_uid: Id
+    subset: Literal["train", "val"]
+    view: Literal["ego", "exo"]
+    scene: Text
+    start_sec: Seconds
+    end_sec: Seconds
+    narration_en: Text
+
+
+def read(folder: Path, splits: tuple[str, ...], *, skip_bad: bool) -> SourceRows:
+    """Read the narrations of the wearer's view of some splits: train and val.
+
+    Raises:
+        AnnotationError: While reading, if a file or, without ``skip_bad``, a row cannot be used.
+    """
+    files = Annotations(folder, skip_bad=skip_bad)
+    return SourceRows(files, _rows(files, splits))
+
+
+def _rows(files: Annotations, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
+    if strange := sorted(set(splits) - {"train", "val"}):
+        raise ValueError(f"EgoExoLearn has no narrations of the split {strange[0]!r}; it has train and val")
+    name = present(files, FILES)
+    rows = delimited_rows(files, name, delimiter=",", columns=COLUMNS)
+    yield from files.checked(files.folder / name, rows, FineAnnotation, partial(_question, splits=splits))
+
+
+def _question(row: FineAnnotation, splits: tuple[str, ...]) -> QuestionAnswer | None:
+    if row.end_sec <= row.start_sec:
+        raise FieldError("end_sec", f"{row.end_sec:g} is not after start_sec, {row.start_sec:g}")
+    if row.view != "ego" or row.subset not in splits:
+        return None
+    return QuestionAnswer(
+        id=f"{NAME}_{row.annotation_uid}",
+        video=f"{row.video_uid}.mp4",
+        question="",
+        answer=row.narration_en,
+        instructions=NAME,
+        start=row.start_sec,
+        end=row.end_sec,
+        facts={"video_uid": row.video_uid, "scene": row.scene},
+    )

@@ -1,0 +1,53 @@
+"""OpenEQA: questions about scans of homes, whose videos are folders of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from egobench.annotations import Annotations, Row
+from egobench.fields import Id, Text
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
+from reference_exo2ego.data.streaming import json_items, present
+
+NAME: Final = "openeqa"
+FILES: Final = ("open-eqa-v0.json", "data/open-eqa-v0.json")
+
+
+class EpisodeQuestion(Row):
+    """One row of ``open-eqa-v0.json``."""
+
+    question_id: Id
+    question: Text
+    answer: Text
+    category: Text
+    episode_history: Text
+    extra_answers: tuple[Text, ...] = ()
+
+
+def read(folder: Path, *, skip_bad: bool) -> SourceRows:
+    """Read the questions.
+
+    Raises:
+        AnnotationError: While reading, if a file or, without ``skip_bad``, a row cannot be used.
+    """
+    files = Annotations(folder, skip_bad=skip_bad)
+    return SourceRows(files, _rows(files))
+
+
+def _rows(files: Annotations) -> Iterator[QuestionAnswer]:
+    name = present(files, FILES)
+    yield from files.checked(files.folder / name, json_items(files, name), EpisodeQuestion, _question)
+
+
+def _question(row: EpisodeQuestion) -> QuestionAnswer:
+    others = {"extra_answers": list(row.extra_answers)} if row.extra_answers else {}
+    return QuestionAnswer(
+        id=f"{NAME}_{row.question_id}",
+        video=f"frames/{row.episode_history}",
+        question=row.question,
+        answer=row.answer,
+        instructions=NAME,
+        facts={"category": row.category, **others},
+    )

@@ -1,0 +1,94 @@
+"""Something-Something V2: what is done to which thing? From the official label files.
+
+Left and right are told apart by some of the 174 classes, so its videos must never be mirrored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from egobench.annotations import Annotations, FieldError, Row
+from egobench.errors import AnnotationFileError
+from egobench.fields import Id, Text
+from reference_exo2ego.data.egoit.egtea import in_words
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
+from reference_exo2ego.data.streaming import delimited_rows, json_items, present
+
+NAME: Final = "something-something-v2"
+QUESTION: Final = "What am I doing in this video?"
+FILES: Final = {"train": "train", "val": "validation"}
+NAMES: Final = ("labels/{}.json", "something-something-v2-{}.json", "{}.json")
+TEST: Final = ("labels/test-answers.csv", "test-answers.csv")
+
+
+class Labelled(Row):
+    """One row of ``train.json`` or ``validation.json``."""
+
+    id: Id
+    label: Text
+    template: Text
+
+
+class TestAnswer(Row):
+    """One line of ``test-answers.csv``."""
+
+    id: Id
+    template: Text
+
+
+def read(folder: Path, splits: tuple[str, ...], *, skip_bad: bool) -> SourceRows:
+    """Read the labelled videos of some splits: train, val, and test where its answers are there.
+
+    Raises:
+        AnnotationError: While reading, if a file or, without ``skip_bad``, a row cannot be used.
+    """
+    files = Annotations(folder, skip_bad=skip_bad)
+    return SourceRows(files, _rows(files, splits))
+
+
+def _rows(files: Annotations, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
+    _, classes = files.json(*(name.format("labels") for name in NAMES))
+    if not isinstance(classes, dict):
+        raise AnnotationFileError(f"{files.folder}: the file of labels holds {classes!r:.80}; expected class numbers")
+    known = {_plain(label) for label in classes}
+    for split in splits:
+        if split == "test":
+            name = present(files, TEST)
+            rows = delimited_rows(files, name, delimiter=";", columns=("id", "template"), header=False)
+            yield from files.checked(files.folder / name, rows, TestAnswer, partial(_tested, known=known))
+        elif split in FILES:
+            name = present(files, tuple(name.format(FILES[split]) for name in NAMES))
+            yield from files.checked(
+                files.folder / name, json_items(files, name), Labelled, partial(_labelled, known=known)
+            )
+        else:
+            raise ValueError(f"Something-Something V2 has no split {split!r}; it has train, val and test")
+
+
+def _labelled(row: Labelled, known: set[str]) -> QuestionAnswer:
+    return _question(row.id, row.label, row.template, known)
+
+
+def _tested(row: TestAnswer, known: set[str]) -> QuestionAnswer:
+    return _question(row.id, row.template, row.template, known)
+
+
+def _question(number: str, label: str, template: str, known: set[str]) -> QuestionAnswer:
+    if _plain(template) not in known:
+        raise FieldError("template", f"{template!r} is none of the {len(known)} classes of the file of labels")
+    return QuestionAnswer(
+        id=f"{NAME}_{number}",
+        video=f"20bn-something-something-v2/{number}.webm",
+        question=QUESTION,
+        answer=in_words(label),
+        instructions=NAME,
+        facts={"template": template},
+    )
+
+
+def _plain(template: str) -> str:
+    return re.sub(r"[\[\]]", "", template).strip()
