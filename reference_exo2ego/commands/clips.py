@@ -21,7 +21,7 @@ BREAKDOWN = 12
 """Rows of each breakdown in the table; JSON has all of them."""
 
 
-def clips(  # noqa: PLR0913, PLR0917 - options are parameters
+def clips(
     egoexo4d: Annotated[Path, typer.Option(help="Folder of Ego-Exo4D: takes.json, annotations/, takes/.")],
     out: Out,
     splits: Annotated[str, typer.Option(help="Takes of these splits, with commas.")] = "train",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reference_exo2ego.data.egoit.build import SourceCount
 
 
-def instructions(  # noqa: PLR0913, PLR0917 - options are parameters
+def instructions(
     folder: Annotated[
         Path,
         typer.Argument(

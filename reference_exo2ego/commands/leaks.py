@@ -19,7 +19,7 @@ EXAMPLES = 3
 """Examples in the table; JSON has the first twenty."""
 
 
-def leaks(  # noqa: PLR0913, PLR0917 - options are parameters
+def leaks(
     training: Annotated[list[Path], typer.Argument(help="Files of training samples, .jsonl or .json.")],
     data: Annotated[Path, typer.Option(help="Folder of sample sets, from egobench build.")],
     tasks: Tasks = None,

@@ -11,7 +11,7 @@ from egobench.commands.arguments import Json
 from reference_exo2ego.commands.arguments import Out, SkipBad, show_written
 
 
-def pairs(  # noqa: PLR0913, PLR0917 - options are parameters
+def pairs(
     files: Annotated[list[Path], typer.Argument(help="Files .csv, .tsv, .jsonl, or webdataset tars.")],
     out: Out,
     media: Annotated[

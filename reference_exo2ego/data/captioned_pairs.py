@@ -1,7 +1,7 @@
 """Captioned videos and pictures of the web: tables of path and caption, or webdataset tars.
 
-They are what the two encoders are initialised on beside EgoClip (section 4.1 of arXiv 2503.09143): any exocentric pairs,
-as WebVid, OpenVid or LLaVA's pictures come.
+They are what the two encoders are initialised on beside EgoClip (section 4.1 of arXiv 2503.09143): any exocentric
+pairs, as WebVid, OpenVid or LLaVA's pictures come.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class PairFile:
 
     def _members(self) -> Iterator[dict[str, Any]]:
         try:
-            from webdataset import WebDataset  # noqa: PLC0415 - an extra, and slow to import
+            from webdataset import WebDataset
         except ImportError as error:
             raise TrainingDataError('reading tars needs webdataset; pip install "egobench[train]"') from error
         try:

@@ -35,8 +35,8 @@ def mean_gap(timestamps: Sequence[float]) -> float | None:
 def half_width(beta: float | None, alpha: float | None) -> float:
     """How far a clip reaches to either side at most, in seconds.
 
-    A lone narration has no beta and gets that of the mean video, ``alpha``: half a second. So does every narration where
-    alpha is 0 or unknown, as all narrations of all videos are then alone or at one moment.
+    A lone narration has no beta and gets that of the mean video, ``alpha``: half a second. So does every narration
+    where alpha is 0 or unknown, as all narrations of all videos are then alone or at one moment.
     """
     return beta / (2 * alpha) if beta is not None and alpha else 0.5
 

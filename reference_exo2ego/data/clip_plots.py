@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from egobench.errors import TrainingDataError
 from reference_exo2ego.data.clip_statistics import SECONDS_BIN
 
-BAR, LABEL, SPAN, ROOM: Final = 18, 220, 420, 90
-INK, FILL: Final = "#222222", "#7a9cc6"
+BAR, LABEL, SPAN, ROOM = 18, 220, 420, 90
+INK, FILL = "#222222", "#7a9cc6"
 
 
 class Bar(NamedTuple):

@@ -1,8 +1,8 @@
 """Ego-ExoClip: clip-text pairs of the wearer's view and synchronised exocentric ones, section 3 of arXiv 2503.09143.
 
-Three steps: the takes are catalogued; the narrations of both annotators are read, filtered and put in order, which gives
-every video's mean gap; then, with the mean of these known, every narration gets its clip by Eq. 1. Nothing is held in
-memory but one take at a time.
+Three steps: the takes are catalogued; the narrations of both annotators are read, filtered and put in order, which
+gives every video's mean gap; then, with the mean of these known, every narration gets its clip by Eq. 1. Nothing is
+held in memory but one take at a time.
 """
 
 from __future__ import annotations

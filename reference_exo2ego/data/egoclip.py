@@ -1,7 +1,7 @@
 """EgoClip: Ego4D's narrations as clip-text pairs, the egocentric half of the initialization.
 
-``egoclip.csv`` (showlab/EgoVLP, README and ``data_loader/EgoClip_EgoMCQ_dataset.py``) has 3,847,723 rows, cells apart by
-tabs. The official reader passes over lines that it cannot split; here each is named.
+``egoclip.csv`` (showlab/EgoVLP, README and ``data_loader/EgoClip_EgoMCQ_dataset.py``) has 3,847,723 rows, cells apart
+by tabs. The official reader passes over lines that it cannot split; here each is named.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Footage is known by the uid of its video: the name of the file without its ending, and what the rows say besides
 (``video_uid``, ``take_uid``; the cluster of a sample). Two clips with the same file name are on one clock, so their
-overlap is known. Of a clip that was cut out of a video beforehand, as EgoSchema's are, it is known only where a table of
-origins says where it was cut; until then it counts as overlapping.
+overlap is known. Of a clip that was cut out of a video beforehand, as EgoSchema's are, it is known only where a table
+of origins says where it was cut; until then it counts as overlapping.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class _OriginRow(Row):
 
 
 def read_origins(path: Path) -> dict[str, Origin]:
-    """A CSV file with the columns ``clip``, ``video`` and ``start``: which file was cut out of which video from where on.
+    """Read where clips were cut out: a CSV file with the columns ``clip``, ``video`` and ``start`` (seconds).
 
     Raises:
         AnnotationError: If the file or a row of it cannot be used.

@@ -1,14 +1,14 @@
-"""Training samples on disk: the conversations that VideoLLaMA2 users have, with fields added and none changed.
+r"""Training samples on disk: the conversations that VideoLLaMA2 users have, with fields added and none changed.
 
 A file is a JSON list or JSON Lines, as its name says. One row::
 
     {"id": "...", "video": "videos/a.mp4",
-     "conversations": [{"from": "human", "value": "<video>\\n..."}, {"from": "gpt", "value": "..."}],
+     "conversations": [{"from": "human", "value": "<video>\n..."}, {"from": "gpt", "value": "..."}],
      "start": 1.2, "end": 2.0, "exo": [{"camera": "cam01", "video": "videos/b.mp4"}], "source": "ego-exoclip", ...}
 
-``image`` may stand for ``video``; a row without either is text alone. ``start`` and ``end`` are seconds in that very file
-and may be left out for the whole of it; a view under ``exo`` has times of its own only where they differ. Any further
-field is kept as it is, under :attr:`TrainingSample.facts`.
+``image`` may stand for ``video``; a row without either is text alone. ``start`` and ``end`` are seconds in that very
+file and may be left out for the whole of it; a view under ``exo`` has times of its own only where they differ. Any
+further field is kept as it is, under :attr:`TrainingSample.facts`.
 """
 
 from __future__ import annotations

@@ -257,7 +257,7 @@ def _require(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
 @contextmanager
 def _named_faults(path: Path) -> Iterator[None]:
     """Name file, row and field of what is not JSON; the file is read once more up to there, event by event."""
-    import ijson  # noqa: PLC0415 - an extra
+    import ijson
 
     try:
         yield
@@ -278,7 +278,7 @@ def _named_faults(path: Path) -> Iterator[None]:
 
 def _last_place(path: Path) -> tuple[str, str]:
     """The row and field that were begun last before the file stops to be JSON."""
-    import ijson  # noqa: PLC0415 - an extra
+    import ijson
 
     counts: dict[str, int] = {}
     place, key = "", ""
@@ -297,6 +297,6 @@ def _last_place(path: Path) -> tuple[str, str]:
 def _ijson() -> Any:
     if find_spec("ijson") is None:
         raise TrainingDataError('reading large JSON files needs ijson; pip install "egobench[train]"')
-    import ijson  # noqa: PLC0415 - an extra
+    import ijson
 
     return ijson

@@ -1,7 +1,7 @@
 """EgoTimeQA: questions about Ego4D clips, open and closed, made by GroundVQA's authors.
 
-The question is about the whole clip, some eight minutes. ``moment_*_frame`` was rescaled by them and does not agree with
-``start_sec`` and ``end_sec``, so only the latter are kept.
+The question is about the whole clip, some eight minutes. ``moment_*_frame`` was rescaled by them and does not agree
+with ``start_sec`` and ``end_sec``, so only the latter are kept.
 """
 
 from __future__ import annotations

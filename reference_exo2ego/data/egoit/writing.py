@@ -1,7 +1,7 @@
 """New instructions, written by a language model behind an OpenAI-compatible server.
 
-The paper had GPT-4o write ten a source (supplement B of arXiv 2503.09143). What is asked here says the same to the model
-in words of this project: what the videos are, what is asked and answered, and an example.
+The paper had GPT-4o write ten a source (supplement B of arXiv 2503.09143). What is asked here says the same to the
+model in words of this project: what the videos are, what is asked and answered, and an example.
 """
 
 from __future__ import annotations
