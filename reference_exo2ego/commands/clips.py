@@ -15,7 +15,8 @@ from reference_exo2ego.commands.arguments import Out, SkipBad
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from reference_exo2ego.data.ego_exo_clip import ClipReport, ClipRule
+    from reference_exo2ego.data.clip_rule import ClipRule
+    from reference_exo2ego.data.ego_exo_clip import ClipReport
 
 BREAKDOWN = 12
 """Rows of each breakdown in the table; JSON has all of them."""
@@ -56,7 +57,7 @@ def clips(
 
     Example: exo2ego clips --egoexo4d egoexo4d --out ego_exo_clip.jsonl --plots figures
     """
-    from reference_exo2ego.data.ego_exo_clip import ClipRule
+    from reference_exo2ego.data.clip_rule import ClipRule
 
     rule = ClipRule(
         splits=split(splits) or ("train",),
@@ -99,7 +100,8 @@ def _build(
     from egobench.annotations import Annotations
     from egobench.commands.progress import ProgressObserver
     from reference_exo2ego.data.camera_offsets import read_offsets
-    from reference_exo2ego.data.ego_exo_clip import VideoCheck, build_clips
+    from reference_exo2ego.data.ego_exo_clip import build_clips
+    from reference_exo2ego.data.take_videos import VideoCheck
 
     late = read_offsets(offsets) if offsets else {}
     check = VideoCheck(kept, workers=workers, decode=decode) if kept else None

@@ -38,7 +38,7 @@ def leaks(
     """
     from egobench.commands.progress import ProgressObserver
     from egobench.commands.tables import console
-    from egobench.sampleset import SampleSet, find_sets
+    from egobench.dataset.sampleset import SampleSet, find_sets
     from reference_exo2ego.data.leaks import TrainedFootage, find_leaks, read_origins, require_no_leak
     from reference_exo2ego.data.samples import read_samples
     from reference_exo2ego.data.streaming import in_megabytes

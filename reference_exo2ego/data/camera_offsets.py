@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from egobench.annotations import Annotations, FieldError, Row
-from egobench.fields import Id, Text
+from egobench.annotations.fields import Id, Text
 from reference_exo2ego.data.streaming import delimited_rows
+
+CameraOffsets = Mapping[tuple[str, str], float]
+"""Seconds by which a camera's file shows a moment later than the take's clock says, by take and camera."""
+
+EGO: Final = "ego"
+"""What the wearer's camera is called in the table."""
 
 
 class _Offset(Row):
@@ -21,8 +28,8 @@ class _Offset(Row):
     seconds: float
 
 
-def read_offsets(path: Path) -> Mapping[tuple[str, str], float]:
-    """Seconds by take and camera.
+def read_offsets(path: Path) -> CameraOffsets:
+    """Read a table of late cameras.
 
     Raises:
         AnnotationError: If the file or a row of it cannot be used, or a camera has two entries.

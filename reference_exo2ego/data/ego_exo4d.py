@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AliasChoices, Field
 
 from egobench.annotations import Annotations, Row
-from egobench.fields import Id, Seconds, Text
+from egobench.annotations.fields import Id, Seconds, Text
 from reference_exo2ego.data.streaming import ByteProgress, json_items, json_leaves, json_members
 
 TAKES: Final = "takes.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from egobench.annotations import Annotations, FieldError, Row
-from egobench.fields import Id, Seconds, Text
+from egobench.annotations.fields import Id, Seconds, Text
 from reference_exo2ego.data.samples import TrainingSample, question_and_answer
 from reference_exo2ego.data.streaming import ByteProgress, delimited_rows
 

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
 
 from egobench.annotations import Annotations, Row
+from egobench.annotations.fields import Id, Seconds
 from egobench.errors import LeakError
-from egobench.fields import Id, Seconds
 from egobench.sample import Sample
 from reference_exo2ego.data.samples import TrainingSample
 from reference_exo2ego.data.streaming import delimited_rows

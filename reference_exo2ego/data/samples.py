@@ -23,8 +23,8 @@ from typing import Any, Final, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from egobench.annotations import Annotations, FieldError, Numbered, Row
+from egobench.annotations.fields import Id, Seconds, Text
 from egobench.errors import AnnotationFileError, TrainingDataError
-from egobench.fields import Id, Seconds, Text
 from reference_exo2ego.data.streaming import ByteProgress, json_items, json_lines
 
 Modality = Literal["video", "image", "text"]

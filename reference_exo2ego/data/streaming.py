@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from egobench.annotations import Annotations, Numbered
-from egobench.asking import Observer
 from egobench.errors import AnnotationFileError, RecordError, TrainingDataError
+from egobench.loop.ask import Observer
 
 ByteProgress = Callable[[int], None]
 """Told how many bytes more have been read."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from egobench.asking import Observer, Silent
 from egobench.errors import TrainingDataError
+from egobench.loop.ask import Observer, Silent
 from reference_exo2ego.data.egoit import egoexolearn, egotimeqa, egtea, openeqa, something_something
 from reference_exo2ego.data.egoit.egotimeqa import Form
 from reference_exo2ego.data.egoit.question_answer import SourceRows

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from egobench.annotations import Annotations, FieldError, Row
-from egobench.fields import Id, Seconds, Text
+from egobench.annotations.fields import Id, Seconds, Text
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
 from reference_exo2ego.data.streaming import delimited_rows, present
 

@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from egobench.annotations import Annotations, Row
-from egobench.fields import Id, Seconds, Text
+from egobench.annotations.fields import Id, Seconds, Text
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
 from reference_exo2ego.data.streaming import json_items, present
 

@@ -16,8 +16,8 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Numbered, Row
+from egobench.annotations.fields import Text
 from egobench.errors import AnnotationFileError, RecordError
-from egobench.fields import Text
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
 from reference_exo2ego.data.streaming import delimited_rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from egobench.annotations import Annotations, Row
-from egobench.fields import Id, Text
+from egobench.annotations.fields import Id, Text
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
 from reference_exo2ego.data.streaming import json_items, present
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations.fields import Id, Text
 from egobench.errors import AnnotationFileError
-from egobench.fields import Id, Text
 from reference_exo2ego.data.egoit.egtea import in_words
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
 from reference_exo2ego.data.streaming import delimited_rows, json_items, present

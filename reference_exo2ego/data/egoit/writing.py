@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Final
 
-from egobench.endpoint import Connection, find_endpoint
 from egobench.errors import EndpointError
+from egobench.server.endpoint import Connection, find_endpoint
 
 ABOUT: Final[Mapping[str, str]] = {
     "egtea": "short first-person clips of cooking; the answer names the action and the objects it is done to",
