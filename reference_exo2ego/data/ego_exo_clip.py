@@ -108,8 +108,9 @@ class _Clips:
         for take, beta, narrations in catalogue.groups():
             times = [narration.timestamp for narration in narrations]
             every = clip_bounds(times, half_width(beta, alpha), take.duration)
+            synced = {camera: SyncedView(camera, path) for camera, path in take.exo.items()}
             for narration, bounds in zip(narrations, every, strict=True):
-                sample = self._sample(take, narration, bounds)
+                sample = self._sample(take, narration, bounds, synced)
                 if sample is not None:
                     self.statistics.add(take, bounds, sample.turns[1], [view.camera for view in sample.exo])
                     yield sample
@@ -118,16 +119,18 @@ class _Clips:
                 observer.advance(1)
         self.statistics.end_take()
 
-    def _sample(self, take: StoredTake, narration: StoredNarration, bounds: ClipBounds) -> TrainingSample | None:
+    def _sample(
+        self, take: StoredTake, narration: StoredNarration, bounds: ClipBounds, synced: Mapping[str, SyncedView]
+    ) -> TrainingSample | None:
         where = f"pass {narration.annotation_uid!r}, description {narration.place + 1}"
-        ego = self._shifted(bounds, take, EGO)
+        ego = _shifted(bounds, self.offsets.get((take.uid, EGO), 0.0))
         if bounds.end <= bounds.start:
             self.exclusions.add("clip without length", f"take {take.uid!r}, {where}: {narration.timestamp:g} s")
             return None
         if not _begins_in(ego, take.seconds.get(take.ego)):
             self.exclusions.add("clip after the end of the wearer's video", f"{take.ego}: {where}")
             return None
-        seen = self._seen(take, narration, bounds, ego)
+        seen = tuple(self._seen(take, narration, bounds, ego, synced))
         if not seen:
             self.exclusions.add("clip without an exocentric view", f"take {take.uid!r}, {where}")
             return None
@@ -155,26 +158,31 @@ class _Clips:
         )
 
     def _seen(
-        self, take: StoredTake, narration: StoredNarration, bounds: ClipBounds, ego: ClipBounds
-    ) -> tuple[SyncedView, ...]:
+        self,
+        take: StoredTake,
+        narration: StoredNarration,
+        bounds: ClipBounds,
+        ego: ClipBounds,
+        synced: Mapping[str, SyncedView],
+    ) -> Iterator[SyncedView]:
         """The exocentric views of a clip, with times of their own where these differ from the wearer's."""
-        seen: list[SyncedView] = []
-        for camera, path in take.exo.items():
+        late = self.offsets.get((take.uid, EGO), 0.0)
+        for camera, view in synced.items():
             if self.rule.views == "best" and camera != narration.best_exo:
                 continue
-            own = self._shifted(bounds, take, camera)
-            if _begins_in(own, take.seconds.get(path)):
-                seen.append(SyncedView(camera, path) if own == ego else SyncedView(camera, path, own.start, own.end))
+            offset = self.offsets.get((take.uid, camera), 0.0)
+            own = ego if offset == late else _shifted(bounds, offset)
+            if _begins_in(own, take.seconds.get(view.video)):
+                yield view if own is ego else view._replace(start=own.start, end=own.end)
             else:
-                self.exclusions.add("view after the end of its video", f"{path}: {narration.timestamp:g} s")
-        return tuple(seen)
-
-    def _shifted(self, bounds: ClipBounds, take: StoredTake, camera: str) -> ClipBounds:
-        offset = self.offsets.get((take.uid, camera), 0.0)
-        return ClipBounds(round(max(bounds.start + offset, 0.0), 6), round(max(bounds.end + offset, 0.0), 6))
+                self.exclusions.add("view after the end of its video", f"{view.video}: {narration.timestamp:g} s")
 
     def _worded(self, text: str) -> str:
         return text if self.rule.wearer == "C" else re.sub(r"\bC\b", lambda _: self.rule.wearer, text)
+
+
+def _shifted(bounds: ClipBounds, offset: float) -> ClipBounds:
+    return ClipBounds(round(max(bounds.start + offset, 0.0), 6), round(max(bounds.end + offset, 0.0), 6))
 
 
 def _begins_in(bounds: ClipBounds, seconds: float | None) -> bool:

@@ -18,9 +18,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import to_json
 
 from egobench.annotations import Annotations, FieldError, Numbered, Row
 from egobench.annotations.fields import Id, Seconds, Text
@@ -33,8 +34,7 @@ TAGS: Final[Mapping[Modality, str]] = {"video": "<video>\n", "image": "<image>\n
 """What stands before the first question, where the frames or the picture go."""
 
 
-@dataclass(frozen=True, slots=True)
-class SyncedView:
+class SyncedView(NamedTuple):
     """Another camera's file of the moments that a training sample shows.
 
     Attributes:
@@ -220,7 +220,11 @@ class SampleWriter:
         Raises:
             TrainingDataError: If there is no space left, or the disk fails.
         """
-        line = json.dumps(sample.to_json(), ensure_ascii=False).encode(errors="replace")
+        row = sample.to_json()
+        try:
+            line = to_json(row)
+        except ValueError:  # half a character, which JSON can spell and UTF-8 cannot
+            line = json.dumps(row, ensure_ascii=False).encode(errors="replace")
         begin = (b"[\n" if self.path.suffix == ".json" else b"") if self.count == 0 else self._between
         try:
             self._file.write(begin + line)
