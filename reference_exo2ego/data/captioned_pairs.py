@@ -18,7 +18,7 @@ from pydantic import ConfigDict
 from egobench.annotations import Annotations, FieldError, Numbered, Row
 from egobench.errors import AnnotationFileError, RecordError, TrainingDataError
 from reference_exo2ego.data.samples import Modality, TrainingSample, question_and_answer
-from reference_exo2ego.data.streaming import ByteProgress, delimited_rows, json_lines
+from reference_exo2ego.data.streaming import ByteProgress, delimited_rows, json_lines, opened
 
 IMAGES: Final = frozenset({"bmp", "gif", "jpeg", "jpg", "png", "webp"})
 VIDEOS: Final = frozenset({"avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "webm"})
@@ -153,14 +153,14 @@ class PairFile:
 
     def _members(self) -> Iterator[dict[str, Any]]:
         try:
-            from webdataset import WebDataset
+            from webdataset.tariterators import group_by_keys, tar_file_iterator
         except ImportError as error:
             raise TrainingDataError('reading tars needs webdataset; pip install "egobench[train]"') from error
+        files, name = self.annotations, self.path.name
         try:
-            size = self.path.stat().st_size
-            yield from WebDataset(str(self.path), shardshuffle=False)
-            if self.progress is not None:
-                self.progress(size)
+            with opened(files, name, self.progress) as (_, stream):
+                members = ({**member, "__url__": name} for member in tar_file_iterator(stream))
+                yield from group_by_keys(members)
         except (OSError, EOFError, TarError, ValueError) as error:
             raise AnnotationFileError(f"{self.path}: cannot be read as a webdataset tar ({error})") from error
 

@@ -20,7 +20,7 @@ SOURCE: Final = "egoclip"
 PAPER_CLIPS: Final = 3_800_000
 """Clips of Table 1, rounded there."""
 
-_MARK: Final = re.compile(r"^\s*#\s*[A-Za-z]+\s+")
+_MARK: Final = re.compile(r"^\s*#\s*(?!unsure\b)[A-Za-z]+(?:\s+|$)", re.IGNORECASE)
 _UNSURE: Final = re.compile(r"#unsure\b", re.IGNORECASE)
 
 

@@ -66,7 +66,17 @@ class _HashedFile(io.RawIOBase):
 
 
 @contextmanager
-def _opened(files: Annotations, name: str, progress: ByteProgress | None) -> Iterator[tuple[Path, io.BufferedReader]]:
+def opened(files: Annotations, name: str, progress: ByteProgress | None) -> Iterator[tuple[Path, io.BufferedReader]]:
+    """Open a file to read it once; its hash is among the sources once that was done to the end.
+
+    Args:
+        files: The folder of annotations.
+        name: The file's name below it.
+        progress: Told how many bytes more have been read.
+
+    Raises:
+        AnnotationFileError: If it is missing or empty, or cannot be read.
+    """
     path = files.folder / name
     try:
         raw = _HashedFile(path, progress)
@@ -111,7 +121,7 @@ def json_items(
         RecordError: If a row is no object, and ``skip_bad`` is off; or a number in it is not JSON, as ``NaN``.
     """
     ijson = _ijson()
-    with _opened(files, name, progress) as (path, stream), _named_faults(path):
+    with opened(files, name, progress) as (path, stream), _named_faults(path):
         number = 0
         for number, row in enumerate(ijson.items(stream, prefix, use_float=True), 1):
             if isinstance(row, dict):
@@ -138,7 +148,7 @@ def json_members(
         RecordError: If a number in it is not JSON, as ``NaN``.
     """
     ijson = _ijson()
-    with _opened(files, name, progress) as (path, stream), _named_faults(path):
+    with opened(files, name, progress) as (path, stream), _named_faults(path):
         yield from ijson.kvitems(stream, prefix, use_float=True)
 
 
@@ -155,7 +165,7 @@ def json_leaves(files: Annotations, name: str, *, prefixes: Sequence[str]) -> It
     """
     ijson = _ijson()
     starts = tuple(f"{prefix}." for prefix in prefixes)
-    with _opened(files, name, None) as (path, stream), _named_faults(path):
+    with opened(files, name, None) as (path, stream), _named_faults(path):
         for place, event, value in ijson.parse(stream):
             if event == "string" and place.startswith(starts):
                 yield place, value
@@ -169,7 +179,7 @@ def json_lines(files: Annotations, name: str, *, progress: ByteProgress | None =
         RecordError: If a line is not UTF-8 or no JSON object, and ``skip_bad`` is off.
     """
     usable = False
-    with _opened(files, name, progress) as (path, stream):
+    with opened(files, name, progress) as (path, stream):
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue
@@ -214,7 +224,7 @@ def delimited_rows(
     """
     quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     names, usable = ([] if header else list(columns)), False
-    with _opened(files, name, progress) as (path, stream):
+    with opened(files, name, progress) as (path, stream):
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         reader = csv.reader(text, delimiter=delimiter, quoting=quoting, skipinitialspace=delimiter == ";", strict=True)
         while True:
