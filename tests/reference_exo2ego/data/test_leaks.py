@@ -12,7 +12,7 @@ from egobench.errors import LeakError, RecordError
 from egobench.sample import Sample
 from reference_exo2ego.data.leaks import (
     Leak,
-    Origin,
+    Origins,
     TrainedFootage,
     find_leaks,
     read_origins,
@@ -35,7 +35,7 @@ def asked(video: str, start: float = 0.0, end: float | None = None, cluster: str
     )  # fmt: skip
 
 
-def leak(training: list[TrainingSample], samples: list[Sample], origins: dict[str, Origin] | None = None) -> Leak:
+def leak(training: list[TrainingSample], samples: list[Sample], origins: Origins | None = None) -> Leak:
     footage = TrainedFootage(origins or {})
     for sample in training:
         footage.add(sample)
