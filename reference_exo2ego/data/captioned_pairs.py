@@ -196,10 +196,10 @@ def modality_of(path: str, *, column: str) -> Modality:
 
 
 def _caption(members: Mapping[str, Any], name: str) -> str:
-    for member in ("txt", "caption"):
-        if member in members:
-            field_name, text = member, _text(members[member], member)
-            break
+    field_name = next((member for member in ("txt", "caption") if member in members), f"json.{name}")
+    text: Any = None
+    if field_name in members:
+        text = _text(members[field_name], field_name)
     else:
         if "json" not in members:
             raise FieldError("txt", f"no member txt or json holds a caption; there are {', '.join(members)}")
@@ -207,7 +207,7 @@ def _caption(members: Mapping[str, Any], name: str) -> str:
             content = json.loads(members["json"])
         except ValueError as error:
             raise FieldError("json", f"is not JSON ({error})") from error
-        field_name, text = f"json.{name}", content.get(name) if isinstance(content, dict) else None
+        text = content.get(name) if isinstance(content, dict) else None
     if not isinstance(text, str) or not text.strip():
         raise FieldError(field_name, f"expected words, found {text!r:.80}")
     return text

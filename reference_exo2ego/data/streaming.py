@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib.util import find_spec
@@ -23,6 +23,20 @@ from egobench.loop.ask import Observer
 ByteProgress = Callable[[int], None]
 """Told how many bytes more have been read."""
 
+
+class _Commas(csv.Dialect):
+    delimiter, quotechar, doublequote, quoting, lineterminator, strict = ",", '"', True, csv.QUOTE_MINIMAL, "\n", True
+
+
+class _Semicolons(_Commas):
+    delimiter, skipinitialspace = ";", True
+
+
+class _Tabs(csv.Dialect):
+    delimiter, quoting, lineterminator, strict = "\t", csv.QUOTE_NONE, "\n", True
+
+
+_CELLS: Final[Mapping[str, type[csv.Dialect]]] = {",": _Commas, ";": _Semicolons, "\t": _Tabs}
 _CHUNK: Final = 1 << 16
 _MEGABYTE: Final = 1_000_000
 
@@ -66,7 +80,7 @@ class _HashedFile(io.RawIOBase):
 
 
 @contextmanager
-def opened(files: Annotations, name: str, progress: ByteProgress | None) -> Iterator[tuple[Path, io.BufferedReader]]:
+def opened(files: Annotations, name: str, progress: ByteProgress | None) -> Iterator[tuple[Path, io.BufferedIOBase]]:
     """Open a file to read it once; its hash is among the sources once that was done to the end.
 
     Args:
@@ -213,7 +227,7 @@ def delimited_rows(
     Args:
         files: The folder of annotations.
         name: The file's name below it.
-        delimiter: What stands between cells; a quote has a meaning of its own unless this is a tab.
+        delimiter: A comma, a semicolon or a tab; quotes have a meaning of their own but among tabs.
         columns: Columns that the header must have; without a header, the columns in their order.
         header: Whether the first line names the columns.
         progress: Told how many bytes more have been read.
@@ -222,11 +236,10 @@ def delimited_rows(
         AnnotationFileError: If the file cannot be read, is not UTF-8, lacks a column, or holds no usable row.
         RecordError: If a row has more or fewer cells than there are columns, and ``skip_bad`` is off.
     """
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     names, usable = ([] if header else list(columns)), False
     with opened(files, name, progress) as (path, stream):
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        reader = csv.reader(text, delimiter=delimiter, quoting=quoting, skipinitialspace=delimiter == ";", strict=True)
+        reader = csv.reader(text, _CELLS[delimiter])
         while True:
             row = f"line {reader.line_num + 1}"
             try:

@@ -30,8 +30,8 @@ def trained(media: str, start: float | None = None, end: float | None = None, **
 
 def asked(video: str, start: float = 0.0, end: float | None = None, cluster: str = "") -> Sample:
     return Sample(
-        id=f"{video} {start:g}", task="egomcq", subset="all", video=video, start=start, end=end, question="", options=(),
-        target=None, answer="", relevance=None, cluster=cluster or uid_of(video), tags={},
+        id=f"{video} {start:g}", task="egomcq", subset="all", video=video, start=start, end=end, question="",
+        options=(), target=None, answer="", relevance=None, cluster=cluster or uid_of(video), tags={},
     )  # fmt: skip
 
 
