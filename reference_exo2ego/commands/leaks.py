@@ -25,7 +25,8 @@ def leaks(
     tasks: Tasks = None,
     construction: Construction = None,
     origins: Annotated[
-        Path | None, typer.Option(help="CSV of clips cut out of videos beforehand: clip, video, start (seconds).")
+        list[Path] | None,
+        typer.Option(help="Where clips were cut out of videos: CSV of clip, video, start; or EgoSchema's JSON."),
     ] = None,
     allow: Annotated[str | None, typer.Option(help="Sample sets or tasks that may share footage, with commas.")] = None,
     as_json: Json = False,
@@ -44,7 +45,7 @@ def leaks(
     from reference_exo2ego.data.streaming import in_megabytes
 
     sets = [SampleSet.read(folder) for folder in find_sets(data, split(tasks), construction)]
-    footage = TrainedFootage(read_origins(origins) if origins else {})
+    footage = TrainedFootage({clip: origin for path in origins or () for clip, origin in read_origins(path).items()})
     with ProgressObserver() as observer:
         for path in training:
             for sample in read_samples(path, progress=in_megabytes(observer, path)):

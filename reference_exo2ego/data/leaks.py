@@ -16,7 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
 
-from egobench.annotations import Annotations, Row
+from pydantic import AliasChoices, Field
+
+from egobench.annotations import Annotations, Numbered, Row
 from egobench.annotations.fields import Id, Seconds
 from egobench.errors import LeakError
 from egobench.sample import Sample
@@ -220,25 +222,34 @@ def require_no_leak(leaks: Sequence[Leak], allowed: Sequence[str]) -> None:
     ]
     if bad:
         listed = ", ".join(f"{leak.sample_set} ({leak.overlapping + leak.undecided} of {leak.samples})" for leak in bad)
+        place = "say under --origins where clips were cut out, " if any(leak.undecided for leak in bad) else ""
         raise LeakError(
             f"the training data shows footage of samples that are evaluated on: {listed}; for example "
-            f"{bad[0].examples[0]}; take it out of the training data, or name the set under --allow"
+            f"{bad[0].examples[0]}; {place}take the footage out of the training data, or name the set under --allow"
         )
 
 
 class _OriginRow(Row):
     clip: Id
-    video: Id
-    start: Seconds
+    video: Id = Field(validation_alias=AliasChoices("video", "video_uid"))
+    start: Seconds = Field(validation_alias=AliasChoices("start", "starting_sec"))
 
 
 def read_origins(path: Path) -> dict[str, Origin]:
-    """Read where clips were cut out: a CSV file with the columns ``clip``, ``video`` and ``start`` (seconds).
+    """Read where clips were cut out.
+
+    Args:
+        path: A CSV file with the columns ``clip``, ``video`` and ``start`` (seconds), or EgoSchema's
+            ``uid_to_ego4d.json``.
 
     Raises:
         AnnotationError: If the file or a row of it cannot be used.
     """
     files = Annotations(path.parent)
-    rows = delimited_rows(files, path.name, delimiter=",", columns=tuple(_OriginRow.model_fields))
+    rows: Iterable[Numbered]
+    if path.suffix == ".json":
+        _, rows = files.json_rows(path.name, key="clip")
+    else:
+        rows = delimited_rows(files, path.name, delimiter=",", columns=("clip", "video", "start"))
     table = files.table(path, rows, _OriginRow, lambda row: uid_of(row.clip))
     return {clip: Origin(uid_of(row.video), row.start) for clip, row in table.items()}

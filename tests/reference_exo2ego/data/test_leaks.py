@@ -12,6 +12,7 @@ from egobench.errors import LeakError, RecordError
 from egobench.sample import Sample
 from reference_exo2ego.data.leaks import (
     Leak,
+    Origin,
     Origins,
     TrainedFootage,
     find_leaks,
@@ -72,6 +73,12 @@ def test_origins_decide(tmp_path: Path) -> None:
     path.write_text("clip,video,start\n0074f737.mp4,uid,240\n00b9a0de,uid,5\n", encoding="utf-8")
     samples = [asked("0074f737.mp4", 0, 180, cluster="uid"), asked("00b9a0de.mp4", 0, 180, cluster="uid")]
     assert counts(leak([trained("uid.mp4", 0, 10)], samples, read_origins(path))) == (1, 0, 1)
+
+
+def test_egoschemas_own_file_of_origins_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "uid_to_ego4d.json"
+    path.write_text('{"0074f737": {"video_uid": "2fa7", "starting_sec": 240, "ending_sec": 420}}', encoding="utf-8")
+    assert read_origins(path) == {"0074f737": Origin("2fa7", 240.0)}
 
 
 def test_an_origin_that_is_no_time_is_named(tmp_path: Path) -> None:
