@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from egobench.commands.console import printable
 from egobench.errors import EgoBenchError
 from reference_exo2ego.commands.clips import clips
 from reference_exo2ego.commands.egoclip import egoclip
@@ -43,7 +44,7 @@ for command in (clips, egoclip, pairs, instructions, write_instructions, leaks):
 
 
 def _in_one_line(message: Warning | str, *_: object, **__: object) -> str:
-    return f"warning: {message}\n"
+    return f"warning: {printable(str(message))}\n"
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def main() -> None:
     except (EgoBenchError, ValueError) as error:
         if debug:
             raise
-        typer.echo(f"exo2ego: {error}", err=True)
+        typer.echo(printable(f"exo2ego: {error}"), err=True)
         raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

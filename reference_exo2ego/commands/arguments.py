@@ -1,4 +1,4 @@
-"""What several commands take and print. Light: all of it is imported for ``--help``."""
+"""Arguments that several commands have, and what they print alike. Light: all of it is imported for ``--help``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from egobench.commands.arguments import show
+from egobench.commands.console import console, print_json
 
 if TYPE_CHECKING:
     from egobench.annotations import Annotations
@@ -19,7 +19,7 @@ EXAMPLES = 5
 """Rows left out that are printed; JSON has all of them."""
 
 
-def show_written(out: Path, samples: int, *annotations: Annotations, as_json: bool, paper: int | None = None) -> None:
+def print_written(out: Path, samples: int, *annotations: Annotations, as_json: bool, paper: int | None = None) -> None:
     """Print how many training samples were written, and what was left out of the files that they come from.
 
     Args:
@@ -33,10 +33,16 @@ def show_written(out: Path, samples: int, *annotations: Annotations, as_json: bo
     if as_json:
         sources = {str(files.folder / name): digest for files in annotations for name, digest in files.sources.items()}
         beside: dict[str, Any] = {} if paper is None else {"paper": paper}
-        show({"out": str(out), "samples": samples, **beside, "left_out": left_out, "sources": sources})
+        print_json({"out": str(out), "samples": samples, **beside, "left_out": left_out, "sources": sources})
         return
-    typer.echo(f"{out}: {samples:,} samples" + ("" if paper is None else f" (paper: {paper:,})"))
-    for row in left_out[:EXAMPLES]:
-        typer.echo(f"left out: {row['id']}: {row['reason']}")
+    beside_paper = "" if paper is None else f" (paper: {paper:,})"
+    print_lines(f"{out}: {samples:,} samples{beside_paper}")
+    print_lines(*(f"left out: {row['id']}: {row['reason']}" for row in left_out[:EXAMPLES]))
     if len(left_out) > EXAMPLES:
-        typer.echo(f"left out: {len(left_out) - EXAMPLES:,} more; --json lists all of them")
+        print_lines(f"left out: {len(left_out) - EXAMPLES:,} more; --json lists all of them")
+
+
+def print_lines(*lines: str) -> None:
+    """Print lines as they are, however long."""
+    for line in lines:
+        console().print(line, soft_wrap=True)

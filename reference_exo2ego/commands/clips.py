@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from egobench.commands.arguments import Json, show, split
+from egobench.commands.arguments import AsJson, split_names
+from egobench.commands.console import console, print_json
 from reference_exo2ego.commands.arguments import Out, SkipBad
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def clips(
     workers: Annotated[int, typer.Option(min=1, help="Threads that look at videos.")] = 2,
     plots: Annotated[Path | None, typer.Option(help="Folder for figures, SVG.")] = None,
     skip_bad: SkipBad = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make Ego-ExoClip: a clip of the wearer's view and its exocentric views for every narration of Ego-Exo4D.
 
@@ -60,7 +61,7 @@ def clips(
     from reference_exo2ego.data.clip_rule import ClipRule
 
     rule = ClipRule(
-        splits=split(splits) or ("train",),
+        splits=split_names(splits) or ("train",),
         resolution=resolution,
         views=views,
         group=group,
@@ -79,11 +80,9 @@ def clips(
 
         plot_statistics(content["statistics"], plots)
     if as_json:
-        show(content)
-        return
-    from egobench.commands.tables import console
-
-    console().print(*_tables(report, out))
+        print_json(content)
+    else:
+        console().print(*_tables(report, out))
 
 
 def _build(

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from egobench.commands.arguments import Json
-from reference_exo2ego.commands.arguments import Out, SkipBad, show_written
+from egobench.commands.arguments import AsJson
+from reference_exo2ego.commands.arguments import Out, SkipBad, print_written
 
 
 def egoclip(
@@ -18,7 +18,7 @@ def egoclip(
         str, typer.Option(help="Path of a video below the folder of videos, with {video_uid} in it.")
     ] = "{video_uid}.mp4",
     skip_bad: SkipBad = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make training samples of EgoClip, the egocentric pairs of the initialization.
 
@@ -34,4 +34,4 @@ def egoclip(
         files, samples = read_egoclip(table, pattern=pattern, skip_bad=skip_bad, progress=progress)
         for sample in samples:
             writer.write(sample)
-    show_written(out, writer.count, files, paper=PAPER_CLIPS, as_json=as_json)
+    print_written(out, writer.count, files, paper=PAPER_CLIPS, as_json=as_json)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from egobench.commands.arguments import Json, Seed, show, split
-from reference_exo2ego.commands.arguments import EXAMPLES, Out, SkipBad
+from egobench.commands.arguments import AsJson, Form, Seed, choose_format, split_names
+from egobench.commands.console import print_json, print_rows
+from reference_exo2ego.commands.arguments import EXAMPLES, Out, SkipBad, print_lines
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +36,8 @@ def instructions(
     wording: Annotated[Path | None, typer.Option(help="JSON file of instructions by source; else the shipped.")] = None,
     seed: Seed = 0,
     skip_bad: SkipBad = False,
-    as_json: Json = False,
+    form: Form = "table",
+    as_json: AsJson = False,
 ) -> None:
     """Make EgoIT: questions, answers and instructions from five data sets.
 
@@ -46,24 +48,23 @@ def instructions(
     from dataclasses import asdict
 
     from egobench.commands.progress import ProgressObserver
-    from egobench.commands.tables import console
     from reference_exo2ego.data.egoit.build import PAPER, InstructionRule, build_instructions
     from reference_exo2ego.data.egoit.wording import read_instructions
 
-    names = split(sources) or tuple(name for name in PAPER if (folder / name).is_dir())
+    names = split_names(sources) or tuple(name for name in PAPER if (folder / name).is_dir())
     if not names:
         raise typer.BadParameter(f"{folder} has none of the folders {', '.join(PAPER)}")
-    rule = InstructionRule(splits=split(splits) or ("train",), form=egotimeqa, seed=seed, skip_bad=skip_bad)
+    rule = InstructionRule(splits=split_names(splits) or ("train",), form=egotimeqa, seed=seed, skip_bad=skip_bad)
     folders = {name: folder / name for name in names}
     with ProgressObserver() as observer:
         counts = build_instructions(folders, out, read_instructions(wording), rule, observer=observer)
-    if as_json:
-        show([asdict(count) for count in counts])
-        return
-    console().print(_counts_table(counts, out))
-    for count in counts:
-        for row in count.left_out[:EXAMPLES]:
-            typer.echo(f"left out: {count.source}: {row['id']}: {row['reason']}")
+    chosen = choose_format(form, as_json=as_json)
+    print_rows([asdict(count) for count in counts], [_counts_table(counts, out)], chosen)
+    if chosen == "table":
+        for count in counts:
+            print_lines(
+                *(f"left out: {count.source}: {row['id']}: {row['reason']}" for row in count.left_out[:EXAMPLES])
+            )
 
 
 def _counts_table(counts: Sequence[SourceCount], out: Path) -> Table:
@@ -89,7 +90,7 @@ def write_instructions(
     model: Annotated[str, typer.Option(help="The model's name there.")],
     out: Annotated[Path, typer.Option(help="JSON file of instructions; other lists in it stay, or are the shipped.")],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Have a language model write new instructions for a source of EgoIT.
 
@@ -109,7 +110,6 @@ def write_instructions(
     except OSError as error:
         raise TrainingDataError(f"{out}: cannot be written ({error.strerror})") from error
     if as_json:
-        show(texts)
-        return
-    for text in texts:
-        typer.echo(text)
+        print_json(texts)
+    else:
+        print_lines(*texts)

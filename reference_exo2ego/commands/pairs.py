@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from egobench.commands.arguments import Json
-from reference_exo2ego.commands.arguments import Out, SkipBad, show_written
+from egobench.commands.arguments import AsJson
+from reference_exo2ego.commands.arguments import Out, SkipBad, print_written
 
 
 def pairs(
@@ -23,7 +23,7 @@ def pairs(
     source: Annotated[str, typer.Option(help="Name of the data set.")] = "pairs",
     view: Annotated[Literal["exo", "ego"], typer.Option(help="Whose encoder learns from them.")] = "exo",
     skip_bad: SkipBad = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make training samples of captioned videos and pictures, the exocentric pairs of the initialization.
 
@@ -44,4 +44,4 @@ def pairs(
             read.append(PairFile(path, media, columns, skip_bad=skip_bad, progress=progress))
             for sample in read[-1].samples():
                 writer.write(sample)
-    show_written(out, writer.count, *(file.annotations for file in read), as_json=as_json)
+    print_written(out, writer.count, *(file.annotations for file in read), as_json=as_json)

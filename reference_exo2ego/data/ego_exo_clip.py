@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from egobench.annotations import Annotations
 from egobench.errors import TrainingDataError
-from egobench.loop.ask import Observer, Silent
+from egobench.observer import Observer, SilentObserver
 from reference_exo2ego.data.camera_offsets import EGO, CameraOffsets
 from reference_exo2ego.data.clip_bounds import ClipBounds, clip_bounds, half_width
 from reference_exo2ego.data.clip_rule import ClipRule
@@ -65,13 +65,13 @@ def build_clips(
         rule: What becomes a clip.
         check: How to look at the videos; ``None`` takes them as they are named.
         offsets: Cameras known to be late.
-        observer: Who is told how it goes.
+        observer: Receives the progress.
 
     Raises:
         AnnotationError: If an annotation file, or without ``skip_bad`` a row, cannot be used.
         TrainingDataError: If nothing is left, or something cannot be written.
     """
-    progress, exclusions = observer or Silent(), Exclusions()
+    progress, exclusions = observer or SilentObserver(), Exclusions()
     with TakeCatalogue() as catalogue, SampleWriter(out) as writer:
         NarratedTakes(files, rule, catalogue, exclusions, progress).read()
         if check is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from egobench.annotations import Annotations
 from egobench.errors import RecordError
-from egobench.loop.ask import Observer
+from egobench.observer import Observer
 from reference_exo2ego.data.clip_bounds import mean_gap
 from reference_exo2ego.data.clip_rule import ClipRule
 from reference_exo2ego.data.clip_statistics import Exclusions
@@ -39,7 +39,7 @@ class NarratedTakes:
         rule: What becomes a clip.
         catalogue: Where they go.
         exclusions: What is left out.
-        observer: Who is told how it goes.
+        observer: Receives the progress.
     """
 
     files: Annotations

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from egobench.annotations import Annotations, Numbered
 from egobench.errors import AnnotationFileError, RecordError, TrainingDataError
-from egobench.loop.ask import Observer
+from egobench.observer import Observer
 
 ByteProgress = Callable[[int], None]
 """Told how many bytes more have been read."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from egobench.filecheck import FileCheck, check_files, known_files
-from egobench.loop.ask import Observer
+from egobench.observer import Observer
 from reference_exo2ego.data.clip_statistics import Exclusions
 from reference_exo2ego.data.take_catalogue import StoredTake, TakeCatalogue
 
@@ -43,7 +43,7 @@ def check_videos(
         catalogue: The takes; those without usable videos are removed.
         check: How to look.
         exclusions: What is left out.
-        observer: Who is told how it goes.
+        observer: Receives the progress.
 
     Raises:
         StoreError: If what was found out cannot be kept.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from egobench.errors import TrainingDataError
-from egobench.loop.ask import Observer, Silent
+from egobench.observer import Observer, SilentObserver
 from reference_exo2ego.data.egoit import egoexolearn, egotimeqa, egtea, openeqa, something_something
 from reference_exo2ego.data.egoit.egotimeqa import Form
 from reference_exo2ego.data.egoit.question_answer import SourceRows
@@ -98,7 +98,7 @@ def build_instructions(
         out: The file to write, ``.jsonl`` or ``.json``; an earlier one stays until this one is whole.
         instructions: Instructions by source.
         rule: What is read.
-        observer: Who is told how it goes.
+        observer: Receives the progress.
 
     Raises:
         AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
@@ -106,7 +106,7 @@ def build_instructions(
         ValueError: If there is no such source or split.
     """
     counts: list[SourceCount] = []
-    progress = observer or Silent()
+    progress = observer or SilentObserver()
     with SampleWriter(out) as writer:
         for name, folder in folders.items():
             source, before, videos = open_source(name, folder, rule), writer.count, set[str]()
