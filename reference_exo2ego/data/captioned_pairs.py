@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from tarfile import TarError
 from typing import Any, Final, Literal
@@ -153,14 +154,14 @@ class PairFile:
 
     def _members(self) -> Iterator[dict[str, Any]]:
         try:
-            from webdataset.tariterators import group_by_keys, tar_file_iterator
+            shards: Any = import_module("webdataset.tariterators")  # slow to import
         except ImportError as error:
             raise TrainingDataError('reading tars needs webdataset; pip install "egobench[train]"') from error
         files, name = self.annotations, self.path.name
         try:
             with opened(files, name, self.progress) as (_, stream):
-                members = ({**member, "__url__": name} for member in tar_file_iterator(stream))
-                yield from group_by_keys(members)
+                members = ({**member, "__url__": name} for member in shards.tar_file_iterator(stream))
+                yield from shards.group_by_keys(members)
         except (OSError, EOFError, TarError, ValueError) as error:
             raise AnnotationFileError(f"{self.path}: cannot be read as a webdataset tar ({error})") from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib.util import find_spec
@@ -80,7 +80,9 @@ class _HashedFile(io.RawIOBase):
 
 
 @contextmanager
-def opened(files: Annotations, name: str, progress: ByteProgress | None) -> Iterator[tuple[Path, io.BufferedIOBase]]:
+def opened(
+    files: Annotations, name: str, progress: ByteProgress | None
+) -> Iterator[tuple[Path, io.BufferedReader[_HashedFile]]]:
     """Open a file to read it once; its hash is among the sources once that was done to the end.
 
     Args:
@@ -199,16 +201,16 @@ def json_lines(files: Annotations, name: str, *, progress: ByteProgress | None =
                 continue
             try:
                 row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                problem = "" if isinstance(row, dict) else f"expected an object, found {row!r:.80}"
+                problem = f"expected an object, found {row!r:.80}"
             except UnicodeDecodeError as error:
                 row, problem = None, f"not UTF-8 at byte {error.start} of the line; convert the file"
             except json.JSONDecodeError as error:
                 row, problem = None, f"not JSON ({error.msg}, column {error.colno}); is the file truncated?"
-            if problem:
-                files.refuse(RecordError(path, f"line {number}", "", problem))
-            else:
+            if isinstance(row, dict):
                 usable = True
                 yield f"line {number}", row
+            else:
+                files.refuse(RecordError(path, f"line {number}", "", problem))
         if not usable:
             raise AnnotationFileError(f"{path}: holds no usable row; download it again")
 
@@ -278,7 +280,7 @@ def _require(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
 
 
 @contextmanager
-def _named_faults(path: Path) -> Iterator[None]:
+def _named_faults(path: Path) -> Generator[None]:
     """Name file, row and field of what is not JSON; the file is read once more up to there, event by event."""
     import ijson
 
