@@ -77,8 +77,8 @@ def write(folder: Path, takes: int, narrations: int) -> None:
     seconds = GAP * (narrations // 2 + 1)
     uids = [f"take-{number:08d}" for number in range(takes)]
     _write(folder / "takes.json", "[", (json.dumps(take(number, seconds)) for number in range(takes)), "]")
-    told = (f"{json.dumps(uid)}: {json.dumps(passes(number, narrations))}" for number, uid in enumerate(uids))
-    _write(folder / "annotations" / "atomic_descriptions_train.json", '{"annotations": {', told, "}}")
+    rows = (f"{json.dumps(uid)}: {json.dumps(passes(number, narrations))}" for number, uid in enumerate(uids))
+    _write(folder / "annotations" / "atomic_descriptions_train.json", '{"annotations": {', rows, "}}")
     splits = (f"{json.dumps(uid)}: " + '"train"' for uid in uids)
     _write(folder / "annotations" / "splits.json", '{"take_uid_to_split": {', splits, "}}")
 

@@ -37,7 +37,7 @@ WORDS_BINS: Final = 40
 
 
 @dataclass(slots=True)
-class Moments:
+class RunningStatistics:
     """Number, mean, standard deviation and extremes of values that are not kept."""
 
     n: int = 0
@@ -102,8 +102,8 @@ class ClipStatistics:
     groups: int = 0
     videos: int = 0
     pairs: int = 0
-    seconds: Moments = field(default_factory=Moments)
-    words: Moments = field(default_factory=Moments)
+    seconds: RunningStatistics = field(default_factory=RunningStatistics)
+    words: RunningStatistics = field(default_factory=RunningStatistics)
     below_1s: int = 0
     words_10_to_20: int = 0
     hours: float = 0.0

@@ -130,8 +130,8 @@ class _Clips:
         if not _begins_in(ego, take.seconds.get(take.ego)):
             self.exclusions.add("clip after the end of the wearer's video", f"{take.ego}: {where}")
             return None
-        seen = tuple(self._seen(take, narration, bounds, ego, synced))
-        if not seen:
+        exo = tuple(self._exo_views(take, narration, bounds, ego, synced))
+        if not exo:
             self.exclusions.add("clip without an exocentric view", f"take {take.uid!r}, {where}")
             return None
         text = self._worded(narration.text)
@@ -152,12 +152,12 @@ class _Clips:
             turns=question_and_answer("", text),
             start=ego.start,
             end=ego.end,
-            exo=seen,
+            exo=exo,
             source=SOURCE,
             facts=facts,
         )
 
-    def _seen(
+    def _exo_views(
         self,
         take: StoredTake,
         narration: StoredNarration,

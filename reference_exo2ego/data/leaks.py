@@ -109,8 +109,8 @@ class TrainedFootage:
             self.text_only += 1
             return
         uids = [str(sample.facts[name]) for name in UIDS if sample.facts.get(name)]
-        shown = [(sample.media, sample.start, sample.end)]
-        shown += [
+        stretches = [(sample.media, sample.start, sample.end)]
+        stretches += [
             (
                 view.video,
                 sample.start if view.start is None else view.start,
@@ -118,7 +118,7 @@ class TrainedFootage:
             )
             for view in sample.exo
         ]
-        for media, start, end in shown:
+        for media, start, end in stretches:
             stretch = placed(media, start or 0.0, end, self.origins)
             _add(self._stretches[stretch.video], (stretch.start, stretch.end))
             for uid in {stretch.video, *uids}:

@@ -118,10 +118,10 @@ class NarratedTakes:
         """What is narrated of a take, in order of time: a list per pass, or a single list."""
         merged: list[StoredNarration] = []
         for annotator_pass in passes:
-            kept = self._pass(take, split, annotator_pass)
-            if self.rule.group == "pass" and kept:
-                yield sorted(kept, key=lambda narration: narration.timestamp)
-            merged += kept
+            group = self._pass(take, split, annotator_pass)
+            if self.rule.group == "pass" and group:
+                yield sorted(group, key=lambda narration: narration.timestamp)
+            merged += group
         if self.rule.group == "take" and merged:
             yield sorted(merged, key=lambda narration: narration.timestamp)
 
@@ -138,10 +138,10 @@ class NarratedTakes:
         return [
             StoredNarration(uid, place, row.timestamp, " ".join(row.text.split()), _best(row, take))
             for place, row in narrations(self.files, split, take.uid, annotator_pass)
-            if self._kept(row, take, f"{where}, description {place + 1}")
+            if self._passes_filters(row, take, f"{where}, description {place + 1}")
         ]
 
-    def _kept(self, row: Description, take: StoredTake, where: str) -> bool:
+    def _passes_filters(self, row: Description, take: StoredTake, where: str) -> bool:
         rule, reason = self.rule, ""
         if not row.text.strip():
             reason = "narration without words"

@@ -82,7 +82,7 @@ class _HashedFile(io.RawIOBase):
 @contextmanager
 def opened(
     files: Annotations, name: str, progress: ByteProgress | None
-) -> Iterator[tuple[Path, io.BufferedReader[_HashedFile]]]:
+) -> Generator[tuple[Path, io.BufferedReader[_HashedFile]]]:
     """Open a file to read it once; its hash is among the sources once that was done to the end.
 
     Args:

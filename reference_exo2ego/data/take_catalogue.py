@@ -180,8 +180,8 @@ class TakeCatalogue:
         query = "SELECT content, beta, narrations FROM groups JOIN takes ON take = uid ORDER BY number"
         with closing(self._base.execute(query)) as rows:
             for content, beta, narrations in rows:
-                told = [StoredNarration(*narration) for narration in json.loads(narrations)]
-                yield NarrationGroup(StoredTake(**json.loads(content)), beta, told)
+                stored = [StoredNarration(*narration) for narration in json.loads(narrations)]
+                yield NarrationGroup(StoredTake(**json.loads(content)), beta, stored)
 
     def _run(self, query: str, *values: Any) -> sqlite3.Cursor:
         try:

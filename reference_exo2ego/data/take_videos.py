@@ -23,12 +23,12 @@ class VideoCheck:
     """How the files of the takes are looked at.
 
     Attributes:
-        kept: File that keeps what was found out, so that a second start looks at new files only.
+        cache: File that remembers the result for every video, so that a second start looks at new files only.
         workers: Threads, at least 1.
         decode: Decode every frame; otherwise only the files' indexes are read.
     """
 
-    kept: Path
+    cache: Path
     workers: int = 2
     decode: bool = False
 
@@ -46,15 +46,15 @@ def check_videos(
         observer: Receives the progress.
 
     Raises:
-        StoreError: If what was found out cannot be kept.
+        StoreError: If the cache cannot be read or written.
     """
-    known = known_files(check.kept)
+    known = known_files(check.cache)
     observer.begin("takes whose videos are checked", catalogue.narrated(), 0)
     for batch in catalogue.batches(BATCH):
         paths = [folder / path for take in batch for path in (take.ego, *take.exo.values())]
         checks = {
             result.path: result
-            for result in check_files(paths, known, check.kept, workers=check.workers, decode=check.decode)
+            for result in check_files(paths, known, check.cache, workers=check.workers, decode=check.decode)
         }
         for take in batch:
             seconds: dict[str, float] = {}

@@ -151,8 +151,10 @@ def test_egoclip_and_pairs_are_counted_and_what_is_malformed_is_listed(
     assert "2 samples (paper: 3,800,000)" in printed
     assert "left out: egoclip.csv, line 3" in printed
     (tmp_path / "p.csv").write_text("path,caption\na.mp4,A cup.\n")
-    shown = json.loads(done("pairs", tmp_path / "p.csv", "--out", tmp_path / "p.json", "--view", "ego", "--json"))
-    assert shown["samples"] == 1
+    printed_json = json.loads(
+        done("pairs", tmp_path / "p.csv", "--out", tmp_path / "p.json", "--view", "ego", "--json")
+    )
+    assert printed_json["samples"] == 1
     assert next(iter(read_samples(tmp_path / "p.json"))).facts["view"] == "ego"
 
 

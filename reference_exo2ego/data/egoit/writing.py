@@ -44,7 +44,7 @@ def write_instructions(url: str, model: str, source: str, *, count: int, example
         url: Base address of an OpenAI-compatible server; the key is ``OPENAI_API_KEY``.
         model: The model's name there.
         source: The list that they are for, one of :data:`ABOUT`.
-        count: How many are wanted, at least 1.
+        count: How many instructions, at least 1.
         example: One that there is already; it is not written again.
 
     Raises:
@@ -57,8 +57,8 @@ def write_instructions(url: str, model: str, source: str, *, count: int, example
     reply = ""
     with closing(find_endpoint(url, "--url").connect(1)) as connection:
         for _ in range(TRIES):
-            wanted = count - len(texts)
-            reply = _ask(connection, model, TEMPLATE.format(about=ABOUT[source], count=wanted, example=example))
+            missing = count - len(texts)
+            reply = _ask(connection, model, TEMPLATE.format(about=ABOUT[source], count=missing, example=example))
             texts.update((text, None) for text in instructions_in(reply) if text != example)
             if len(texts) >= count:
                 return list(texts)[:count]

@@ -45,16 +45,17 @@ def check_eq_1(rows: list[dict[str, Any]], duration_of: dict[str, float]) -> Non
     for row in rows:
         passes[row["annotation_uid"]].append(row)
     gaps = [
-        sum(later["timestamp"] - earlier["timestamp"] for earlier, later in pairwise(told)) / (len(told) - 1)
-        for told in passes.values()
-        if len(told) > 1
+        sum(later["timestamp"] - earlier["timestamp"] for earlier, later in pairwise(rows_of_pass))
+        / (len(rows_of_pass) - 1)
+        for rows_of_pass in passes.values()
+        if len(rows_of_pass) > 1
     ]
     alpha = sum(gaps) / len(gaps) if sum(gaps) else 0.0
-    for told in passes.values():
-        times = [row["timestamp"] for row in told]
+    for rows_of_pass in passes.values():
+        times = [row["timestamp"] for row in rows_of_pass]
         beta = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 and alpha else None
-        bounds = naive_bounds(times, beta, alpha or 1.0, duration_of[told[0]["take_uid"]])
-        for row, (start, end) in zip(told, bounds, strict=True):
+        bounds = naive_bounds(times, beta, alpha or 1.0, duration_of[rows_of_pass[0]["take_uid"]])
+        for row, (start, end) in zip(rows_of_pass, bounds, strict=True):
             assert row["start"] == pytest.approx(start, abs=ROOM)
             assert row["end"] == pytest.approx(end, abs=ROOM)
 
@@ -156,9 +157,11 @@ def test_miniegos_takes_become_clips_whose_every_bound_is_that_of_eq_1(miniego: 
     durations = {row["take_uid"]: row["duration_sec"] for row in json.loads((miniego / "takes.json").read_text())}
     check_eq_1(rows, durations)
     official = json.loads((miniego / "annotations" / "atomic_descriptions_train.json").read_text(encoding="utf-8"))
-    told = [row for passes in official["annotations"].values() for one in passes for row in one["descriptions"]]
+    described = [
+        row for passes in official["annotations"].values() for annotated in passes for row in annotated["descriptions"]
+    ]
     lost = report.exclusions.counts["clip without length"]
-    assert len(rows) == len(told) - lost == report.statistics.seconds.n
+    assert len(rows) == len(described) - lost == report.statistics.seconds.n
     assert {row["institution"] for row in rows} <= {
         row["university_name"] for row in json.loads((miniego / "takes.json").read_text())
     }
@@ -192,10 +195,10 @@ def test_missing_empty_and_broken_videos_are_left_out_and_named(miniego: Path, t
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert {row["take_uid"] for row in rows} == {first["take_uid"]}
     assert {view["camera"] for row in rows for view in row["exo"]} == {"cam03", "cam04"}
-    told = report.exclusions.examples["video that cannot be used"]
-    assert len(told) == 3
-    assert any("cam01.mp4: no such video" in words for words in told)
-    assert any("cam02.mp4" in words and "UnreadableVideoError" in words for words in told)
+    reasons = report.exclusions.examples["video that cannot be used"]
+    assert len(reasons) == 3
+    assert any("cam01.mp4: no such video" in words for words in reasons)
+    assert any("cam02.mp4" in words and "UnreadableVideoError" in words for words in reasons)
     assert report.exclusions.counts["take whose videos cannot be used"] == 1
 
 
@@ -270,8 +273,8 @@ def test_the_word_for_the_wearer_can_be_chosen(tmp_path: Path) -> None:
 
 def test_the_three_filters_of_the_paper(tmp_path: Path) -> None:
     rows = [take("t1"), take("t2"), take("t3"), take("t4", cameras=()), take("t5", is_dropped=True)]
-    told = [annotator_pass("a", [description(1)])]
-    narrated = {"t1": told, "t2": [annotator_pass("b", [description(1)])], "unknown": told}
+    passes = [annotator_pass("a", [description(1)])]
+    narrated = {"t1": passes, "t2": [annotator_pass("b", [description(1)])], "unknown": passes}
     made_rows, report = made(write(tmp_path, rows, narrated, splits={"t2": "val"}))
     assert {row["take_uid"] for row in made_rows} == {"t1"}
     assert report.exclusions.counts == {

@@ -29,7 +29,7 @@ def trained(media: str, start: float | None = None, end: float | None = None, **
     return TrainingSample("t", media, "video", TURNS, start, end, facts=facts)
 
 
-def asked(video: str, start: float = 0.0, end: float | None = None, cluster: str = "") -> Sample:
+def evaluated(video: str, start: float = 0.0, end: float | None = None, cluster: str = "") -> Sample:
     return Sample(
         id=f"{video} {start:g}", task="egomcq", subset="all", video=video, start=start, end=end, question="",
         options=(), target=None, answer="", relevance=None, cluster=cluster or uid_of(video), tags={},
@@ -49,7 +49,12 @@ def counts(result: Leak) -> tuple[int, int, int]:
 
 def test_clips_of_one_video_overlap_or_do_not() -> None:
     training = [trained("ego4d/a.mp4", 10, 20), trained("ego4d/a.mp4", 40, 50)]
-    samples = [asked("a.mp4", 19, 21), asked("a.mp4", 20, 40), asked("a.mp4", 0, 100), asked("b.mp4", 10, 20)]
+    samples = [
+        evaluated("a.mp4", 19, 21),
+        evaluated("a.mp4", 20, 40),
+        evaluated("a.mp4", 0, 100),
+        evaluated("b.mp4", 10, 20),
+    ]
     result = leak(training, samples)
     assert counts(result) == (2, 0, 1)
     assert result.videos == 1
@@ -57,13 +62,13 @@ def test_clips_of_one_video_overlap_or_do_not() -> None:
 
 
 def test_a_whole_file_overlaps_all_of_it() -> None:
-    assert counts(leak([trained("a.mp4")], [asked("x/a.webm", 500, 501)])) == (1, 0, 0)
-    assert counts(leak([trained("a.mp4", 3, 4)], [asked("a.mp4")])) == (1, 0, 0)
+    assert counts(leak([trained("a.mp4")], [evaluated("x/a.webm", 500, 501)])) == (1, 0, 0)
+    assert counts(leak([trained("a.mp4", 3, 4)], [evaluated("a.mp4")])) == (1, 0, 0)
 
 
 def test_a_clip_cut_out_nobody_knows_where_is_undecided() -> None:
     training = [trained("uid.mp4", 0, 10, video_uid="uid")]
-    result = leak(training, [asked("0074f737.mp4", cluster="uid")])
+    result = leak(training, [evaluated("0074f737.mp4", cluster="uid")])
     assert counts(result) == (0, 1, 0)
     assert "which is trained on as uid, on another clock" in result.examples[0]
 
@@ -71,7 +76,7 @@ def test_a_clip_cut_out_nobody_knows_where_is_undecided() -> None:
 def test_origins_decide(tmp_path: Path) -> None:
     path = tmp_path / "origins.csv"
     path.write_text("clip,video,start\n0074f737.mp4,uid,240\n00b9a0de,uid,5\n", encoding="utf-8")
-    samples = [asked("0074f737.mp4", 0, 180, cluster="uid"), asked("00b9a0de.mp4", 0, 180, cluster="uid")]
+    samples = [evaluated("0074f737.mp4", 0, 180, cluster="uid"), evaluated("00b9a0de.mp4", 0, 180, cluster="uid")]
     assert counts(leak([trained("uid.mp4", 0, 10)], samples, read_origins(path))) == (1, 0, 1)
 
 
@@ -93,8 +98,8 @@ def test_exocentric_views_count_and_all_cameras_of_a_take_are_on_one_clock() -> 
     views = (SyncedView("cam01", "gopro/x.mp4", 5.0, 6.0), SyncedView("cam02", f"{root}/downscaled/448/cam02.mp4"))
     sample = TrainingSample("t", f"{root}/aria01_214-1.mp4", "video", TURNS, 1.0, 2.0, exo=views)
     samples = [
-        asked(f"{root}/cam03.mp4", 1.5, 3), asked(f"{root}/cam03.mp4", 2, 3), asked("x.mp4", 5.5, 7),
-        asked("takes/other/frame_aligned_videos/aria01_214-1.mp4", 1, 2),
+        evaluated(f"{root}/cam03.mp4", 1.5, 3), evaluated(f"{root}/cam03.mp4", 2, 3), evaluated("x.mp4", 5.5, 7),
+        evaluated("takes/other/frame_aligned_videos/aria01_214-1.mp4", 1, 2),
     ]  # fmt: skip
     assert counts(leak([sample], samples)) == (2, 0, 1)
 
@@ -103,11 +108,11 @@ def test_text_alone_shows_nothing() -> None:
     footage = TrainedFootage()
     footage.add(TrainingSample("t", "", "text", ("Hello.", "Good day.")))
     assert (footage.samples, footage.text_only) == (1, 1)
-    assert counts(find_leaks(footage, [("a/b", [asked("a.mp4")])])[0]) == (0, 0, 0)
+    assert counts(find_leaks(footage, [("a/b", [evaluated("a.mp4")])])[0]) == (0, 0, 0)
 
 
 def test_a_leak_is_refused_unless_the_set_or_its_task_is_named() -> None:
-    result = leak([trained("a.mp4")], [asked("a.mp4")])
+    result = leak([trained("a.mp4")], [evaluated("a.mp4")])
     with pytest.raises(LeakError, match=r"egomcq/paper \(1 of 1\); for example sample 'a.mp4 0'"):
         require_no_leak([result], ())
     require_no_leak([result], ["egomcq/paper"])
@@ -117,7 +122,7 @@ def test_a_leak_is_refused_unless_the_set_or_its_task_is_named() -> None:
 
 
 def test_another_stretch_of_the_same_video_is_reported_and_not_refused() -> None:
-    require_no_leak([leak([trained("a.mp4", 0, 1)], [asked("a.mp4", 2, 3)])], ())
+    require_no_leak([leak([trained("a.mp4", 0, 1)], [evaluated("a.mp4", 2, 3)])], ())
 
 
 INTERVALS = some.tuples(some.integers(0, 40), some.integers(1, 9)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -125,6 +130,6 @@ INTERVALS = some.tuples(some.integers(0, 40), some.integers(1, 9)).map(lambda pa
 
 @given(some.lists(INTERVALS, min_size=1, max_size=12), INTERVALS)
 def test_overlaps_are_those_of_a_naive_comparison(known: list[tuple[int, int]], other: tuple[int, int]) -> None:
-    result = leak([trained("a.mp4", start, end) for start, end in known], [asked("a.mp4", *other)])
+    result = leak([trained("a.mp4", start, end) for start, end in known], [evaluated("a.mp4", *other)])
     expected = any(start < other[1] and other[0] < end for start, end in known)
     assert result.overlapping == expected
