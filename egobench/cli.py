@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from egobench import __version__
 from egobench.commands.audit import audit
 from egobench.commands.build import build
 from egobench.commands.compare import compare
@@ -23,22 +24,32 @@ from egobench.commands.miniego import miniego
 from egobench.commands.models import models
 from egobench.commands.new import new
 from egobench.commands.run import run
+from egobench.commands.runs import runs
 from egobench.commands.score import score
 from egobench.commands.tasks import tasks
+from egobench.commands.verify import verify
 from egobench.errors import EgoBenchError, ModelOptionError, UnknownPluginError
 
 app = typer.Typer(
     name="egobench",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Evaluate multimodal language models on eight egocentric-video tasks. Try: egobench demo --out demo",
 )
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"egobench {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def egobench(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks of errors. Works after a command too.")
     ] = False,
@@ -54,7 +65,9 @@ for command in (
     audit,
     doctor,
     run,
+    runs,
     score,
+    verify,
     compare,
     demo,
     lmms_path,

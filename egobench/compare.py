@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egobench.errors import ModelError, SampleSetError, StoreError
 from egobench.metrics import Metric, ScoredSample
-from egobench.plugins import TASKS, load_task, names
-from egobench.run.plan import Part, PartId, find_run_sets, plan
+from egobench.run.plan import Part, find_run_sets, plan
 from egobench.run.spec import RunSpec
 from egobench.run.store import Run, read_run
 from egobench.scoring.entry import metric_id
+from egobench.scoring.overview import headline_ids
 from egobench.scoring.score import score_samples
 from egobench.statistics import Estimate, PairedTest, holm
 from egobench.statistics.average import average, average_influence
@@ -207,24 +206,6 @@ def compare(
     corrected, family = _correct(scores)
     averages, absent = _averages(runs, corrected, seed)
     return Comparison(runs, corrected, averages, absent, problems, family)
-
-
-def headline_ids(construction: str | None = None) -> list[str]:
-    """Ids of the scores whose plain mean is ``Avg``: the headline of every multiple-choice subset of our own tasks.
-
-    Args:
-        construction: The construction where a task has it; the one that published rows used elsewhere.
-    """
-    own = [name for name in names(TASKS) if find_spec(f"{TASKS}.{name.replace('-', '_')}")]
-    ids: list[str] = []
-    for task in map(load_task, own):
-        chosen = construction if construction in task.constructions else task.headline
-        ids += [
-            metric_id(PartId(task.name, subset.name, "mcq", chosen or task.headline), subset.headline)
-            for subset in task.subsets
-            if subset.protocol == "mcq"
-        ]
-    return ids
 
 
 def _read_runs(paths: Sequence[Path]) -> tuple[ComparedRun, ...]:

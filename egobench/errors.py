@@ -38,6 +38,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+DISTRIBUTION = "egobench-eval"
+"""What EgoBench is installed as; the package index knows another project as ``egobench``."""
+
+
+def install_command(extra: str) -> str:
+    """Build the command that installs an extra of EgoBench, for messages about a library that is missing.
+
+    Args:
+        extra: A key of ``[project.optional-dependencies]`` in ``pyproject.toml``.
+    """
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
 
 class EgoBenchError(Exception):
     """The root: the command line prints any of these as one line, without a traceback."""
@@ -172,6 +184,14 @@ class JudgeError(EgoBenchError):
 
 class StoreError(EgoBenchError):
     """A run folder cannot be used: not writable, damaged, no space left."""
+
+
+class ChecksumError(StoreError):
+    """A file of a run folder was changed since it was signed."""
+
+
+class ReadOnlyRunError(StoreError):
+    """A run folder cannot be written."""
 
 
 class SpecMismatchError(StoreError):

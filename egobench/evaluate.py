@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from egobench.controls import clips
 from egobench.dataset.sampleset import MANIFEST, SampleSet, find_sets
 from egobench.engines.local import run_parts
-from egobench.errors import SampleSetError
+from egobench.errors import ReadOnlyRunError, SampleSetError
 from egobench.llm_judge.score import score_with_judge
 from egobench.model import Encoder, Method, Model, ScoresOptions
 from egobench.observer import Observer, SilentObserver
@@ -22,12 +22,14 @@ from egobench.plugins import load_model
 from egobench.retrieval.gallery import read_scores, score_gallery, score_gallery_part
 from egobench.retrieval.rerank import TOP, read_retriever
 from egobench.retrieval.tables import read_score_table
+from egobench.run.checksums import check_signature
 from egobench.run.environment import environment
 from egobench.run.media import VideoFolder, frame_rule
 from egobench.run.plan import Part, check_model, find_run_sets, plan, plan_spec
 from egobench.run.records import Prediction
 from egobench.run.spec import Settings
-from egobench.run.store import Run, open_run, reopen_run
+from egobench.run.store import Run, open_run, read_run, reopen_run
+from egobench.run.takeover import take_over
 from egobench.run.usage import RunUsage, sum_usage
 from egobench.scoring.entry import ScoreEntry, Scores, by_id, scores_frame
 from egobench.scoring.score import score_part, submission
@@ -48,11 +50,15 @@ class Result:
         path: Its folder.
         scores: Entry by protocol id, as in ``scores.json``.
         usage: What its answers took, as in ``usage.json``.
+        submissions: Files for whoever holds private answers, content by name.
+        written: Whether all this is in the folder; not where it cannot be written.
     """
 
     path: Path
     scores: Scores
     usage: RunUsage
+    submissions: Mapping[str, str] = field(default_factory=dict[str, str])
+    written: bool = False
 
     def to_frame(self) -> pd.DataFrame:
         """The scores as a table, one row per protocol id."""
@@ -92,19 +98,22 @@ def evaluate(
     parts = plan(sets, settings)
     check_model(model, parts, settings)
     with open_run(out, plan_spec(model.info, parts, settings), recorded or {}) as run:
+        copied = take_over(run, parts)
+        if copied:
+            observer.note(f"{copied} answers of a run with another limit are taken over")
         run_parts(parts, run, model, videos, observer)
-        return score_run(run, parts)
+        return write_scores(run, score_parts(run, parts))
 
 
-def score_run(run: Run, parts: Sequence[Part]) -> Result:
-    """Score what a run folder holds, sum up what it took, and write both to it.
+def score_parts(run: Run, parts: Sequence[Part]) -> Result:
+    """Score what a run folder holds, and sum up what it took.
 
     Args:
         run: The run.
         parts: Its parts.
 
     Raises:
-        StoreError: If the run folder is damaged or cannot be written.
+        StoreError: If the run folder is damaged.
     """
     entries: list[ScoreEntry] = []
     answered: list[Prediction] = []
@@ -122,25 +131,47 @@ def score_run(run: Run, parts: Sequence[Part]) -> Result:
             entries += score_with_judge(part, predictions.get(0, {}), judge_replies, seed=seed)
         files |= submission(part, predictions)
     usage = sum_usage(answered)
-    scores = by_id(entries)
-    content = {protocol_id: entry.to_json() for protocol_id, entry in scores.items()}
-    run.finish(content, {**files, "usage.json": json.dumps(usage.to_json(), indent=1) + "\n"})
-    return Result(run.path, scores, usage)
+    return Result(run.path, by_id(entries), usage, files)
 
 
-def rescore(path: Path, data: Path | None = None) -> Result:
-    """Compute the scores of a run again from its predictions, and write them.
+def write_scores(run: Run, result: Result) -> Result:
+    """Write scores, usage and submissions to a run folder, and sign it.
+
+    Returns:
+        The result, as written.
+
+    Raises:
+        StoreError: If the run folder cannot be written.
+    """
+    content = {protocol_id: entry.to_json() for protocol_id, entry in result.scores.items()}
+    usage = json.dumps(result.usage.to_json(), indent=1) + "\n"
+    run.finish(content, {**result.submissions, "usage.json": usage})
+    return replace(result, written=True)
+
+
+def rescore(path: Path, data: Path | None = None, *, accept_changes: bool = False) -> Result:
+    """Compute the scores of a run again from its predictions, and write them where the folder can be written.
 
     Args:
         path: The run folder.
         data: Folder of its sample sets; ``None`` for where they were when it ran.
+        accept_changes: Score the files as they are, although they were changed since they were signed.
 
     Raises:
         StoreError: If the folder holds no run, or one of another version.
+        ChecksumError: If a file was changed since it was signed.
         SampleSetError: If a sample set is gone or is not the one that was asked.
     """
-    with reopen_run(path) as run:
-        return score_run(run, plan(find_run_sets(path, data), run.spec.settings()))
+    try:
+        with reopen_run(path, accept_changes=accept_changes) as run:
+            parts = plan(find_run_sets(path, data), run.spec.settings())
+            result = score_parts(run, parts)
+            return write_scores(run, result)
+    except ReadOnlyRunError:
+        if not accept_changes:
+            check_signature(path)
+        run = Run(path, read_run(path).spec)
+        return score_parts(run, plan(find_run_sets(path, data), run.spec.settings()))
 
 
 def score_file(path: Path, data: Path | None) -> Scores:
@@ -184,6 +215,7 @@ class RunRequest:
         rerank: A retriever's run, or its file of scores; ``None`` for none.
         top: How many of its best texts are scored again.
         choose_method: Whether the model's best method replaces that of the settings.
+        name: A name for the run; never part of its identity.
     """
 
     model: str
@@ -197,6 +229,7 @@ class RunRequest:
     rerank: Path | None = None
     top: int = TOP
     choose_method: bool = False
+    name: str = ""
 
     def load(self, observer: Observer | None = None) -> LoadedRun:
         """Load the model and the sample sets that it can be asked about.
@@ -279,6 +312,8 @@ def evaluate_request(request: RunRequest, observer: Observer, *, command: Sequen
     """
     loaded = request.load(observer)
     recorded = {"command": list(command), "data": str(request.data.resolve()), **environment()}
+    if request.name:
+        recorded["name"] = request.name
     return evaluate(
         loaded.model, loaded.sets, request.videos, request.out, loaded.settings, observer=observer, recorded=recorded
     )
@@ -374,6 +409,10 @@ class _QuestionTimer:
         self.seconds += now - self._last
         self._last = now
 
+    def note(self, message: str) -> None:
+        """Pass a note on."""
+        self._observer.note(message)
+
     def warn(self, message: str) -> None:
         """Pass a warning on."""
         self._observer.warn(message)
@@ -381,4 +420,4 @@ class _QuestionTimer:
 
 def _leave_out(sets: Sequence[SampleSet], reason: str, observer: Observer) -> None:
     if sets:
-        observer.warn(f"left out: {', '.join(sample_set.name for sample_set in sets)}: {reason}")
+        observer.note(f"left out: {', '.join(sample_set.name for sample_set in sets)}: {reason}")

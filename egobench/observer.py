@@ -23,6 +23,10 @@ class Observer(Protocol):
         """Count further steps of the stage as done."""
         ...
 
+    def note(self, message: str) -> None:
+        """Report something worth knowing."""
+        ...
+
     def warn(self, message: str) -> None:
         """Report a problem that does not stop the work."""
         ...
@@ -37,6 +41,9 @@ class SilentObserver:
 
     def advance(self, steps: int) -> None:
         """Ignore progress."""
+
+    def note(self, message: str) -> None:
+        """Ignore a note."""
 
     def warn(self, message: str) -> None:
         """Ignore a warning."""

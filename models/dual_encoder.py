@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from egobench.errors import ModelError, ModelOptionError
+from egobench.errors import ModelError, ModelOptionError, install_command
 from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
 from egobench.retrieval.embeddings import cosines
@@ -219,7 +219,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         from .hf.checkpoint import find_checkpoint, weights_fingerprint
     except ImportError as error:
         raise ModelError(
-            f"model 'dual-encoder' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
+            f"model 'dual-encoder' needs torch and transformers ({error}); install them: " + install_command("models")
         ) from error
     folder, found_revision = find_checkpoint(checkpoint, revision)
     weights = weights_fingerprint(folder)

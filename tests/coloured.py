@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
@@ -46,7 +45,7 @@ class Coloured:
         return self.videos / self.sample_set.samples[number].video
 
 
-def made(root: Path) -> Coloured:
+def write_gallery(root: Path) -> Coloured:
     """Write videos and annotations, and build the gallery."""
     rows: list[dict[str, str]] = []
     for number, (colour, caption) in enumerate(zip(COLOURS, CAPTIONS, strict=True)):
@@ -69,12 +68,6 @@ def made(root: Path) -> Coloured:
     sample_set = build(load_task("epic-kitchens-mir"), annotations, NoEmbedder(), construction="gallery")
     sample_set.write(root / "data")
     return Coloured(root, root / "videos", root / "data", sample_set)
-
-
-@pytest.fixture
-def coloured(tmp_path: Path) -> Coloured:
-    """The gallery with its videos."""
-    return made(tmp_path)
 
 
 def seen(prompt: Prompt) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -16,20 +15,8 @@ from egobench.cli import app
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.run import print_run
 from egobench.evaluate import RunRequest
+from tests.cli import egobench
 from tests.conftest import Navigation
-
-
-def egobench(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "egobench", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        env={**os.environ, **environment},
-    )
-
 
 COMMANDS = [
     command.name or (command.callback.__name__ if command.callback else "").replace("_", "-")

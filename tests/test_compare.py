@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from egobench.cli import app
-from egobench.commands.compare import comparison_tables
+from egobench.commands.compare import comparison_notes, comparison_tables
 from egobench.commands.console import console
-from egobench.compare import compare, headline_ids
+from egobench.compare import compare
 from egobench.controls import Control
 from egobench.dataset.sampleset import Manifest, SampleSet, encode
 from egobench.errors import SampleSetError, StoreError
@@ -24,6 +24,7 @@ from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
 from egobench.run.spec import Settings
 from egobench.sample import Sample
+from egobench.scoring.overview import headline_ids
 from egobench.statistics import estimate, holm, paired
 from tests.conftest import ANSWERS, Navigation
 

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from egobench.dataset.sampleset import SampleSet
 from egobench.doctor import Health, examine
 from egobench.errors import SampleSetError, StoreError
 from egobench.filecheck import check_file, known_files
+from tests.cli import egobench
 from tests.conftest import Navigation, write_frames, write_video
 
 FIXTURES = Path(__file__).parent / "fixtures" / "video"
@@ -41,8 +41,7 @@ def with_clips(sample_set: SampleSet, clips: list[tuple[float, float | None]]) -
 
 
 def doctor(navigation: Navigation, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "egobench", "doctor", str(navigation.data), "--videos", str(navigation.videos)]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    return egobench("doctor", navigation.data, "--videos", navigation.videos, *arguments)
 
 
 def test_a_healthy_set_is_covered_in_full_and_its_files_are_described(navigation: Navigation) -> None:

@@ -93,7 +93,7 @@ try:
 except ModelError as error:
     print(error)
 """
-    assert "pip install 'egobench[distractors]'" in run(code)
+    assert "pip install 'egobench-eval[distractors]'" in run(code)
 
 
 def test_a_folder_without_weights_and_a_name_that_nobody_has_are_named(tmp_path: Path) -> None:

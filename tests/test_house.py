@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ FOLDERS = ("egobench", "tasks", "models", "leaderboard", "reference_exo2ego")
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WORKFLOWS = ROOT / ".github" / "workflows"
 HEAVY = ("accelerate", "av", "deepspeed", "numpy", "pandas", "peft", "scipy", "torch", "torchvision", "transformers")
 TORCH = ("accelerate", "deepspeed", "peft", "sentence_transformers", "torch", "torchvision", "transformers")
 
@@ -51,6 +53,16 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 def test_no_file_is_longer_than_400_lines() -> None:
     long = [path for path in SOURCES + TESTS if len(path.read_text(encoding="utf-8").splitlines()) > 400]
     assert shown(long) == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    names = Counter(path.name for path in TESTS if path.name.startswith("test_"))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_test_imports_another_test_file() -> None:
+    imports = re.compile(r"^\s*(from|import) tests\.([a-z0-9_]+\.)*test_", re.MULTILINE)
+    assert shown([path for path in TESTS if imports.search(path.read_text(encoding="utf-8"))]) == []
 
 
 def test_every_folder_of_modules_is_packaged() -> None:
@@ -90,7 +102,7 @@ def test_constraints_pin_a_fitting_version_of_all_that_is_named(file: str, *, al
     others = [listed for name, listed in extras.items() if name != "lmms-eval"]
     texts: list[str] = [*PYPROJECT["project"]["dependencies"]]
     for listed in [*together, groups["test"]] if alone else [*others, *groups.values()]:
-        texts += [text for text in listed if isinstance(text, str) and not text.startswith("egobench[")]
+        texts += [text for text in listed if isinstance(text, str) and not text.startswith("egobench-eval[")]
     unfit = [
         t for t in texts for r in [Requirement(t)] if not r.specifier.contains(pins.get(canonicalize_name(r.name), "0"))
     ]
@@ -103,13 +115,28 @@ def test_the_version_is_the_same_everywhere() -> None:
 
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     assert cited is not None
-    assert {PYPROJECT["project"]["version"], cited[1], version("egobench")} == {__version__}
+    assert {PYPROJECT["project"]["version"], cited[1], version("egobench-eval")} == {__version__}
 
 
 def test_the_readme_and_the_continuous_integration_run_the_same_command() -> None:
     command = "pip install tox && tox"
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_workflow_runs_every_environment_of_tox() -> None:
+    listed = re.search(r"^env_list = (.+)$", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE)
+    matrix = re.search(r"environment: \[(.+)\]", (WORKFLOWS / "ci.yml").read_text(encoding="utf-8"))
+    assert listed is not None
+    assert matrix is not None
+    assert matrix[1] == listed[1]
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    lines = [line for path in WORKFLOWS.glob("*.yml") for line in path.read_text(encoding="utf-8").splitlines()]
+    actions = [line.partition("uses:")[2].strip() for line in lines if "uses:" in line]
+    assert [action for action in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[0-9.]+", action)] == []
+    assert len(actions) >= 5
 
 
 def test_the_readme_installs_with_the_constraints() -> None:

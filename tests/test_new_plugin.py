@@ -95,6 +95,12 @@ def test_an_existing_folder_is_left_alone(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["task", "model"])
+def test_a_plugin_cannot_take_the_name_of_egobench_itself(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="its package would be called egobench-eval, as EgoBench is"):
+        new_plugin(kind, "eval", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["task", "model"])
 @pytest.mark.parametrize("name", ["", "My Task", "1st", "a_b", "a/b", "../x"])
 def test_names_that_no_package_can_have_are_refused(kind: str, name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"is no name for a {kind}; use small letters, digits and -, e.g. my-{kind}"):

@@ -14,8 +14,8 @@ from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.run.spec import RunSpec, Settings
 from egobench.run.store import read_run
+from tests.cli import egobench
 from tests.conftest import Navigation
-from tests.test_cli import egobench
 
 SEEN, BLIND, TOKENS = (-2.0, -3.0, -4.0, -8.0), (-1.0, -4.0, -4.0, -6.0), (1, 2, 4, 1)
 

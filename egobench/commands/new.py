@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from egobench.errors import EgoBenchError
+from egobench.errors import DISTRIBUTION, EgoBenchError
 
 TARGETS = {
     "pyproject.toml.txt": "pyproject.toml",
@@ -52,7 +52,12 @@ def new_plugin(kind: str, name: str, out: Path) -> list[Path]:
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise ValueError(f"{name!r} is no name for a {kind}; use small letters, digits and -, e.g. my-{kind}")
-    folder = out / f"egobench-{name}"
+    distribution = f"egobench-{name}"
+    if distribution == DISTRIBUTION:
+        raise ValueError(
+            f"{name!r} is no name for a {kind}: its package would be called {DISTRIBUTION}, as EgoBench is"
+        )
+    folder = out / distribution
     words = {"name": name, "module": f"egobench_{name.replace('-', '_')}"}
     written: list[Path] = []
     try:

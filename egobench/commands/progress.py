@@ -81,6 +81,10 @@ class ProgressObserver:
                 f"{self._stage}: {self._done} of {self._total}, {rate:.1f}/s, {left:.0f} s left", soft_wrap=True
             )
 
+    def note(self, message: str) -> None:
+        """Print something worth knowing."""
+        self._console.print(message, soft_wrap=True)
+
     def warn(self, message: str) -> None:
         """Print a problem that does not stop the work."""
         self._warnings += 1

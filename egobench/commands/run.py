@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -40,6 +41,31 @@ FORECAST_COLUMNS = {
 """Columns of a dry run by field of :class:`egobench.evaluate.Forecast`; the last ones where the model tells."""
 
 
+def read_config(context: typer.Context, config: Path | None) -> Path | None:
+    """Take options from a TOML file, as defaults of the command line.
+
+    Raises:
+        typer.BadParameter: If the file cannot be read, or names an option that there is not.
+    """
+    if config is None:
+        return None
+    try:
+        content = tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{config}: {error}") from error
+    parameters = {parameter.name or "" for parameter in context.command.params} - {"config"}
+    options = {key.replace("-", "_"): value for key, value in content.items()}
+    unknown = sorted(options.keys() - parameters)
+    if unknown:
+        raise typer.BadParameter(f"{config}: no option {unknown[0]!r}; there are {', '.join(sorted(parameters))}")
+    if isinstance(options.get("option"), dict):
+        options["option"] = [f"{key}={value}" for key, value in options["option"].items()]
+    if isinstance(options.get("tasks"), list):
+        options["tasks"] = ",".join(options["tasks"])
+    context.default_map = {**(context.default_map or {}), **options}
+    return config
+
+
 def run(
     model: Annotated[str, typer.Argument(help="A model's name, see egobench models.")],
     data: Annotated[Path, typer.Option(help="Folder of sample sets, from egobench build.")],
@@ -74,6 +100,9 @@ def run(
     text_prior: Annotated[
         float, typer.Option(min=0, help="Take so much of an option's score without the video off its score.")
     ] = 0.0,
+    name: Annotated[
+        str, typer.Option(help="A name for the run, shown beside its model; never part of its identity.")
+    ] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="At most N samples per subset, a seeded choice.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts per call of the model.")] = 1,
     device: Annotated[str | None, typer.Option(help="Same as -o device=...")] = None,
@@ -81,6 +110,14 @@ def run(
     min_coverage: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that got a reply.")] = 0.99,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; write nothing.")] = False,
+    config: Annotated[  # noqa: ARG001 - read_config has taken its options
+        Path | None,
+        typer.Option(
+            is_eager=True,
+            callback=read_config,
+            help="A TOML file with any of these options; the command line goes before it.",
+        ),
+    ] = None,
     seed: Seed = 0,
     form: Form = "table",
     as_json: AsJson = False,
@@ -90,6 +127,10 @@ def run(
     Exit code 0 if at least --min-coverage of the samples got a reply, else 1.
 
     Example: egobench run hf -o checkpoint=Qwen/Qwen2-VL-7B-Instruct --data data --videos videos --out runs
+
+    With options from a file, its keys named as they are here, those of the model in a table [option]:
+
+    Example: egobench run --config run.toml
 
     By log-probabilities of the letters where the model has them:
 
@@ -131,6 +172,7 @@ def run(
         rerank=rerank,
         top=top,
         choose_method=method == "auto",
+        name=name,
     )
     chosen = choose_format(form, as_json=as_json)
     if dry_run:

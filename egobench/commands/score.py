@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from egobench.commands.arguments import AsJson, Form, choose_format
-from egobench.commands.console import print_json, print_rows
+from egobench.commands.console import note, print_json, print_rows
 
 
 def score(
@@ -24,6 +24,9 @@ def score(
         typer.Option(help="Have a judge grade open answers: an OpenAI-compatible server, as https://.../v1."),
     ] = None,
     judge_model: Annotated[str | None, typer.Option(help="The judge's name there; the key is OPENAI_API_KEY.")] = None,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Score files that were changed since the run was signed.")
+    ] = False,
     form: Form = "table",
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +46,10 @@ def score(
     if run.is_file():
         path, scores = run, score_file(run, data)
     else:
-        path, scores = run / "scores.json", rescore(run, data).scores
+        result = rescore(run, data, accept_changes=accept_changes)
+        path, scores = run / "scores.json", result.scores
+        if not result.written:
+            note(f"{run} cannot be written: these scores are printed alone")
     chosen = choose_format(form, as_json=as_json)
     if chosen == "json":
         print_json({protocol_id: entry.to_json() for protocol_id, entry in scores.items()})

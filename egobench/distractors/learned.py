@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from egobench.distractors.attacks import Sheet, centroid, longest, reciprocal
-from egobench.errors import ModelError
+from egobench.errors import ModelError, install_command
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def learned(sheet: Sheet, clusters: Sequence[str]) -> Numbers:
     try:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy, and only this attack needs it
     except ImportError as error:
-        raise ModelError("the learned attack needs scikit-learn; pip install 'egobench[distractors]'") from error
+        raise ModelError(f"the learned attack needs scikit-learn; {install_command('distractors')}") from error
     fold = np.array([int.from_bytes(sha256(name.encode()).digest()[:4]) % FOLDS for name in clusters], np.int64)
     known = _known(sheet, fold)
     features = np.concatenate([_of_texts(sheet), _among_options(sheet)], axis=2)

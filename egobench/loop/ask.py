@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,30 @@ from egobench.run.store import Run
 from egobench.sample import Clip, Sample
 from egobench.video import DecodedClip, FailedClip, stream_clips
 
-Pending = dict[str, list[int]]
-"""Orders of the options in which each sample is still to be asked, by sample id."""
+
+class OrderOf(NamedTuple):
+    """A sample in one order of its options."""
+
+    sample_id: str
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is still to be done of a part.
+
+    Attributes:
+        orders: Orders of the options in which each sample is to be asked, by sample id.
+        changed: Predictions among these whose video has changed since; they stand if its frames have not.
+    """
+
+    orders: dict[str, list[int]]
+    changed: dict[OrderOf, Prediction]
+
+    @property
+    def count(self) -> int:
+        """Number of questions."""
+        return sum(map(len, self.orders.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +111,7 @@ class View:
 def ask_part(work: PartRun) -> None:
     """Ask every sample of a part, in every order of its options, that has no standing prediction yet.
 
-    A prediction stands if the video it was made for is still the same; media and request errors are tried again.
+    A prediction stands if the frames it was made for are still the same; media and request errors are tried again.
 
     Raises:
         ValueError: If the control is impossible for the samples.
@@ -98,9 +121,14 @@ def ask_part(work: PartRun) -> None:
     shown_clips = clips(part.samples, part.settings.control, part.settings.seed)
     pending = _pending(work, mode.recorder.kept(), shown_clips)
     total = sum(len(orders_of(sample, part.orders)) for sample in part.selected)
-    n_pending = sum(map(len, pending.values()))
-    answerer = BatchedAnswerer(mode.make_answerer(), part.settings.batch_size) if n_pending else None
-    work.observer.begin(part.name, total, total - n_pending)
+    answerer = BatchedAnswerer(mode.make_answerer(), part.settings.batch_size) if pending.count else None
+    work.observer.begin(part.name, total, total - pending.count)
+    if pending.changed:
+        example = shown_clips[min(pending.changed).sample_id].video
+        work.warn(
+            f"the videos of {len(pending.changed)} answers have changed since, e.g. {example}; what shows other frames "
+            "now is asked again"
+        )
     if answerer is not None:
         _set_aside(work, pending)
         _ask(work, answerer, pending, shown_clips)
@@ -108,22 +136,18 @@ def ask_part(work: PartRun) -> None:
 
 
 def _pending(work: PartRun, kept: PredictionsByOrder, shown_clips: Mapping[str, Clip]) -> Pending:
-    def stands(prediction: Prediction | None, video: str) -> bool:
-        if prediction is None or not prediction.final:
-            return False
-        if not prediction.video:
-            return True
-        # A video that has gone away says nothing against an answer given while it was there.
-        return work.videos.fingerprint(video) in {prediction.video, ""}
-
-    return {
-        sample.id: [
-            order
-            for order in orders_of(sample, work.part.orders)
-            if not stands(kept.get(order, {}).get(sample.id), shown_clips[sample.id].video)
-        ]
-        for sample in work.part.selected
-    }
+    pending = Pending({sample.id: [] for sample in work.part.selected}, {})
+    for sample in work.part.selected:
+        video = shown_clips[sample.id].video
+        for order in orders_of(sample, work.part.orders):
+            prediction = kept.get(order, {}).get(sample.id)
+            if prediction is None or not prediction.final:
+                pending.orders[sample.id].append(order)
+            # A video that has gone away says nothing against an answer given while it was there.
+            elif prediction.video and work.videos.fingerprint(video) not in {prediction.video, ""}:
+                pending.orders[sample.id].append(order)
+                pending.changed[OrderOf(sample.id, order)] = prediction
+    return pending
 
 
 def _set_aside(work: PartRun, pending: Pending) -> None:
@@ -131,12 +155,12 @@ def _set_aside(work: PartRun, pending: Pending) -> None:
     obstacles = {
         sample.id: obstacle
         for sample in work.part.selected
-        if pending[sample.id] and (obstacle := work.mode.obstacle(sample))
+        if pending.orders[sample.id] and (obstacle := work.mode.obstacle(sample))
     }
     if obstacles:
         work.warn(f"{len(obstacles)} samples cannot be asked, e.g. {min(obstacles)!r}: {obstacles[min(obstacles)]}")
         work.record([Prediction(name, "request_error", error=obstacle) for name, obstacle in obstacles.items()])
-        pending |= {name: [] for name in obstacles}
+        pending.orders.update({name: [] for name in obstacles})
 
 
 def _ask(work: PartRun, answerer: BatchedAnswerer, pending: Pending, shown_clips: Mapping[str, Clip]) -> None:
@@ -163,11 +187,11 @@ def _ask_in_batches(work: PartRun, answerer: BatchedAnswerer, questions: Iterato
 def _questions(work: PartRun, pending: Pending, shown_clips: Mapping[str, Clip]) -> Generator[Question]:
     """Questions in the order in which clips are decoded; a clip that cannot be decoded is recorded on the way."""
     part, settings = work.part, work.part.settings
-    samples = [sample for sample in part.selected if pending[sample.id]]
+    samples = [sample for sample in part.selected if pending.orders[sample.id]]
     rule = frame_rule(part.task, work.model.info, settings)
     if rule is None:
         for sample in samples:
-            yield from _in_orders(work, View(sample, *NO_FRAMES, Evidence(sample.id)), pending[sample.id])
+            yield from _in_orders(work, View(sample, *NO_FRAMES, Evidence(sample.id)), pending.orders[sample.id])
         return
     shared = work.videos.share(samples, shown_clips, rule)
     requests = [clip.request for clip in shared.values()]
@@ -176,11 +200,26 @@ def _questions(work: PartRun, pending: Pending, shown_clips: Mapping[str, Clip])
             if isinstance(result, FailedClip):
                 work.warn(str(result.error))
             for sample in shared[result.key].samples:
-                orders = pending[sample.id]
+                orders = pending.orders[sample.id]
                 if isinstance(result, FailedClip):
                     work.record([_media_error(sample, order, result) for order in orders])
-                else:
-                    yield from _in_orders(work, _view(work, sample, shown_clips[sample.id], result), orders)
+                    continue
+                view = _view(work, sample, shown_clips[sample.id], result)
+                changed = [order for order in orders if not _renew(work, pending, view, order)]
+                yield from _in_orders(work, view, changed)
+
+
+def _renew(work: PartRun, pending: Pending, view: View, order: int) -> bool:
+    """Record again a prediction whose video has changed but shows the same frames; whether it was one."""
+    prediction = pending.changed.get(OrderOf(view.sample.id, order))
+    receipt = view.evidence.receipt
+    if prediction is None or prediction.receipt is None or receipt is None:
+        return False
+    if any(prediction.receipt.get(key) != receipt[key] for key in ("sha256", "times", "indices")):
+        return False
+    work.mode.recorder.renew(replace(prediction, video=view.evidence.video))
+    work.observer.advance(1)
+    return True
 
 
 def _media_error(sample: Sample, order: int, failed: FailedClip) -> Prediction:

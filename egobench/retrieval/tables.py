@@ -51,6 +51,7 @@ class TableRecorder:
         writer: str = "main",
     ) -> None:
         shape = len(part.selected), len(part.sample_set.gallery)
+        self._run = run
         self._lines = LineRecorder(run, part.name, writer)
         self._table = _open_table(table_path(run, part.name, writer), shape, dtype)
         self._to_row = to_row
@@ -71,6 +72,8 @@ class TableRecorder:
         """Write the scores of answers to their rows, and the predictions without them to their lines."""
         lines: list[Prediction] = []
         replaces = False
+        # A row that is written before its line would make a signed folder look edited.
+        self._run.unsign()
         for prediction in predictions:
             row, sample = self._rows[prediction.id]
             scores, line = self._split(sample, prediction)
@@ -85,6 +88,10 @@ class TableRecorder:
         if replaces:
             self.flush()
         self._lines.write(lines)
+
+    def renew(self, prediction: Prediction) -> None:
+        """Append a kept prediction again; its row stays."""
+        self._lines.renew(prediction)
 
     def flush(self) -> None:
         """Bring all rows to the disk."""

@@ -25,6 +25,14 @@ class Recorder(Protocol):
         """
         ...
 
+    def renew(self, prediction: Prediction) -> None:
+        """Append a kept prediction again, whose video has another fingerprint and the same frames.
+
+        Raises:
+            StoreError: If the run folder cannot be written.
+        """
+        ...
+
     def flush(self) -> None:
         """Bring everything to the disk.
 
@@ -55,6 +63,10 @@ class LineRecorder:
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Append predictions."""
         self.run.append(self.part, predictions, writer=self.writer)
+
+    def renew(self, prediction: Prediction) -> None:
+        """Append a kept prediction again."""
+        self.write([prediction])
 
     def flush(self) -> None:
         """Leave it to the run, which brings its lines to the disk every few seconds and when it is closed."""

@@ -21,19 +21,16 @@ import json
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from hashlib import file_digest
 from io import FileIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from egobench.errors import SpecMismatchError, StoreError
+from egobench.errors import ReadOnlyRunError, SpecMismatchError, StoreError
+from egobench.run.checksums import CHECKSUMS, JUDGE_FILES, check_signature, replace_file, sign, writing
 from egobench.run.records import Event, JudgeReply, Prediction, Row, encode_rows, read_rows
 from egobench.run.spec import RunSpec
-
-JUDGE_FILES = "judge.*.jsonl"
-"""What judges have replied, one file per judge."""
 
 SYNC_SECONDS = 5.0
 """Longest time a written prediction waits for ``fsync``."""
@@ -57,6 +54,7 @@ class Run:
     def __init__(self, path: Path, spec: RunSpec) -> None:
         self.path = path
         self.spec = spec
+        self._signed = True
         self._files: dict[str, FileIO] = {}
         self._synced = monotonic()
 
@@ -124,13 +122,25 @@ class Run:
 
     def _append(self, name: str, rows: Iterable[Row]) -> None:
         lines = encode_rows(rows)
-        with _writing(self.path / name):
+        self.unsign()
+        with writing(self.path / name):
             if name not in self._files:
                 self._files[name] = (self.path / name).open("ab", buffering=0)
             while lines:
                 lines = lines[self._files[name].write(lines) :]
             if monotonic() - self._synced > SYNC_SECONDS:
                 self._sync()
+
+    def unsign(self) -> None:
+        """Remove the checksums, because what they are of is about to change.
+
+        Raises:
+            StoreError: If the folder cannot be written.
+        """
+        if self._signed:
+            with writing(self.path / CHECKSUMS):
+                (self.path / CHECKSUMS).unlink(missing_ok=True)
+            self._signed = False
 
     def finish(self, scores: Mapping[str, Any], files: Mapping[str, str] | None = None) -> Path:
         """Write ``scores.json``, files of submissions and ``checksums.txt``.
@@ -146,23 +156,20 @@ class Run:
             StoreError: If the folder cannot be written.
         """
         path = self.path / "scores.json"
-        with _writing(path):
+        with writing(path):
             self._sync()
-            _replace(path, json.dumps(scores, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            replace_file(path, json.dumps(scores, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
             for name, content in (files or {}).items():
-                _replace(self.path / name, content)
-            signed = [self.path / "run.json", path, *(self.path / name for name in files or {})]
-            signed += [*self.path.glob(JUDGE_FILES), *self.path.glob("events.jsonl")]
-            signed += [*(self.path / "predictions").iterdir()]
-            lines = [f"{_digest(file)}  {file.relative_to(self.path).as_posix()}" for file in sorted(signed)]
-            _replace(self.path / "checksums.txt", "\n".join(lines) + "\n")
+                replace_file(self.path / name, content)
+            sign(self.path, [path, *(self.path / name for name in files or {})])
+            self._signed = True
         return path
 
     def close(self, *, sync: bool) -> None:
         """Close the files, after bringing everything to the disk if ``sync``."""
         try:
             if sync:
-                with _writing(self.path):
+                with writing(self.path):
                     self._sync()
         finally:
             for file in self._files.values():
@@ -186,28 +193,52 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
 
     Raises:
         SpecMismatchError: If the folder holds another spec.
+        ChecksumError: If a file was changed since it was signed.
         StoreError: If the folder cannot be written, or another process is at work in it.
+        ValueError: If the model's name leads out of the folder of runs.
     """
-    path = root / str(spec.model["name"]) / spec.id
-    with _writing(path):
+    path = run_folder(root, spec)
+    with writing(path):
         (path / "predictions").mkdir(parents=True, exist_ok=True)
     with _locked(path):
+        check_signature(path)
         _claim(path / "run.json", spec, recorded)
         with _opened(path, spec) as run:
             yield run
 
 
 @contextmanager
-def reopen_run(path: Path) -> Generator[Run]:
+def reopen_run(path: Path, *, accept_changes: bool = False) -> Generator[Run]:
     """Open the run that a folder holds, wherever the folder lies now and whatever it is called.
 
+    Args:
+        path: The run folder.
+        accept_changes: Open it although a file was changed since it was signed.
+
     Raises:
+        ChecksumError: If a file was changed since it was signed.
+        ReadOnlyRunError: If the folder cannot be written.
         StoreError: If the folder holds no run or one of another version, cannot be written, or another process is at
             work in it.
     """
     spec = read_run(path).spec
-    with _locked(path), _opened(path, spec) as run:
-        yield run
+    with _locked(path):
+        if not accept_changes:
+            check_signature(path)
+        with _opened(path, spec) as run:
+            yield run
+
+
+def run_folder(root: Path, spec: RunSpec) -> Path:
+    """Where the run of a spec lies below a folder of runs.
+
+    Raises:
+        ValueError: If the model's name leads out of the folder of runs.
+    """
+    name = str(spec.model["name"])
+    if PurePosixPath(name).is_absolute() or {"..", ".", ""} & set(name.split("/")) or not name.isprintable():
+        raise ValueError(f"model name {name!r} cannot name a folder of runs; expected a name such as qwen2-vl-7b")
+    return root / name / spec.id
 
 
 def read_run(path: Path) -> RunFile:
@@ -232,8 +263,10 @@ def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 @contextmanager
 def _locked(path: Path) -> Generator[None]:
-    with _writing(path):
+    try:
         lock = (path / ".lock").open("w")
+    except OSError as error:
+        raise ReadOnlyRunError(f"cannot write {path}: {error.strerror}; what was written before is kept") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -256,12 +289,10 @@ def _opened(path: Path, spec: RunSpec) -> Generator[Run]:
 
 
 def _claim(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
-    with _writing(file):
-        if not file.exists():
-            content = {"id": spec.id, "spec": json.loads(spec.canonical()), "recorded": dict(recorded)}
-            _replace(file, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-            return
-    before, _ = _read_run_file(file)
+    if not file.exists():
+        _write_run_file(file, spec, recorded)
+        return
+    before, kept = _read_run_file(file)
     now = json.loads(spec.canonical())
     if before != now:
         differ = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
@@ -269,34 +300,22 @@ def _claim(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
             f"{file} holds another run: {', '.join(differ)} differ; nothing was written; "
             "use another --out, or move it away"
         )
+    name = recorded.get("name", kept.get("name"))
+    if name != kept.get("name"):
+        (file.parent / CHECKSUMS).unlink(missing_ok=True)
+        _write_run_file(file, spec, {**kept, "name": name})
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+def _write_run_file(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> None:
+    content = {"id": spec.id, "spec": json.loads(spec.canonical()), "recorded": dict(recorded)}
+    with writing(file):
+        replace_file(file, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def _cut_broken_line(file: Path) -> None:
-    with _writing(file):
+    with writing(file):
         content = file.read_bytes()
         end = content.rfind(b"\n") + 1
         if end < len(content):
             with file.open("r+b") as handle:
                 handle.truncate(end)
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-@contextmanager
-def _writing(path: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}; what was written before is kept") from error

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 from weakref import finalize
 
-from egobench.errors import EndpointError, RequestError
+from egobench.errors import EndpointError, RequestError, install_command
 from egobench.server.completion import Completion, read_completion
 from egobench.server.pace import Outcome, Pace, retry_after
 
@@ -98,7 +98,7 @@ class Endpoint:
         """
         missing = [name for name in ("httpx", "tenacity") if find_spec(name) is None]
         if missing:
-            raise EndpointError(f'asking a server needs {", ".join(missing)}; pip install "egobench[openai]"')
+            raise EndpointError(f"asking a server needs {', '.join(missing)}; {install_command('openai')}")
         from httpx import InvalidURL  # noqa: PLC0415 - an extra
 
         try:

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from egobench.errors import DamagedVideoError, UnreadableVideoError, UnsupportedVideoError
+from egobench.errors import DamagedVideoError, UnreadableVideoError, UnsupportedVideoError, install_command
 from egobench.video.backends import Shot
 from egobench.video.facts import read_index
 
@@ -123,4 +123,4 @@ def package(name: str) -> Any:
         return import_module(name)
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"decoder {name!r} cannot be used ({reason}); try: pip install 'egobench[{name}]'") from error
+        raise ValueError(f"decoder {name!r} cannot be used ({reason}); try: {install_command(name)}") from error

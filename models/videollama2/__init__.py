@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, install_command
 from egobench.model import Model
 
 
@@ -49,6 +49,6 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         from .adapter import Asked, open_model
     except ImportError as error:
         raise ModelError(
-            f"model 'videollama2' needs torch and transformers ({error}); install them: pip install 'egobench[models]'"
+            f"model 'videollama2' needs torch and transformers ({error}); install them: " + install_command("models")
         ) from error
     return open_model(Asked(checkpoint, revision, dtype, device, frames, fit, prompt, language, vision))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +22,7 @@ from egobench.embedding import SentenceEmbedder
 from egobench.plugins import load_task
 from egobench.sample import Sample, Tags
 from egobench.task import Truth
+from tests.cli import egobench
 from tests.conftest import Navigation
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "epic_kitchens_mir"
@@ -181,12 +180,6 @@ def test_the_learned_attack_learns_nothing_from_an_option_set_of_the_samples_own
     # The mark is in one option set that every cluster has, so there is no sample left to learn it from.
     samples = [sample(number, ["Cup 10", "cup 20", "cup 30"], cluster=str(number)) for number in range(60)]
     assert audited(samples).attacks["learned"] == pytest.approx(1 / 3)
-
-
-def egobench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "egobench", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
 
 
 @needs_sklearn

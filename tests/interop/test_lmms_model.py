@@ -20,7 +20,7 @@ from egobench.interop.lmms_documents import documents
 from egobench.interop.lmms_write import Wanted, write_tasks
 from egobench.model import FramePolicy, ModelInfo, Prompt, Reply
 from tests.interop.conftest import Kitchen
-from tests.interop.test_lmms_tasks import CLOSED, put_in
+from tests.interop.put_tasks import CLOSED, put_in
 
 pytest.importorskip("torch")
 

@@ -21,7 +21,7 @@ from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import evaluate
 from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
-from egobench.interop.lmms_documents import Put, documents, prompt_of, show
+from egobench.interop.lmms_documents import documents, prompt_of, show
 from egobench.interop.lmms_write import Wanted, write_tasks
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import TASKS, load_task, names
@@ -29,13 +29,7 @@ from egobench.prompts import SYSTEM
 from egobench.run.spec import Settings
 from egobench.video import DecodedClip
 from tests.interop.conftest import Kitchen, write_moving
-
-CLOSED, OPEN = "egobench_qaego4d_closed", "egobench_qaego4d_open"
-
-
-def put_in(folder: Path, task: str) -> Put:
-    """How a task that was written is put."""
-    return Put(**json.loads(json.loads((folder / f"{task}.json").read_text())["egobench"]))
+from tests.interop.put_tasks import CLOSED, OPEN, put_in
 
 
 def written(kitchen: Kitchen, out: Path, **wanted: Any) -> Path:

@@ -27,10 +27,10 @@ from egobench.observer import SilentObserver
 from egobench.plugins import load_task
 from egobench.run.spec import Settings
 from egobench.scoring.entry import JudgeCounts, ScoreEntry
+from tests.cli import egobench
 from tests.conftest import NoEmbedder
 from tests.scripted_server import HANG, Server, chat, serving
 from tests.tasks.official_files import qaego4d, write
-from tests.test_cli import egobench
 
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")

@@ -28,11 +28,11 @@ from egobench.evaluate import Result, evaluate
 from egobench.miniego import generate
 from egobench.plugins import load_model, load_task
 from egobench.run.spec import Settings
+from tests.cli import EGOBENCH, egobench
 from tests.conftest import Navigation, NoEmbedder
 from tests.models.able_server import KEY, Able, loaded, shown, talking
 from tests.models.faulty_proxy import FAULTS, proxying
 from tests.scripted_server import HANG, Answer, Server
-from tests.test_cli import egobench
 
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
@@ -172,7 +172,7 @@ def test_an_interrupted_run_ends_at_once_and_asks_nothing_twice(navigation: Navi
     with talking(says) as server:
         where = ("--data", navigation.data, "--videos", navigation.videos, "--out", navigation.root / "runs")
         options = ("-o", f"base_url={server.url}", "-o", "model=org/toy", "-o", "concurrency=2", "--frames", "4")
-        command = [sys.executable, "-m", "egobench", "run", "openai", *map(str, where), *options]
+        command = [*EGOBENCH, "run", "openai", *map(str, where), *options]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         while questions(server) < 9:
             sleep(0.05)

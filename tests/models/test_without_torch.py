@@ -27,4 +27,4 @@ def test_local_models_say_what_to_install() -> None:
     assert len(told) == len(LOCAL), done.stderr
     for name, line in zip(LOCAL, told, strict=True):
         assert line.startswith(f"model '{name}' needs torch and transformers (")
-        assert line.endswith("); install them: pip install 'egobench[models]'")
+        assert line.endswith("); install them: pip install 'egobench-eval[models]'")

@@ -15,9 +15,9 @@ from egobench.errors import AnnotationFileError, ModelError, RecordError, Sample
 from egobench.evaluate import evaluate
 from egobench.plugins import load_model, load_task
 from egobench.retrieval.gallery import read_scores, score_gallery
+from tests.cli import egobench
 from tests.conftest import Navigation, NoEmbedder
 from tests.tasks.official_files import OFFICIAL, Files, write
-from tests.test_cli import egobench
 
 EPIC = Path(__file__).parents[2] / "shared" / "data" / "epic_kitchens_mir"
 MAP = "epic-kitchens-mir/all/gallery/gallery/mAP/scores"

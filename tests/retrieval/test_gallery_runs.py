@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -28,12 +27,10 @@ from egobench.plugins import load_model, load_task
 from egobench.retrieval.embeddings import score_texts
 from egobench.retrieval.gallery import read_scores, score_gallery
 from egobench.run.spec import Settings
-from tests.coloured import Coloured, Planted, coloured
+from tests.cli import EGOBENCH, egobench
+from tests.coloured import Coloured, Planted
 from tests.conftest import NoEmbedder, write_video
 from tests.tasks.official_files import CHARADES_COLUMNS, write
-from tests.test_cli import egobench
-
-__all__ = ["coloured"]
 
 MAP = "epic-kitchens-mir/all/gallery/gallery/mAP/embedding"
 NDCG = "epic-kitchens-mir/all/gallery/gallery/nDCG/embedding"
@@ -370,7 +367,7 @@ def test_a_killed_gallery_run_ends_with_the_same_bytes(coloured: Coloured) -> No
     (plugins / "slow-1.0.dist-info" / "entry_points.txt").write_text("[egobench.models]\nslow = slow:load\n")
     asked = coloured.root / "asked"
     environment = {**os.environ, "PYTHONPATH": str(plugins), "ASKED": str(asked)}
-    arguments = [sys.executable, "-m", "egobench", "run", "slow", "--data", str(coloured.data)]
+    arguments = [*EGOBENCH, "run", "slow", "--data", str(coloured.data)]
     arguments += ["--videos", str(coloured.videos), "--out"]
     subprocess.run([*arguments, str(coloured.root / "whole")], env=environment, check=True, capture_output=True)
     asked.unlink()

@@ -16,10 +16,8 @@ from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.retrieval.gallery import score_gallery
 from egobench.retrieval.rerank import LIFT, Candidates, read_retriever
 from egobench.run.spec import Settings
-from tests.coloured import CAPTIONS, Coloured, Planted, Teller, coloured
-from tests.test_cli import egobench
-
-__all__ = ["coloured"]
+from tests.cli import egobench
+from tests.coloured import CAPTIONS, Coloured, Planted, Teller
 
 NAME = "epic-kitchens-mir/all/rerank/gallery"
 TABLE = "epic-kitchens-mir.all.rerank.gallery.main.npy"

@@ -15,9 +15,7 @@ from egobench.model import Prompt
 from egobench.retrieval.embeddings import cosines
 from egobench.retrieval.gallery import read_scores
 from egobench.run.spec import Settings
-from tests.coloured import Coloured, Planted, coloured, seen
-
-__all__ = ["coloured"]
+from tests.coloured import Coloured, Planted, seen
 
 TABLE = "epic-kitchens-mir.all.gallery.gallery.main.npy"
 

@@ -7,13 +7,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from time import sleep
 
 import pytest
 
+from tests.cli import EGOBENCH
 from tests.conftest import Navigation
 
 KILLS = 20
@@ -64,11 +64,10 @@ def command(navigation: Navigation, tmp_path: Path) -> tuple[list[str], dict[str
         many.append({**row, "video": video, "question": f"Which way now, {number}?"})
     (annotations / "egocentric_navigation.json").write_text(json.dumps(many))
     environment = {**os.environ, "PYTHONPATH": str(plugins), "ASKED": str(tmp_path / "asked")}
-    egobench = [sys.executable, "-m", "egobench"]
     data = str(tmp_path / "manydata")
-    build = [*egobench, "build", "vln-qa", "--annotations", str(annotations), "--out", data]
+    build = [*EGOBENCH, "build", "vln-qa", "--annotations", str(annotations), "--out", data]
     subprocess.run(build, env=environment, check=True, capture_output=True)
-    return [*egobench, "run", "asker", "--data", data, "--videos", str(navigation.videos), "--out"], environment
+    return [*EGOBENCH, "run", "asker", "--data", data, "--videos", str(navigation.videos), "--out"], environment
 
 
 @pytest.mark.slow

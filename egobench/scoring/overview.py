@@ -1,0 +1,117 @@
+"""An overview of a folder of runs: what each is about, how far it is, and its averages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from egobench.errors import StoreError
+from egobench.plugins import TASKS, load_task, names
+from egobench.run.checksums import CHECKSUMS
+from egobench.run.plan import PartId
+from egobench.run.store import read_run
+from egobench.scoring.entry import ScoreEntry, metric_id
+
+
+@dataclass(frozen=True, slots=True)
+class RunOverview:
+    """A run in one line.
+
+    Attributes:
+        run: Path of its folder.
+        name: The name that it was given; ``""`` for none.
+        model: The model's name.
+        tasks: Its tasks.
+        method: How an answer becomes a number.
+        control: What is removed or altered; ``None`` for a plain run.
+        limit: Most samples per subset; ``None`` for all.
+        state: ``finished`` is scored and signed, ``unfinished`` is not, ``damaged`` cannot be read.
+        avg: Mean of the ten headline scores, in [0, 1]; ``None`` unless all ten are there.
+        avg_debiased: The same with debiased options where a task has them.
+    """
+
+    run: str
+    name: str
+    model: str
+    tasks: tuple[str, ...]
+    method: str
+    control: str | None
+    limit: int | None
+    state: Literal["finished", "unfinished", "damaged"]
+    avg: float | None
+    avg_debiased: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The overview as a JSON object."""
+        return {**asdict(self), "tasks": list(self.tasks)}
+
+
+def list_runs(root: Path) -> Iterator[RunOverview]:
+    """Every run below a folder, sorted by path.
+
+    Raises:
+        StoreError: If there is none.
+    """
+    files = sorted(root.rglob("run.json")) if root.is_dir() else []
+    if not files:
+        raise StoreError(f"{root} holds no run; make one with egobench run")
+    for file in files:
+        yield _overview(file.parent)
+
+
+def headline_ids(construction: str | None = None) -> list[str]:
+    """Ids of the scores whose plain mean is ``Avg``: the headline of every multiple-choice subset of our own tasks.
+
+    Args:
+        construction: The construction where a task has it; the one that published rows used elsewhere.
+    """
+    own = [name for name in names(TASKS) if find_spec(f"{TASKS}.{name.replace('-', '_')}")]
+    ids: list[str] = []
+    for task in map(load_task, own):
+        chosen = construction if construction in task.constructions else task.headline
+        ids += [
+            metric_id(PartId(task.name, subset.name, "mcq", chosen or task.headline), subset.headline)
+            for subset in task.subsets
+            if subset.protocol == "mcq"
+        ]
+    return ids
+
+
+def _overview(folder: Path) -> RunOverview:
+    try:
+        run_file = read_run(folder)
+    except StoreError:
+        return RunOverview(str(folder), "", "", (), "", None, None, "damaged", None, None)
+    spec = run_file.spec
+    finished = (folder / CHECKSUMS).is_file() and (folder / "scores.json").is_file()
+    values = _values(folder / "scores.json") if finished else {}
+    return RunOverview(
+        run=str(folder),
+        name=str(run_file.recorded.get("name", "")),
+        model=str(spec.model["name"]),
+        tasks=tuple(dict.fromkeys(ref.task for ref in spec.sets)),
+        method=spec.method,
+        control=spec.control,
+        limit=spec.limit,
+        state="finished" if finished else "unfinished",
+        avg=_mean(values, headline_ids()),
+        avg_debiased=_mean(values, headline_ids("debiased")),
+    )
+
+
+def _values(path: Path) -> dict[str, float | None]:
+    try:
+        rows = json.loads(path.read_bytes())
+        entries = [ScoreEntry.from_json(protocol_id, row) for protocol_id, row in rows.items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{path} is damaged ({error}); write it again with egobench score {path.parent}") from error
+    return {metric_id(entry.id.part, entry.id.metric): entry.value for entry in entries if not entry.partial}
+
+
+def _mean(values: dict[str, float | None], ids: list[str]) -> float | None:
+    members = [value for score_id in ids if (value := values.get(score_id)) is not None]
+    return sum(members) / len(members) if len(members) == len(ids) else None
