@@ -40,7 +40,7 @@ class Camera(Row):
     """A camera of a capture."""
 
     cam_id: Text
-    is_ego: bool = False
+    is_ego: bool | None = False
 
 
 class Capture(Row):
@@ -68,7 +68,7 @@ class Take(Row):
     parent_task_name: str | None = None
     duration_sec: Annotated[float, Field(gt=0)]
     best_exo: str | None = None
-    is_dropped: bool = False
+    is_dropped: bool | None = False
     capture_uid: str | None = None
     capture: Capture | None = None
     frame_aligned_videos: dict[str, dict[str, Stream]] | None = None

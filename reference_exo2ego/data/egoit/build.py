@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from egobench.annotations import Annotations
 from egobench.errors import TrainingDataError
 from egobench.observer import Observer, SilentObserver
 from reference_exo2ego.data.egoit import egoexolearn, egotimeqa, egtea, openeqa, something_something
 from reference_exo2ego.data.egoit.egotimeqa import Form
-from reference_exo2ego.data.egoit.question_answer import SourceRows
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.egoit.wording import Instructions, instructed
 from reference_exo2ego.data.samples import SampleWriter
 
@@ -23,6 +24,13 @@ PAPER: Final[Mapping[str, int]] = {
     egoexolearn.NAME: 45_000,
 }
 """Samples of each source in Table 1 of arXiv 2503.09143, rounded there."""
+
+SPLIT_SOURCES: Final = {
+    egtea.NAME: egtea.read,
+    something_something.NAME: something_something.read,
+    egoexolearn.NAME: egoexolearn.read,
+}
+"""Readers of the sources that have splits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +71,16 @@ class SourceCount:
     sources: dict[str, str]
 
 
-def open_source(name: str, folder: Path, rule: InstructionRule) -> SourceRows:
-    """Begin to read a source.
+def read_source(name: str, source: SourceFiles, rule: InstructionRule) -> Iterator[QuestionAnswer]:
+    """The questions of a source, one by one.
 
     Raises:
-        ValueError: If there is no such source.
+        AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
+        ValueError: If the source has no such split.
     """
-    skip_bad = rule.skip_bad
-    if name == egtea.NAME:
-        return egtea.read(folder, rule.splits, skip_bad=skip_bad)
-    if name == something_something.NAME:
-        return something_something.read(folder, rule.splits, skip_bad=skip_bad)
     if name == egotimeqa.NAME:
-        return egotimeqa.read(folder, rule.form, rule.seed, skip_bad=skip_bad)
-    if name == openeqa.NAME:
-        return openeqa.read(folder, skip_bad=skip_bad)
-    if name == egoexolearn.NAME:
-        return egoexolearn.read(folder, rule.splits, skip_bad=skip_bad)
-    raise ValueError(f"no source {name!r}; there are {', '.join(PAPER)}")
+        return egotimeqa.read(source, rule.form, rule.seed)
+    return openeqa.read(source) if name == openeqa.NAME else SPLIT_SOURCES[name](source, rule.splits)
 
 
 def build_instructions(
@@ -105,19 +105,18 @@ def build_instructions(
         TrainingDataError: If a source gives nothing, or the file cannot be written.
         ValueError: If there is no such source or split.
     """
+    if strange := sorted(set(folders) - set(PAPER)):
+        raise ValueError(f"no source {strange[0]!r}; there are {', '.join(PAPER)}")
     counts: list[SourceCount] = []
-    progress = observer or SilentObserver()
     with SampleWriter(out) as writer:
         for name, folder in folders.items():
-            source, before, videos = open_source(name, folder, rule), writer.count, set[str]()
-            progress.begin(f"{name}, of about", PAPER[name], 0)
-            for row in source.rows:
+            files, before, videos = Annotations(folder, skip_bad=rule.skip_bad), writer.count, set[str]()
+            for row in read_source(name, SourceFiles(files, observer or SilentObserver()), rule):
                 sample = instructed(row, instructions, name, rule.seed)
                 writer.write(sample)
                 videos.add(sample.media)
-                progress.advance(1)
             if writer.count == before:
                 raise TrainingDataError(f"{folder}: {name} gives no sample of the splits {', '.join(rule.splits)}")
-            left_out, sources = source.annotations.dropped, source.annotations.sources
-            counts.append(SourceCount(name, writer.count - before, PAPER[name], len(videos), left_out, sources))
+            samples = writer.count - before
+            counts.append(SourceCount(name, samples, PAPER[name], len(videos), files.dropped, files.sources))
     return counts

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Final, Literal
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import FieldError, Row
 from egobench.annotations.fields import Id, Seconds, Text
-from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.streaming import delimited_rows, present
 
 NAME: Final = "egoexolearn"
@@ -30,21 +29,18 @@ class FineAnnotation(Row):
     narration_en: Text
 
 
-def read(folder: Path, splits: tuple[str, ...], *, skip_bad: bool) -> SourceRows:
+def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
     """Read the narrations of the wearer's view of some splits: train and val.
 
     Raises:
-        AnnotationError: While reading, if a file or, without ``skip_bad``, a row cannot be used.
+        AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
+        ValueError: If there is no such split.
     """
-    files = Annotations(folder, skip_bad=skip_bad)
-    return SourceRows(files, _rows(files, splits))
-
-
-def _rows(files: Annotations, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
+    files = source.annotations
     if strange := sorted(set(splits) - {"train", "val"}):
         raise ValueError(f"EgoExoLearn has no narrations of the split {strange[0]!r}; it has train and val")
     name = present(files, FILES)
-    rows = delimited_rows(files, name, delimiter=",", columns=COLUMNS)
+    rows = delimited_rows(files, name, delimiter=",", columns=COLUMNS, progress=source.progress(name))
     yield from files.checked(files.folder / name, rows, FineAnnotation, partial(_question, splits=splits))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Annotated, Final, Literal
 
@@ -16,7 +15,7 @@ from pydantic import Field
 
 from egobench.annotations import Annotations, Row
 from egobench.annotations.fields import Id, Seconds, Text
-from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.streaming import json_items, present
 
 NAME: Final = "egotimeqa"
@@ -42,25 +41,20 @@ class TimeQuestion(Row):
     wrong_answers: Annotated[tuple[Text, ...], Field(min_length=3, max_length=3)] | None = None
 
 
-def read(folder: Path, form: Form, seed: int, *, skip_bad: bool) -> SourceRows:
+def read(source: SourceFiles, form: Form, seed: int) -> Iterator[QuestionAnswer]:
     """Read the questions.
 
     Args:
-        folder: The folder of the file.
+        source: The files.
         form: How questions are put.
         seed: Decides which are closed in the mixed form, and orders options.
-        skip_bad: Leave malformed rows out.
 
     Raises:
-        AnnotationError: While reading, if a file or, without ``skip_bad``, a row cannot be used.
+        AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
     """
-    files = Annotations(folder, skip_bad=skip_bad)
-    return SourceRows(files, _rows(files, form, seed))
-
-
-def _rows(files: Annotations, form: Form, seed: int) -> Iterator[QuestionAnswer]:
+    files = source.annotations
     name = present(files, FILES)
-    numbered = enumerate(json_items(files, name), 1)
+    numbered = enumerate(json_items(files, name, progress=source.progress(name)), 1)
     for number, raw in numbered:
         make = partial(_questions, number=number, form=form, seed=seed, files=files)
         for questions in files.checked(files.folder / name, [raw], TimeQuestion, make):

@@ -18,7 +18,7 @@ from pydantic import Field
 from egobench.annotations import Annotations, FieldError, Numbered, Row
 from egobench.annotations.fields import Text
 from egobench.errors import AnnotationFileError, RecordError
-from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.streaming import delimited_rows
 
 NAME: Final = "egtea"
@@ -55,18 +55,18 @@ class SplitClip(Row):
     action: int
 
 
-def read(folder: Path, splits: tuple[str, ...], *, skip_bad: bool) -> SourceRows:
+def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
     """Read the raw annotations, all of which are one split; where they are not there, the first official split.
 
     Raises:
-        AnnotationError: While reading, if a file or, without ``skip_bad``, a row cannot be used.
+        AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
     """
-    files = Annotations(folder, skip_bad=skip_bad)
-    return SourceRows(files, _raw(files) if files.has(RAW) else _splits(files, splits))
-
-
-def _raw(files: Annotations) -> Iterator[QuestionAnswer]:
-    rows = delimited_rows(files, RAW, delimiter=";", columns=tuple(COLUMNS.values()))
+    files = source.annotations
+    if not files.has(RAW):
+        yield from _splits(files, splits)
+        return
+    columns, progress = tuple(COLUMNS.values()), source.progress(RAW)
+    rows = delimited_rows(files, RAW, delimiter=";", columns=columns, progress=progress)
     yield from files.checked(files.folder / RAW, rows, RawAction, _raw_question)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
-from egobench.annotations import Annotations, Row
+from egobench.annotations import Row
 from egobench.annotations.fields import Id, Text
-from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.streaming import json_items, present
 
 NAME: Final = "openeqa"
@@ -26,19 +25,16 @@ class EpisodeQuestion(Row):
     extra_answers: tuple[Text, ...] = ()
 
 
-def read(folder: Path, *, skip_bad: bool) -> SourceRows:
+def read(source: SourceFiles) -> Iterator[QuestionAnswer]:
     """Read the questions.
 
     Raises:
-        AnnotationError: While reading, if a file or, without ``skip_bad``, a row cannot be used.
+        AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
     """
-    files = Annotations(folder, skip_bad=skip_bad)
-    return SourceRows(files, _rows(files))
-
-
-def _rows(files: Annotations) -> Iterator[QuestionAnswer]:
+    files = source.annotations
     name = present(files, FILES)
-    yield from files.checked(files.folder / name, json_items(files, name), EpisodeQuestion, _question)
+    rows = json_items(files, name, progress=source.progress(name))
+    yield from files.checked(files.folder / name, rows, EpisodeQuestion, _question)
 
 
 def _question(row: EpisodeQuestion) -> QuestionAnswer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from egobench.annotations import Annotations
+from egobench.observer import Observer
+from reference_exo2ego.data.streaming import ByteProgress, in_megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,18 @@ class QuestionAnswer:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-class SourceRows(NamedTuple):
-    """A source while it is read: what is noted of its files, and its questions."""
+@dataclass(frozen=True, slots=True)
+class SourceFiles:
+    """A source while it is read.
+
+    Attributes:
+        annotations: Its folder, and what is noted of its files.
+        observer: Receives the progress.
+    """
 
     annotations: Annotations
-    rows: Iterator[QuestionAnswer]
+    observer: Observer
+
+    def progress(self, name: str) -> ByteProgress:
+        """Begin to report how far a file is read."""
+        return in_megabytes(self.observer, self.annotations.folder / name)

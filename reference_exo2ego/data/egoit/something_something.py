@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Final
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import FieldError, Row
 from egobench.annotations.fields import Id, Text
 from egobench.errors import AnnotationFileError
 from reference_exo2ego.data.egoit.egtea import in_words
-from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceRows
+from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.streaming import delimited_rows, json_items, present
 
 NAME: Final = "something-something-v2"
@@ -40,17 +39,14 @@ class TestAnswer(Row):
     template: Text
 
 
-def read(folder: Path, splits: tuple[str, ...], *, skip_bad: bool) -> SourceRows:
+def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
     """Read the labelled videos of some splits: train, val, and test where its answers are there.
 
     Raises:
-        AnnotationError: While reading, if a file or, without ``skip_bad``, a row cannot be used.
+        AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
+        ValueError: If there is no such split.
     """
-    files = Annotations(folder, skip_bad=skip_bad)
-    return SourceRows(files, _rows(files, splits))
-
-
-def _rows(files: Annotations, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
+    files = source.annotations
     _, classes = files.json(*(name.format("labels") for name in NAMES))
     if not isinstance(classes, dict):
         raise AnnotationFileError(f"{files.folder}: the file of labels holds {classes!r:.80}; expected class numbers")
@@ -62,9 +58,8 @@ def _rows(files: Annotations, splits: tuple[str, ...]) -> Iterator[QuestionAnswe
             yield from files.checked(files.folder / name, rows, TestAnswer, partial(_tested, known=known))
         elif split in FILES:
             name = present(files, tuple(name.format(FILES[split]) for name in NAMES))
-            yield from files.checked(
-                files.folder / name, json_items(files, name), Labelled, partial(_labelled, known=known)
-            )
+            rows = json_items(files, name, progress=source.progress(name))
+            yield from files.checked(files.folder / name, rows, Labelled, partial(_labelled, known=known))
         else:
             raise ValueError(f"Something-Something V2 has no split {split!r}; it has train, val and test")
 
