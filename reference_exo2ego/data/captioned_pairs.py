@@ -156,7 +156,7 @@ class PairFile:
         try:
             shards: Any = import_module("webdataset.tariterators")  # slow to import
         except ImportError as error:
-            raise TrainingDataError('reading tars needs webdataset; pip install "egobench[train]"') from error
+            raise TrainingDataError('reading tars needs webdataset; pip install "egobench-eval[train]"') from error
         files, name = self.annotations, self.path.name
         try:
             with opened(files, name, self.progress) as (_, stream):

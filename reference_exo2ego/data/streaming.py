@@ -321,7 +321,7 @@ def _last_place(path: Path) -> tuple[str, str]:
 
 def _ijson() -> Any:
     if find_spec("ijson") is None:
-        raise TrainingDataError('reading large JSON files needs ijson; pip install "egobench[train]"')
+        raise TrainingDataError('reading large JSON files needs ijson; pip install "egobench-eval[train]"')
     import ijson
 
     return ijson

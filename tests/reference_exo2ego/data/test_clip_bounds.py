@@ -9,22 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from reference_exo2ego.data.clip_bounds import clip_bounds, half_width, mean_gap
+from tests.reference_exo2ego.data.naive_bounds import naive_bounds
 
 TIMES = some.lists(some.floats(0, 100, allow_nan=False), min_size=1, max_size=12).map(sorted)
-
-
-def naive_bounds(times: list[float], beta: float | None, alpha: float, duration: float) -> list[tuple[float, float]]:
-    """Eq. 1 as the paper writes it, with the neighbours looked up one at a time."""
-    half = 0.5 if beta is None else beta / alpha / 2
-    bounds: list[tuple[float, float]] = []
-    for i in range(len(times)):
-        start, end = times[i] - half, times[i] + half
-        before = times[i - 1] if i > 0 else 0.0
-        after = times[i + 1] if i + 1 < len(times) else duration
-        start = before if start < before else start
-        end = after if end > after else end
-        bounds.append((start, end))
-    return bounds
 
 
 def test_the_mean_gap_telescopes() -> None:

@@ -23,7 +23,7 @@ from reference_exo2ego.data.ego_exo_clip import ClipReport, build_clips
 from reference_exo2ego.data.samples import read_samples
 from reference_exo2ego.data.take_videos import VideoCheck
 from tests.reference_exo2ego.data.ego_exo4d_files import annotator_pass, description, take, write
-from tests.reference_exo2ego.data.test_clip_bounds import naive_bounds
+from tests.reference_exo2ego.data.naive_bounds import naive_bounds
 
 ROOM = 1e-5
 """Bounds are written with six digits."""

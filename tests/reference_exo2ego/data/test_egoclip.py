@@ -11,19 +11,7 @@ from egobench.miniego import takes
 from egobench.miniego.files import Films
 from egobench.miniego.simulate import activities
 from reference_exo2ego.data.egoclip import read_egoclip, spoken
-
-HEADER = (
-    "clip_idx\tvideo_uid\tvideo_dur\tnarration_source\tnarration_ind\tnarration_time\tclip_start\tclip_end\tclip_text"
-    "\ttag_verb\ttag_noun"
-)
-FIRST = '0\tuid-a\t480.0\tnarration_pass_1\t3\t2.5\t-0.4\t3.1\t#C C says "yes", picks a #unsure\t[93]\t[13, 2]'
-SECOND = "1\tuid-a\t480.0\tnarration_pass_2\t9\t479.9\t479.0\t481.5\t#O A man X waves\t[1]\t[]"
-
-
-def table(folder: Path, *lines: str) -> Path:
-    path = folder / "egoclip.csv"
-    path.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
-    return path
+from tests.reference_exo2ego.data.egoclip_table import FIRST, HEADER, SECOND, table
 
 
 def test_rows_become_samples_within_their_videos(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from egobench.plugins import load_task
 from reference_exo2ego.cli import main
 from reference_exo2ego.data.samples import read_samples
 from tests.conftest import NoEmbedder, write_video
-from tests.reference_exo2ego.data import egoit_files, test_egoclip
+from tests.reference_exo2ego.data import egoclip_table, egoit_files
 from tests.reference_exo2ego.data.ego_exo4d_files import annotator_pass, description, take, write
 from tests.scripted_server import chat, serving
 from tests.tasks import official_files
@@ -143,7 +143,7 @@ def test_options_of_clips_reach_the_clips(egoexo4d: Path, tmp_path: Path, done: 
 def test_egoclip_and_pairs_are_counted_and_what_is_malformed_is_listed(
     tmp_path: Path, exo2ego: Command, done: Callable[..., str]
 ) -> None:
-    table = test_egoclip.table(tmp_path, test_egoclip.FIRST, "1\tuid-a", test_egoclip.SECOND)
+    table = egoclip_table.table(tmp_path, egoclip_table.FIRST, "1\tuid-a", egoclip_table.SECOND)
     failed = exo2ego("egoclip", table, "--out", tmp_path / "e.jsonl")
     assert failed.code == 1
     assert failed.err.splitlines()[-1].startswith(f"exo2ego: {table}, line 3: 2 cells where there are 11 columns")
@@ -197,7 +197,7 @@ def test_a_leak_ends_with_one_unless_it_is_allowed_by_name(
     assert failed.err.splitlines()[-1].startswith("exo2ego: the training data shows footage of samples")
     allowed = done("leaks", tmp_path / "train.jsonl", "--data", tmp_path / "data", "--allow", "qaego4d", "--json")
     assert [row["leaks"] for row in json.loads(allowed)] == [True]
-    done("egoclip", test_egoclip.table(tmp_path, test_egoclip.FIRST), "--out", tmp_path / "e.jsonl")
+    done("egoclip", egoclip_table.table(tmp_path, egoclip_table.FIRST), "--out", tmp_path / "e.jsonl")
     assert json.loads(done("leaks", tmp_path / "e.jsonl", "--data", tmp_path / "data", "--json"))[0]["overlapping"] == 0
 
 
