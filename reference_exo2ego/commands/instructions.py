@@ -58,9 +58,9 @@ def instructions(
     folders = {name: folder / name for name in names}
     with ProgressObserver() as observer:
         counts = build_instructions(folders, out, read_instructions(wording), rule, observer=observer)
-    chosen = choose_format(form, as_json=as_json)
-    print_rows([asdict(count) for count in counts], [_counts_table(counts, out)], chosen)
-    if chosen == "table":
+    output = choose_format(form, as_json=as_json)
+    print_rows([asdict(count) for count in counts], [_counts_table(counts, out)], output)
+    if output == "table":
         for count in counts:
             print_lines(
                 *(f"left out: {count.source}: {row['id']}: {row['reason']}" for row in count.left_out[:EXAMPLES])
@@ -100,12 +100,12 @@ def write_instructions(
     from reference_exo2ego.data.egoit import writing
     from reference_exo2ego.data.egoit.wording import read_instructions, shipped_instructions
 
-    known = read_instructions(out if out.exists() else None)
+    lists = read_instructions(out if out.exists() else None)
     example = shipped_instructions().get(source, [""])[0]
     texts = writing.write_instructions(url, model, source, count=count, example=example)
     part = out.with_name(f"{out.name}.part")
     try:
-        part.write_text(json.dumps({**known, source: texts}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.write_text(json.dumps({**lists, source: texts}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(out)
     except OSError as error:
         raise TrainingDataError(f"{out}: cannot be written ({error.strerror})") from error

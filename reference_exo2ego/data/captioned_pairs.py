@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from pydantic import ConfigDict
 
 from egobench.annotations import Annotations, FieldError, Numbered, Row
-from egobench.errors import AnnotationFileError, RecordError, TrainingDataError
+from egobench.errors import AnnotationFileError, RecordError, TrainingDataError, install_command
 from reference_exo2ego.data.samples import Modality, TrainingSample, question_and_answer
 from reference_exo2ego.data.streaming import ByteProgress, delimited_rows, json_lines, opened
 
@@ -156,7 +156,7 @@ class PairFile:
         try:
             shards: Any = import_module("webdataset.tariterators")  # slow to import
         except ImportError as error:
-            raise TrainingDataError('reading tars needs webdataset; pip install "egobench-eval[train]"') from error
+            raise TrainingDataError(f"reading tars needs webdataset; {install_command('train')}") from error
         files, name = self.annotations, self.path.name
         try:
             with opened(files, name, self.progress) as (_, stream):
@@ -171,8 +171,8 @@ class PairFile:
             raise FieldError("__key__", f"{str(key)!r} leads out of the folder of media")
         media = [name for name in members if name.rpartition(".")[2] in IMAGES | VIDEOS]
         if len(media) != 1:
-            listed = ", ".join(name for name in members if not name.startswith("__"))
-            raise FieldError("", f"{len(media)} videos or pictures among its members {listed}; expected one")
+            names = ", ".join(name for name in members if not name.startswith("__"))
+            raise FieldError("", f"{len(media)} videos or pictures among its members {names}; expected one")
         if not members[media[0]]:
             raise FieldError(media[0], "is empty; download the tar again")
         caption = _caption(members, self.columns.caption)
@@ -192,8 +192,8 @@ def modality_of(path: str, *, column: str) -> Modality:
         return "video"
     if ending in IMAGES:
         return "image"
-    known = ", ".join(sorted(VIDEOS | IMAGES))
-    raise FieldError(column, f"{path!r} names neither a video nor a picture; known endings: {known}")
+    endings = ", ".join(sorted(VIDEOS | IMAGES))
+    raise FieldError(column, f"{path!r} names neither a video nor a picture; known endings: {endings}")
 
 
 def _caption(members: Mapping[str, Any], name: str) -> str:

@@ -215,9 +215,9 @@ class Exclusions:
     def add(self, reason: str, example: str) -> None:
         """One more."""
         self.counts[reason] += 1
-        listed = self.examples.setdefault(reason, [])
-        if len(listed) < self.most:
-            listed.append(example)
+        examples = self.examples.setdefault(reason, [])
+        if len(examples) < self.most:
+            examples.append(example)
 
     def to_json(self) -> dict[str, Any]:
         """Counts and examples by reason."""

@@ -192,8 +192,8 @@ def read_passes(
     name = DESCRIPTIONS.format(split=split)
     path = files.folder / name
     for take_uid, content in json_members(files, name, prefix="annotations", progress=progress):
-        listed = content if isinstance(content, list) else [content]
-        raw = ((f"take {take_uid!r}, pass {number}", row) for number, row in enumerate(listed, 1))
+        passes = content if isinstance(content, list) else [content]
+        raw = ((f"take {take_uid!r}, pass {number}", row) for number, row in enumerate(passes, 1))
         yield take_uid, list(files.checked(path, raw, AnnotatorPass, lambda row: row))
 
 

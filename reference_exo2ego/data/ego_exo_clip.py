@@ -86,13 +86,13 @@ def build_clips(
 
 
 def _reasons(exclusions: Exclusions) -> str:
-    listed = [
+    reasons = [
         f"{reason} ({count}), as {exclusions.examples[reason][0]}"
         if reason in exclusions.examples
         else f"{reason} ({count})"
         for reason, count in exclusions.counts.most_common()
     ]
-    return "; ".join(listed) or "no take is narrated"
+    return "; ".join(reasons) or "no take is narrated"
 
 
 @dataclass

@@ -126,25 +126,25 @@ class TrainedFootage:
 
     def overlaps(self, stretch: Stretch) -> bool:
         """Whether any of a stretch is trained on; touching at one moment is no overlap."""
-        known = self._stretches.get(stretch.video, [])
-        at = bisect_left(known, (stretch.end, stretch.end))
-        return at > 0 and known[at - 1][1] > stretch.start
+        intervals = self._stretches.get(stretch.video, [])
+        at = bisect_left(intervals, (stretch.end, stretch.end))
+        return at > 0 and intervals[at - 1][1] > stretch.start
 
     def clocks(self, uids: Iterable[str]) -> set[str]:
         """Files whose footage is of the videos with these uids."""
         return {clock for uid in uids for clock in self._clocks.get(uid, ())}
 
 
-def _add(known: list[tuple[float, float]], new: tuple[float, float]) -> None:
+def _add(intervals: list[tuple[float, float]], new: tuple[float, float]) -> None:
     """Add an interval to ordered ones that do not overlap, joining those that it meets."""
     start, end = new
-    at = bisect_left(known, (start, start))
-    if at > 0 and known[at - 1][1] >= start:
+    at = bisect_left(intervals, (start, start))
+    if at > 0 and intervals[at - 1][1] >= start:
         at -= 1
-    while at < len(known) and known[at][0] <= end:
-        start, end = min(start, known[at][0]), max(end, known[at][1])
-        del known[at]
-    insort(known, (start, end))
+    while at < len(intervals) and intervals[at][0] <= end:
+        start, end = min(start, intervals[at][0]), max(end, intervals[at][1])
+        del intervals[at]
+    insort(intervals, (start, end))
 
 
 def uid_of(path: str) -> str:
@@ -221,10 +221,10 @@ def require_no_leak(leaks: Sequence[Leak], allowed: Sequence[str]) -> None:
         if leak.leaks and {leak.sample_set, leak.sample_set.partition("/")[0]}.isdisjoint(allowed)
     ]
     if bad:
-        listed = ", ".join(f"{leak.sample_set} ({leak.overlapping + leak.undecided} of {leak.samples})" for leak in bad)
+        shares = ", ".join(f"{leak.sample_set} ({leak.overlapping + leak.undecided} of {leak.samples})" for leak in bad)
         place = "say under --origins where clips were cut out, " if any(leak.undecided for leak in bad) else ""
         raise LeakError(
-            f"the training data shows footage of samples that are evaluated on: {listed}; for example "
+            f"the training data shows footage of samples that are evaluated on: {shares}; for example "
             f"{bad[0].examples[0]}; {place}take the footage out of the training data, or name the set under --allow"
         )
 

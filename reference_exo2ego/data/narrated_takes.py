@@ -173,5 +173,5 @@ def _stored(take: Take, ego: str, exo: Mapping[str, str]) -> StoredTake:
 
 
 def _best(row: Description, take: StoredTake) -> str:
-    named = (row.best_exo.cam_id if row.best_exo else None) or ""
-    return named if named in take.exo else take.best_exo
+    camera = (row.best_exo.cam_id if row.best_exo else None) or ""
+    return camera if camera in take.exo else take.best_exo

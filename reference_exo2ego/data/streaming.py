@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from egobench.annotations import Annotations, Numbered
-from egobench.errors import AnnotationFileError, RecordError, TrainingDataError
+from egobench.errors import AnnotationFileError, RecordError, TrainingDataError, install_command
 from egobench.observer import Observer
 
 ByteProgress = Callable[[int], None]
@@ -45,12 +45,12 @@ def in_megabytes(observer: Observer, path: Path) -> ByteProgress:
     """Tell an observer of a file as a part whose steps are megabytes."""
     size = path.stat().st_size if path.is_file() else 0
     observer.begin(f"{path.name}, in megabytes", -(-size // _MEGABYTE), 0)
-    done = 0
+    position = 0
 
     def advance(count: int) -> None:
-        nonlocal done
-        before, done = done, done + count
-        steps = done // _MEGABYTE - before // _MEGABYTE
+        nonlocal position
+        before, position = position, position + count
+        steps = position // _MEGABYTE - before // _MEGABYTE
         if steps:
             observer.advance(steps)
 
@@ -272,8 +272,8 @@ def delimited_rows(
 def _require(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
     missing = [column for column in columns if column not in names]
     if missing:
-        listed = ", ".join(map(repr, missing))
-        raise AnnotationFileError(f"{path}: the header has no column {listed}; it has {list(names)!r:.200}")
+        names_missing = ", ".join(map(repr, missing))
+        raise AnnotationFileError(f"{path}: the header has no column {names_missing}; it has {list(names)!r:.200}")
 
 
 # --- Where a JSON file breaks off ------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def _last_place(path: Path) -> tuple[str, str]:
 
 def _ijson() -> Any:
     if find_spec("ijson") is None:
-        raise TrainingDataError('reading large JSON files needs ijson; pip install "egobench-eval[train]"')
+        raise TrainingDataError(f"reading large JSON files needs ijson; {install_command('train')}")
     import ijson
 
     return ijson

@@ -48,13 +48,13 @@ def check_videos(
     Raises:
         StoreError: If the cache cannot be read or written.
     """
-    known = known_files(check.cache)
+    earlier = known_files(check.cache)
     observer.begin("takes whose videos are checked", catalogue.narrated(), 0)
     for batch in catalogue.batches(BATCH):
         paths = [folder / path for take in batch for path in (take.ego, *take.exo.values())]
         checks = {
             result.path: result
-            for result in check_files(paths, known, check.cache, workers=check.workers, decode=check.decode)
+            for result in check_files(paths, earlier, check.cache, workers=check.workers, decode=check.decode)
         }
         for take in batch:
             seconds: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""EgoTimeQA: questions about Ego4D clips, open and closed, made by GroundVQA's authors.
+"""EgoTimeQA: questions about Ego4D clips, open and closed, questions by GroundVQA's authors.
 
 The question is about the whole clip, some eight minutes. ``moment_*_frame`` was rescaled by them and does not agree
 with ``start_sec`` and ``end_sec``, so only the latter are kept.
@@ -69,14 +69,14 @@ def _questions(row: TimeQuestion, number: int, form: Form, seed: int, files: Ann
     reason = (
         "has no wrong answers" if not wrong else "has its answer among the wrong ones" if row.answer in wrong else ""
     )
-    made = [_asked(row, f"{name}_open", NAME)] if not closed or form == "both" else []
+    questions = [_asked(row, f"{name}_open", NAME)] if not closed or form == "both" else []
     if closed and not reason:
         options = (row.answer, *wrong)
-        made.append(_asked(row, f"{name}_closed", CLOSED, tuple(rng.sample(options, len(options)))))
+        questions.append(_asked(row, f"{name}_closed", CLOSED, tuple(rng.sample(options, len(options)))))
     elif closed:
         files.drop(name, f"{reason}, so that it cannot be asked with options")
-        made = made or ([_asked(row, f"{name}_open", NAME)] if form == "mixed" else [])
-    return made
+        questions = questions or ([_asked(row, f"{name}_open", NAME)] if form == "mixed" else [])
+    return questions
 
 
 def _asked(row: TimeQuestion, name: str, instructions: str, options: tuple[str, ...] = ()) -> QuestionAnswer:

@@ -50,31 +50,31 @@ def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswe
     _, classes = files.json(*(name.format("labels") for name in NAMES))
     if not isinstance(classes, dict):
         raise AnnotationFileError(f"{files.folder}: the file of labels holds {classes!r:.80}; expected class numbers")
-    known = {_plain(label) for label in classes}
+    templates = {_plain(label) for label in classes}
     for split in splits:
         if split == "test":
             name = present(files, TEST)
             rows = delimited_rows(files, name, delimiter=";", columns=("id", "template"), header=False)
-            yield from files.checked(files.folder / name, rows, TestAnswer, partial(_tested, known=known))
+            yield from files.checked(files.folder / name, rows, TestAnswer, partial(_tested, templates=templates))
         elif split in FILES:
             name = present(files, tuple(name.format(FILES[split]) for name in NAMES))
             rows = json_items(files, name, progress=source.progress(name))
-            yield from files.checked(files.folder / name, rows, Labelled, partial(_labelled, known=known))
+            yield from files.checked(files.folder / name, rows, Labelled, partial(_labelled, templates=templates))
         else:
             raise ValueError(f"Something-Something V2 has no split {split!r}; it has train, val and test")
 
 
-def _labelled(row: Labelled, known: set[str]) -> QuestionAnswer:
-    return _question(row.id, row.label, row.template, known)
+def _labelled(row: Labelled, templates: set[str]) -> QuestionAnswer:
+    return _question(row.id, row.label, row.template, templates)
 
 
-def _tested(row: TestAnswer, known: set[str]) -> QuestionAnswer:
-    return _question(row.id, row.template, row.template, known)
+def _tested(row: TestAnswer, templates: set[str]) -> QuestionAnswer:
+    return _question(row.id, row.template, row.template, templates)
 
 
-def _question(number: str, label: str, template: str, known: set[str]) -> QuestionAnswer:
-    if _plain(template) not in known:
-        raise FieldError("template", f"{template!r} is none of the {len(known)} classes of the file of labels")
+def _question(number: str, label: str, template: str, templates: set[str]) -> QuestionAnswer:
+    if _plain(template) not in templates:
+        raise FieldError("template", f"{template!r} is none of the {len(templates)} classes of the file of labels")
     return QuestionAnswer(
         id=f"{NAME}_{number}",
         video=f"20bn-something-something-v2/{number}.webm",
