@@ -29,7 +29,7 @@ def instructions(
     ],
     out: Out,
     sources: Annotated[str | None, typer.Option(help="Only these, with commas; else those that are there.")] = None,
-    splits: Annotated[str, typer.Option(help="Splits of the sources that have some, with commas.")] = "train",
+    splits: Annotated[str, typer.Option(help="Splits, with commas; each source gives those that it has.")] = "train",
     egotimeqa: Annotated[
         Literal["mixed", "open", "closed", "both"], typer.Option(help="How EgoTimeQA's questions are put.")
     ] = "mixed",

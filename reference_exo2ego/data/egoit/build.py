@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,14 @@ PAPER: Final[Mapping[str, int]] = {
 }
 """Samples of each source in Table 1 of arXiv 2503.09143, rounded there."""
 
-SPLIT_SOURCES: Final = {
+SPLITS: Final[Mapping[str, tuple[str, ...]]] = {
+    egtea.NAME: ("train", "test"),
+    something_something.NAME: ("train", "val", "test"),
+    egoexolearn.NAME: ("train", "val"),
+}
+"""Splits of the sources that have some."""
+
+READERS: Final = {
     egtea.NAME: egtea.read,
     something_something.NAME: something_something.read,
     egoexolearn.NAME: egoexolearn.read,
@@ -38,7 +45,7 @@ class InstructionRule:
     """What is read of each source.
 
     Attributes:
-        splits: Splits of those sources that have some.
+        splits: Splits to read; a source gives those of them that it has.
         form: How the questions of EgoTimeQA are put.
         seed: Seed of instructions, and of the options of closed questions.
         skip_bad: Leave malformed rows out.
@@ -76,11 +83,28 @@ def read_source(name: str, source: SourceFiles, rule: InstructionRule) -> Iterat
 
     Raises:
         AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
-        ValueError: If the source has no such split.
     """
     if name == egotimeqa.NAME:
         return egotimeqa.read(source, rule.form, rule.seed)
-    return openeqa.read(source) if name == openeqa.NAME else SPLIT_SOURCES[name](source, rule.splits)
+    if name == openeqa.NAME:
+        return openeqa.read(source)
+    return READERS[name](source, tuple(split for split in rule.splits if split in SPLITS[name]))
+
+
+def require_splits(sources: Iterable[str], splits: Sequence[str]) -> None:
+    """Refuse splits that no source has, and sources that have none of them.
+
+    Raises:
+        ValueError: If there is such a split or source.
+    """
+    of_sources = {name: SPLITS[name] for name in sources if name in SPLITS}
+    for split in splits:
+        if of_sources and not any(split in names for names in of_sources.values()):
+            names = "; ".join(f"{name}: {', '.join(names)}" for name, names in of_sources.items())
+            raise ValueError(f"no source has a split {split!r}; there are {names}")
+    for name, names in of_sources.items():
+        if not set(splits) & set(names):
+            raise ValueError(f"{name} has none of the splits {', '.join(splits)}; it has {', '.join(names)}")
 
 
 def build_instructions(
@@ -107,6 +131,7 @@ def build_instructions(
     """
     if strange := sorted(set(folders) - set(PAPER)):
         raise ValueError(f"no source {strange[0]!r}; there are {', '.join(PAPER)}")
+    require_splits(folders, rule.splits)
     counts: list[SourceCount] = []
     with SampleWriter(out) as writer:
         for name, folder in folders.items():

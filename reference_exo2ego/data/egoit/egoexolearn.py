@@ -34,11 +34,8 @@ def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswe
 
     Raises:
         AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
-        ValueError: If there is no such split.
     """
     files = source.annotations
-    if strange := sorted(set(splits) - {"train", "val"}):
-        raise ValueError(f"EgoExoLearn has no narrations of the split {strange[0]!r}; it has train and val")
     name = present(files, FILES)
     rows = delimited_rows(files, name, delimiter=",", columns=COLUMNS, progress=source.progress(name))
     yield from files.checked(files.folder / name, rows, FineAnnotation, partial(_question, splits=splits))

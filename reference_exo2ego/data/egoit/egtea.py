@@ -17,7 +17,7 @@ from pydantic import Field
 
 from egobench.annotations import Annotations, FieldError, Numbered, Row
 from egobench.annotations.fields import Text
-from egobench.errors import AnnotationFileError, RecordError
+from egobench.errors import RecordError
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.streaming import delimited_rows
 
@@ -96,8 +96,6 @@ def _splits(files: Annotations, splits: tuple[str, ...]) -> Iterator[QuestionAns
             files.refuse(RecordError(path, f"line {number}", "", problem))
     for split in splits:
         name = SPLIT.format(split=split)
-        if not files.has(name):
-            raise AnnotationFileError(f"{files.folder / name}: no such file; EGTEA has the splits train and test")
         path, text = files.text(name)
         rows = _split_rows(files, path, text)
         yield from files.checked(path, rows, SplitClip, partial(_clip_question, classes=classes))

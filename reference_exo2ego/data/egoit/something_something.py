@@ -44,7 +44,6 @@ def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswe
 
     Raises:
         AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
-        ValueError: If there is no such split.
     """
     files = source.annotations
     _, classes = files.json(*(name.format("labels") for name in NAMES))
@@ -56,12 +55,10 @@ def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswe
             name = present(files, TEST)
             rows = delimited_rows(files, name, delimiter=";", columns=("id", "template"), header=False)
             yield from files.checked(files.folder / name, rows, TestAnswer, partial(_tested, templates=templates))
-        elif split in FILES:
+        else:
             name = present(files, tuple(name.format(FILES[split]) for name in NAMES))
             rows = json_items(files, name, progress=source.progress(name))
             yield from files.checked(files.folder / name, rows, Labelled, partial(_labelled, templates=templates))
-        else:
-            raise ValueError(f"Something-Something V2 has no split {split!r}; it has train, val and test")
 
 
 def _labelled(row: Labelled, templates: set[str]) -> QuestionAnswer:

@@ -228,13 +228,24 @@ def test_a_folder_of_something_else_is_named(tmp_path: Path, source: str) -> Non
         build(tmp_path, source, {"readme.txt": "Nothing here."})
 
 
-def test_a_split_that_a_source_has_not_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has no split 'dev'; it has train, val and test"):
-        build(tmp_path, "something-something-v2", splits=("dev",))
-    with pytest.raises(ValueError, match="it has train and val"):
-        build(tmp_path, "egoexolearn", splits=("test",))
+def test_a_split_that_no_source_has_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match="no source has a split 'dev'; there are something-something-v2: train, val, test"
+    ):
+        build(tmp_path, "something-something-v2", splits=("train", "dev"))
     with pytest.raises(ValueError, match="no source 'ucf'"):
         build(tmp_path, "ucf", {"a": "b"})
+
+
+def test_each_source_gives_the_splits_that_it_has(tmp_path: Path) -> None:
+    folder = egoit_files.write_all(tmp_path)
+    names = ("something-something-v2", "egoexolearn", "openeqa")
+    rule, out = InstructionRule(splits=("val", "test")), tmp_path / "o.jsonl"
+    counts = build_instructions({name: folder / name for name in names}, out, shipped_instructions(), rule)
+    assert [count.samples for count in counts] == [2, 1, 2]
+    with pytest.raises(ValueError, match="egoexolearn has none of the splits test; it has train, val"):
+        rule = InstructionRule(splits=("test",))
+        build_instructions({name: folder / name for name in names}, out, shipped_instructions(), rule)
 
 
 @pytest.mark.parametrize(
