@@ -1,7 +1,8 @@
 """A video as a head-worn camera might take it, every frame of which carries its own number.
 
 A picture pans, turns and zooms by fractions of a pixel, jumps every few seconds, has a hand moving before it and noise
-over it, so that an encoder has the usual work. The number is a timecode strip of :mod:`egobench.miniego.timecode`.
+over it, so that an encoder has the usual work. The number is a timecode strip of
+:mod:`egobench.miniego.drawing.timecode`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageDraw
 
-from egobench.miniego import timecode
+from egobench.miniego.drawing import timecode
 
 WIDTH: Final = 640
 HEIGHT: Final = 480

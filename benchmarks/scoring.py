@@ -26,7 +26,7 @@ from egobench.torchvision_ops import ensure_torchvision
 
 ensure_torchvision()
 transformers: Any = import_module("transformers")
-scoring: Any = import_module("egobench.models._scoring")
+scoring: Any = import_module("egobench.models._local.option_scoring")
 
 CASES: Final = (("5 options", 5, 22), ("100 captions", 100, 9))
 """What they are called, how many, tokens of each."""
@@ -73,13 +73,13 @@ def compare(model: Any, prompt: torch.Tensor, options: Sequence[Sequence[int]], 
 
     def behind(way: Any) -> Callable[[], list[float]]:
         def work() -> list[float]:
-            scoring.takes_rows = way
+            scoring.supports_packed_options = way
             return list(scoring.continuation_logprobs(model, inputs, options))
 
         return work
 
-    takes_rows = scoring.takes_rows
-    rows, copies = behind(takes_rows), behind(lambda *_: False)
+    supports_packed_options = scoring.supports_packed_options
+    rows, copies = behind(supports_packed_options), behind(lambda *_: False)
     seconds: dict[str, list[float]] = {"prompt": [], "rows": [], "copies": [], "full": []}
     apart = 0.0
     # What is found out about a model once, and what a first call sets up, is no part of a sample's cost.
@@ -96,7 +96,7 @@ def compare(model: Any, prompt: torch.Tensor, options: Sequence[Sequence[int]], 
         found = dict(zip(map(tuple, part), full, strict=True))
         for option, one, other in zip(options, packed, copied, strict=True):
             apart = max(apart, abs(one - other), abs(one - found.get(tuple(option), one)))
-    scoring.takes_rows = takes_rows
+    scoring.supports_packed_options = supports_packed_options
     middle = {way: median(spent) for way, spent in seconds.items()}
     if len(options) >= 4 * rounds:
         # Each round ran another part of the options, so that their sum is all of them.

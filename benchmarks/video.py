@@ -41,16 +41,14 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from barcode import write
 
-from egobench.miniego import timecode
+from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
-from egobench.video.chunks import package
-from egobench.video.facts import read_index
-from egobench.video.index import VideoIndex, main_stream, open_container
-from egobench.video.plan import plan_runs
-from egobench.video.pyav import PyavReader, upright
-from egobench.video.reading import wanted_frames
+from egobench.video.index import VideoIndex, main_stream, open_container, read_index
+from egobench.video.plan import frames_of_clip, plan_spans
+from egobench.video.pyav import PyavReader, upright_pixels
 from egobench.video.resize import resizer
-from egobench.video.sampling import scaled
+from egobench.video.sampling import Size, shrunk_size
+from egobench.video.self_seeking import import_decoder_package
 
 RULE: Final = FrameRule()
 DISTANCES: Final = (250, 30)
@@ -103,7 +101,7 @@ def requests(path: Path, clips: int) -> list[ClipRequest]:
 
 def frame_numbers(index: VideoIndex, asked: list[ClipRequest]) -> list[list[int]]:
     """The displayed frames of every clip."""
-    return [list(wanted_frames(index, request)) for request in asked]
+    return [list(frames_of_clip(index, request)) for request in asked]
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -138,7 +136,7 @@ def decord_pil_open(path: Path, clips: int) -> float:
 
 
 def _decord_then_pil(path: Path, clips: int, *, keep_open: bool) -> float:
-    decord = package("decord")
+    decord = import_decoder_package("decord")
     way = resizer("pil")
     numbers = frame_numbers(read_index(path), requests(path, clips))
 
@@ -148,7 +146,7 @@ def _decord_then_pil(path: Path, clips: int, *, keep_open: bool) -> float:
             native = reader.get_batch(frames).asnumpy()
             if not keep_open:
                 del reader
-            size = scaled(native.shape[2], native.shape[1], RULE.short_side)
+            size = shrunk_size(Size(native.shape[2], native.shape[1]), RULE.short_side)
             np.stack([way.apply(frame, *size) for frame in native])
 
     return timed(work)
@@ -156,9 +154,9 @@ def _decord_then_pil(path: Path, clips: int, *, keep_open: bool) -> float:
 
 def decord_own(path: Path, clips: int) -> float:
     """What decord takes when it resizes by itself."""
-    decord = package("decord")
+    decord = import_decoder_package("decord")
     index = read_index(path)
-    width, height = scaled(index.width, index.height, RULE.short_side)
+    width, height = shrunk_size(Size(index.width, index.height), RULE.short_side)
     numbers = frame_numbers(index, requests(path, clips))
 
     def work() -> None:
@@ -173,7 +171,7 @@ def floor(path: Path, clips: int) -> float:
     """Fewest frames times the cost of each."""
     index = read_index(path)
     wanted = sorted({number for frames in frame_numbers(index, requests(path, clips)) for number in frames})
-    packets = [position for run in plan_runs(index, wanted) for position in run.packets]
+    packets = [position for run in plan_spans(index, wanted) for position in run.packets]
     spared = int(index.droppable[packets].sum())
     referred, every, frames = _decode_costs(index)
     count = int(index.droppable[:SAMPLE].sum())
@@ -181,9 +179,9 @@ def floor(path: Path, clips: int) -> float:
     per_referred = referred / (total - count)
     per_spared = (every - referred) / count
     reformatter = VideoReformatter()
-    way, size = resizer("auto"), scaled(index.width, index.height, RULE.short_side)
-    way.apply(upright(frames[0], reformatter), *size)
-    per_frame = timed(lambda: [way.apply(upright(frame, reformatter), *size) for frame in frames]) / len(frames)
+    way, size = resizer("auto"), shrunk_size(Size(index.width, index.height), RULE.short_side)
+    way.apply(upright_pixels(frames[0], reformatter), *size)
+    per_frame = timed(lambda: [way.apply(upright_pixels(frame, reformatter), *size) for frame in frames]) / len(frames)
     return per_referred * (len(packets) - spared) + per_spared * spared + per_frame * len(wanted)
 
 
@@ -214,7 +212,7 @@ def wrong(path: Path, clips: int) -> float:
     with open_container(path) as container, PyavReader(path) as reader:
         decoded = enumerate(container.decode(main_stream(container, path)))
         expected = ((number, frame.to_ndarray(format="rgb24")) for number, frame in decoded if number in wanted)
-        found = reader.shots(sorted(wanted), Event())
+        found = reader.frames(sorted(wanted), Event())
         bad = 0
         for (number, pixels), shot in zip(expected, found, strict=True):
             same = shot.pixels is not None and number == shot.number and np.array_equal(pixels, shot.pixels)

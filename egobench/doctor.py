@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,12 +13,13 @@ from typing import Any, Final, Literal
 
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError
-from egobench.filecheck import FileCheck, check_files, known_files
 from egobench.observer import Observer, SilentObserver
 from egobench.plugins import load_task
 from egobench.run.media import locate_video
 from egobench.sample import Sample
 from egobench.task import Task
+from egobench.video.check import FileCheck, check_files, read_checks
+from egobench.video.files import is_file, is_folder
 from egobench.video.folder import holds_frames
 
 EXPECTED: Final = "videos.json"
@@ -155,7 +157,7 @@ def examine(
     needed = [one for folder, sample_set in sets for one in _needed(folder, sample_set, videos)]
     found = [(one, *_stored(one)) for one in needed]
     files = sorted({one.path for one, _, hint in found if not hint})
-    known, checks, observer = known_files(kept), dict[str, FileCheck](), observer or SilentObserver()
+    known, checks, observer = read_checks(kept), dict[str, FileCheck](), observer or SilentObserver()
     observer.begin("videos", len(files), 0)
     for check in check_files(files, known, kept, workers=workers, decode=decode):
         checks[check.path] = check
@@ -196,8 +198,8 @@ def _expected(path: Path) -> dict[str, dict[str, float]]:
 def _stored(needed: _Needed) -> tuple[Layout, str]:
     """How a video is stored, and what to say of it where it cannot be read as it is."""
     path, first = needed.path, needed.samples[0].id
-    if path.is_file():
-        return "file", ""
+    if is_file(path) or (os.path.lexists(path) and not is_folder(path)):
+        return "file", ""  # also a pipe or a loop of links, of which its check says what it is
     if holds_frames(path):
         return "frame folder", ""
     stem, frames = path.with_suffix(""), path.parent / "rgb_frames" / path.stem
@@ -206,14 +208,14 @@ def _stored(needed: _Needed) -> tuple[Layout, str]:
             layout = _layout_of(inside, first)
             if layout:
                 return layout, f"{folder} holds no whole video but {inside.name} and its like"
-    archive = next((one for one in (stem.with_suffix(".tar"), frames.with_suffix(".tar")) if one.is_file()), None)
+    archive = next((one for one in (stem.with_suffix(".tar"), frames.with_suffix(".tar")) if is_file(one)), None)
     if archive:
         return "frame archive", f"{archive} holds single frames: unpack it into {archive.with_suffix('')}"
     pieces = (folder / f"{first}{suffix}" for folder in (path.parent, stem) for suffix in _VIDEOS)
-    clip = next((one for one in pieces if one.stem != path.stem and one.is_file()), None)
+    clip = next((one for one in pieces if one.stem != path.stem and is_file(one)), None)
     if clip:
         return "clip by id", f"{clip.parent} holds no whole video but {clip.name} and its like"
-    other = next((one for one in map(path.with_suffix, _VIDEOS) if one.is_file()), None)
+    other = next((one for one in map(path.with_suffix, _VIDEOS) if is_file(one)), None)
     return "missing", f"there is {other}: rename or link it" if other else "download it or check the folder of videos"
 
 
@@ -278,6 +280,8 @@ def _notes(check: FileCheck, expected: Mapping[str, float]) -> dict[str, str]:
     """What is worth knowing of a file that can be read."""
     notes = {
         "variable frame rate": (check.variable_rate, f"{check.fps:.3f} frames per second on average"),
+        "turned picture": (bool(check.turned), f"{check.turned}; shown upright"),
+        "oblong pixels": (bool(check.pixel_aspect), f"pixels of {check.pixel_aspect}; shown square"),
         "edit list": (check.edit_list, "hides frames; second 0 is the first frame that is displayed"),
         "cut-off file": (check.intact < check.seconds, f"ends at {check.intact:.3f} of {check.seconds:.3f} s"),
         "damaged stretch": (bool(check.damaged), f"cannot be decoded: {check.damaged}"),

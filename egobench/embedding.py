@@ -139,12 +139,12 @@ class SentenceEmbedder:
 def _no_bars() -> Generator[None]:
     from transformers.utils import logging  # noqa: PLC0415 - torch, only when texts come
 
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()
 
 

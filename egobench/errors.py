@@ -7,6 +7,7 @@ The tree::
     │   ├── UnknownPluginError     there is no such plugin
     │   ├── BrokenPluginError      there is one, and it cannot be used
     │   └── ModelOptionError       the model has no such option, or the value has another type
+    ├── JsonInputError             JSON from outside is none, or beyond a limit: nesting, numbers, repeated keys
     ├── AnnotationError            an annotation file cannot be used
     │   ├── AnnotationFileError    missing, empty, wrong encoding, truncated
     │   └── RecordError            one row of it is malformed
@@ -69,6 +70,25 @@ class BrokenPluginError(PluginError):
 
 class ModelOptionError(PluginError):
     """A model has no such option, or the option's value has another type."""
+
+
+@dataclass(eq=False)
+class JsonInputError(EgoBenchError):
+    """JSON from outside is none, or something in it is beyond a limit.
+
+    Attributes:
+        source: What names the text for a person, e.g. the path of the file.
+        place: Where in it, e.g. ``"line 3, column 7"`` or ``"[17].choices.4"``; ``""`` for the whole.
+        problem: What is wrong and what was expected.
+    """
+
+    source: str
+    place: str
+    problem: str
+
+    def __str__(self) -> str:
+        """One line: source, place, problem."""
+        return f"{self.source}, {self.place}: {self.problem}" if self.place else f"{self.source}: {self.problem}"
 
 
 class AnnotationError(EgoBenchError):

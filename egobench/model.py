@@ -16,7 +16,7 @@ OptionForm = Literal["letter", "text"]
 """What is scored of an option: its letter at one position, or its text."""
 
 Method = Literal["generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"]
-"""How a model's answer becomes a number: a reply that is read, or a score for every option."""
+"""How a model's answer becomes a number: a reply that is read, or a score per option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class FramePolicy:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What identifies a model in a run. Two models with equal info give the same answers.
+    """Identity of a model in a run. Two models with equal info give the same answers.
 
     Attributes:
         name: Short name, also the folder of its runs, e.g. ``"qwen2-vl-7b"``.
@@ -57,7 +57,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One question as a model is asked it. It holds no id, path or answer.
+    """One question as it is put to a model. It holds no id, path or answer.
 
     Attributes:
         frames: uint8 RGB ``(n_frames, height, width, 3)``; ``n_frames`` is 0 for a blind prompt.
@@ -82,12 +82,12 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What an answer took; never part of a score.
+    """Tokens, tries and price of an answer; never part of a score.
 
     Attributes:
         prompt_tokens: Tokens read, where the model knows.
         reply_tokens: Tokens written, where the model knows.
-        tries: How often the model was asked; more than once where a server failed.
+        tries: Number of requests; more than one where a server failed.
         cost: Price in the currency of the prices that were given; ``None`` where none were.
     """
 
@@ -99,15 +99,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply(Usage):
-    """What a model answered.
+    """A model's answer in words.
 
     Attributes:
         text: The new text, without the prompt and special tokens.
         error: Why there is no answer (a request that failed); ``None`` when there is one. Never scored as an answer.
+        finish_reason: Why the text ends, as servers call it: ``"stop"`` where the model ended it, ``"length"`` where it
+            was cut off at :attr:`Prompt.max_new_tokens`; ``""`` where that is not known.
     """
 
     text: str
     error: str | None = None
+    finish_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,8 @@ class OptionScores(Usage):
     """Log-probabilities of every option of one prompt.
 
     Attributes:
-        logprobs: Sum over the option's tokens, one number an option, natural logarithm.
-        tokens: Number of tokens summed over, one number an option.
+        logprobs: Sum over the option's tokens, one number per option, natural logarithm.
+        tokens: Number of tokens summed over, one number per option.
         floored: Options whose log-probability is not known, only that it is at most what stands for it.
     """
 
@@ -141,7 +144,7 @@ class Model(Protocol):
             prompts: At least one.
 
         Returns:
-            One reply a prompt, in order.
+            One reply per prompt, in order.
         """
         ...
 
@@ -151,21 +154,21 @@ class ScoresOptions(Protocol):
     """A model that can tell how likely each option is."""
 
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> Sequence[OptionScores]:
-        """Score every option of every prompt; video and shared prompt are encoded once a prompt.
+        """Score every option of every prompt; video and shared prompt are encoded once per prompt.
 
         Args:
             prompts: At least one, each with options.
             form: Score the option's letter after a prefilled answer start, or the option's text.
 
         Returns:
-            One entry a prompt, in order.
+            One entry per prompt, in order.
         """
         ...
 
 
 @runtime_checkable
 class Concurrent(Protocol):
-    """A model that may be called from several threads, one prompt a call: what answers is elsewhere."""
+    """A model that may be called from several threads, one prompt per call: what answers is elsewhere."""
 
     @property
     def at_once(self) -> int:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, cast, get_type_hints
@@ -40,7 +40,7 @@ def load_task(name: str) -> Task:
 
     Raises:
         UnknownPluginError: If there is neither.
-        BrokenPluginError: If there is one that is no task.
+        BrokenPluginError: If there is one that is no task, or several have the name.
     """
     from egobench.task import Task  # noqa: PLC0415 - names() stays light
 
@@ -60,7 +60,7 @@ def load_model(name: str, **options: object) -> Model:
 
     Raises:
         UnknownPluginError: If there is neither.
-        BrokenPluginError: If what it loads is no model.
+        BrokenPluginError: If what it loads is no model, or several have the name.
         ModelOptionError: If there is no such option, or its value has another type; if a name has a colon where
             ``load`` takes nothing after one, or has none where it does.
     """
@@ -84,7 +84,7 @@ def model_function(name: str) -> Callable[..., object]:
 
     Raises:
         UnknownPluginError: If there is no such model.
-        BrokenPluginError: If its ``load`` is no function.
+        BrokenPluginError: If its ``load`` is no function, or several have the name.
     """
     load = _load(MODELS, name, "load")
     if not inspect.isfunction(load):
@@ -95,7 +95,7 @@ def model_function(name: str) -> Callable[..., object]:
 def argument_of(load: Callable[..., object]) -> str | None:
     """The parameter of a model's ``load`` that is given after a colon in the model's name; ``None`` for none."""
     parameters = inspect.signature(load).parameters.values()
-    return next((each.name for each in parameters if each.kind is each.POSITIONAL_ONLY), None)
+    return next((parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_ONLY), None)
 
 
 def _folders(group: str) -> list[str]:
@@ -107,21 +107,40 @@ def _folders(group: str) -> list[str]:
 
 def _load(group: str, name: str, attribute: str) -> object:
     _folders(group)
+    kind = group.rpartition(".")[2][:-1]
     module = f"{group}.{name.replace('-', '_')}"
-    if name.replace("-", "_").isidentifier() and not name.startswith("_") and find_spec(module) is not None:
+    built_in = name.replace("-", "_").isidentifier() and not name.startswith("_") and find_spec(module) is not None
+    entries = {entry.value: entry for entry in entry_points(group=group) if _same(entry.name, name)}
+    places = [f"EgoBench's own {module}"] * built_in + [_place(entry) for entry in entries.values()]
+    if len(places) > 1:
+        raise BrokenPluginError(
+            f"{kind} {name!r} is the name of {len(places)} plugins: {' and '.join(places)}; uninstall all but one, or "
+            "rename the entry point of yours"
+        )
+    if built_in:
         value: object = getattr(import_module(module), attribute, None)
         if value is None:
             raise BrokenPluginError(f"{module} has no {attribute}")
         return value
-    for entry in entry_points(group=group, name=name):
+    for entry in entries.values():
         return cast("object", entry.load())
     known = names(group)
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise UnknownPluginError(
-        f"no {group.rpartition('.')[2][:-1]} {name!r}: {hint}there are {', '.join(known)}; "
+        f"no {kind} {name!r}: {hint}there are {', '.join(known)}; "
         f"looked for a module {module!r} and an entry point of group {group!r}"
     )
+
+
+def _same(name: str, other: str) -> bool:
+    """Whether two names are one plugin's: a module has an underscore where its name has a hyphen."""
+    return name.replace("_", "-") == other.replace("_", "-")
+
+
+def _place(entry: EntryPoint) -> str:
+    package = "" if entry.dist is None else f" of package {entry.dist.name}"
+    return f"{entry.value}{package}"
 
 
 def _typed(name: str, load: Callable[..., object], options: Mapping[str, object]) -> dict[str, object]:

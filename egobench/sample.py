@@ -11,6 +11,10 @@ Tags = Mapping[str, str | tuple[str, ...]]
 """Labels to break scores down by, e.g. ``{"verb": "cut", "reasoning_type": ("state", "query")}``."""
 
 
+MAX_NAME = 255
+"""Bytes of a file name that every common file system takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A stretch of one video.
@@ -21,7 +25,8 @@ class Clip:
         end: Seconds from the first displayed frame; ``None`` means to the end of the file.
 
     Raises:
-        ValueError: If the times are not finite, or the clip ends before it starts.
+        ValueError: If the path may lie elsewhere or cannot be one, the times are not finite, or the clip ends before it
+            starts.
     """
 
     video: str
@@ -29,11 +34,27 @@ class Clip:
     end: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse times that no video can have."""
+        """Refuse paths and times that no video can have."""
+        problem = _path_problem(self.video)
+        if problem:
+            raise ValueError(f"the video {self.video!r:.80} {problem}; expected a path below the folder of videos")
         if not math.isfinite(self.start) or self.start < 0:
             raise ValueError(f"the clip starts at {self.start} seconds; expected a number of at least 0")
         if self.end is not None and not (math.isfinite(self.end) and self.end >= self.start):
             raise ValueError(f"the clip ends at {self.end} seconds, before its start at {self.start} seconds")
+
+
+def _path_problem(path: str) -> str:
+    parts = path.split("/")
+    if path.startswith("/"):
+        return "is an absolute path"
+    if any(part in {"", ".", ".."} for part in parts):
+        return "has an empty, . or .. part"
+    if "\0" in path:
+        return "holds a zero byte"
+    if any(len(part.encode(errors="surrogatepass")) > MAX_NAME for part in parts):
+        return f"has a name of more than {MAX_NAME} bytes"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +71,8 @@ class Record:
         options: The options that the authors published, in their order; else empty.
         target: Position of the right answer in ``options``; ``None`` without options or when it is private.
         tags: Labels to break scores down by.
+        ordered: Whether the published options have an order to keep; where they come as right and wrong ones, it is
+            drawn when samples are built.
     """
 
     id: str
@@ -61,6 +84,7 @@ class Record:
     options: tuple[str, ...] = ()
     target: int | None = None
     tags: Tags = field(default_factory=dict[str, str | tuple[str, ...]])
+    ordered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

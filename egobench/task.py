@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
     from egobench.annotations import Annotations
 
-Asked = Literal["mcq", "open", "gallery", "rerank"]
+AnswerProtocol = Literal["mcq", "open", "gallery", "rerank"]
 """What a model is asked for: to choose among the options, to answer in words, to score a whole gallery, or to score a
 retriever's best texts of a gallery again. Subsets of a task are of the first two kinds."""
 
-Reader = Callable[["Annotations"], Iterable[Record]]
-"""Reads a folder of official files."""
+ReadRecords = Callable[["Annotations"], Iterable[Record]]
+"""From a folder of official files to records."""
+
+
+Release = Literal["pinned", "another", "unknown"]
+"""Whether an annotation file is the one that was pinned."""
 
 
 class Embedder(Protocol):
@@ -134,6 +138,19 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One annotation file of a source.
+
+    Attributes:
+        content: What it holds, in a few words.
+        sha256: Hash of the file in the source's pinned release; ``""`` where it is not known.
+    """
+
+    content: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where a task's data comes from, so that anyone can get and check it.
 
@@ -141,15 +158,34 @@ class Source:
         paper: Link to the paper that defines the task.
         home: Link to where the annotations are had.
         licence: Licence of the annotations, as an SPDX id or in the data set's own words.
-        files: What each annotation file is, by official name below the annotation folder.
+        files: The annotation files by official name below the annotation folder.
         videos: How videos are named below the task's folder of videos, e.g. ``"{participant}/{video_id}.MP4"``.
+        release: The release that was pinned, e.g. a commit; ``""`` where no hash is known.
+        other_forms: Files of the same data in other forms that are read too, by name.
     """
 
     paper: str
     home: str
     licence: str
-    files: Mapping[str, str]
+    files: Mapping[str, SourceFile]
     videos: str
+    release: str = ""
+    other_forms: Mapping[str, SourceFile] = field(default_factory=dict[str, SourceFile])
+
+    def release_of(self, name: str, sha256: str) -> Release:
+        """Whether a file is of the pinned release.
+
+        Args:
+            name: Its name below the annotation folder.
+            sha256: Its hash.
+
+        Returns:
+            ``"unknown"`` where no hash of the file was pinned.
+        """
+        file = self.files.get(name) or self.other_forms.get(name)
+        if file is None or not file.sha256:
+            return "unknown"
+        return "pinned" if file.sha256 == sha256 else "another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +200,7 @@ class Subset:
     """
 
     name: str
-    protocol: Asked
+    protocol: AnswerProtocol
     headline: str
     beside: tuple[str, ...] = ()
 
@@ -196,7 +232,7 @@ class Task:
     version: int
     skill: str
     source: Source
-    read: Reader
+    read: ReadRecords
     constructions: Mapping[str, Construction]
     metrics: Mapping[str, Metric]
     subsets: tuple[Subset, ...]
@@ -205,7 +241,7 @@ class Task:
     headline: str = "official"
     breakdown: tuple[str, ...] = ()
     galleries: Mapping[str, Gallery] = field(default_factory=dict[str, Gallery])
-    readers: Mapping[str, Reader] = field(default_factory=dict[str, Reader])
+    readers: Mapping[str, ReadRecords] = field(default_factory=dict[str, ReadRecords])
     submission: Callable[[Sequence[ScoredSample]], Mapping[str, str]] | None = None
     true_of: Truth = field(default_factory=Truth)
 

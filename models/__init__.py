@@ -1,4 +1,4 @@
-"""The model adapters: a module or a folder a family, ``def load(...) -> Model`` last.
+"""Model adapters: one module or folder per family, ``def load(...) -> Model`` last.
 
-Modules whose names begin with an underscore are no models: families share them.
+A name that begins with an underscore is no model: :mod:`egobench.models._local` holds what families share.
 """

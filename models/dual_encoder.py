@@ -79,14 +79,14 @@ class DualEncoder:
         """
         import torch
 
-        from ._device import room
+        from ._local.device import room
 
-        found: list[np.ndarray] = []
+        embeddings: list[np.ndarray] = []
         for start in range(0, len(texts), TEXTS):
             with room(self.info.name), torch.inference_mode():
                 tokens = self._tokens(texts[start : start + TEXTS])
-                found.append(_unit(self.model.get_text_features(**tokens)).cpu().numpy())
-        return np.concatenate(found)
+                embeddings.append(_unit(self.model.get_text_features(**tokens)).cpu().numpy())
+        return np.concatenate(embeddings)
 
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:  # noqa: ARG002
         """Log-softmax over the options of their cosines, scaled as the model does.
@@ -110,7 +110,7 @@ class DualEncoder:
     def _clip(self, frames: np.ndarray) -> np.ndarray:
         import torch
 
-        from ._device import room
+        from ._local.device import room
 
         embed = self.model.get_image_features if self.clip_frames is None else self.model.get_video_features
         with room(self.info.name), torch.inference_mode():
@@ -120,13 +120,13 @@ class DualEncoder:
         """Of texts with a clip: ``(n_texts,)``."""
         import torch
 
-        from ._device import room
+        from ._local.device import room
 
         if self.clip_frames is None:
             return cosines(self.encode_texts(texts), self._clip(frames))
         with room(self.info.name), torch.inference_mode():
-            found = self.model(**self._tokens(texts), **self._pixels(frames))
-            return cosines(_unit(found.text_embeds)[0].cpu().numpy(), _unit(found.video_embeds)[0].cpu().numpy())
+            outputs = self.model(**self._tokens(texts), **self._pixels(frames))
+            return cosines(_unit(outputs.text_embeds)[0].cpu().numpy(), _unit(outputs.video_embeds)[0].cpu().numpy())
 
     def _pixels(self, frames: np.ndarray) -> Any:
         """What the vision tower takes: the frames of a clip as a batch of images, or as one video."""
@@ -142,8 +142,8 @@ class DualEncoder:
             )
         # Processors hand the arrays to torch, which wants them writable and contiguous.
         images = list(np.require(frames, np.uint8, ["C", "W"]))
-        shown = images if self.clip_frames is None else [images]
-        inputs = self.processor.image_processor(images=shown, return_tensors="pt")
+        batch = images if self.clip_frames is None else [images]
+        inputs = self.processor.image_processor(images=batch, return_tensors="pt")
         return inputs.to(device=self.model.device, dtype=self.model.dtype)
 
     def _tokens(self, texts: Sequence[str]) -> Any:
@@ -215,14 +215,15 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     try:
         ensure_torchvision()
 
-        from ._device import torch_device
-        from .hf.checkpoint import find_checkpoint, weights_fingerprint
+        from ._local.checkpoint import find_checkpoint, safetensors_files
+        from ._local.device import torch_device
+        from ._local.fingerprint import checkpoint_fingerprint
     except ImportError as error:
         raise ModelError(
             f"model 'dual-encoder' needs torch and transformers ({error}); install them: " + install_command("models")
         ) from error
-    folder, found_revision = find_checkpoint(checkpoint, revision)
-    weights = weights_fingerprint(folder)
+    folder, commit = find_checkpoint(checkpoint, revision)
+    weights = checkpoint_fingerprint([folder], safetensors_files(folder))
     model, processor = _open(folder, dtype, torch_device("auto" if device == "balanced" else device))
     temporal = hasattr(model, "get_video_features")
     clip_frames = int(model.config.vision_config.num_frames) if temporal else None
@@ -234,7 +235,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     lower = str(model.config.model_type).startswith("siglip")
     info = ModelInfo(
         name=Path(checkpoint).resolve().name,
-        revision=found_revision,
+        revision=commit,
         weights=weights,
         dtype=str(model.dtype).removeprefix("torch."),
         frames=FramePolicy(clip_frames or frames, short_side),
@@ -253,13 +254,14 @@ def load(  # noqa: PLR0913 - each is an option of the command line
 def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
     import transformers
 
-    from .hf.checkpoint import check_loaded, explained
+    from ._local.checkpoint import check_loaded, explained
+    from ._local.library_output import quiet_loading
 
     library: Any = transformers
-    with explained(f"checkpoint {folder}: transformers cannot load it"):
+    with explained(f"checkpoint {folder}: transformers cannot load it"), quiet_loading():
         # One backend, so that a machine without it is no machine with other pixels.
         processor = library.AutoProcessor.from_pretrained(folder, trust_remote_code=False, backend="torchvision")
-        model, found = library.AutoModel.from_pretrained(
+        model, loading_info = library.AutoModel.from_pretrained(
             folder,
             dtype=dtype,
             use_safetensors=True,
@@ -270,10 +272,10 @@ def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
     kind = type(model).__name__
     if not (hasattr(model, "get_text_features") and hasattr(model, "logit_scale")):
         raise ModelError(f"checkpoint {folder}: {kind} is no dual encoder; expected CLIP, SigLIP, SigLIP 2 or X-CLIP")
-    check_loaded(folder, kind, found)
+    check_loaded(folder, kind, loading_info)
     # Without a file transformers makes a tokenizer that is empty, and all words of five letters are alike to it.
-    one, other = processor.tokenizer(["plate", "knife"])["input_ids"]
-    if one == other:
+    first, second = processor.tokenizer(["plate", "knife"])["input_ids"]
+    if first == second:
         raise ModelError(
             f"checkpoint {folder}: its tokenizer knows no words; expected tokenizer.json, or what it is made from"
         )
@@ -281,14 +283,14 @@ def _open(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
 
 
 def _processed(image_processor: Any) -> dict[str, str]:
-    held = json.dumps(image_processor.to_dict(), sort_keys=True, default=str)
-    return {"pixels": type(image_processor).__name__, "processor": sha256(held.encode()).hexdigest()[:12]}
+    settings = json.dumps(image_processor.to_dict(), sort_keys=True, default=str)
+    return {"pixels": type(image_processor).__name__, "processor": sha256(settings.encode()).hexdigest()[:12]}
 
 
-def _unit(found: Any) -> torch.Tensor:
+def _unit(outputs: Any) -> torch.Tensor:
     """Embeddings, float32, each of length 1."""
     import torch
 
     # Models of transformers before 5 give the embedding itself.
-    values: torch.Tensor = getattr(found, "pooler_output", found)
+    values: torch.Tensor = getattr(outputs, "pooler_output", outputs)
     return torch.nn.functional.normalize(values.float(), dim=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from egobench.model import FramePolicy, Model, ModelInfo
 
-from ._ranking import RankingModel
+from ._local.ranking_baseline import RankingModel
 
 
 def load() -> Model:

@@ -7,7 +7,7 @@ from random import Random
 from egobench.errors import ModelOptionError
 from egobench.model import FramePolicy, Model, ModelInfo, Prompt
 
-from ._ranking import RankingModel
+from ._local.ranking_baseline import RankingModel
 
 
 def load(*, seed: int = 0, frames: int = 0) -> Model:

@@ -13,7 +13,7 @@ from random import Random
 
 from egobench.model import FramePolicy, Model, ModelInfo, Prompt
 
-from ._ranking import RankingModel
+from ._local.ranking_baseline import RankingModel
 
 GRAM = 3
 """Characters of a letter n-gram."""
@@ -59,15 +59,15 @@ def _features(text: str) -> frozenset[str]:
     return frozenset({f"={word}" for word in words} | grams)
 
 
-def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
+def _overlap(first: frozenset[str], second: frozenset[str]) -> float:
     """Dice coefficient of two sets, in [0, 1]; two empty ones share nothing."""
-    return 2 * len(one & other) / max(1, len(one) + len(other))
+    return 2 * len(first & second) / max(1, len(first) + len(second))
 
 
 def _noun_phrase(prompt: Prompt) -> str:
     """The last noun phrase of the question, as far as articles and possessives show it."""
-    for found in reversed(_NOUN_PHRASE.findall(prompt.question)):
-        phrase = _until_no_noun(found.split())
+    for match in reversed(_NOUN_PHRASE.findall(prompt.question)):
+        phrase = _until_no_noun(match.split())
         if phrase:
             return phrase
     return max(_WORD.findall(prompt.question), key=len, default="unknown")

@@ -25,24 +25,30 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import Annotations, CsvFile, FieldError, Row
 from egobench.annotations.fields import Id, Seconds
 from egobench.distractors import nearest, shared_sets
-from egobench.errors import RecordError
+from egobench.errors import AnnotationFileError, RecordError
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.gallery import class_ap, labels, weighted_class_ap
 from egobench.metrics.ranking import options_class_map, single_positive_ap
 from egobench.sample import Clip, GalleryItem, Record
-from egobench.task import Gallery, Source, Subset, Task, Tools, Truth
+from egobench.task import Gallery, Source, SourceFile, Subset, Task, Tools, Truth
 
-VIDEOS = "CharadesEgo_v1_test_only1st.csv"
+VIDEOS = CsvFile("CharadesEgo_v1_test_only1st.csv")
 CLASSES = "Charades_v1_classes.txt"
+
+N_CLASSES = 157
+FIRST, LAST = "Holding some clothes", "Someone is eating something"
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/1804.09626",
     home="https://prior.allenai.org/projects/charades-ego",
     licence="Charades licence of AI2, non-commercial",
-    files={VIDEOS: "first-person test videos with their action segments", CLASSES: "names of the 157 action classes"},
+    files={
+        VIDEOS.name: SourceFile("first-person test videos with their action segments"),
+        CLASSES: SourceFile("names of the 157 action classes"),
+    },
     videos="{id}.mp4",
 )
 
@@ -80,6 +86,8 @@ def class_names(annotations: Annotations) -> dict[str, str]:
     """Names of the action classes by id.
 
     Raises:
+        AnnotationFileError: If there are not 157 of them, or the last name of the published list is another. That file
+            has no newline at its end, so one that was cut off looks whole.
         RecordError: If a line is not ``c000 Name``, or a class comes twice; without a class list no row can be read, so
             ``skip_bad`` does not help.
     """
@@ -95,6 +103,16 @@ def class_names(annotations: Annotations) -> dict[str, str]:
             what = match[1] if match[1] in names else repr(match[2])
             raise RecordError(path, f"line {number}", "", f"class {what} was named already; expected once")
         names[match[1]] = match[2]
+    missing = [name for name in (f"c{number:03d}" for number in range(N_CLASSES)) if name not in names]
+    if missing or len(names) > N_CLASSES:
+        last = f"; {missing[0]} is missing" if missing else ""
+        raise AnnotationFileError(
+            f"{path}: holds {len(names)} classes, expected {N_CLASSES}{last}; was it cut off? Download it again"
+        )
+    if names["c000"] == FIRST and names[f"c{N_CLASSES - 1}"] != LAST:
+        raise AnnotationFileError(
+            f"{path}: ends in {names[f'c{N_CLASSES - 1}']!r}, expected {LAST!r}; was it cut off? Download it again"
+        )
     return names
 
 
@@ -139,8 +157,7 @@ def read(annotations: Annotations) -> Iterator[Record]:
             tags={"class": longest.action, "actions": tuple(sorted({names[one.action] for one in found}))},
         )
 
-    path, rows = annotations.csv_rows(VIDEOS, columns=("id", "actions", "length"))
-    yield from annotations.records(path, rows, Video, record)
+    return annotations.records(VIDEOS, Video, record)
 
 
 def read_videos(annotations: Annotations) -> Iterator[Record]:
@@ -151,8 +168,7 @@ def read_videos(annotations: Annotations) -> Iterator[Record]:
         classes = sorted({one.action for one in actions(row, names)})
         return Record(row.id, Clip(f"{row.id}.mp4"), QUESTION, "", cluster=row.id, tags={"class": tuple(classes)})
 
-    path, rows = annotations.csv_rows(VIDEOS, columns=("id", "actions", "length"))
-    yield from annotations.records(path, rows, Video, record)
+    return annotations.records(VIDEOS, Video, record)
 
 
 def all_classes(records: Sequence[Record], tools: Tools) -> list[GalleryItem]:

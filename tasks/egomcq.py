@@ -11,6 +11,7 @@ Quirks:
   pooled.
 * Times are numbers or texts and may be negative, which means 0. Clips last 0.8 seconds on average and are read from the
   full video.
+* ``answer`` is a number or its text; tags are texts such as ``"[93]"``, or NaN in files that went through pandas.
 * Narrations carry marks: ``#C C picks a cup`` is said of the camera wearer, ``#O man X walks`` of somebody else.
 * Narrations repeat all over Ego4D, so the five nearest texts that widen the ``paper`` options are often true as well.
 """
@@ -19,24 +20,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from egobench.annotations import Annotations, FieldError, Row
-from egobench.annotations.fields import Id, Integers, Text, stretch
+from egobench.annotations import Annotations, FieldError, JsonFile, Row
+from egobench.annotations.fields import Id, Integers, Position, Text, stretch
 from egobench.distractors import anywhere, nearest, official, shared_sets
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Record
-from egobench.task import Source, Subset, Task, Truth
+from egobench.task import Source, SourceFile, Subset, Task, Truth
 
-QUESTIONS = "egomcq.json"
+QUESTIONS = JsonFile("egomcq.json", key="number")
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2206.01670",
     home="https://github.com/showlab/EgoVLP",
     licence="none stated; made from Ego4D narrations, under the Ego4D licence",
-    files={QUESTIONS: "questions: a query clip and five choices, by number"},
+    files={QUESTIONS.name: SourceFile("questions: a query clip and five choices, by number")},
     videos="{video_uid}.mp4",
 )
 
@@ -48,6 +49,14 @@ CLEANING = 1
 SUBSETS = {1: "inter", 2: "intra"}
 
 TRUE_OF = Truth(same=("verb", "noun"))
+
+
+def _without_nan(value: object) -> object:
+    return () if str(value).lower() in {"", "nan", "none"} else value
+
+
+Classes = Annotated[Integers, BeforeValidator(_without_nan)]
+"""Class numbers of a narration; some files have NaN where it has none."""
 
 
 class Choice(Row):
@@ -62,16 +71,16 @@ class Query(Choice):
     video_uid: Id
     clip_start: float
     clip_end: float
-    tag_verb: Integers = ()
-    tag_noun: Integers = ()
+    tag_verb: Classes = ()
+    tag_noun: Classes = ()
 
 
 class Question(Row):
     """One question of ``egomcq.json``."""
 
     number: Id
-    answer: Annotated[int, Field(strict=True, ge=0, le=4)]
-    types: Literal[1, 2]
+    answer: Annotated[Position, Field(le=4)]
+    types: Annotated[Position, Field(ge=1, le=2)]
     query: Query
     choices: dict[int, Choice]
 
@@ -115,8 +124,7 @@ def record(row: Question) -> Record:
 def read(annotations: Annotations) -> Iterator[Record]:
     """Every question, and the version of the cleaning as a fact."""
     annotations.facts["cleaning"] = CLEANING
-    path, rows = annotations.json_rows(QUESTIONS, key="number")
-    yield from annotations.records(path, rows, Question, record)
+    return annotations.records(QUESTIONS, Question, record)
 
 
 def own_video(record: Record) -> str:

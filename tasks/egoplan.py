@@ -23,22 +23,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import Annotations, CsvFile, FieldError, JsonFile, Row
 from egobench.annotations.fields import Id, Ordinal, Text, lettered, stretch
 from egobench.distractors import official
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
-from egobench.task import Source, Subset, Task
+from egobench.task import Source, SourceFile, Subset, Task
 from egobench.video.sampling import FrameRule
 
-QUESTIONS = "EgoPlan_validation.json"
-EPIC_VIDEOS = "EPIC_100_video_info.csv"
+QUESTIONS = JsonFile("EgoPlan_validation.json")
+EPIC_VIDEOS = CsvFile("EPIC_100_video_info.csv")
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2312.06722",
     home="https://github.com/ChenYi99/EgoPlan",
     licence="none stated; videos CC-BY-NC-4.0 (EPIC-KITCHENS) and under the Ego4D licence",
-    files={QUESTIONS: "questions with four choices", EPIC_VIDEOS: "frame rates of the EPIC-KITCHENS-100 videos"},
+    files={
+        QUESTIONS.name: SourceFile("questions with four choices"),
+        EPIC_VIDEOS.name: SourceFile(
+            "frame rates of the EPIC-KITCHENS-100 videos",
+            "75fd040f6662cb407b4ca2eed4811ca94df280a1aba00b6bf8a5cd286deff382",
+        ),
+    },
+    release="epic-kitchens-100-annotations ea8b404 (frame rates); the questions have no public release",
     videos="{participant}/{video_id}.MP4 (EPIC-KITCHENS), {video_id}.mp4 (Ego4D)",
 )
 
@@ -87,7 +94,7 @@ def clip(row: Question, epic: Mapping[str, EpicVideo]) -> Clip:
         first, last = max(first - 1, 0), max(last - 1, 0)
     else:
         raise FieldError(
-            "video_id", f"no frame rate of {row.video_id!r}; expected one in {EPIC_VIDEOS} beside the file"
+            "video_id", f"no frame rate of {row.video_id!r}; expected one in {EPIC_VIDEOS.name} beside the file"
         )
     return stretch(video, first / rate, last / rate, field="current_observation_frame")
 
@@ -96,8 +103,7 @@ def read(annotations: Annotations) -> Iterator[Record]:
     """Every question; the table of frame rates is needed as soon as one is from EPIC-KITCHENS."""
     epic: dict[str, EpicVideo] = {}
     if annotations.has(EPIC_VIDEOS):
-        path, rows = annotations.csv_rows(EPIC_VIDEOS, columns=EpicVideo.model_fields)
-        epic = annotations.table(path, rows, EpicVideo, lambda video: video.video_id)
+        epic = annotations.table(EPIC_VIDEOS, EpicVideo, lambda video: video.video_id)
 
     def record(row: Question) -> Record:
         options = (row.choice_a, row.choice_b, row.choice_c, row.choice_d)
@@ -121,8 +127,7 @@ def read(annotations: Annotations) -> Iterator[Record]:
             tags={"source": row.video_source},
         )
 
-    path, rows = annotations.json_rows(QUESTIONS)
-    yield from annotations.records(path, rows, Question, record)
+    return annotations.records(QUESTIONS, Question, record)
 
 
 TASK = Task(

@@ -11,7 +11,8 @@ Quirks:
   24 per second while the files play at 15: seconds come from the file alone.
 * The ``paper`` construction gives each answer always the same four wrong ones, which makes yes/no questions a giveaway.
 * A flat form goes round too: ``{q, video_path, a: "A".."E", option: {"A".."E"}}``, read from the same file names or
-  from ``egotaskqa.json`` (the direct split). It has no ids and no tags, and keeps the options it comes with.
+  from ``egotaskqa.json`` (the direct split). It has no ids and no tags, and keeps the options it comes with, in
+  their order.
 """
 
 from __future__ import annotations
@@ -25,25 +26,35 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import Annotations, FieldError, JsonFile, Row
 from egobench.annotations.fields import Id, Text, lettered
 from egobench.distractors import nearest, shared_sets
 from egobench.errors import AnnotationFileError
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
-from egobench.task import Source, Subset, Task, Truth
+from egobench.task import Source, SourceFile, Subset, Task, Truth
 
-FILES = {"direct": ("direct/test_qas.json", "egotaskqa.json"), "indirect": ("indirect/test_qas.json",)}
+FILES = {
+    "direct": JsonFile("direct/test_qas.json", other_names=("egotaskqa.json",)),
+    "indirect": JsonFile("indirect/test_qas.json"),
+}
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2210.03929",
     home="https://sites.google.com/view/egotaskqa",
     licence="by the site's download form; videos not redistributable",
     files={
-        "direct/test_qas.json": "test questions of the direct split",
-        "indirect/test_qas.json": "test questions of the indirect split",
+        "direct/test_qas.json": SourceFile("test questions of the direct split"),
+        "indirect/test_qas.json": SourceFile("test questions of the indirect split"),
     },
     videos="qa_videos/{interval}.mp4",
+    release="InternRobotics/EgoThinker 87c4f9b (flat form); the official files have no public release",
+    other_forms={
+        "egotaskqa.json": SourceFile(
+            "test questions of the direct split with five options",
+            "f37d1aeae3a6b096975d54ec8e23bf59068c61f454ac6a4620010357fc688fd5",
+        )
+    },
 )
 
 INTERVAL = re.compile(r"(?P<recording>[^|/]+)\|P[12]\|(?P<start>\d+)\|(?P<end>\d+)")
@@ -126,16 +137,15 @@ def flat_record(row: FlatQuestion, subset: str) -> Record:
 
 def read(annotations: Annotations) -> Iterator[Record]:
     """The direct questions, then the indirect ones, as far as their files are there."""
-    if not any(annotations.has(*names) for names in FILES.values()):
+    if not any(annotations.has(file) for file in FILES.values()):
         raise AnnotationFileError(f"{annotations.folder}: neither {' nor '.join(SOURCE.files)}; at least one is needed")
-    for subset, names in FILES.items():
-        if not annotations.has(*names):
+    for subset, file in FILES.items():
+        if not annotations.has(file):
             continue
-        path, rows = annotations.json_rows(*names)
-        if "q" in rows[0][1]:
-            yield from annotations.records(path, rows, FlatQuestion, partial(flat_record, subset=subset))
+        if "q" in annotations.fields(file):
+            yield from annotations.records(file, FlatQuestion, partial(flat_record, subset=subset))
         else:
-            yield from annotations.records(path, rows, Question, partial(official_record, subset=subset))
+            yield from annotations.records(file, Question, partial(official_record, subset=subset))
 
 
 def semantic(record: Record) -> str:
@@ -145,7 +155,7 @@ def semantic(record: Record) -> str:
 
 TASK = Task(
     name="egotaskqa",
-    version=1,
+    version=2,
     skill="goal-oriented questions",
     source=SOURCE,
     read=read,

@@ -12,7 +12,11 @@ Quirks:
   clip.
 * The closed file has no order of options: right answer and three wrong ones (written by Llama 2) are shuffled here by
   ``sample_id``. Releases of it differ in the number of questions.
-* Either file alone is enough; each gives one subset.
+* The closed form in the open is ``test_mc.json``: 500 questions of 148 clips, four choices in an order that is kept, no
+  ids; a question is known by its clip and its place in the clip's list.
+* The authors' own tool writes ``annotations.test.json``, without ``video_uid``. There, as in ``test_mc.json``, the clip
+  is the cluster, which the manifest says.
+* One file is enough: the closed ones give ``closed``, the open ones ``open``.
 """
 
 from __future__ import annotations
@@ -23,24 +27,35 @@ from typing import Annotated
 
 from pydantic import Field
 
-from egobench.annotations import Annotations, Row
-from egobench.annotations.fields import Id, Text, stretch
+from egobench.annotations import Annotations, JsonFile, Row
+from egobench.annotations.fields import Id, Text, position, stretch
 from egobench.distractors import official
 from egobench.errors import AnnotationFileError
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.words import exact_match, meteor, normalised_match, rouge_l, sentence_similarity
 from egobench.sample import Clip, Record
-from egobench.task import Source, Subset, Task
+from egobench.task import Source, SourceFile, Subset, Task
 
-CLOSED = "annotations.QaEgo4D_test_close.json"
-OPEN = "annotations.QaEgo4D_test.json"
+CLOSED = JsonFile("annotations.QaEgo4D_test_close.json")
+CHOICES = JsonFile("test_mc.json", key="place", nested="conversations")
+OPEN = JsonFile("annotations.QaEgo4D_test.json", other_names=("annotations.test.json",))
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2312.06505",
     home="https://github.com/Becomebright/GroundVQA",
     licence="signed form, non-commercial; videos under the Ego4D licence",
-    files={CLOSED: "questions with one right and three wrong answers", OPEN: "questions with a reference answer"},
+    files={
+        CLOSED.name: SourceFile("questions with one right and three wrong answers"),
+        OPEN.name: SourceFile("questions with a reference answer"),
+    },
     videos="{video_id}.mp4",
+    release="zhangyl4/weavetime a077e75 (test_mc.json); the official files have no public release",
+    other_forms={
+        CHOICES.name: SourceFile(
+            "questions with four choices", "cba7f3c41874294ee88840e3278b6fa87eaf5c4ec548d7552a65461465bf14af"
+        ),
+        OPEN.other_names[0]: SourceFile("questions with a reference answer, as the authors' tool writes them"),
+    },
 )
 
 FRAMES_PER_SECOND = 30
@@ -55,7 +70,7 @@ class Question(Row):
     answer: Text
     moment_start_frame: float
     moment_end_frame: float
-    video_uid: Id
+    video_uid: Id | None = None
 
 
 class ClosedQuestion(Question):
@@ -64,9 +79,34 @@ class ClosedQuestion(Question):
     wrong_answers: Annotated[tuple[Text, ...], Field(min_length=3, max_length=3)]
 
 
+class ChoiceQuestion(Row):
+    """One question of ``test_mc.json``."""
+
+    video_id: Id
+    place: Id
+    question: Text
+    choices: Annotated[tuple[Text, ...], Field(min_length=4, max_length=4)]
+    answer: Text
+
+
 def closed(row: ClosedQuestion) -> Record:
     """A closed question; its options get their order when samples are built."""
-    return replace(opened(row), subset="closed", options=(row.answer, *row.wrong_answers), target=0)
+    options = (row.answer, *row.wrong_answers)
+    return replace(opened(row), subset="closed", options=options, target=0, ordered=False)
+
+
+def chosen(row: ChoiceQuestion) -> Record:
+    """A closed question whose choices have an order."""
+    return Record(
+        id=f"{row.video_id}_{row.place}",
+        clip=Clip(f"{row.video_id}.mp4"),
+        question=row.question,
+        answer=row.answer,
+        cluster=row.video_id,
+        subset="closed",
+        options=row.choices,
+        target=position(row.answer, row.choices, field="answer"),
+    )
 
 
 def opened(row: Question) -> Record:
@@ -76,7 +116,7 @@ def opened(row: Question) -> Record:
         clip=whole_clip(row),
         question=row.question,
         answer=row.answer,
-        cluster=row.video_uid,
+        cluster=row.video_uid or row.video_id,
         subset="open",
     )
 
@@ -90,14 +130,15 @@ def whole_clip(row: Question) -> Clip:
 
 def read(annotations: Annotations) -> Iterator[Record]:
     """The closed questions, then the open ones, as far as their files are there."""
-    if not annotations.has(CLOSED, OPEN):
-        raise AnnotationFileError(f"{annotations.folder}: neither {CLOSED} nor {OPEN}; at least one is needed")
+    if not any(annotations.has(file) for file in (CLOSED, CHOICES, OPEN)):
+        names = f"neither {CLOSED.name} nor {CHOICES.name} nor {OPEN.name}"
+        raise AnnotationFileError(f"{annotations.folder}: {names}; at least one is needed")
     if annotations.has(CLOSED):
-        path, rows = annotations.json_rows(CLOSED)
-        yield from annotations.records(path, rows, ClosedQuestion, closed)
+        yield from annotations.note_own_clusters(annotations.records(CLOSED, ClosedQuestion, closed))
+    elif annotations.has(CHOICES):
+        yield from annotations.note_own_clusters(annotations.records(CHOICES, ChoiceQuestion, chosen))
     if annotations.has(OPEN):
-        path, rows = annotations.json_rows(OPEN)
-        yield from annotations.records(path, rows, Question, opened)
+        yield from annotations.note_own_clusters(annotations.records(OPEN, Question, opened))
 
 
 TASK = Task(
@@ -106,7 +147,7 @@ TASK = Task(
     skill="episodic memory",
     source=SOURCE,
     read=read,
-    constructions={"official": official(shuffle=True)},
+    constructions={"official": official()},
     metrics={
         "acc": accuracy,
         "rouge_l": rouge_l,

@@ -24,21 +24,27 @@ from typing import Annotated
 
 from pydantic import Field
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import Annotations, FieldError, JsonFile, Row
 from egobench.annotations.fields import Text, lettered, position
 from egobench.distractors import official
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
-from egobench.task import Source, Subset, Task
+from egobench.task import Source, SourceFile, Subset, Task
 
-FILES = ("egocentric_navigation.json", "vlnqa.json")
+QUESTIONS = JsonFile("egocentric_navigation.json", other_names=("vlnqa.json",))
 
 SOURCE = Source(
     paper="https://arxiv.org/abs/2311.17005",
     home="https://huggingface.co/datasets/OpenGVLab/MVBench",
     licence="MIT; R2R and Matterport3D terms underneath",
-    files={FILES[0]: "questions with four candidates"},
+    files={QUESTIONS.name: SourceFile("questions with four candidates")},
     videos="{answer}/{episode}_frame{n}.mp4",
+    release="InternRobotics/EgoThinker 87c4f9b (flat form); none of the official file",
+    other_forms={
+        "vlnqa.json": SourceFile(
+            "the same questions in the flat form", "3cdc5dfbeee8cc88667081bad99814091a28570c33d1ded908831edcd330c647"
+        )
+    },
 )
 
 FLAT_TEXT = re.compile(
@@ -93,11 +99,9 @@ def _record(video: str, question: str, options: tuple[str, ...], target: int) ->
 
 def read(annotations: Annotations) -> Iterator[Record]:
     """Every question."""
-    path, rows = annotations.json_rows(*FILES)
-    if "text" in rows[0][1]:
-        yield from annotations.records(path, rows, FlatQuestion, flat_record)
-    else:
-        yield from annotations.records(path, rows, Question, official_record)
+    if "text" in annotations.fields(QUESTIONS):
+        return annotations.records(QUESTIONS, FlatQuestion, flat_record)
+    return annotations.records(QUESTIONS, Question, official_record)
 
 
 TASK = Task(

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from egobench import evaluate
+from egobench import request as request_module
 from egobench.cli import app
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.run import print_run
-from egobench.evaluate import RunRequest
+from egobench.request import RunRequest
 from tests.cli import egobench
 from tests.conftest import Navigation
 
@@ -138,7 +138,7 @@ def test_who_stops_a_run_is_told_how_to_go_on(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluate, "evaluate_request", stopped)
+    monkeypatch.setattr(request_module, "evaluate_request", stopped)
     request = RunRequest(model="random", data=navigation.data, videos=navigation.videos, out=navigation.root / "r")
     with pytest.raises(KeyboardInterrupt):
         print_run(request, "table")

@@ -17,7 +17,7 @@ import pytest
 from egobench.dataset.sampleset import SampleSet
 from egobench.doctor import Health, examine
 from egobench.errors import SampleSetError, StoreError
-from egobench.filecheck import check_file, known_files
+from egobench.video.check import check_file, read_checks
 from tests.cli import egobench
 from tests.conftest import Navigation, write_frames, write_video
 
@@ -134,6 +134,46 @@ def test_variable_frame_rates_and_edit_lists_are_told(name: str, variable: bool,
 
 
 @pytest.mark.parametrize(
+    ("name", "turned", "pixel_aspect", "size"),
+    [
+        ("ok.mp4", "", "", (160, 96)),
+        ("rot90.mp4", "turned by 90 degrees counterclockwise", "", (160, 96)),
+        ("rot180.mp4", "turned by 180 degrees", "", (160, 96)),
+        ("sar43.mp4", "", "4:3", (213, 96)),
+    ],
+)
+def test_turned_pictures_and_oblong_pixels_are_told(
+    name: str, turned: str, pixel_aspect: str, size: tuple[int, int]
+) -> None:
+    check = check_file(FIXTURES / name, None, decode=False)
+    assert (check.turned, check.pixel_aspect, (check.width, check.height)) == (turned, pixel_aspect, size)
+
+
+def test_the_doctor_names_videos_that_are_turned_or_oblong(navigation: Navigation) -> None:
+    shutil.copy(FIXTURES / "rot90.mp4", navigation.video(0))
+    shutil.copy(FIXTURES / "sar43.mp4", navigation.video(1))
+    health = look(navigation)
+    assert health.coverage == 1.0
+    assert health.sets[0].problems == {"turned picture": 1, "oblong pixels": 1}
+    assert "turned by 90 degrees counterclockwise; shown upright" in health.videos[0].problems["turned picture"]
+    assert "pixels of 4:3; shown square" in health.videos[1].problems["oblong pixels"]
+
+
+@pytest.mark.timeout(60)
+def test_pipes_and_loops_of_links_are_unreadable_and_nothing_waits(navigation: Navigation) -> None:
+    for number in range(3):
+        navigation.video(number).unlink()
+    os.mkfifo(navigation.video(0))
+    navigation.video(1).symlink_to(navigation.video(1).name)
+    navigation.video(2).mkdir()
+    health = look(navigation, decode=True)
+    assert health.sets[0].answerable == 9
+    assert "a pipe, socket or device" in health.videos[0].problems["unreadable"]
+    assert "unreadable" in health.videos[1].problems
+    assert "missing" in health.videos[2].problems
+
+
+@pytest.mark.parametrize(
     ("stored", "layout", "words"),
     [
         ("{stem}/img_00001.jpg", "frame folder", "1 frame folders"),
@@ -181,7 +221,7 @@ def test_a_folder_of_frames_without_a_rate_is_unreadable(navigation: Navigation)
     folder = write_frames(navigation.video(0), navigation.video(0).with_suffix(""), "12")
     navigation.video(0).unlink()
     (folder / "fps.txt").unlink()
-    assert "how many frames a second shows" in look(navigation).videos[0].problems["unreadable"]
+    assert "its frame rate is not known" in look(navigation).videos[0].problems["unreadable"]
 
 
 def test_a_second_start_looks_only_at_what_is_new_or_changed(navigation: Navigation) -> None:
@@ -211,17 +251,17 @@ def test_a_kill_loses_one_line_at_most(navigation: Navigation) -> None:
     before = look(navigation).to_json()
     kept = navigation.data / "doctor.jsonl"
     kept.write_bytes(kept.read_bytes()[:-9])
-    assert len(known_files(kept)) == 11
+    assert len(read_checks(kept)) == 11
     after = look(navigation)
     assert after.unchanged == 11
     assert {**after.to_json(), "unchanged": 0} == before
-    assert len(known_files(kept)) == 12
+    assert len(read_checks(kept)) == 12
 
 
 def test_lines_that_say_something_else_are_not_read(navigation: Navigation) -> None:
     kept = navigation.data / "doctor.jsonl"
     kept.write_text('{"path": "x"}\n[]\nnull\n{"damaged": 3}\n\xff\n', encoding="latin1")
-    assert known_files(kept) == {}
+    assert read_checks(kept) == {}
     assert look(navigation).coverage == 1.0
 
 

@@ -298,3 +298,14 @@ def test_tied_scores_choose_nothing_and_share_the_credit(navigation: Navigation)
     result = run(navigation, Fixed((-1, -1, -1, -1), (1, 1, 1, 1)), method="likelihood-sum")
     assert result.scores["vln-qa/all/mcq/official/acc/likelihood-sum"].value == pytest.approx(1 / 4)
     assert {row["choice"] for row in predictions(result)} == {None}
+
+
+def test_frames_by_rate_make_another_run_and_a_fixed_number_keeps_its_id(navigation: Navigation) -> None:
+    model, fixed = Eyes(), run(navigation, Eyes())
+    by_rate = run(navigation, model, fps=2.0)
+    # By hand: two seconds of video at two frames per second.
+    assert {len(prompt.frames) for prompt in model.asked} == {4}
+    assert by_rate.path != fixed.path
+    spec = json.loads((fixed.path / "run.json").read_text())["spec"]
+    assert spec["frames"]["vln-qa"].keys() == {"count", "last", "short_side", "min_seconds"}
+    assert json.loads((by_rate.path / "run.json").read_text())["spec"]["frames"]["vln-qa"]["fps"] == 2.0

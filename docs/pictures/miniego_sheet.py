@@ -11,11 +11,12 @@ from typing import Final
 
 from PIL import Image
 
-from egobench.miniego.episode import Episode, Step
-from egobench.miniego.render import Renderer, View
-from egobench.miniego.render_ego import HEIGHT, WIDTH
-from egobench.miniego.simulate import activities, walks
-from egobench.miniego.timecode import Picture
+from egobench.miniego.drawing.ego_view import HEIGHT, WIDTH
+from egobench.miniego.drawing.renderer import Renderer
+from egobench.miniego.drawing.timecode import Picture
+from egobench.miniego.world.activities import activities
+from egobench.miniego.world.episode import Episode, Step, View
+from egobench.miniego.world.walks import walks
 
 COLUMNS: Final = 4
 GAP: Final = 4
@@ -28,29 +29,29 @@ VERBS: Final = {
 """Verbs shown and at what share of their step."""
 
 
-def found(verb: str) -> tuple[Episode, Step]:
-    """The first step with a verb among the episodes of the test split."""
+def first_step(verb: str) -> tuple[Episode, Step]:
+    """First step with a verb among the episodes of the test split."""
     episodes = (episode for number in range(100) for episode in activities(0, "test", number, 15.0, alike=False))
     return next((episode, step) for episode in episodes for step in episode.steps if step.verb == verb)
 
 
 def pictures() -> Iterator[Picture]:
     """Every picture of the sheet in order."""
-    episode, step = found(FIRST)
+    episode, step = first_step(FIRST)
     for view in VIEWS:
         yield Renderer(episode, view).picture((step.start + step.end) / 2)
     for verb, share in VERBS.items():
-        episode, step = found(verb)
+        episode, step = first_step(verb)
         yield Renderer(episode, "ego").picture(step.start + share * (step.end - step.start))
     yield Renderer(next(walks(0, "test", 1, 0)), "ego").picture(0.2)
 
 
 def contact_sheet() -> Image.Image:
     """All pictures side by side."""
-    shown = list(pictures())
-    rows = -(-len(shown) // COLUMNS)
+    tiles = list(pictures())
+    rows = -(-len(tiles) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + GAP), "white")
-    for number, picture in enumerate(shown):
+    for number, picture in enumerate(tiles):
         row, column = divmod(number, COLUMNS)
         sheet.paste(Image.fromarray(picture), (GAP + column * (WIDTH + GAP), GAP + row * (HEIGHT + GAP)))
     return sheet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from egobench.annotations.reader import Annotations, FieldError, Numbered, Row
+from egobench.annotations.files import CsvFile, JsonFile, RawRow
+from egobench.annotations.reader import Annotations, FieldError, Row
 
-__all__ = ["Annotations", "FieldError", "Numbered", "Row"]
+__all__ = ["Annotations", "CsvFile", "FieldError", "JsonFile", "RawRow", "Row"]

@@ -6,7 +6,6 @@ raise :class:`egobench.annotations.FieldError`, which names the field.
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from collections.abc import Sequence
@@ -15,8 +14,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from egobench.annotations import FieldError
+from egobench.json_input import MAX_INTEGER
 from egobench.prompts import LETTERS
 from egobench.sample import Clip
+
+_INTEGERS = re.compile(r"\s*[\[(](?:\s*-?[0-9]{1,18}\s*,)*(?:\s*-?[0-9]{1,18})?\s*[\])]\s*")
+"""A Python list or tuple of whole numbers; read without Python, which anything could be written in."""
 
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 
@@ -28,10 +31,15 @@ def _id_text(value: Any) -> Any:
 def _integers(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError) as error:
-        raise ValueError("expected a list of whole numbers such as [2, 11]") from error
+    if _INTEGERS.fullmatch(value) is None:
+        raise ValueError("expected a list of whole numbers such as [2, 11]")
+    return re.findall(r"-?[0-9]+", value)
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a whole number")
+    return value
 
 
 def _clock_seconds(value: Any) -> Any:
@@ -54,8 +62,11 @@ Seconds = Annotated[float, Field(ge=0)]
 Timestamp = Annotated[float, BeforeValidator(_clock_seconds)]
 """Seconds from the beginning of a video, written as ``HH:MM:SS.ss``."""
 
-Ordinal = Annotated[int, Field(ge=0)]
+Ordinal = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 """A whole number from 0: where a frame stands in its video, or the number of a class."""
+
+Position = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=0, le=MAX_INTEGER)]
+"""Where an option stands, from 0: a whole number or its text."""
 
 Integers = Annotated[tuple[int, ...], BeforeValidator(_integers)]
 """A list of whole numbers, in a CSV cell or a text written as ``[2, 11]``."""

@@ -1,25 +1,22 @@
 """Reading official annotation files: every row checked, every mistake named by file, row and field.
 
-A task's reader asks :class:`Annotations` for the rows of its files and gives, for each file, a pydantic model of what a
-row must hold and a function from such a row to a record. Nothing else opens an annotation file, so the hashes of the
-sources in the manifest are complete, and ``--skip-bad`` means the same for every task. What several tasks read inside a
-field (texts, timestamps, lettered answers) is in :mod:`egobench.annotations.fields`.
+A task's reader calls :meth:`Annotations.records` with a file, a pydantic model of what a row must hold, and a function
+from such a row to a record. Nothing else opens an annotation file, so the hashes of the sources in the manifest are
+complete, and ``--skip-bad`` means the same for every task. What several tasks read inside a field (texts, timestamps,
+lettered answers) is in :mod:`egobench.annotations.fields`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from egobench.annotations.files import JsonFile, RawRow, RowFile
 from egobench.errors import AnnotationFileError, RecordError
 from egobench.sample import Record
 
@@ -30,10 +27,11 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
+OWN_CLUSTERS = "clips_as_clusters"
+"""Fact of the manifest: how many records have their clip for a cluster because no file names its source video."""
+
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
-Numbered = tuple[str, Mapping[str, Any]]
-"""A raw row and what names it for a person, e.g. ``("row 17", {...})``."""
 
 
 @dataclass
@@ -55,14 +53,98 @@ class Annotations:
     dropped: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     videos: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     facts: dict[str, int] = field(default_factory=dict[str, int])
-    _seen: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    _first_places: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    _kept: dict[RowFile, tuple[Path, list[RawRow]]] = field(default_factory=dict[RowFile, tuple[Path, list[RawRow]]])
 
-    def has(self, *names: str) -> bool:
-        """Whether one of these files is there."""
-        return any((self.folder / name).is_file() for name in names)
+    def has(self, file: RowFile) -> bool:
+        """Whether a file is there, under any of its names."""
+        return any((self.folder / name).is_file() for name in (file.name, *file.other_names))
+
+    def records(self, file: RowFile, row: type[R], to_record: Callable[[R], Record | None]) -> Iterator[Record]:
+        """Read a file and turn its rows into records.
+
+        Args:
+            file: The file.
+            row: What a row must hold.
+            to_record: From a checked row to its record, or ``None`` for a row that is rightly no sample. A
+                ``ValueError`` it raises names a malformed row; :class:`FieldError` names the field too.
+
+        Yields:
+            One record per row.
+
+        Raises:
+            AnnotationFileError: If the file is missing, cannot be read, is of another shape, or holds no usable row.
+            RecordError: At the first malformed row or repeated id, unless ``skip_bad`` is on.
+        """
+        path, raw_rows = self._rows(file, row)
+        for raw in raw_rows:
+            record = self._checked(path, raw, row, to_record)
+            if record is None:
+                continue
+            place = f"{path.relative_to(self.folder).as_posix()}, {raw.name}"
+            first_place = self._first_places.setdefault((record.subset, record.id), place)
+            if first_place == place:
+                yield record
+            else:
+                self.refuse(RecordError(path, raw.name, "", f"its id {record.id!r} was taken already by {first_place}"))
+
+    def table(self, file: RowFile, row: type[R], key: Callable[[R], str]) -> dict[str, R]:
+        """Read a file to look things up in, such as labels or frame rates.
+
+        Args:
+            file: The file.
+            row: What a row must hold.
+            key: The entry that a row stands under.
+
+        Returns:
+            The checked rows by key, in order.
+
+        Raises:
+            AnnotationFileError: If the file is missing, cannot be read, is of another shape, or holds no usable row.
+            RecordError: At the first malformed row or repeated key, unless ``skip_bad`` is on.
+        """
+        path, raw_rows = self._rows(file, row)
+        entries: dict[str, R] = {}
+        for raw in raw_rows:
+            entry = self._checked(path, raw, row, lambda entry: entry)
+            if entry is not None and entries.setdefault(key(entry), entry) is not entry:
+                self.refuse(RecordError(path, raw.name, "", f"{key(entry)!r} has an entry already; expected one"))
+        return entries
+
+    def convert(
+        self, path: Path, raw_rows: Iterable[RawRow], row: type[R], to_value: Callable[[R], T | None]
+    ) -> Iterator[T]:
+        """Check raw rows from anywhere and turn them into values; nothing is remembered of a row once it is passed on.
+
+        Args:
+            path: Where the rows come from, for messages.
+            raw_rows: The rows.
+            row: What a row must hold.
+            to_value: As for :meth:`records`.
+
+        Yields:
+            One value per row that gives any, in order.
+
+        Raises:
+            RecordError: At the first malformed row, unless ``skip_bad`` is on.
+        """
+        for raw in raw_rows:
+            value = self._checked(path, raw, row, to_value)
+            if value is not None:
+                yield value
+
+    def fields(self, file: JsonFile) -> frozenset[str]:
+        """Names of the fields of a file's first row, by which a reader tells forms of a file apart.
+
+        Raises:
+            AnnotationFileError: As of :meth:`records`.
+            RecordError: If a row is malformed as a whole, and ``skip_bad`` is off.
+        """
+        self._kept[file] = self._rows(file, Row)
+        return frozenset(self._kept[file][1][0].fields)
 
     def text(self, *names: str) -> tuple[Path, str]:
-        """The first of these files that is there, as text.
+        """The first of some files that is there, as text.
 
         Args:
             names: The official name first, then alternative ones.
@@ -70,7 +152,7 @@ class Annotations:
         Raises:
             AnnotationFileError: If none is there, or the file cannot be opened, is empty or is not UTF-8.
         """
-        name = next((name for name in names if self.has(name)), None)
+        name = next((name for name in names if (self.folder / name).is_file()), None)
         if name is None:
             expected = " or ".join(names)
             raise AnnotationFileError(f"{self.folder}: no file {expected}; is this the annotation folder of the task?")
@@ -89,196 +171,52 @@ class Annotations:
                 f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. iconv -f latin1 -t utf-8"
             ) from error
 
-    def json(self, *names: str) -> tuple[Path, JsonValue]:
-        """The first of these files that is there, as JSON.
-
-        Raises:
-            AnnotationFileError: If none is there, or it is empty, not UTF-8, or not JSON.
-        """
-        path, text = self.text(*names)
-        try:
-            return path, json.loads(text, object_pairs_hook=_Object)
-        except json.JSONDecodeError as error:
-            raise AnnotationFileError(
-                f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); is the file truncated?"
-            ) from error
-
-    def json_rows(self, *names: str, key: str = "", value: str = "") -> tuple[Path, list[Numbered]]:
-        """The rows of a JSON file: a list of objects or, with ``key``, one object that holds a row under each key.
-
-        Args:
-            names: The official name first, then alternative ones.
-            key: The field in which each row is given its key.
-            value: The field in which each row is given its value, where the values are no objects.
-
-        Raises:
-            AnnotationFileError: If the file cannot be read, holds something else, or holds no usable row.
-            RecordError: If a row is no object, or a key comes twice, and ``skip_bad`` is off.
-        """
-        path, content = self.json(*names)
-        labelled: list[tuple[str, dict[str, str], JsonValue]]
-        if key and isinstance(content, _Object):
-            labelled = [(f"key {label!r}", {key: label}, row) for label, row in content.items()]
-            for repeated in content.repeated:
-                self.refuse(RecordError(path, f"key {repeated!r}", "", "comes twice in the file; expected once"))
-        elif not key and isinstance(content, list):
-            labelled = [(f"row {number}", {}, row) for number, row in enumerate(content, 1)]
-        else:
-            shape = "an object with a row under each key" if key else "a list of rows"
-            raise AnnotationFileError(f"{path}: expected {shape}, found {content!r:.80}")
-        rows: list[Numbered] = []
-        for name, extra, row in labelled:
-            if value:
-                rows.append((name, {value: row, **extra}))
-            elif not isinstance(row, _Object):
-                self.refuse(RecordError(path, name, "", f"expected an object, found {row!r:.80}"))
-            elif row.repeated:
-                self.refuse(RecordError(path, name, row.repeated[0], "comes twice in the row; expected once"))
-            else:
-                rows.append((name, {**row, **extra}))
-        if not rows:
-            raise AnnotationFileError(f"{path}: holds no usable row; download it again")
-        return path, rows
-
-    def csv_rows(self, *names: str, columns: Iterable[str]) -> tuple[Path, list[Numbered]]:
-        """The rows of a CSV file with a header line.
-
-        Args:
-            names: The official name first, then alternative ones.
-            columns: Columns the header must have, in any order.
-
-        Raises:
-            AnnotationFileError: If the file cannot be read, the header lacks a column or has one twice, a quote is open
-                at the end of the file, or there is no usable row.
-            RecordError: If a row has more or fewer cells than the header, and ``skip_bad`` is off.
-        """
-        path, text = self.text(*names)
-        stream = io.StringIO(text, newline="")
-        reader = csv.reader(stream, strict=True)
-        header: list[str] = []
-        rows: list[Numbered] = []
-        while stream.tell() < len(text):
-            name = f"line {reader.line_num + 1}"
-            try:
-                cells = next(reader)
-            except csv.Error as error:
-                if stream.tell() == len(text):
-                    raise AnnotationFileError(f"{path}, {name}: not CSV ({error}); is the file truncated?") from error
-                self.refuse(RecordError(path, name, "", f"not CSV ({error})"))
-                continue
-            if not header:
-                header = _checked_header(path, cells, columns)
-            elif cells and len(cells) != len(header):
-                problem = f"{len(cells)} cells where the header has {len(header)}: columns are shifted"
-                self.refuse(RecordError(path, name, "", problem))
-            elif cells:
-                rows.append((name, dict(zip(header, cells, strict=True))))
-        if not rows:
-            raise AnnotationFileError(f"{path}: holds no usable row below its header; download it again")
-        return path, rows
-
-    def records(
-        self, path: Path, rows: Iterable[Numbered], model: type[R], make: Callable[[R], Record | None]
-    ) -> Iterator[Record]:
-        """Turn raw rows into records.
-
-        Args:
-            path: Where the rows come from, for messages.
-            rows: Raw rows.
-            model: What a row must hold.
-            make: From a checked row to its record, or ``None`` for a row that is rightly no sample. A ``ValueError`` it
-                raises names a malformed row; :class:`FieldError` names the field too.
-
-        Yields:
-            One record a row.
-
-        Raises:
-            RecordError: At the first malformed row or repeated id, unless ``skip_bad`` is on.
-        """
-        for name, raw in rows:
-            record = self._checked_row(path, name, raw, model, make)
-            if record is None:
-                continue
-            here = f"{path.relative_to(self.folder).as_posix()}, {name}"
-            first = self._seen.setdefault((record.subset, record.id), here)
-            if first == here:
-                yield record
-            else:
-                self.refuse(RecordError(path, name, "", f"its id {record.id!r} was taken already by {first}"))
-
-    def table(self, path: Path, rows: Iterable[Numbered], model: type[R], key: Callable[[R], str]) -> dict[str, R]:
-        """Turn raw rows into a table to look things up in, such as labels or frame rates.
-
-        Args:
-            path: Where the rows come from, for messages.
-            rows: Raw rows.
-            model: What a row must hold.
-            key: The entry that a row stands under.
-
-        Returns:
-            The checked rows by key, in order.
-
-        Raises:
-            RecordError: At the first malformed row or repeated key, unless ``skip_bad`` is on.
-        """
-        found: dict[str, R] = {}
-        for name, raw in rows:
-            row = self._checked_row(path, name, raw, model, lambda row: row)
-            if row is not None and found.setdefault(key(row), row) is not row:
-                self.refuse(RecordError(path, name, "", f"{key(row)!r} has an entry already; expected one"))
-        return found
-
-    def checked(
-        self, path: Path, rows: Iterable[Numbered], model: type[R], make: Callable[[R], T | None]
-    ) -> Iterator[T]:
-        """Check raw rows and turn each into a value of any kind; nothing is remembered of a row once it is passed on.
-
-        Args:
-            path: Where the rows come from, for messages.
-            rows: Raw rows.
-            model: What a row must hold.
-            make: As for :meth:`records`.
-
-        Yields:
-            One value a row, in order.
-
-        Raises:
-            RecordError: At the first malformed row, unless ``skip_bad`` is on.
-        """
-        for name, raw in rows:
-            value = self._checked_row(path, name, raw, model, make)
-            if value is not None:
-                yield value
-
     def drop(self, record_id: str, reason: str) -> None:
         """Note a row that is left out for a reason that is no mistake, e.g. a video without actions."""
         self.dropped.append({"id": record_id, "reason": reason})
 
-    def _checked_row(
-        self, path: Path, name: str, raw: Mapping[str, Any], model: type[R], make: Callable[[R], T | None]
-    ) -> T | None:
+    def note_own_clusters(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Pass records on, and note how many have their clip for a cluster because no file names its source video."""
+        for record in records:
+            if record.clip.video == f"{record.cluster}.mp4":
+                self.facts[OWN_CLUSTERS] = self.facts.get(OWN_CLUSTERS, 0) + 1
+            yield record
+
+    def _rows(self, file: RowFile, row: type[Row]) -> tuple[Path, list[RawRow]]:
+        if file in self._kept:
+            return self._kept.pop(file)
+        path, text = self.text(file.name, *file.other_names)
+        columns = [name for name, value in row.model_fields.items() if value.is_required()]
+        raw_rows = file.rows(path, text, columns, self.refuse)
+        if not raw_rows:
+            raise AnnotationFileError(f"{path}: holds no usable row; download it again")
+        return path, raw_rows
+
+    def _checked(self, path: Path, raw: RawRow, row: type[R], convert: Callable[[R], T | None]) -> T | None:
         try:
-            return make(model.model_validate(raw))
+            return convert(row.model_validate(raw.fields))
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in fault["loc"])
-            found = f"the row has {', '.join(raw)}" if fault["type"] == "missing" else f"found {fault['input']!r:.80}"
-            self.refuse(RecordError(path, name, where, f"{fault['msg'].removeprefix('Value error, ')}; {found}"))
+            place = ".".join(str(part) for part in fault["loc"])
+            value = (
+                f"the row has {', '.join(raw.fields)}"
+                if fault["type"] == "missing"
+                else f"found {fault['input']!r:.80}"
+            )
+            self.refuse(RecordError(path, raw.name, place, f"{fault['msg'].removeprefix('Value error, ')}; {value}"))
         except FieldError as error:
-            self.refuse(RecordError(path, name, error.field, error.problem))
+            self.refuse(RecordError(path, raw.name, error.field, error.problem))
         except ValueError as error:
-            self.refuse(RecordError(path, name, "", str(error)))
+            self.refuse(RecordError(path, raw.name, "", str(error)))
         return None
 
     def refuse(self, error: RecordError) -> None:
         """Raise the error of a malformed row or, with ``skip_bad``, note it among the dropped."""
         if not self.skip_bad:
             raise error
-        where = f"field {error.field!r}: " if error.field else ""
-        self.drop(f"{self._below(error.file)}, {error.row}", where + error.problem)
-
-    def _below(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(path)
+        place = f"field {error.field!r}: " if error.field else ""
+        file = error.file.relative_to(self.folder) if error.file.is_relative_to(self.folder) else error.file
+        self.drop(f"{file.as_posix()}, {error.row}", place + error.problem)
 
 
 class FieldError(ValueError):
@@ -293,24 +231,3 @@ class FieldError(ValueError):
         super().__init__(f"field {field!r}: {problem}")
         self.field = field
         self.problem = problem
-
-
-class _Object(dict[str, JsonValue]):
-    """A JSON object that remembers keys which came more than once; the first value stays."""
-
-    def __init__(self, pairs: list[tuple[str, JsonValue]]) -> None:
-        super().__init__(pairs)
-        self.repeated: list[str] = []
-        if len(self) < len(pairs):
-            self.update(reversed(pairs))
-            self.repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-
-
-def _checked_header(path: Path, header: list[str], columns: Iterable[str]) -> list[str]:
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise AnnotationFileError(f"{path}: the header has no column {', '.join(map(repr, missing))}; it has {header}")
-    repeated = [column for column, count in Counter(header).items() if count > 1]
-    if repeated:
-        raise AnnotationFileError(f"{path}: the header has the column {repeated[0]!r} twice; it has {header}")
-    return header

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from egobench.commands.arguments import AsJson, Form, Seed, Tasks, choose_format, split_names
-from egobench.commands.console import console, print_json, print_rows
+from egobench.commands.console import SlashedText, console, print_json, print_rows
 from egobench.commands.tables import percent
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _against(comparison: Comparison, other: int) -> Table:
         for score in section:
             test = score.tests[other - 1]
             table.add_row(
-                score.id + (" (PARTIAL)" if score.partial else ""),
+                SlashedText(score.id + (" (PARTIAL)" if score.partial else "")),
                 str(test.n),
                 f"{test.clusters}{'*' if test.clusters < FEW else ''}",
                 percent(score.values[0]),
@@ -90,7 +90,7 @@ def _ranks(comparison: Comparison) -> Table:
             "-" if interval is None else f"{interval} ({percent(value)})"
             for interval, value in zip(score.ranks, score.values, strict=True)
         ]
-        table.add_row(score.id, *cells)
+        table.add_row(SlashedText(score.id), *cells)
     return table
 
 

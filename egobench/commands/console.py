@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
     from rich.text import Text
 
 Format = Literal["table", "json", "csv", "markdown"]
@@ -48,6 +51,35 @@ class PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """A text, with what acts on the terminal made visible."""
         return super().render_str(printable(text), **{**options, "markup": False, "emoji": False, "highlight": False})
+
+
+@dataclass(frozen=True, slots=True)
+class SlashedText:
+    """A text, such as a protocol id, that a table breaks after slashes alone.
+
+    Attributes:
+        text: The text.
+    """
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
+        widest = max(map(len, self._pieces()))
+        return Measurement(min(widest, options.max_width), min(len(self.text), options.max_width))
+
+    def __rich_console__(self, terminal: Console, options: ConsoleOptions) -> Iterator[Text]:
+        lines = [""]
+        for piece in self._pieces():
+            if lines[-1] and len(lines[-1]) + len(piece) > options.max_width:
+                lines.append("")
+            lines[-1] += piece
+        yield terminal.render_str("\n".join(lines))
+
+    def _pieces(self) -> list[str]:
+        return re.findall(r"[^/]*/|[^/]+", self.text) or [""]
 
 
 def console(*, errors: bool = False) -> Console:

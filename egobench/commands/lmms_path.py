@@ -40,10 +40,10 @@ def lmms_path(
     Example: lmms-eval --include_path "$(egobench lmms-path --data data --videos videos)" --tasks egobench_egoschema ...
     """
     from egobench.interop.clips import FPS
-    from egobench.interop.lmms_write import Wanted, write_tasks
+    from egobench.interop.lmms_write import TaskOptions, write_tasks
 
     fps = None if true_rate else FPS
-    wanted = Wanted(videos, prompt, system, frames, short_side, fps, split_names(tasks), construction)
+    wanted = TaskOptions(videos, prompt, system, frames, short_side, fps, split_names(tasks), construction)
     written = write_tasks(data, out or data / "lmms-eval", wanted)
     if as_json:
         print_json({"folder": str(written.folder), "tasks": written.names})

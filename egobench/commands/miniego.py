@@ -12,13 +12,14 @@ from egobench.commands.arguments import AsJson, Seed, split_names
 from egobench.commands.console import console, print_json
 
 if TYPE_CHECKING:
-    from egobench.miniego import Summary
+    from egobench.miniego import SizeName, Summary
 
 
 def miniego(
     out: Annotated[Path, typer.Option(help="Folder to write; must be empty or new.")],
     size: Annotated[
-        Literal["small", "full"], typer.Option(help="At least 100 or 1,000 test questions per task.")
+        Literal["small", "full", "train"],
+        typer.Option(help="At least 100 or 1,000 test questions per task, or the 100 and much to train on."),
     ] = "small",
     tasks: Annotated[str | None, typer.Option(help="Render the videos of these tasks alone, with commas.")] = None,
     timecode: Annotated[bool, typer.Option("--timecode", help="Show episode and frame number in a strip.")] = False,
@@ -40,7 +41,7 @@ def miniego(
 def make_world(
     out: Path,
     *,
-    size: Literal["small", "full"] = "small",
+    size: SizeName = "small",
     timecode: bool = False,
     seed: int = 0,
     tasks: tuple[str, ...] | None = None,
@@ -49,7 +50,7 @@ def make_world(
 
     Args:
         out: An empty or new folder.
-        size: At least 100 or 1,000 test questions per task.
+        size: ``small``, ``full`` or ``train``.
         timecode: Whether the videos show episode and frame number in a strip.
         seed: Seed of everything random.
         tasks: Tasks whose videos alone are rendered; ``None`` for all, and those to train on.

@@ -25,7 +25,7 @@ from egobench.commands.console import Format, console, note, print_json, print_r
 from egobench.errors import EgoBenchError
 
 if TYPE_CHECKING:
-    from egobench.evaluate import Forecast, RunRequest
+    from egobench.request import Forecast, RunRequest
 
 FORECAST_COLUMNS = {
     "samples": "samples",
@@ -38,7 +38,7 @@ FORECAST_COLUMNS = {
     "reply_tokens": "tokens written",
     "cost": "cost",
 }
-"""Columns of a dry run by field of :class:`egobench.evaluate.Forecast`; the last ones where the model tells."""
+"""Columns of a dry run by field of :class:`egobench.request.Forecast`; the last ones where the model tells."""
 
 
 def read_config(context: typer.Context, config: Path | None) -> Path | None:
@@ -88,6 +88,12 @@ def run(
     prompt: SystemPrompt = "first_person",
     frames: Annotated[
         int | None, typer.Option(min=0, help="Frames per clip; the model's or the task's if not given.")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=0, help="Frames per second of a clip instead, at most --max-frames of them.")
+    ] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, help="With --fps: most frames per clip, 64 if not given.")
     ] = None,
     orders: Annotated[
         int, typer.Option(min=1, help="Cyclic orders of the options: position bias, right in all of them.")
@@ -144,15 +150,18 @@ def run(
 
     Example: egobench run hf ... --method auto --rerank runs/clip-vit-large-patch14/0123456789ab
     """
-    from egobench.evaluate import RunRequest
+    from egobench.request import RunRequest
     from egobench.run.spec import Settings
 
+    if (fps is not None and frames is not None) or (fps is None and max_frames is not None):
+        raise typer.BadParameter("give --frames, or --fps with --max-frames")
     options = _options([*(option or []), *_option("device", device), *_option("dtype", dtype)])
     settings = Settings(
         method="generate" if method == "auto" else method,
         control=control,
         prompt=prompt,
-        frames=frames,
+        frames=max_frames if fps is not None else frames,
+        fps=fps,
         limit=limit,
         seed=seed,
         batch_size=batch_size,
@@ -195,7 +204,7 @@ def print_run(request: RunRequest, form: Format) -> float:
     """
     from egobench.commands.progress import ProgressObserver
     from egobench.commands.tables import run_table, score_rows
-    from egobench.evaluate import evaluate_request
+    from egobench.request import evaluate_request
     from egobench.scoring.score import coverage
 
     try:
@@ -223,7 +232,7 @@ def print_forecast(request: RunRequest, form: Format) -> None:
         EgoBenchError: If the model or a sample set cannot be used.
     """
     from egobench.commands.progress import ProgressObserver
-    from egobench.evaluate import forecast
+    from egobench.request import forecast
 
     with ProgressObserver() as observer:
         loaded = request.load(observer)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from egobench.scoring.entry import ScoreEntry, Scores, TagScore
+from egobench.commands.console import SlashedText
+
+if TYPE_CHECKING:
+    from egobench.scoring.entry import ScoreEntry, Scores, TagScore
 
 
 def percent(value: float | None) -> str:
@@ -37,14 +40,14 @@ def run_table(scores: Scores, title: str, *, everything: bool = False) -> Table:
         everything: Also the metrics that short tables leave out.
     """
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption([scores]))
-    table.add_column("task/subset/protocol/construction/metric/method", overflow="fold")
+    table.add_column(SlashedText("task/subset/protocol/construction/metric/method"))
     for column in ("n", "score", "95 % interval", "chance", "blind", "unanswered"):
         table.add_column(column, justify="right", no_wrap=True)
     for protocol_id, entry in scores.items():
         if everything or entry.shown:
             n = f"{entry.n} of {entry.n_expected}" if entry.partial else str(entry.n)
             beside = [percent(entry.chance), percent(entry.blind_ceiling), str(entry.unanswered)]
-            table.add_row(protocol_id, n, percent(entry.value), interval(entry), *beside)
+            table.add_row(SlashedText(protocol_id), n, percent(entry.value), interval(entry), *beside)
         if everything:
             _add_breakdown(table, entry)
     return table

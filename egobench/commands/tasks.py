@@ -31,7 +31,7 @@ def task_rows() -> list[dict[str, Any]]:
             "subsets": {subset.name: [subset.headline, *subset.beside] for subset in task.subsets},
             "constructions": [*task.constructions, *task.galleries],
             "cluster": task.cluster,
-            "files": dict(task.source.files),
+            "files": {name: file.content for name, file in task.source.files.items()},
             "videos": task.source.videos,
             "paper": task.source.paper,
             "home": task.source.home,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from egobench.annotations import Annotations
 from egobench.dataset.sampleset import Manifest, SampleSet, encode, encode_gallery
-from egobench.errors import AnnotationFileError
+from egobench.errors import AnnotationFileError, BrokenPluginError
 from egobench.metrics.gallery import tied_values
 from egobench.sample import GalleryItem, Record, Sample
 from egobench.statistics import chance
@@ -41,6 +41,7 @@ def build(
     Raises:
         ValueError: If the task has no such construction.
         AnnotationError: If a file or row is malformed; rows only unless ``annotations.skip_bad`` is on.
+        BrokenPluginError: If a record is of a subset that the task does not declare.
     """
     construction = construction or task.default_construction
     known = (*task.constructions, *task.galleries)
@@ -49,6 +50,13 @@ def build(
     records = list(task.readers.get(construction, task.read)(annotations))
     if not records:
         raise AnnotationFileError(f"{annotations.folder}: no usable record of task {task.name!r} in its files")
+    declared = [subset.name for subset in task.subsets]
+    undeclared = next((record for record in records if record.subset not in declared), None)
+    if undeclared is not None:
+        raise BrokenPluginError(
+            f"task {task.name!r} reads record {undeclared.id!r} of subset {undeclared.subset!r}, which it does not "
+            f"declare; it declares {', '.join(declared)}; add a Subset to its TASK"
+        )
     watched = _Watched(embedder)
     tools = Tools(task.name, seed, annotations, watched)
     samples: list[Sample] = []
@@ -122,6 +130,9 @@ def _freeze(
         seed=tools.seed,
         chance=dict(_chances(task, construction, samples, items)),
         gallery_sha256=sha256(encode_gallery(items)).hexdigest() if items else None,
+        releases={
+            name: task.source.release_of(name, digest) for name, digest in sorted(tools.annotations.sources.items())
+        },
         **tools.report,
     )
     return SampleSet(manifest, samples, items, dict(sorted(tools.annotations.videos.items())))

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from egobench.errors import SampleSetError
 from egobench.sample import GalleryItem, Sample
@@ -41,6 +40,8 @@ class Manifest:
         mean_seconds: Mean length of the clips whose end is known, in seconds; ``None`` when none is.
         dropped: Rows and records left out, with the reason.
         sources: SHA-256 by annotation file.
+        releases: By annotation file, whether it is of the release that the task pins: ``pinned``, ``another`` or
+            ``unknown``; empty in sets of before.
         samples_sha256: SHA-256 of ``samples.jsonl``.
         embedder: Name and weights hash of the text embedder, ``None`` when none was used.
         seed: Seed of distractors and option orders.
@@ -74,6 +75,7 @@ class Manifest:
     placed: float | None = None
     blind_ceiling: float | None = None
     gallery_sha256: str | None = None
+    releases: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def sha256(self) -> str:
@@ -131,32 +133,31 @@ class SampleSet:
 
     @classmethod
     def read(cls, folder: Path) -> SampleSet:
-        """Read a set and check that its samples and its gallery are the ones its manifest speaks of.
+        """Read a set, check that its samples and its gallery are the ones its manifest speaks of, and check each.
 
         Raises:
-            SampleSetError: If a file is missing, damaged, or was changed by hand.
+            SampleSetError: If a file is missing, damaged, or was changed by hand; if a sample cannot be asked
+                (:func:`egobench.dataset.checks.read_samples`); if the task does not declare a subset.
         """
-        try:
-            raw, listed = (folder / SAMPLES).read_bytes(), json.loads((folder / MANIFEST).read_bytes())
-            fields: dict[str, Any] = {**listed, "dropped": tuple(listed["dropped"])}
-            manifest = Manifest(**fields)
-            samples = tuple(Sample.from_json(json.loads(line)) for line in raw.splitlines())
-            listing = (folder / GALLERY).read_bytes() if manifest.gallery_sha256 else b"[]"
-            gallery = tuple(_item(row) for row in json.loads(listing))
-        except OSError as error:
-            raise SampleSetError(
-                f"no sample set in {folder}: {error.strerror}; make one with egobench build"
-            ) from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise SampleSetError(f"the sample set in {folder} is damaged ({error}); build it again") from error
-        if sha256(raw).hexdigest() != manifest.samples_sha256:
+        from pydantic import TypeAdapter  # noqa: PLC0415 - writing a set does without
+
+        from egobench.dataset.checks import check_subsets, read_file, read_gallery, read_samples, validated  # noqa: PLC0415
+
+        path = folder / MANIFEST
+        manifest = validated(TypeAdapter(Manifest), read_file(_bytes(path), path), str(path))
+        content, listing = _bytes(folder / SAMPLES), b""
+        if sha256(content).hexdigest() != manifest.samples_sha256:
             raise SampleSetError(f"{folder / SAMPLES} is not what {MANIFEST} describes: it was changed; build it again")
+        if manifest.gallery_sha256:
+            listing = _bytes(folder / GALLERY)
         if manifest.gallery_sha256 and sha256(listing).hexdigest() != manifest.gallery_sha256:
             raise SampleSetError(
                 f"{folder / GALLERY} is not what {MANIFEST} describes: its texts or their order were changed; "
                 "build it again"
             )
-        return cls(manifest, samples, gallery)
+        check_subsets(manifest.task, manifest.n_by_subset, folder)
+        samples = read_samples(content, folder / SAMPLES, task=manifest.task, subsets=manifest.n_by_subset)
+        return cls(manifest, samples, read_gallery(listing, folder / GALLERY) if manifest.gallery_sha256 else ())
 
 
 def encode(samples: tuple[Sample, ...]) -> bytes:
@@ -210,9 +211,13 @@ def find_sets(data: Path, tasks: tuple[str, ...] | None = None, construction: st
     return [folder for folder in found if tasks is None or folder.parent.name in tasks]
 
 
-def _item(row: Mapping[str, Any]) -> GalleryItem:
-    tags = {key: tuple(value) if isinstance(value, list) else value for key, value in row["tags"].items()}
-    return GalleryItem(row["id"], row["text"], tags)
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SampleSetError(
+            f"no sample set in {path.parent}: {path.name}: {error.strerror}; make one with egobench build"
+        ) from error
 
 
 def _pretty(value: object) -> bytes:

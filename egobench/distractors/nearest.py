@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from egobench.distractors.official import in_drawn_order
+from egobench.distractors.official import in_drawn_order, published
 from egobench.sample import Record
 from egobench.task import Construction, Dropped, Options, Tools
 
@@ -26,6 +26,8 @@ BLOCK_ROWS = 256
 def nearest(total: int, *, pool: Pool | None = None) -> Construction:
     """Add the texts of a pool that are nearest to the answer to the options there are, and draw the order.
 
+    A record that was published with as many options keeps them as they are.
+
     Args:
         total: Number of options of every sample.
         pool: Texts to take from, the same for every record. Without it: answers and options of the record's own subset.
@@ -41,13 +43,14 @@ def nearest(total: int, *, pool: Pool | None = None) -> Construction:
         raise ValueError(f"{total} options; a choice needs at least 2")
 
     def construct(records: Sequence[Record], tools: Tools) -> Iterator[Options | Dropped]:
-        subsets = {record.subset for record in records}
+        narrow = [record for record in records if len(record.options) < total]
+        subsets = {record.subset for record in narrow}
         if pool is None:
             pools = {name: _own_texts(records, name) for name in subsets}
         else:
             shared = sorted(set(pool(records, tools)))
             pools = dict.fromkeys(subsets, shared)
-        near = _near_texts(records, pools, total, tools)
+        near = _near_texts(narrow, pools, total, tools)
         for record in records:
             yield _widen(record, near.get((record.subset, record.answer), ()), total, tools)
 
@@ -113,11 +116,13 @@ def _near_texts(
 def _widen(record: Record, near: Sequence[str], total: int, tools: Tools) -> Options | Dropped:
     if not record.answer:
         return Dropped("its answer is private, so nothing can be near to it")
-    published = record.options or (record.answer,)
-    missing = total - len(published)
+    texts = record.options or (record.answer,)
+    missing = total - len(texts)
     if missing < 0:
-        return Dropped(f"it has {len(published)} options already, more than {total}")
-    added = [text for text in near if text not in published][:missing]
+        return Dropped(f"it has {len(texts)} options already, more than {total}")
+    if missing == 0:
+        return published(record, tools)
+    added = [text for text in near if text not in texts][:missing]
     if len(added) < missing:
         return Dropped(f"the pool holds {len(added)} texts other than its options; {missing} were needed")
-    return in_drawn_order(record, (*published, *added), tools)
+    return in_drawn_order(record, (*texts, *added), tools)

@@ -8,21 +8,24 @@ from egobench.sample import Record
 from egobench.task import Construction, Options, Tools
 
 
-def official(*, shuffle: bool = False) -> Construction:
-    """Keep the published options; a record without any becomes an open question.
-
-    Args:
-        shuffle: Draw the order from the record's id and the seed, for sources whose order gives the answer away.
+def official() -> Construction:
+    """Keep the published options and their order; a record without any becomes an open question.
 
     Returns:
-        The construction.
+        The construction. Options that were published without an order (``Record.ordered``) get one that is drawn from
+        the record's id and the seed.
     """
 
     def construct(records: Sequence[Record], tools: Tools) -> Iterator[Options]:
         for record in records:
-            yield in_drawn_order(record, record.options, tools) if shuffle else Options(record.options, record.target)
+            yield published(record, tools)
 
     return construct
+
+
+def published(record: Record, tools: Tools) -> Options:
+    """The options that a record was published with, in their order."""
+    return Options(record.options, record.target) if record.ordered else in_drawn_order(record, record.options, tools)
 
 
 def in_drawn_order(record: Record, texts: Sequence[str], tools: Tools) -> Options:
@@ -39,5 +42,5 @@ def in_drawn_order(record: Record, texts: Sequence[str], tools: Tools) -> Option
     target = record.target if record.options else 0
     order = list(range(len(texts)))
     tools.rng(record).shuffle(order)
-    shown = tuple(texts[position] for position in order)
-    return Options(shown, None if target is None or not shown else order.index(target))
+    drawn = tuple(texts[position] for position in order)
+    return Options(drawn, None if target is None or not drawn else order.index(target))

@@ -29,15 +29,15 @@ Placement = Literal["turn", "model"]
 words with the simple kind; or nowhere, because the model itself was told it."""
 
 KEY = "egobench"
-"""Field of a document that says that it is ours, and what the :class:`Put` is."""
+"""Field of a document that says that it is ours, and what the :class:`Presentation` is."""
 
 ANY = FramePolicy()
 """A model of lmms-eval asks for no frames of its own: it gets a clip."""
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
-    """How one subset of a sample set is put to models in lmms-eval.
+class Presentation:
+    """How one subset of a sample set is presented to models in lmms-eval.
 
     Attributes:
         data: Folder of the sample set.
@@ -96,7 +96,7 @@ Document = Mapping[str, Any]
 """A row of lmms-eval's data set."""
 
 
-def documents(put: Put) -> list[dict[str, Any]]:
+def documents(presentation: Presentation) -> list[dict[str, Any]]:
     """One document a sample, in the order of the set.
 
     Raises:
@@ -104,7 +104,7 @@ def documents(put: Put) -> list[dict[str, Any]]:
     """
     return [
         {
-            KEY: put.to_json(),
+            KEY: presentation.to_json(),
             "sample": json.dumps(sample.to_json(), ensure_ascii=False),
             "id": sample.id,
             "video": sample.video,
@@ -113,13 +113,13 @@ def documents(put: Put) -> list[dict[str, Any]]:
             "target": sample.answer if sample.target is None else LETTERS[sample.target],
             "cluster": sample.cluster,
         }
-        for sample in put.part.samples
+        for sample in presentation.part.samples
     ]
 
 
-def put_of(document: Document) -> Put:
-    """How a document is put."""
-    return _put(document[KEY])
+def presentation_of(document: Document) -> Presentation:
+    """How the subset of a document is presented."""
+    return _presentation(document[KEY])
 
 
 def sample_of(document: Document) -> Sample:
@@ -127,16 +127,16 @@ def sample_of(document: Document) -> Sample:
     return Sample.from_json(json.loads(document["sample"]))
 
 
-def rule_of(put: Put, policy: FramePolicy = ANY) -> FrameRule | None:
+def rule_of(presentation: Presentation, policy: FramePolicy = ANY) -> FrameRule | None:
     """Which frames are shown: those the tasks were written for, else the model's, else the task's; ``None`` for none.
 
     Args:
-        put: How the document is put.
+        presentation: How its subset is presented.
         policy: What the model asks for, where it is one of ours.
     """
-    count = policy.count if put.frames is None else put.frames
-    asked = ModelInfo("lmms-eval", "", frames=FramePolicy(count, put.short_side or policy.short_side))
-    return frame_rule(put.part.task, asked, Settings())
+    count = policy.count if presentation.frames is None else presentation.frames
+    info = ModelInfo("lmms-eval", "", frames=FramePolicy(count, presentation.short_side or policy.short_side))
+    return frame_rule(presentation.part.task, info, Settings())
 
 
 def show(document: Document, policy: FramePolicy = ANY) -> DecodedClip | FailedClip | None:
@@ -146,26 +146,26 @@ def show(document: Document, policy: FramePolicy = ANY) -> DecodedClip | FailedC
         document: The document.
         policy: See :func:`rule_of`.
     """
-    put, sample = put_of(document), sample_of(document)
-    rule = rule_of(put, policy)
+    presentation, sample = presentation_of(document), sample_of(document)
+    rule = rule_of(presentation, policy)
     if rule is None:
         return None
-    folder = VideoFolder(Path(put.videos), put.part.task)
+    folder = VideoFolder(Path(presentation.videos), presentation.part.task)
     ((request, _),) = folder.share([sample], clips([sample], None, 0), rule).values()
     return next(iter(read_clips(request.path, [request])))
 
 
 def prompt_of(document: Document, seen: DecodedClip | None) -> Prompt:
     """The prompt of a document, the very one that ``egobench run`` asks."""
-    put, sample = put_of(document), sample_of(document)
+    presentation, sample = presentation_of(document), sample_of(document)
     return Prompt(
         frames=seen.frames if seen else np.zeros((0, 1, 1, 3), np.uint8),
         times=seen.times if seen else np.zeros(0),
-        system=SYSTEM[put.prompt],
+        system=SYSTEM[presentation.prompt],
         question=sample.question,
         options=sample.options,
         text=user_turn(sample.question, sample.options),
-        max_new_tokens=MAX_NEW_TOKENS[put.part.subset.protocol],
+        max_new_tokens=MAX_NEW_TOKENS[presentation.part.subset.protocol],
         seed=seed_of(sample, 0),
     )
 
@@ -177,55 +177,59 @@ def shown_clip(document: Document, *, clip: bool) -> ShownClip:
         document: The document.
         clip: Whether the clip is needed as a file.
     """
-    put = put_of(document)
-    key = (put, document["id"])
+    presentation = presentation_of(document)
+    key = (presentation, document["id"])
     with _lock:
         known = _seen.get(key)
     if known is not None and (known.path is not None or not clip or known.error is not None):
         return known
     decoded = show(document)
-    shown = note(document, decoded)
+    evidence = note(document, decoded)
     if clip and isinstance(decoded, DecodedClip):
-        shown = replace(shown, path=cached_clip(decoded.frames, decoded.times, Path(put.clips), fps=put.fps))
+        evidence = replace(
+            evidence, path=cached_clip(decoded.frames, decoded.times, Path(presentation.clips), fps=presentation.fps)
+        )
         with _lock:
-            _seen[key] = shown
-    return shown
+            _seen[key] = evidence
+    return evidence
 
 
 def note(document: Document, decoded: DecodedClip | FailedClip | None) -> ShownClip:
     """Remember what was shown of a document."""
     if isinstance(decoded, FailedClip):
-        shown = ShownClip(error=f"{type(decoded.error).__name__}: {decoded.error}")
+        evidence = ShownClip(error=f"{type(decoded.error).__name__}: {decoded.error}")
     else:
-        shown = ShownClip(receipt=decoded.receipt.to_json() if decoded else None)
+        evidence = ShownClip(receipt=decoded.receipt.to_json() if decoded else None)
     with _lock:
-        _seen[(put_of(document), document["id"])] = shown
-    return shown
+        _seen[(presentation_of(document), document["id"])] = evidence
+    return evidence
 
 
-def grey_clip(put: Put) -> Path:
+def grey_clip(presentation: Presentation) -> Path:
     """A grey clip for a sample whose video cannot be had: what a model says of it is dropped.
 
     Models of lmms-eval fail without a video, or worse, answer without one.
     """
-    count = put.frames or put.part.task.frames.count
+    count = presentation.frames or presentation.part.task.frames.count
     grey = np.full((count, 56, 56, 3), 128, np.uint8)
-    return cached_clip(grey, np.arange(count, dtype=float), Path(put.clips))
+    return cached_clip(grey, np.arange(count, dtype=float), Path(presentation.clips))
 
 
 _lock = Lock()
-_seen: dict[tuple[Put, str], ShownClip] = {}
+_seen: dict[tuple[Presentation, str], ShownClip] = {}
 """What was shown in this process: lmms-eval asks for a video, and later for the scores, in separate calls."""
 
 
 @lru_cache(maxsize=64)
-def _put(written: str) -> Put:
-    return Put(**json.loads(written))
+def _presentation(written: str) -> Presentation:
+    return Presentation(**json.loads(written))
 
 
 @lru_cache(maxsize=64)
-def _part(put: Put) -> Part:
-    held = SampleSet.read(Path(put.data))
-    if held.manifest.samples_sha256 != put.sha256:
-        raise SampleSetError(f"{put.data} was built again since the tasks were written; run egobench lmms-path again")
-    return next(part for part in plan([held], Settings()) if part.subset.name == put.subset)
+def _part(presentation: Presentation) -> Part:
+    sample_set = SampleSet.read(Path(presentation.data))
+    if sample_set.manifest.samples_sha256 != presentation.sha256:
+        raise SampleSetError(
+            f"{presentation.data} was built again since the tasks were written; run egobench lmms-path again"
+        )
+    return next(part for part in plan([sample_set], Settings()) if part.subset.name == presentation.subset)

@@ -63,17 +63,17 @@ class _Answers:
         super().__init__()
         if not model:
             raise ValueError("which model? give --model_args model=NAME,option=value; see egobench models")
-        given = {key.removeprefix(PREFIX): str(value) for key, value in options.items() if value is not None}
-        found = _device(device)
+        model_options = {key.removeprefix(PREFIX): str(value) for key, value in options.items() if value is not None}
+        device_name = _device(device)
         if "device" in signature(model_function(model.partition(":")[0])).parameters:
-            given.setdefault("device", found)
-        self._given = load_model(model, **given)
+            model_options.setdefault("device", device_name)
+        self._given = load_model(model, **model_options)
         self._system = system
         if not str(batch_size or 1).isdigit():
             raise ValueError(f"batch_size {batch_size!r}; expected a number of prompts a call")
         self._batch = int(batch_size or 1)
         # lmms-eval gathers over this device where there are several ranks.
-        self.device = import_module("torch").device(found)
+        self.device = import_module("torch").device(device_name)
 
     @property
     def batch_size(self) -> int:
@@ -83,8 +83,8 @@ class _Answers:
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
         """Answer greedily; a text that begins with :data:`FAILED` stands for a prompt that has no answer."""
         answers: list[str] = []
-        asked = iter(requests)
-        while batch := list(islice(asked, self._batch)):
+        remaining = iter(requests)
+        while batch := list(islice(remaining, self._batch)):
             answers += self._answer(batch)
         return answers
 
@@ -194,11 +194,11 @@ def manifests() -> Any:
     return registry.ModelManifest(model_id="egobench", simple_class_path=f"{__name__}.EgoBench")
 
 
-def _device(asked: str | None) -> str:
+def _device(device: str | None) -> str:
     """The device that was asked for; of GPUs, this rank's own."""
-    if asked in {None, "cuda"} and import_module("torch").cuda.is_available():
+    if device in {None, "cuda"} and import_module("torch").cuda.is_available():
         return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    return asked or "cpu"
+    return device or "cpu"
 
 
 def _ends(generation: dict[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from egobench.interop.lmms_documents import (
     Document,
     documents,
     grey_clip,
-    put_of,
+    presentation_of,
     sample_of,
     shown_clip,
 )
@@ -50,7 +50,7 @@ def make_documents(dataset: Any) -> Any:
     Raises:
         SampleSetError: If the sample set is gone or was built again with other samples.
     """
-    return import_module("datasets").Dataset.from_list(documents(put_of(dataset[0])))
+    return import_module("datasets").Dataset.from_list(documents(presentation_of(dataset[0])))
 
 
 def visual(document: Document) -> list[str]:
@@ -60,18 +60,18 @@ def visual(document: Document) -> list[str]:
 
 def text(document: Document) -> str:
     """The user's turn, for a model of the simple kind."""
-    put, sample = put_of(document), sample_of(document)
+    presentation, sample = presentation_of(document), sample_of(document)
     turn = user_turn(sample.question, sample.options)
-    return f"{SYSTEM[put.prompt]}\n{turn}" if put.system == "turn" else turn
+    return f"{SYSTEM[presentation.prompt]}\n{turn}" if presentation.system == "turn" else turn
 
 
 def messages(document: Document) -> list[dict[str, Any]]:
     """System message and user's turn with the clip, for a chat model."""
-    put, sample = put_of(document), sample_of(document)
+    presentation, sample = presentation_of(document), sample_of(document)
     turn = user_turn(sample.question, sample.options)
-    system = {"role": "system", "content": [{"type": "text", "text": SYSTEM[put.prompt]}]}
+    system = {"role": "system", "content": [{"type": "text", "text": SYSTEM[presentation.prompt]}]}
     user = {"role": "user", "content": [{"type": "video", "url": _clip(document)}, {"type": "text", "text": turn}]}
-    return [system, user] if put.system == "turn" else [user]
+    return [system, user] if presentation.system == "turn" else [user]
 
 
 def target(document: Document) -> str:
@@ -89,7 +89,7 @@ def results(document: Document, replies: Sequence[str]) -> dict[str, Item]:
     Returns:
         One item a metric.
     """
-    put, sample = put_of(document), sample_of(document)
+    presentation, sample = presentation_of(document), sample_of(document)
     prediction = _prediction(document, replies[0])
     (scored,) = score_samples([sample], {sample.id: prediction})
     common = {
@@ -101,10 +101,10 @@ def results(document: Document, replies: Sequence[str]) -> dict[str, Item]:
         "reply": scored.reply if not sample.options else "",
         "error": prediction.error,
         "pixels": (prediction.receipt or {}).get("sha256"),
-        KEY: put.to_json(),
+        KEY: presentation.to_json(),
     }
     items: dict[str, Item] = {}
-    for name, metric in put.part.task.metrics_of(put.part.subset).items():
+    for name, metric in presentation.part.task.metrics_of(presentation.part.subset).items():
         items[name] = {**common, "metric": name}
         known = sample.target is not None or not sample.options
         if isinstance(metric, MeanMetric) and known and (value := _value(metric.value, scored)) is not None:
@@ -122,9 +122,9 @@ def score(items: Sequence[Item]) -> float:
     Returns:
         The value in [0, 1]; not a number where answers are private or the metric's package is missing.
     """
-    put, name = put_of(items[0]), items[0]["metric"]
+    presentation, name = presentation_of(items[0]), items[0]["metric"]
     by_id = {item["id"]: item for item in items}
-    part = put.part
+    part = presentation.part
     part = replace(part, selected=tuple(sample for sample in part.selected if sample.id in by_id))
     predictions = {sample.id: _restored(sample, by_id[sample.id]) for sample in part.selected}
     scored = score_samples(part.selected, predictions)
@@ -157,18 +157,18 @@ class _Repeater:
 
 
 def _clip(document: Document) -> str:
-    shown = shown_clip(document, clip=True)
-    if shown.path is None:
-        _log().warning(f"{document['id']}: {shown.error}; its answer will not count")
-    return str(shown.path or grey_clip(put_of(document)))
+    evidence = shown_clip(document, clip=True)
+    if evidence.path is None:
+        _log().warning(f"{document['id']}: {evidence.error}; its answer will not count")
+    return str(evidence.path or grey_clip(presentation_of(document)))
 
 
 def _prediction(document: Document, reply: str) -> Prediction:
-    sample, shown = sample_of(document), shown_clip(document, clip=False)
-    if shown.error is not None:
-        return Prediction(sample.id, "media_error", error=shown.error)
+    sample, evidence = sample_of(document), shown_clip(document, clip=False)
+    if evidence.error is not None:
+        return Prediction(sample.id, "media_error", error=evidence.error)
     prompt = Prompt(*NO_FRAMES, "", sample.question, sample.options, "", 1, 0)
-    (prediction,) = ReplyAnswerer(_Repeater(reply))([Question(prompt, Evidence(sample.id, receipt=shown.receipt))])
+    (prediction,) = ReplyAnswerer(_Repeater(reply))([Question(prompt, Evidence(sample.id, receipt=evidence.receipt))])
     return prediction
 
 

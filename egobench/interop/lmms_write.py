@@ -14,7 +14,7 @@ from typing import Literal
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import MissingVideoError, SampleSetError
 from egobench.interop.clips import FPS
-from egobench.interop.lmms_documents import KEY, Placement, Put
+from egobench.interop.lmms_documents import KEY, Placement, Presentation
 from egobench.interop.lmms_tasks import SHARES
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM
 from egobench.run.plan import Part, plan
@@ -30,7 +30,7 @@ NEVER = "<|egobench never ends here|>"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TaskOptions:
     """How the tasks are put.
 
     Attributes:
@@ -67,7 +67,7 @@ class Written:
     names: tuple[str, ...]
 
 
-def write_tasks(data: Path, out: Path, wanted: Wanted) -> Written:
+def write_tasks(data: Path, out: Path, options: TaskOptions) -> Written:
     """Write the files of all sample sets below a folder.
 
     They get a folder named by what is in them: tasks that are put in two ways at the same time never mix.
@@ -75,32 +75,35 @@ def write_tasks(data: Path, out: Path, wanted: Wanted) -> Written:
     Args:
         data: Folder of sample sets, from ``egobench build``.
         out: Folder to write to; clips are kept in its folder ``clips``.
-        wanted: How the tasks are put.
+        options: How the tasks are put.
 
     Raises:
         SampleSetError: If there is no sample set, one is damaged, or the folder cannot be written.
         MissingVideoError: If there is no folder of videos.
         ValueError: If there is no such prompt style, or no frame is asked for.
     """
-    if wanted.prompt not in SYSTEM:
-        raise ValueError(f"no prompt {wanted.prompt!r}; there are {', '.join(SYSTEM)}")
-    if wanted.frames is not None and wanted.frames < 1:
-        raise ValueError(f"{wanted.frames} frames a clip; expected at least 1")
-    if not wanted.videos.is_dir():
-        raise MissingVideoError(f"{wanted.videos}: no such folder; expected the folder of videos")
-    folders = find_sets(data, wanted.tasks, wanted.construction)
+    if options.prompt not in SYSTEM:
+        raise ValueError(f"no prompt {options.prompt!r}; there are {', '.join(SYSTEM)}")
+    if options.frames is not None and options.frames < 1:
+        raise ValueError(f"{options.frames} frames a clip; expected at least 1")
+    if not options.videos.is_dir():
+        raise MissingVideoError(f"{options.videos}: no such folder; expected the folder of videos")
+    folders = find_sets(data, options.tasks, options.construction)
     read = [(folder, SampleSet.read(folder)) for folder in folders]
-    sets = [(folder.resolve(), one) for folder, one in read if not one.gallery]
+    sets = [(folder.resolve(), sample_set) for folder, sample_set in read if not sample_set.gallery]
     if not sets:
         raise SampleSetError(f"{data} holds galleries alone, which no model is asked about")
     files: dict[str, str] = {}
     names: list[str] = []
-    for folder, one in sets:
-        parts = plan([one], Settings())
+    for folder, sample_set in sets:
+        parts = plan([sample_set], Settings())
         for part in parts:
             name = task_name(part)
-            put = _put(folder, part, out, wanted)
-            files |= {f"{name}.yaml": _task(name, part), f"{name}.json": json.dumps({KEY: put.to_json()}) + "\n"}
+            presentation = _presentation(folder, part, out, options)
+            files |= {
+                f"{name}.yaml": _task(name, part),
+                f"{name}.json": json.dumps({KEY: presentation.to_json()}) + "\n",
+            }
             names.append(name)
     files[f"{GROUP}.yaml"] = _group(names)
     return Written(_write(out, files), tuple(sorted(names)))
@@ -118,18 +121,18 @@ def task_name(part: Part) -> str:
     return "_".join(named).replace("-", "_")
 
 
-def _put(folder: Path, part: Part, out: Path, wanted: Wanted) -> Put:
-    return Put(
+def _presentation(folder: Path, part: Part, out: Path, options: TaskOptions) -> Presentation:
+    return Presentation(
         data=str(folder),
         sha256=part.sample_set.manifest.samples_sha256,
         subset=part.subset.name,
-        videos=str(wanted.videos.resolve()),
+        videos=str(options.videos.resolve()),
         clips=str((out / "clips").resolve()),
-        prompt=wanted.prompt,
-        system=wanted.system,
-        frames=wanted.frames,
-        short_side=wanted.short_side,
-        fps=wanted.fps,
+        prompt=options.prompt,
+        system=options.system,
+        frames=options.frames,
+        short_side=options.short_side,
+        fps=options.fps,
     )
 
 

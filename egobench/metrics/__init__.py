@@ -1,4 +1,4 @@
-"""Metrics: from judged samples to numbers.
+"""Metrics: from scored samples to numbers.
 
 A :class:`MeanMetric` gives every sample a value, so its error is that of a clustered mean; a :class:`SetMetric` is
 defined on all samples at once. Both are plain values a task lists by name.

@@ -6,8 +6,8 @@ from egobench.metrics import MeanMetric, ScoredSample
 from egobench.metrics.ranking import possible_ranks
 
 
-def _share_of_target(judged: ScoredSample) -> float:
-    ranks = possible_ranks(judged)
+def _share_of_target(scored: ScoredSample) -> float:
+    ranks = possible_ranks(scored)
     return (1 in ranks) / len(ranks) if ranks else 0.0
 
 

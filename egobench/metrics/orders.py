@@ -12,11 +12,11 @@ from egobench.metrics.accuracy import accuracy
 from egobench.orders import shown_at
 
 
-def positions(judged: Sequence[ScoredSample]) -> tuple[list[float], list[float]]:
+def positions(scored_samples: Sequence[ScoredSample]) -> tuple[list[float], list[float]]:
     """How often each position was said, and how often the right option stood there, over all answers.
 
     Args:
-        judged: Samples with their scores in every order; tied top scores share.
+        scored_samples: Samples with their scores in every order; tied top scores share.
 
     Returns:
         Twice a share of the answers for each position; both sum to 1. Empty where nothing was answered.
@@ -24,7 +24,7 @@ def positions(judged: Sequence[ScoredSample]) -> tuple[list[float], list[float]]
     said: dict[int, float] = defaultdict(float)
     stood: dict[int, float] = defaultdict(float)
     answers = 0
-    for one in judged:
+    for one in scored_samples:
         if one.outcome != "answered" or one.scores is None or one.sample.target is None:
             continue
         n_options = len(one.scores)
@@ -38,12 +38,12 @@ def positions(judged: Sequence[ScoredSample]) -> tuple[list[float], list[float]]
     return [said[position] / answers for position in length], [stood[position] / answers for position in length]
 
 
-def _right_in_all(judged: ScoredSample) -> float:
-    return math.prod(accuracy.value(replace(judged, scores=scores)) for scores in (judged.scores, *judged.turned))
+def _right_in_all(scored: ScoredSample) -> float:
+    return math.prod(accuracy.value(replace(scored, scores=scores)) for scores in (scored.scores, *scored.turned))
 
 
-def _bias(judged: Sequence[ScoredSample]) -> float:
-    return math.fsum(abs(one - other) for one, other in zip(*positions(judged), strict=True)) / 2
+def _bias(scored_samples: Sequence[ScoredSample]) -> float:
+    return math.fsum(abs(one - other) for one, other in zip(*positions(scored_samples), strict=True)) / 2
 
 
 circular = MeanMetric("mcq", _right_in_all)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def possible_ranks(judged: ScoredSample) -> range:
+def possible_ranks(scored: ScoredSample) -> range:
     """The ranks, from 1, that the target can take when tied options stand in random order.
 
     Args:
-        judged: One sample.
+        scored: One sample.
 
     Returns:
         Equally likely ranks; empty for a sample that was not answered or whose target is unknown.
@@ -29,25 +29,25 @@ def possible_ranks(judged: ScoredSample) -> range:
     Raises:
         ValueError: If there is not one score an option, or one is not a number.
     """
-    scores, target = judged.scores, judged.sample.target
-    if judged.outcome != "answered" or scores is None or target is None:
+    scores, target = scored.scores, scored.sample.target
+    if scored.outcome != "answered" or scores is None or target is None:
         return range(0)
-    n_options = len(judged.sample.options)
+    n_options = len(scored.sample.options)
     if len(scores) != n_options or any(math.isnan(score) for score in scores):
         raise ValueError(
-            f"sample {judged.sample.id!r}: scores {scores}; expected a number for each of {n_options} options"
+            f"sample {scored.sample.id!r}: scores {scores}; expected a number for each of {n_options} options"
         )
     above = sum(score > scores[target] for score in scores)
     return range(above + 1, above + scores.count(scores[target]) + 1)
 
 
-def _average_precision(judged: ScoredSample) -> float:
-    ranks = possible_ranks(judged)
+def _average_precision(scored: ScoredSample) -> float:
+    ranks = possible_ranks(scored)
     return fmean(1 / rank for rank in ranks) if ranks else 0.0
 
 
-def _ndcg(judged: ScoredSample) -> float:
-    ranks = possible_ranks(judged)
+def _ndcg(scored: ScoredSample) -> float:
+    ranks = possible_ranks(scored)
     return fmean(1 / math.log2(1 + rank) for rank in ranks) if ranks else 0.0
 
 
@@ -145,21 +145,21 @@ def _class_map(classes: np.ndarray, scores: np.ndarray, positive: np.ndarray, n_
     )
 
 
-def _over_options(judged: Sequence[ScoredSample]) -> float:
+def _over_options(scored_samples: Sequence[ScoredSample]) -> float:
     import numpy as np  # noqa: PLC0415
 
     number: dict[str, int] = {}
     classes: list[int] = []
     scores: list[float] = []
     positive: list[bool] = []
-    for one in judged:
+    for one in scored_samples:
         sample = one.sample
         given = one.scores if possible_ranks(one) else (-math.inf,) * len(sample.options)
         for position, (option, score) in enumerate(zip(sample.options, given or (), strict=True)):
             classes.append(number.setdefault(option, len(number)))
             scores.append(score)
             positive.append(position == sample.target)
-    return _class_map(np.array(classes), np.array(scores), np.array(positive), len(judged)).mean
+    return _class_map(np.array(classes), np.array(scores), np.array(positive), len(scored_samples)).mean
 
 
 def graded_map(scores: np.ndarray, relevance: np.ndarray) -> float:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def _words_metric(compare: Callable[[str, str], float]) -> MeanMetric:
-    def value(judged: ScoredSample) -> float:
-        reply, answer = judged.reply.strip(), judged.sample.answer.strip()
-        return compare(reply, answer) if judged.outcome == "answered" and reply and answer else 0.0
+    def value(scored: ScoredSample) -> float:
+        reply, answer = scored.reply.strip(), scored.sample.answer.strip()
+        return compare(reply, answer) if scored.outcome == "answered" and reply and answer else 0.0
 
     return MeanMetric("open", value)
 

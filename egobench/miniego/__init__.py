@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from egobench.miniego.generate import Summary, generate
+from egobench.miniego.world.simulate import SizeName
 
-__all__ = ["Summary", "generate"]
+__all__ = ["SizeName", "Summary", "generate"]

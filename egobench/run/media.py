@@ -14,6 +14,9 @@ from egobench.sample import Clip, Sample
 from egobench.task import Task
 from egobench.video import ClipRequest, FrameRule, fingerprint, stored_as
 
+MOST_FRAMES = 64
+"""Frames per clip at most where frames are taken by rate."""
+
 
 class SharedClip(NamedTuple):
     """A clip to decode once, and the samples that are about it."""
@@ -23,14 +26,19 @@ class SharedClip(NamedTuple):
 
 
 def frame_rule(task: Task, info: ModelInfo, settings: Settings) -> FrameRule | None:
-    """Which frames are shown: the run's number, else the model's, else the task's; ``None`` where none are."""
-    count = settings.frames if settings.frames is not None else info.frames.count
+    """Which frames are shown: the run's number, else the model's, else the task's; ``None`` where none are.
+
+    With a rate the number is the most there may be, :data:`MOST_FRAMES` where the run gives none.
+    """
+    most = MOST_FRAMES if settings.fps is not None and info.frames.count != 0 else info.frames.count
+    count = settings.frames if settings.frames is not None else most
     if settings.control == "blind" or count == 0:
         return None
     return replace(
         task.frames,
         count=task.frames.count if count is None else count,
         short_side=info.frames.short_side or task.frames.short_side,
+        fps=settings.fps,
     )
 
 

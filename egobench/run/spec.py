@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from egobench import __version__
 from egobench.controls import Control
@@ -49,7 +49,8 @@ class Settings:
         method: How an answer becomes a number.
         control: What is removed or altered; ``None`` for a plain run.
         prompt: Id of the prompt style.
-        frames: Frames per clip; ``None`` leaves it to the model, else to the task.
+        frames: Frames per clip; ``None`` leaves it to the model, else to the task. With ``fps`` the most there may be.
+        fps: Frames per second of a clip; ``None`` for a fixed number.
         limit: Most samples per subset, a seeded choice; ``None`` for all.
         seed: Seed of everything random.
         batch_size: Prompts per call of the model; never changes an answer, so it is no part of the spec.
@@ -72,6 +73,7 @@ class Settings:
     orders: int = 1
     rerank: Rerank | None = None
     text_prior: float = 0.0
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class RunSpec:
         model: :class:`egobench.model.ModelInfo` as a JSON object.
         sets: The sample sets, sorted by task.
         prompt: Id of the prompt style and hash of its text.
-        frames: Frames per clip, by task: count, last, short_side, min_seconds.
+        frames: Frames per clip, by task: count, last, short_side, min_seconds, and fps where it is set.
         method: How an answer becomes a number.
         control: What is removed or altered, ``None`` for a plain run.
         limit: Most samples per subset, a seeded choice; ``None`` for all.
@@ -109,6 +111,8 @@ class RunSpec:
         rerank: ``top`` and, by sample set, ``sha256`` of the gallery scores whose best are scored again.
         text_prior: Share of an option's score without the video that is subtracted from its score.
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
     model: Mapping[str, Any]
     sets: tuple[SetRef, ...]
@@ -143,7 +147,7 @@ class RunSpec:
                 for manifest in manifests
             ),
             prompt=f"{settings.prompt}@{prompt_hash(settings.prompt)}",
-            frames={task: asdict(rule) for task, rule in frame_rules.items()},
+            frames={task: _rule_json(rule) for task, rule in frame_rules.items()},
             method=settings.method,
             control=settings.control,
             limit=settings.limit,
@@ -161,10 +165,13 @@ class RunSpec:
         Raises:
             StoreError: If another version wrote it with other fields.
         """
+        from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - a command's --help stays light
+
         try:
-            fields: dict[str, Any] = {**content, "sets": tuple(SetRef(**entry) for entry in content["sets"])}
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
+            return TypeAdapter(cls).validate_python({**content, "sets": [*content["sets"]]})
+        except KeyError as error:
+            raise StoreError(f"a run of another version of EgoBench (no {error} in its spec)") from error
+        except (ValidationError, TypeError) as error:
             raise StoreError(f"a run of another version of EgoBench ({error})") from error
 
     def settings(self) -> Settings:
@@ -190,3 +197,7 @@ class RunSpec:
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of the canonical spec."""
         return sha256(self.canonical().encode()).hexdigest()[:12]
+
+
+def _rule_json(rule: FrameRule) -> dict[str, Any]:
+    return {key: value for key, value in asdict(rule).items() if key != "fps" or value is not None}

@@ -27,7 +27,8 @@ from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from egobench.errors import ReadOnlyRunError, SpecMismatchError, StoreError
+from egobench.errors import JsonInputError, ReadOnlyRunError, SpecMismatchError, StoreError
+from egobench.json_input import read_json
 from egobench.run.checksums import CHECKSUMS, JUDGE_FILES, check_signature, replace_file, sign, writing
 from egobench.run.records import Event, JudgeReply, Prediction, Row, encode_rows, read_rows
 from egobench.run.spec import RunSpec
@@ -253,12 +254,17 @@ def read_run(path: Path) -> RunFile:
 
 def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        content = json.loads(path.read_bytes())
-        return content["spec"], content["recorded"]
+        content: Any = read_json(path.read_bytes(), str(path))
+        spec, recorded = content["spec"], content["recorded"]
     except OSError as error:
         raise StoreError(f"{path.parent} is no run folder: no run.json in it ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} is damaged ({error})") from error
+    except JsonInputError as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{path} is damaged: no {error} in it; expected spec and recorded") from error
+    if not isinstance(spec, dict) or not isinstance(recorded, dict):
+        raise StoreError(f"{path} is damaged: spec and recorded are expected to be objects")
+    return spec, recorded
 
 
 @contextmanager

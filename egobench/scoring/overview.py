@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from egobench.errors import StoreError
+from egobench.errors import JsonInputError, StoreError
+from egobench.json_input import read_json
 from egobench.plugins import TASKS, load_task, names
 from egobench.run.checksums import CHECKSUMS
 from egobench.run.plan import PartId
@@ -105,9 +105,9 @@ def _overview(folder: Path) -> RunOverview:
 
 def _values(path: Path) -> dict[str, float | None]:
     try:
-        rows = json.loads(path.read_bytes())
+        rows: Any = read_json(path.read_bytes(), str(path))
         entries = [ScoreEntry.from_json(protocol_id, row) for protocol_id, row in rows.items()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, JsonInputError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged ({error}); write it again with egobench score {path.parent}") from error
     return {metric_id(entry.id.part, entry.id.metric): entry.value for entry in entries if not entry.partial}
 

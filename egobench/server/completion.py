@@ -9,13 +9,17 @@ UNFINISHED = {"error", "abort"}
 """Reasons to end that leave no answer, as OpenRouter, SGLang and vLLM give them with HTTP 200."""
 
 
+NAME_LENGTH = 200
+"""Most characters of a name that a server gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a server answered to a chat.
+    """A server's answer to a chat.
 
     Attributes:
         text: The words; ``""`` for none.
-        finish: Why they end: ``"stop"``, ``"length"``, ...
+        finish: Why they end: ``"stop"``, ``"length"``, ...; ``""`` where the server does not say.
         logprobs: The entry ``logprobs`` as it came; ``None`` where there is none.
         model: The model's name as the server gives it.
         prompt_tokens: Tokens read, where the server says so.
@@ -46,27 +50,32 @@ def read_completion(answer: Any) -> Completion:
         AttributeError: If it is none.
     """
     choice = answer["choices"][0]
-    message, usage, finish = choice["message"], answer.get("usage"), str(choice.get("finish_reason"))
+    message, usage, finish = choice["message"], answer.get("usage"), str(choice.get("finish_reason") or "")
     if answer.get("error") or choice.get("error") or finish in UNFINISHED:
         raise LookupError("an error in the place of an answer")
     if not isinstance(usage, dict):
         usage = {}
-    said = message.get("content")
-    if isinstance(said, list):
-        said = "".join(part.get("text", "") for part in said)
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(map(_words, content))
     # A refusal in words has a place of its own there.
-    text = said or message.get("refusal") or ""
+    text = content or message.get("refusal") or ""
     return Completion(
-        # Half a character, escaped as JSON allows, could not be written down.
-        text=text.encode(errors="replace").decode() if isinstance(text, str) else "",
-        finish=finish,
+        text=text if isinstance(text, str) else "",
+        finish=finish[:NAME_LENGTH],
         logprobs=choice.get("logprobs"),
-        model=str(answer.get("model") or ""),
+        model=str(answer.get("model") or "")[:NAME_LENGTH],
         prompt_tokens=_whole(usage.get("prompt_tokens")),
         reply_tokens=_whole(usage.get("completion_tokens")),
         # Where the template begins the thoughts, their end alone is there.
         thought=bool(message.get("reasoning_content") or message.get("reasoning")) or "think>" in str(text),
     )
+
+
+def _words(part: Any) -> str:
+    """The words of one part of a message, ``""`` for one without any."""
+    words = part.get("text")
+    return words if isinstance(words, str) else ""
 
 
 def _whole(value: Any) -> int | None:

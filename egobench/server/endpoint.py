@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -21,10 +22,11 @@ from weakref import finalize
 
 from egobench.errors import EndpointError, RequestError, install_command
 from egobench.server.completion import Completion, read_completion
+from egobench.server.json_answer import decode, read_json
+from egobench.server.line import Line, ServerAnswer, TryError
 from egobench.server.pace import Outcome, Pace, retry_after
 
 if TYPE_CHECKING:
-    from httpx import Response
     from tenacity import RetryCallState
 
 KEY = "OPENAI_API_KEY"
@@ -54,9 +56,6 @@ AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY}
 LONGEST_WAIT = 300.0
 """Seconds between two tries at most; a server that asks for more is left alone."""
 
-CONNECT_SECONDS = 10.0
-"""Longest time to connect."""
-
 SECRET = 8
 """Characters of the shortest key that is a secret; ``EMPTY`` and the like, for servers without keys, are words."""
 
@@ -69,7 +68,7 @@ class Endpoint:
         url: Its base address, as ``https://.../v1``.
         option: What the address is called where it was given, for messages.
         key: The key, ``""`` for none.
-        timeout: Seconds without a byte until a try is given up.
+        timeout: Seconds until a try is given up, its answer read to the end.
         tries: Most tries of one request.
         first_wait: Seconds before the second try, doubled before each further one, less a random part.
     """
@@ -128,15 +127,17 @@ class Connection:
         self._patience = max(10, 2 * most)
         self._random = Random()  # noqa: S311 - spreads tries, is no secret
         self._lock = Lock()
-        self._client = httpx.Client(
-            base_url=endpoint.url,
-            headers={"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {},
-            timeout=httpx.Timeout(endpoint.timeout, connect=min(endpoint.timeout, CONNECT_SECONDS)),
-            limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
+        https = urlsplit(endpoint.url).scheme == "https"
+        self._open_line = partial(
+            Line,
+            endpoint.url,
+            {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {},
+            context=httpx.create_ssl_context(trust_env=https),
             # Plain text goes to this machine alone, and so never to a proxy that the environment names.
-            trust_env=urlsplit(endpoint.url).scheme == "https",
+            trust_env=https,
         )
-        self.close = finalize(self, self._client.close)
+        self._idle: list[Line] = [self._open_line(endpoint.timeout)]
+        self.close = finalize(self, _close_all, self._idle)
 
     def models(self) -> list[str]:
         """Names of the models that the server offers; none where it does not say. Asked once, without patience.
@@ -144,17 +145,15 @@ class Connection:
         Raises:
             EndpointError: If nothing answers there.
         """
-        import httpx  # noqa: PLC0415 - an extra
-
         try:
-            response = self._client.get(MODELS)
-            return sorted(str(entry["id"]) for entry in json.loads(self._safe(response.text))["data"])
-        except (httpx.ConnectError, httpx.TimeoutException) as error:
-            raise EndpointError(
-                f"{self.endpoint.url} cannot be reached ({self._told(error)}); does the server run, and is "
-                f"{self.endpoint.option} its base, as http://127.0.0.1:8000/v1?"
-            ) from error
-        except (httpx.HTTPError, ValueError, LookupError, TypeError):
+            answer = self._request("GET", MODELS)
+        except TryError as error:
+            if error.unreachable or error.slower:
+                raise self._unreachable(error) from error
+            return []
+        try:
+            return sorted(str(entry["id"]) for entry in read_json(self._safe(decode(answer.content)))["data"])
+        except (ValueError, LookupError, TypeError):
             # Some keys may chat and not list, so that a refusal says nothing either.
             return []
 
@@ -174,27 +173,27 @@ class Connection:
         again = Retrying(
             stop=stop_after_attempt(self.endpoint.tries),
             wait=self._wait,
-            retry=retry_if_exception(lambda error: isinstance(error, _TryError) and error.again),
+            retry=retry_if_exception(lambda error: isinstance(error, TryError) and error.again),
             reraise=True,
         )
         try:
-            found = again(self._try, body)
-        except _TryError as error:
-            if error.again or error.status in HOPELESS:
+            completion = again(self._try, body)
+        except TryError as error:
+            if error.counts or error.status in HOPELESS:
                 self._count(error)
             tries = again.statistics["attempt_number"]
             raise RequestError(str(error), status=error.status, tries=tries) from error
         self._answered, self._failures = True, 0
-        return replace(found, tries=again.statistics["attempt_number"])
+        return replace(completion, tries=again.statistics["attempt_number"])
 
     def _try(self, body: Mapping[str, Any]) -> Completion:
         entered, pause = self.pace.enter(), None
         outcome: Outcome = "failed"
         try:
-            found = self._send(body)
+            completion = self._send(body)
             outcome = "well"
-            return found
-        except _TryError as error:
+            return completion
+        except TryError as error:
             pause = error.wait
             if error.slower:
                 outcome = "busy"
@@ -203,42 +202,69 @@ class Connection:
             self.pace.leave(entered, outcome, pause)
 
     def _send(self, body: Mapping[str, Any]) -> Completion:
-        import httpx  # noqa: PLC0415 - an extra
-
         try:
-            response = self._client.post(CHATS, json=body)
-        except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
-            silent = _TryError(f"no answer within {self.endpoint.timeout:g} seconds", slower=True)
-            # Not only at the last try: a server that hangs would be waited for tries x requests x timeout seconds.
-            self._count(silent)
-            raise silent from error
-        except httpx.HTTPError as error:
-            raise _TryError(self._told(error)) from error
-        told = self._safe(response.text)
-        if not response.is_success:
-            raise self._failure(response, told)
+            # As ASCII, for half a character cannot be sent otherwise.
+            answer = self._request("POST", CHATS, json.dumps(body).encode())
+        except TryError as error:
+            if error.unreachable and not self._answered:
+                raise self._unreachable(error) from error
+            if error.slower:
+                # Not only at the last try: a server that hangs would be waited for tries x requests x timeout seconds.
+                self._count(error)
+            raise
+        text = self._safe(decode(answer.content))
+        if not answer.ok:
+            raise self._failure(answer, text)
         try:
-            return read_completion(json.loads(told))
+            return read_completion(read_json(text))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise _TryError(f"the server's answer is no chat completion: {told!r:.300}") from error
+            raise TryError(f"the server's answer is no chat completion: {text!r:.300}") from error
 
-    def _failure(self, response: Response, body: str) -> Exception:
-        status, url = response.status_code, self.endpoint.url
-        told = f"HTTP {status} {self._safe(response.reason_phrase)}: {body!r:.300}"
-        if response.is_redirect or (status in HOPELESS and not self._answered):
+    def _request(self, method: str, path: str, body: bytes | None = None) -> ServerAnswer:
+        """Send a request over a line that nobody uses.
+
+        Raises:
+            TryError: If there is no whole answer.
+        """
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = self._open_line(self.endpoint.timeout)
+        try:
+            answer = line.send(method, path, body)
+        except TryError as error:
+            line.close()
+            error.args = (self._safe(str(error)),)
+            raise
+        except BaseException:
+            line.close()
+            raise
+        self._idle.append(line)
+        return answer
+
+    def _unreachable(self, error: TryError) -> EndpointError:
+        return EndpointError(
+            f"{self.endpoint.url} cannot be reached ({error}); does the server run, and is {self.endpoint.option} its "
+            "base, as http://127.0.0.1:8000/v1?"
+        )
+
+    def _failure(self, answer: ServerAnswer, body: str) -> Exception:
+        status, url = answer.status, self.endpoint.url
+        message = f"HTTP {status} {self._safe(answer.reason)}: {body!r:.300}"
+        if 300 <= status < 400 or (status in HOPELESS and not self._answered):
             hint = HOPELESS.get(status) or f"is {self.endpoint.option} the base, as .../v1, and the model's name right?"
-            return EndpointError(f"{url}{CHATS} refuses with {told}; {hint}")
-        if status in BUSY or status in AGAIN or (response.is_server_error and status != HTTPStatus.NOT_IMPLEMENTED):
-            wait = retry_after(response.headers)
+            return EndpointError(f"{url}{CHATS} refuses with {message}; {hint}")
+        if status in BUSY or status in AGAIN or (status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED):
+            wait = retry_after(answer.headers)
             if wait is not None and wait > LONGEST_WAIT:
                 return EndpointError(
-                    f"{url} asks to be left alone for {wait:.0f} seconds with {told}; run the same command again "
+                    f"{url} asks to be left alone for {wait:.0f} seconds with {message}; run the same command again "
                     "then, what it answered is kept"
                 )
-            return _TryError(told, status=status, wait=wait, slower=status in BUSY)
-        return _TryError(told, status=status, again=False)
+            return TryError(message, status=status, wait=wait, slower=status in BUSY)
+        return TryError(message, status=status, again=False)
 
-    def _count(self, error: _TryError) -> None:
+    def _count(self, error: TryError) -> None:
         with self._lock:
             self._failures += 1
             if self._failures >= self._patience:
@@ -252,35 +278,14 @@ class Connection:
         wait = min(self.endpoint.first_wait * 2.0 ** (state.attempt_number - 1), LONGEST_WAIT)
         return wait * (1 - self._random.random() / 2)
 
-    def _told(self, error: Exception) -> str:
-        return self._safe(f"{type(error).__name__}: {error}")
-
     def _safe(self, text: str) -> str:
         key = self.endpoint.key
         return text if len(key) < SECRET else text.replace(json.dumps(key)[1:-1], "[key]").replace(key, "[key]")
 
 
-class _TryError(Exception):
-    """A try failed.
-
-    Attributes:
-        status: The HTTP status, ``None`` where there was none.
-        again: Whether another try may not fail.
-        wait: How many seconds the server asked for.
-        slower: Whether it wants fewer requests at a time.
-    """
-
-    def __init__(
-        self,
-        told: str,
-        *,
-        status: int | None = None,
-        again: bool = True,
-        wait: float | None = None,
-        slower: bool = False,
-    ) -> None:
-        super().__init__(told)
-        self.status, self.again, self.wait, self.slower = status, again, wait, slower
+def _close_all(lines: list[Line]) -> None:
+    while lines:
+        lines.pop().close()
 
 
 def find_endpoint(url: str, option: str) -> Endpoint:

@@ -83,18 +83,18 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     Returns:
         ``None`` where there is neither.
     """
-    asked = headers.get("Retry-After", "")
+    header = headers.get("Retry-After", "")
     try:
-        seconds = float(asked)
+        seconds = float(header)
     except ValueError:
-        until, now = _date(asked), _date(headers.get("Date", "")) or datetime.now(UTC)
+        until, now = _date(header), _date(headers.get("Date", "")) or datetime.now(UTC)
         seconds = math.nan if until is None else (until - now).total_seconds()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def _date(header: str) -> datetime | None:
     try:
-        found = parsedate_to_datetime(header)
+        date = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
-    return found.replace(tzinfo=found.tzinfo or UTC)
+    return date.replace(tzinfo=date.tzinfo or UTC)

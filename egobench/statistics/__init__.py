@@ -1,6 +1,6 @@
 """Errors, intervals and tests of scores. Samples of one cluster are not independent, and are never treated as if.
 
-:func:`estimate` is the one way from judged samples to a printed number, :func:`chance` the number beside it, and
+:func:`estimate` is the one way from scored samples to a printed number, :func:`chance` the number beside it, and
 :func:`paired` the one way from two runs to a difference.
 """
 
@@ -37,12 +37,12 @@ class Estimate:
     clusters: int
 
 
-def estimate(metric: Metric, judged: Sequence[ScoredSample], *, seed: int = 0) -> Estimate:
+def estimate(metric: Metric, scored_samples: Sequence[ScoredSample], *, seed: int = 0) -> Estimate:
     """Score samples, with a clustered error and interval. The order of the samples does not matter.
 
     Args:
         metric: The metric.
-        judged: All samples of a subset, answered or not.
+        scored_samples: All samples of a subset, answered or not.
         seed: Of the cluster bootstrap, for metrics that are defined on all samples at once.
 
     Returns:
@@ -53,12 +53,14 @@ def estimate(metric: Metric, judged: Sequence[ScoredSample], *, seed: int = 0) -
     """
     from egobench.statistics.clustered import bootstrapped, mean  # noqa: PLC0415 - numpy and scipy
 
-    if not judged:
+    if not scored_samples:
         raise ValueError("no samples to score")
-    private = next((one.sample.id for one in judged if metric.protocol == "mcq" and one.sample.target is None), None)
+    private = next(
+        (one.sample.id for one in scored_samples if metric.protocol == "mcq" and one.sample.target is None), None
+    )
     if private is not None:
         raise ValueError(f"sample {private!r} has no public answer, so it cannot be scored here")
-    ordered = sorted(judged, key=lambda one: (one.sample.cluster, one.sample.id))
+    ordered = sorted(scored_samples, key=lambda one: (one.sample.cluster, one.sample.id))
     clusters = [one.sample.cluster for one in ordered]
     if isinstance(metric, MeanMetric):
         return mean([metric.value(one) for one in ordered], clusters)

@@ -1,13 +1,14 @@
-"""The only place that opens a video: which frames, one pass over each file, receipts.
+"""The only place that opens a video: sampling, one decoding pass per file, receipts.
 
 Requests come first, then one plan: :func:`stream_clips` groups clips by file and opens each file once;
-:func:`read_clips` does one file. The names below are loaded when they are asked for, so that importing this package
+:func:`read_clips` does one file. The names below are loaded when they are used, so that importing this package
 costs nothing.
 
-What cannot be had is a typed error of :mod:`egobench.errors`, never another frame. One thing escapes every decoder: a
-few flipped bits inside a picture may decode without complaint, into a damaged picture of the right time. Only a
-checksum of the downloaded file finds those. PyAV fails a clip where its decoder flags any picture that the clip's
-frames may refer to; torchcodec and decord do not tell, and may patch a damaged picture with a neighbour.
+A frame that cannot be decoded is a typed error of :mod:`egobench.errors`, never another frame. One kind of damage
+escapes every decoder: a few flipped bits inside a picture may decode without complaint, into a damaged picture of the
+right time. Only a checksum of the downloaded file finds those. PyAV fails a clip where its decoder flags any picture
+that the clip's frames may refer to; torchcodec and decord do not say so, and may patch a damaged picture with a
+neighbour.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is asked of a video and what comes back."""
+"""Requests for clips of a video, and the clips that come back."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClipRequest:
-    """Frames of one clip, please.
+    """A request for the frames of a clip.
 
     Attributes:
-        key: What the answer is known by.
+        key: The name under which the clip comes back.
         path: The file.
         start: Seconds from the first displayed frame; negative means 0.
         end: Seconds from the first displayed frame; ``None`` or beyond the file means the end of the file.
-        rule: Which frames.
+        rule: How many frames, which, and how large.
 
     Raises:
         ValueError: If a time is not finite.
@@ -47,10 +47,10 @@ class DecodedClip:
     """The frames of a clip.
 
     Attributes:
-        key: The request's.
+        key: The key of the request.
         frames: uint8 RGB ``(n_frames, height, width, 3)``, upright.
         times: Display times in seconds from the first displayed frame, float64 ``(n_frames,)``.
-        receipt: What proves them.
+        receipt: The proof of which frames these are.
     """
 
     key: str
@@ -61,10 +61,10 @@ class DecodedClip:
 
 @dataclass(frozen=True, slots=True)
 class FailedClip:
-    """A clip that cannot be had.
+    """A clip whose frames cannot be decoded.
 
     Attributes:
-        key: The request's.
+        key: The key of the request.
         error: Why not.
     """
 

@@ -8,16 +8,19 @@ in the background, gigabytes of frames, as long as it is alive.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from egobench.errors import UnsupportedVideoError
-from egobench.video.chunks import NumberReader, package
+from egobench.video.self_seeking import FetchedFrames, SelfSeekingReader, import_decoder_package
+
+BITS: Final = 8
+"""Bits of a sample of which decord's pixels are those of ffmpeg."""
 
 
-class DecordReader(NumberReader):
-    """One open file.
+class DecordReader(SelfSeekingReader):
+    """An open file.
 
     Raises:
         UnsupportedVideoError: If decord sees another number of frames than there are.
@@ -25,28 +28,33 @@ class DecordReader(NumberReader):
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self._library, self._threads = package("decord"), threads
-        failures = (self._library.DECORDError, RuntimeError, IndexError)
-        super().__init__(path, f"decord {self._library.__version__}", failures)
+        self._decord, self._threads = import_decoder_package("decord"), threads
+        failures = (self._decord.DECORDError, RuntimeError, IndexError)
+        super().__init__(path, f"decord {self._decord.__version__}", failures)
         if len(self._video) != len(self.index.times):
             raise UnsupportedVideoError(
                 f"{path}: decord sees {len(self._video)} frames of {len(self.index.times)}; use the decoder pyav"
             )
 
-    def _wrong(self) -> str | None:
+    def _unsupported_kind(self) -> str | None:
         index = self.index
-        if not index.exact:
-            return f"{index.container} files"
+        if not index.seekable:
+            return self.unseekable_kind()
+        turned_kind = self.wrongly_turned_kind()
+        if turned_kind is not None:
+            return turned_kind
+        if self.picture.colours.depth > BITS:
+            return f"videos of {self.picture.colours.depth} bits a sample"
         if index.hidden.any():
             return "files with an edit list"
         keys = np.flatnonzero(index.key)
-        latest = index.pts[keys[np.searchsorted(keys, np.arange(len(index.pts)), side="right") - 1]]
-        return "files with open groups of pictures" if (index.pts < latest).any() else None
+        pts_of_key = index.pts[keys[np.searchsorted(keys, np.arange(len(index.pts)), side="right") - 1]]
+        return "files with open groups of pictures" if (index.pts < pts_of_key).any() else None
 
     def _open(self, path: Path) -> Any:
-        return self._library.VideoReader(str(path), ctx=self._library.cpu(0), num_threads=self._threads)
+        return self._decord.VideoReader(str(path), ctx=self._decord.cpu(0), num_threads=self._threads)
 
-    def _fetch(self, numbers: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        stamps: np.ndarray = self._video.get_frame_timestamp(numbers)[:, 0]
+    def _fetch(self, numbers: list[int]) -> FetchedFrames:
+        times: np.ndarray = self._video.get_frame_timestamp(numbers)[:, 0]
         start = float(self._video.get_frame_timestamp(0)[0])
-        return self._video.get_batch(numbers).asnumpy(), stamps - start
+        return FetchedFrames(self._video.get_batch(numbers).asnumpy(), times - start)

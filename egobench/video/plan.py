@@ -1,4 +1,4 @@
-"""Which packets must be decoded to get the frames that are wanted: at most once each, and none in vain."""
+"""Which frames a clip shows, and which packets must be decoded for them: each at most once, and none in vain."""
 
 from __future__ import annotations
 
@@ -7,32 +7,55 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from egobench.errors import DamagedVideoError, ShortVideoError
+from egobench.video.clips import ClipRequest
 from egobench.video.index import VideoIndex
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Packets to be decoded in one go: from one key packet on, as a rule within its group of pictures.
+class DecodeSpan:
+    """Packets to be decoded in one go: from a key packet on, as a rule within its group of pictures.
 
     Attributes:
         key: Position of the first packet.
-        packets: Positions of all of them, ascending; packets that nothing refers to are there only if wanted.
-        wanted: Number of the displayed frame, by presentation time, for each frame that is wanted.
+        packets: Positions of all of them, ascending; a packet that nothing refers to is among them only as a target.
+        targets: Number of the displayed frame, by position, for each frame that is to be returned.
     """
 
     key: int
     packets: tuple[int, ...]
-    wanted: dict[int, int]
+    targets: dict[int, int]
 
 
-def plan_runs(index: VideoIndex, wanted: Iterable[int]) -> list[Run]:
-    """The runs that give the wanted frames, in order.
+def frames_of_clip(index: VideoIndex, request: ClipRequest) -> tuple[int, ...]:
+    """Return the numbers of the displayed frames that a clip shows.
+
+    Raises:
+        ShortVideoError: If the file ends before the clip starts.
+        DamagedVideoError: If the file is cut off before the clip ends.
+    """
+    if request.start >= index.duration:
+        raise ShortVideoError(
+            f"{request.path}: clip {request.key!r} starts at {request.start:g} s, but the video ends at "
+            f"{index.duration:.3f} s; check that the annotations belong to this video"
+        )
+    moments = request.rule.moments(request.start, request.end, index.duration)
+    if index.intact_until < index.duration and moments[-1] >= index.intact_until:
+        raise DamagedVideoError(
+            f"{request.path}: clip {request.key!r} needs the frame at {moments[-1]:.3f} s, but the file is cut off at "
+            f"{index.intact_until:.3f} s of {index.duration:.3f} s; download it again"
+        )
+    return request.rule.frames(request.start, request.end, index.duration, index.times)
+
+
+def plan_spans(index: VideoIndex, targets: Iterable[int]) -> list[DecodeSpan]:
+    """Return the spans that contain the target frames, in order.
 
     Args:
-        index: The file, one that can be sought exactly.
-        wanted: Numbers of displayed frames.
+        index: A file that can be sought exactly.
+        targets: Numbers of displayed frames.
     """
-    numbers = np.unique(np.fromiter(wanted, np.int64))
+    numbers = np.unique(np.fromiter(targets, np.int64))
     if not len(numbers):
         return []
     positions = index.order[numbers]
@@ -43,31 +66,31 @@ def plan_runs(index: VideoIndex, wanted: Iterable[int]) -> list[Run]:
     while leading.any():
         group = np.where(leading, group - 1, group)
         leading = (index.pts[keys[group]] > index.pts[positions]) & (group > 0)
-    spans: list[tuple[int, list[int]]] = []
-    for each in np.unique(group).tolist():
-        key, members = int(keys[each]), np.flatnonzero(group == each).tolist()
-        if spans and key <= max(int(positions[member]) for member in spans[-1][1]):
-            spans[-1][1].extend(members)
+    members_of_key: list[tuple[int, list[int]]] = []
+    for group_number in np.unique(group).tolist():
+        key, members = int(keys[group_number]), np.flatnonzero(group == group_number).tolist()
+        if members_of_key and key <= max(int(positions[member]) for member in members_of_key[-1][1]):
+            members_of_key[-1][1].extend(members)
         else:
-            spans.append((key, members))
-    return [_run(index, key, numbers[members], positions[members]) for key, members in spans]
+            members_of_key.append((key, members))
+    return [_span(index, key, numbers[members], positions[members]) for key, members in members_of_key]
 
 
-def _run(index: VideoIndex, key: int, numbers: np.ndarray, positions: np.ndarray) -> Run:
-    needed = ~index.droppable[key : int(positions.max()) + 1]
-    needed[positions - key] = True
-    wanted = dict(zip(index.pts[positions].tolist(), numbers.tolist(), strict=True))
-    return Run(key, tuple((np.flatnonzero(needed) + key).tolist()), wanted)
+def _span(index: VideoIndex, key: int, numbers: np.ndarray, positions: np.ndarray) -> DecodeSpan:
+    required = ~index.droppable[key : int(positions.max()) + 1]
+    required[positions - key] = True
+    targets = dict(zip(positions.tolist(), numbers.tolist(), strict=True))
+    return DecodeSpan(key, tuple((np.flatnonzero(required) + key).tolist()), targets)
 
 
-def frames_to_decode(index: VideoIndex, wanted: Iterable[int]) -> int:
-    """How many packets must be decoded for the wanted frames.
+def count_packets_to_decode(index: VideoIndex, targets: Iterable[int]) -> int:
+    """Count the packets that must be decoded for the target frames.
 
     Args:
         index: The file.
-        wanted: Numbers of displayed frames.
+        targets: Numbers of displayed frames.
     """
-    wanted = list(wanted)
-    if index.exact:
-        return sum(len(run.packets) for run in plan_runs(index, wanted))
-    return int(index.order[wanted].max()) + 1 if wanted else 0
+    numbers = list(targets)
+    if index.seekable:
+        return sum(len(span.packets) for span in plan_spans(index, numbers))
+    return int(index.order[numbers].max()) + 1 if numbers else 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import av
 import numpy as np
@@ -14,28 +16,42 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from egobench.errors import DamagedVideoError
-from egobench.video.backends import Shot
+from egobench.errors import DamagedVideoError, UnsupportedVideoError
+from egobench.video.colour import RgbConverter
+from egobench.video.damage import NEVER, DamageTracker, ReleasedFrame
+from egobench.video.frame_reader import DecodedFrame
 from egobench.video.index import NO_TIME, build_index, main_stream, open_container
-from egobench.video.plan import Run, plan_runs
-from egobench.video.trust import NEVER, ScoredSample, Trust
+from egobench.video.numbering import FrameNumbering, NumberedFrame
+from egobench.video.orientation import DisplayMatrices
+from egobench.video.picture import picture_format
+from egobench.video.plan import DecodeSpan, plan_spans
+from egobench.video.sampling import Size, square_pixel_size
+
+
+class _OpenStream(NamedTuple):
+    container: InputContainer
+    stream: VideoStream
+
+
+class _PositionedPacket(NamedTuple):
+    position: int
+    packet: Packet[VideoStream]
 
 
 class PyavReader:
-    """One open file.
+    """An open file.
 
     A file that can be sought exactly is opened once, and each touched group of pictures is sought and decoded once. Any
-    other file is opened a second time and decoded from its beginning up to the last frame that is wanted.
+    other file is opened a second time and decoded from its beginning up to the last target frame.
 
     Attributes:
         decoder: Name and version.
-        index: What is in the file.
-        opened: Times that the file was opened.
-        sought: Seeks made.
-        decoded: Packets decoded.
+        index: The packets and display times of the file.
+        open_count: Times that the file was opened.
+        seek_count: Seeks made.
+        decode_count: Packets decoded.
 
     Raises:
         MissingVideoError: If there is no such file.
@@ -44,9 +60,10 @@ class PyavReader:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self.decoder = f"pyav {av.__version__}"
-        self.opened = self.sought = self.decoded = 0
+        self.open_count = self.seek_count = self.decode_count = 0
         self._path, self._threads = path, threads
-        self._reformatter = VideoReformatter()
+        self._converter = RgbConverter()
+        self._matrices = DisplayMatrices()
         self._container, self._stream = self._open()
         try:
             self.index = build_index(self._container, self._stream, path)
@@ -55,7 +72,7 @@ class PyavReader:
             raise
 
     def __enter__(self) -> Self:
-        """The reader itself."""
+        """Return the reader itself."""
         return self
 
     def __exit__(
@@ -64,22 +81,27 @@ class PyavReader:
         """Close the file: PyAV holds hundreds of megabytes otherwise, until the garbage collector runs."""
         self._container.close()
 
-    def shots(self, wanted: Sequence[int], stop: Event) -> Iterator[Shot]:
-        """Decode frames; see :meth:`egobench.video.backends.Reader.shots`."""
+    def frames(self, numbers: Sequence[int], stop: Event) -> Iterator[DecodedFrame]:
+        """Decode frames; see :meth:`egobench.video.frame_reader.FrameReader.frames`."""
         missed: list[int] = []
-        if self.index.exact:
-            for run in plan_runs(self.index, wanted):
+        if self.index.seekable:
+            for span in plan_spans(self.index, numbers):
                 if stop.is_set():
                     return
-                yield from self._decode_run(run, missed, stop)
+                yield from self._decode_span(span, missed, stop)
         else:
-            missed.extend(wanted)
+            missed.extend(numbers)
         if missed and not stop.is_set():
-            yield from self._decode_all(missed, stop)
+            yield from self._decode_sequentially(missed, stop)
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
+    @cached_property
+    def _first_matrix(self) -> bytes | None:
+        """The display matrix of the first frame, where it comes with that frame alone."""
+        return picture_format(self._path).display_matrix if self.index.turned_by_message else None
+
+    def _open(self) -> _OpenStream:
         container = open_container(self._path)
-        self.opened += 1
+        self.open_count += 1
         try:
             stream = main_stream(container, self._path)
         except BaseException:
@@ -87,120 +109,136 @@ class PyavReader:
             raise
         stream.codec_context.thread_count = self._threads
         stream.codec_context.thread_type = "AUTO"
-        return container, stream
+        return _OpenStream(container, stream)
 
-    def _decode_run(self, run: Run, missed: list[int], stop: Event) -> Iterator[Shot]:
-        """Decode one run; frames that a seek does not lead to are added to ``missed``."""
-        waiting = dict(run.wanted)
-        context, trust = self._stream.codec_context, Trust(self.index, run.key)
-        problem: FFmpegError | None = None
+    def _decode_span(self, span: DecodeSpan, missed: list[int], stop: Event) -> Iterator[DecodedFrame]:
+        """Decode the target frames of a span; those that the seek does not lead to are added to ``missed``."""
+        targets = dict(span.targets)
+        context, tracker = self._stream.codec_context, DamageTracker(self.index, span.key)
+        self._matrices = DisplayMatrices(self._first_matrix)
+        failure: FFmpegError | None = None
         try:
-            for position, packet in self._packets(run):
-                self.decoded += 1
-                trust.feed(position)
-                for frame in self._decoded(packet, trust):
-                    yield from self._taken(trust.judge(frame), waiting)
+            for position, packet in self._packets(span):
+                self.decode_count += 1
+                tracker.feed(position)
+                for frame in self._decode_packet(packet, tracker):
+                    self._matrices.note(frame)
+                    yield from self._take_targets(tracker.receive(frame.pts, frame), targets)
                 if stop.is_set():
                     return
-                if trust.damaged_from <= position:
+                if tracker.damaged_from <= position:
                     break
-            for frame in context.decode(None) if waiting else ():
-                yield from self._taken(trust.judge(frame), waiting)
+            for frame in context.decode(None) if targets else ():
+                self._matrices.note(frame)
+                yield from self._take_targets(tracker.receive(frame.pts, frame), targets)
         except FFmpegError as error:
-            problem = error
+            failure = error
         finally:
             context.flush_buffers()
-        yield from self._taken(trust.rest(), waiting)
-        if problem is not None or trust.damaged_from != NEVER:
-            yield from (self._lost(number, problem) for number in waiting.values())
+        yield from self._take_targets(tracker.release_rest(), targets)
+        if failure is not None or tracker.damaged_from != NEVER:
+            yield from (self._damaged(number, failure) for number in targets.values())
         else:
-            missed.extend(waiting.values())
+            missed.extend(targets.values())
 
-    def _packets(self, run: Run) -> Iterator[tuple[int, Packet[VideoStream]]]:
-        """The packets of a run with their positions; ends early where the file does not follow its index."""
+    def _packets(self, span: DecodeSpan) -> Iterator[_PositionedPacket]:
+        """Demux the packets of a span; ends early where the file does not follow its index."""
         pts = self.index.pts
-        packets = self._seek(run.key)
-        needed = iter(run.packets)
-        at = next(needed)
+        packets = self._seek(span.key)
+        required = iter(span.packets)
+        next_position = next(required)
         position = -1
         for packet in packets:
             if not packet.size or packet.pts is None:
                 return
             if position < 0:
-                found = np.flatnonzero(pts == packet.pts)
-                if not len(found) or found[0] > run.key:
+                matches = np.flatnonzero(pts == packet.pts)
+                if not len(matches) or matches[0] > span.key:
                     return
-                position = int(found[0])
+                position = int(matches[0])
             if position == len(pts) or pts[position] != packet.pts:
                 return
-            if position == at:
-                yield at, packet
-                following = next(needed, None)
+            if position == next_position:
+                packet.pts = position  # comes back with its frame
+                yield _PositionedPacket(position, packet)
+                following = next(required, None)
                 if following is None:
                     return
-                at = following
+                next_position = following
             position += 1
 
     def _seek(self, key: int) -> Iterator[Packet[VideoStream]]:
         dts = int(self.index.dts[key])
         self._container.seek(int(self.index.pts[key]) if dts == NO_TIME else dts, stream=self._stream, backward=True)
-        self.sought += 1
+        self.seek_count += 1
         return self._container.demux(self._stream)
 
-    def _decoded(self, packet: Packet[VideoStream], trust: Trust) -> list[VideoFrame]:
+    def _decode_packet(self, packet: Packet[VideoStream], tracker: DamageTracker) -> list[VideoFrame]:
         try:
             return self._stream.codec_context.decode(packet)
         except FFmpegError:
-            trust.fail(int(np.flatnonzero(self.index.pts == packet.pts)[0]))
+            tracker.mark_damaged(packet.pts or 0)
             return []
 
-    def _taken(self, judged: Iterable[ScoredSample], waiting: dict[int, int]) -> Iterator[Shot]:
-        """The frames with a presentation time that is wanted."""
-        for frame, sound in judged:
-            number = waiting.pop(NO_TIME if frame.pts is None else frame.pts, None)
+    def _take_targets(self, released: Iterable[ReleasedFrame], targets: dict[int, int]) -> Iterator[DecodedFrame]:
+        """Convert the frames whose packet is a target's, and strike them off."""
+        for position, frame, intact in released:
+            number = targets.pop(position, None)
             if number is not None:
-                yield Shot(number, upright(frame, self._reformatter)) if sound else self._lost(number)
+                yield self._convert(NumberedFrame(number, frame, intact))
 
-    def _decode_all(self, wanted: Sequence[int], stop: Event) -> Iterator[Shot]:
-        """Decode from the beginning; frames are known by their presentation time, or by counting without one."""
-        container, stream = self._open()
-        stamped, index = self.index.stamped, self.index
-        waiting = {int(index.pts[index.order[number]]) if stamped else number: number for number in wanted}
-        shown, sound = 0, True
-        with container:
+    def _convert(self, numbered: NumberedFrame) -> DecodedFrame:
+        number, frame, intact = numbered
+        if not intact:
+            return self._damaged(number)
+        try:
+            stored, orientation = self._converter.convert(frame), self._matrices.orientation_of(frame)
+        except ValueError as error:
+            return DecodedFrame(number, None, UnsupportedVideoError(f"{self._path}: {error}; re-encode the video"))
+        size = square_pixel_size(Size(frame.width, frame.height), self.index.pixel_aspect)
+        return DecodedFrame(number, orientation.apply(stored), square_size=orientation.apply_to_size(size))
+
+    def _decode_sequentially(self, numbers: Sequence[int], stop: Event) -> Iterator[DecodedFrame]:
+        """Decode from the beginning, up to the last target frame."""
+        missing = set(numbers)
+        with closing(self._numbered_frames()) as numbered_frames:
             try:
-                for frame in self._frames(container, stream):
-                    if not stamped:
-                        frame.pts = shown
-                    shown += 1
-                    sound = (sound or frame.key_frame) and not frame.is_corrupt
-                    yield from self._taken([ScoredSample(frame, sound)], waiting)
-                    if not waiting or stop.is_set():
+                for numbered in numbered_frames:
+                    if numbered.number in missing:
+                        missing.discard(numbered.number)
+                        yield self._convert(numbered)
+                    if not missing or stop.is_set():
                         return
             except FFmpegError as error:
-                yield from (self._lost(number, error) for number in waiting.values())
+                yield from (self._damaged(number, error) for number in sorted(missing))
 
-    def _frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        for packet in container.demux(stream):
-            self.decoded += bool(packet.size)
-            yield from stream.codec_context.decode(packet)
+    def _numbered_frames(self) -> Generator[NumberedFrame, None, None]:
+        """Decode every frame in turn; once a frame is damaged, none is intact until the next key frame."""
+        container, stream = self._open()
+        numbering, intact, position = FrameNumbering(self.index), True, 0
+        self._matrices = DisplayMatrices()
+        with container:
+            for packet in container.demux(stream):
+                if packet.size:
+                    if position == len(self.index.pts):
+                        return
+                    numbering.feed(position)
+                    packet.pts = position  # comes back with its frame
+                    position += 1
+                    self.decode_count += 1
+                for frame in stream.codec_context.decode(packet):
+                    self._matrices.note(frame)
+                    intact = (intact or frame.key_frame) and not frame.is_corrupt
+                    if frame.pts is not None:
+                        yield from numbering.receive(frame.pts, frame, intact=intact)
+                if numbering.uncertain:
+                    return
+            yield from numbering.release_rest()
 
-    def _lost(self, number: int, error: FFmpegError | None = None) -> Shot:
-        reason = "the decoder says so" if error is None else error.strerror
-        problem = DamagedVideoError(
+    def _damaged(self, number: int, failure: FFmpegError | None = None) -> DecodedFrame:
+        reason = "the decoder says so" if failure is None else failure.strerror
+        error = DamagedVideoError(
             f"{self._path}: damaged on the way to {self.index.times[number]:.3f} s ({reason}); "
             "download the file again and check its size"
         )
-        return Shot(number, None, problem)
-
-
-def upright(frame: VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
-    """The pixels of a frame, turned as the file asks: uint8 RGB ``(height, width, 3)``.
-
-    Args:
-        frame: The frame.
-        reformatter: One for many frames: setting it up costs as much as converting a frame.
-    """
-    pixels: np.ndarray = reformatter.reformat(frame, format="rgb24").to_ndarray()
-    quarters = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
+        return DecodedFrame(number, None, error)

@@ -9,13 +9,15 @@ from threading import Event
 
 import numpy as np
 
-from egobench.errors import DamagedVideoError, ShortVideoError, UnsupportedVideoError, VideoError
-from egobench.video.backends import Reader, Shot, open_reader
+from egobench.errors import DamagedVideoError, UnsupportedVideoError, VideoError
 from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
+from egobench.video.decoders import open_reader
+from egobench.video.frame_reader import DecodedFrame, FrameReader
 from egobench.video.index import VideoIndex
+from egobench.video.plan import frames_of_clip
 from egobench.video.receipts import Receipt, pixel_hash
-from egobench.video.resize import KINDS, ResizeKind, resizer
-from egobench.video.sampling import scaled
+from egobench.video.resize import RESIZE_KINDS, ResizeKind, resizer
+from egobench.video.sampling import Size, shrunk_size
 
 
 def read_clips(
@@ -29,8 +31,8 @@ def read_clips(
 ) -> Generator[DecodedClip | FailedClip, None, None]:
     """Read clips out of one file, opened once.
 
-    One plan is made over all requests: each group of pictures is decoded once, and a frame that several clips share is
-    converted once and held only as long as one of them is incomplete.
+    All requests share one plan: each group of pictures is decoded once, and a frame that several clips share is
+    converted once and kept only as long as a clip that needs it is incomplete.
 
     Args:
         path: The file.
@@ -41,14 +43,14 @@ def read_clips(
         stop: Ends the reading early once it is set.
 
     Yields:
-        Each clip as soon as its last frame is there, so in order of their last frames. An unreadable file fails every
+        Each clip as soon as its last frame is decoded, so in order of their last frames. An unreadable file fails every
         clip; a damaged stretch fails those that need it; clips that cannot be planned come first.
 
     Raises:
         ValueError: If a request is of another file, or there is no such decoder or way to resize.
     """
-    if resize not in KINDS:
-        raise ValueError(f"no way to resize is called {resize!r}; there are {', '.join(KINDS)}")
+    if resize not in RESIZE_KINDS:
+        raise ValueError(f"no way to resize is called {resize!r}; there are {', '.join(RESIZE_KINDS)}")
     for request in requests:
         if request.path != path:
             raise ValueError(f"clip {request.key!r} is of {request.path}, not of {path}")
@@ -59,94 +61,75 @@ def read_clips(
         yield from (FailedClip(request.key, error) for request in requests)
         return
     with reader:
-        yield from _clips(reader, requests, resize, stop)
-
-
-def wanted_frames(index: VideoIndex, request: ClipRequest) -> tuple[int, ...]:
-    """Numbers of the displayed frames that a request is about.
-
-    Raises:
-        ShortVideoError: If the file ends before the clip starts.
-        DamagedVideoError: If the file is cut off before the clip ends.
-    """
-    if request.start >= index.duration:
-        raise ShortVideoError(
-            f"{request.path}: clip {request.key!r} starts at {request.start:g} s, but the video ends at "
-            f"{index.duration:.3f} s; check that the annotations belong to this video"
-        )
-    moments = request.rule.moments(request.start, request.end, index.duration)
-    if index.end < index.duration and moments[-1] >= index.end:
-        raise DamagedVideoError(
-            f"{request.path}: clip {request.key!r} needs the frame at {moments[-1]:.3f} s, but the file is cut off at "
-            f"{index.end:.3f} s of {index.duration:.3f} s; download it again"
-        )
-    return request.rule.frames(request.start, request.end, index.duration, index.times)
+        yield from _read_with(reader, requests, resize, stop)
 
 
 @dataclass(slots=True, eq=False)
-class _Growing:
-    """A clip under way."""
+class _PendingClip:
+    """A clip of which some frames are still to come."""
 
     request: ClipRequest
     numbers: tuple[int, ...]
-    frames: dict[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])
     missing: set[int] = field(default_factory=set[int])
-    resized: bool = False
-    over: bool = False
+    frames: dict[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])
+    was_resized: bool = False
+    is_closed: bool = False
 
 
-def _clips(
-    reader: Reader, requests: Sequence[ClipRequest], way: ResizeKind, stop: Event
+def _read_with(
+    reader: FrameReader, requests: Sequence[ClipRequest], resize: ResizeKind, stop: Event
 ) -> Iterator[DecodedClip | FailedClip]:
-    holders: dict[int, list[_Growing]] = {}
-    for request in sorted(requests, key=lambda one: one.start):
+    clips_of_frame: dict[int, list[_PendingClip]] = {}
+    for request in sorted(requests, key=lambda request: request.start):
         try:
-            clip = _Growing(request, wanted_frames(reader.index, request))
+            clip = _PendingClip(request, frames_of_clip(reader.index, request))
         except VideoError as error:
             yield FailedClip(request.key, error)
             continue
         clip.missing.update(clip.numbers)
         for number in clip.missing:
-            holders.setdefault(number, []).append(clip)
-    for shot in reader.shots(sorted(holders), stop):
-        yield from _settled(reader, shot, [clip for clip in holders.pop(shot.number) if not clip.over], way)
+            clips_of_frame.setdefault(number, []).append(clip)
+    for frame in reader.frames(sorted(clips_of_frame), stop):
+        yield from _deliver(reader, frame, clips_of_frame.pop(frame.number), resize)
     if stop.is_set():
         return
-    for number in sorted(holders):
-        yield from _settled(reader, Shot(number, None, _absent(reader.index, number)), holders[number], way)
+    for number in sorted(clips_of_frame):
+        lost = DecodedFrame(number, None, _lost_frame_error(reader.index, number))
+        yield from _deliver(reader, lost, clips_of_frame[number], resize)
 
 
-def _settled(
-    reader: Reader, shot: Shot, clips: Sequence[_Growing], way: ResizeKind
+def _deliver(
+    reader: FrameReader, frame: DecodedFrame, clips: Sequence[_PendingClip], resize: ResizeKind
 ) -> Iterator[DecodedClip | FailedClip]:
     """Give a frame to the clips that need it; yield those that it completes or fails."""
-    sized: dict[int, np.ndarray] = {}
+    pixels_by_side: dict[int, np.ndarray] = {}
     for clip in clips:
-        if clip.over:
+        if clip.is_closed:
             continue
-        if shot.pixels is None:
-            clip.over = True
-            yield FailedClip(clip.request.key, shot.error or _absent(reader.index, shot.number))
+        if frame.pixels is None:
+            clip.is_closed = True
+            yield FailedClip(clip.request.key, frame.error or _lost_frame_error(reader.index, frame.number))
             continue
         side = clip.request.rule.short_side
-        if side not in sized:
-            sized[side] = _resized(shot.pixels, side, way)
-        clip.frames[shot.number] = sized[side]
-        clip.resized |= sized[side] is not shot.pixels
-        clip.missing.discard(shot.number)
+        if side not in pixels_by_side:
+            pixels_by_side[side] = _fit(frame.pixels, frame.square_size, side, resize)
+        clip.frames[frame.number] = pixels_by_side[side]
+        clip.was_resized |= pixels_by_side[side] is not frame.pixels
+        clip.missing.discard(frame.number)
         if not clip.missing:
-            clip.over = True
-            yield _finished(clip, reader, way)
+            clip.is_closed = True
+            yield _complete(clip, reader, resize)
             clip.frames.clear()
 
 
-def _resized(pixels: np.ndarray, short_side: int, way: ResizeKind) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    target = scaled(width, height, short_side)
-    return pixels if target == (width, height) else resizer(way).apply(pixels, *target)
+def _fit(pixels: np.ndarray, square_size: Size | None, short_side: int, resize: ResizeKind) -> np.ndarray:
+    """Return the picture with square pixels, no larger than its rule allows; resized once at most."""
+    stored_size = Size(pixels.shape[1], pixels.shape[0])
+    size = shrunk_size(square_size or stored_size, short_side)
+    return pixels if size == stored_size else resizer(resize).apply(pixels, *size)
 
 
-def _finished(clip: _Growing, reader: Reader, way: ResizeKind) -> DecodedClip | FailedClip:
+def _complete(clip: _PendingClip, reader: FrameReader, resize: ResizeKind) -> DecodedClip | FailedClip:
     request = clip.request
     if len({frame.shape for frame in clip.frames.values()}) > 1:
         error = UnsupportedVideoError(
@@ -161,13 +144,13 @@ def _finished(clip: _Growing, reader: Reader, way: ResizeKind) -> DecodedClip | 
         width=frames.shape[2],
         height=frames.shape[1],
         decoder=reader.decoder,
-        resize=resizer(way).name if clip.resized else "none",
+        resize=resizer(resize).name if clip.was_resized else "none",
         sha256=pixel_hash(frames),
     )
     return DecodedClip(request.key, frames, times, receipt)
 
 
-def _absent(index: VideoIndex, number: int) -> DamagedVideoError:
+def _lost_frame_error(index: VideoIndex, number: int) -> DamagedVideoError:
     return DamagedVideoError(
         f"{index.path}: the frame at {index.times[number]:.3f} s never came out of the decoder; download the file again"
     )

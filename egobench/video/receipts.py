@@ -1,4 +1,4 @@
-"""Proof of what a model was shown."""
+"""Receipts: the proof of which pixels a model was shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Which frames a clip was decoded into, by what, and a hash of their pixels.
+    """The frames of a decoded clip: their times, the decoder and a hash of their pixels.
 
     Attributes:
         times: Display times of the frames in seconds from the first displayed frame, to the microsecond.
@@ -21,7 +21,7 @@ class Receipt:
         width: Pixels.
         height: Pixels.
         decoder: Its name and version, e.g. ``"pyav 18.1.0"``.
-        resize: What resized the frames, e.g. ``"torch bicubic antialias uint8 2.13.0"``; ``"none"`` for native frames.
+        resize: The resizer with its version, e.g. ``"torch bicubic antialias uint8 2.13.0"``, or ``"none"``.
         sha256: :func:`pixel_hash` of the frames.
     """
 
@@ -34,12 +34,12 @@ class Receipt:
     sha256: str
 
     def to_json(self) -> dict[str, Any]:
-        """The receipt as a JSON object."""
+        """Return the receipt as a JSON object."""
         return {**asdict(self), "times": list(self.times), "indices": list(self.indices)}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Receipt:
-        """The receipt that :meth:`to_json` wrote.
+        """Read the receipt that :meth:`to_json` wrote.
 
         Raises:
             TypeError: If a key is missing or unknown.
@@ -50,7 +50,7 @@ class Receipt:
 
 
 def pixel_hash(frames: np.ndarray) -> str:
-    r"""SHA-256, in hex, of the shape (``"16x336x448x3\n"``) and then the pixels in row-major order.
+    r"""Return the SHA-256, in hex, of the shape (``"16x336x448x3\n"``) and then the pixels in row-major order.
 
     Args:
         frames: uint8 ``(n_frames, height, width, 3)``.

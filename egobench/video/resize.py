@@ -1,4 +1,4 @@
-"""Making frames smaller, once and outside the decoder, so that every decoder gives the same pixels.
+"""Resizing of frames, once and outside the decoder, so that every decoder gives the same pixels.
 
 Bicubic with antialiasing. Torch's is six times cheaper than PIL's and within one grey level of it.
 """
@@ -13,14 +13,14 @@ from typing import Final, Literal, NamedTuple, get_args
 import numpy as np
 
 ResizeKind = Literal["auto", "torch", "pil"]
-KINDS: Final = get_args(ResizeKind)
+RESIZE_KINDS: Final = get_args(ResizeKind)
 
 
 class Resizer(NamedTuple):
-    """A way to resize.
+    """A way to resize frames.
 
     Attributes:
-        name: What did it, with its version, for the receipt.
+        name: Library, filter and version, for the receipt.
         apply: Takes uint8 RGB ``(height, width, 3)``, the new width and the new height.
     """
 
@@ -30,10 +30,10 @@ class Resizer(NamedTuple):
 
 @cache
 def resizer(kind: ResizeKind) -> Resizer:
-    """A way to resize: torch's or PIL's; ``"auto"`` is torch's where torch is installed.
+    """Return torch's or PIL's way to resize; ``"auto"`` is torch's where torch is installed.
 
     Raises:
-        ModuleNotFoundError: If torch was asked for and is not installed.
+        ModuleNotFoundError: If the kind is ``"torch"`` and torch is not installed.
     """
     if kind == "torch" or (kind == "auto" and find_spec("torch") is not None):
         return _torch()

@@ -17,8 +17,8 @@ from egobench.video.resize import ResizeKind
 
 
 @dataclass(slots=True, eq=False)
-class _File:
-    """One file's share of the work."""
+class _FileQueue:
+    """The clips of one file: those to be read and those that are ready."""
 
     path: Path
     requests: list[ClipRequest]
@@ -31,14 +31,14 @@ class ClipStream:
 
     The order never depends on the number of threads: files in order of their first request, the clips of a file as
     :func:`egobench.video.read_clips` gives them. Each thread opens, reads and closes one file after another. Between
-    them they hold at most ``in_flight`` clips that nobody has taken yet, and beside those only the frames of clips that
+    them they hold at most ``in_flight`` clips that are not consumed yet, and beside those only the frames of clips that
     are still incomplete. Leaving the context stops the threads and closes the files.
 
     Args:
         requests: The clips.
         decoder: See :func:`egobench.video.read_clips`.
         workers: Threads, at least 1.
-        in_flight: Clips held ready, at least 1; with several workers one of them is kept for the file whose turn it is.
+        in_flight: Clips that may be ready, at least 1; with several workers a place is kept for the file in turn.
         resize: See :func:`egobench.video.read_clips`.
 
     Raises:
@@ -56,19 +56,19 @@ class ClipStream:
     ) -> None:
         if workers < 1 or in_flight < 1:
             raise ValueError(f"workers is {workers} and in_flight is {in_flight}; both must be at least 1")
-        files: dict[Path, _File] = {}
+        files: dict[Path, _FileQueue] = {}
         for request in requests:
-            files.setdefault(request.path, _File(request.path, [])).requests.append(request)
+            files.setdefault(request.path, _FileQueue(request.path, [])).requests.append(request)
         self._files = list(files.values())
         self._decoder = decoder
         self._resize: ResizeKind = resize
         self._in_flight = in_flight
         self._changed = Condition()
         self._stop = Event()
-        self._taken = self._current = self._held = 0
+        self._files_started = self._current_file = self._clip_count = 0
         self._failure: BaseException | None = None
         self._threads = [
-            Thread(target=self._work, name=f"egobench-decode-{number}", daemon=True)
+            Thread(target=self._decode_files, name=f"egobench-decode-{number}", daemon=True)
             for number in range(min(workers, len(self._files)))
         ]
 
@@ -89,74 +89,74 @@ class ClipStream:
             thread.join()
 
     @property
-    def held(self) -> int:
+    def clip_count(self) -> int:
         """Clips that are ready or being finished, at most ``in_flight``."""
-        return self._held
+        return self._clip_count
 
     def __iter__(self) -> Iterator[DecodedClip | FailedClip]:
-        """Take the clips, each once.
+        """Yield every clip once.
 
         Raises:
             ValueError: If there is no such decoder or way to resize.
         """
         for number, file in enumerate(self._files):
-            while (clip := self._next(number, file)) is not None:
+            while (clip := self._next_clip(number, file)) is not None:
                 yield clip
 
-    def _next(self, number: int, file: _File) -> DecodedClip | FailedClip | None:
+    def _next_clip(self, number: int, file: _FileQueue) -> DecodedClip | FailedClip | None:
         with self._changed:
-            self._current = number
+            self._current_file = number
             self._changed.notify_all()
             self._changed.wait_for(lambda: file.ready or file.done or self._failure or self._stop.is_set())
             if self._failure is not None:
                 raise self._failure
             if not file.ready:
                 return None
-            self._held -= 1
+            self._clip_count -= 1
             self._changed.notify_all()
             return file.ready.popleft()
 
-    def _work(self) -> None:
+    def _decode_files(self) -> None:
         try:
-            while (turn := self._turn()) is not None:
-                self._read(turn)
+            while (number := self._start_file()) is not None:
+                self._read(number)
         except BaseException as error:  # noqa: BLE001 - handed to the consumer, who raises it
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()
 
-    def _turn(self) -> int | None:
+    def _start_file(self) -> int | None:
         with self._changed:
-            if self._taken == len(self._files) or self._stop.is_set():
+            if self._files_started == len(self._files) or self._stop.is_set():
                 return None
-            self._taken += 1
-            return self._taken - 1
+            self._files_started += 1
+            return self._files_started - 1
 
     def _read(self, number: int) -> None:
         file = self._files[number]
         clips = read_clips(file.path, file.requests, decoder=self._decoder, resize=self._resize, stop=self._stop)
         with closing(clips):
-            while self._room(number):
+            while self._wait_for_room(number):
                 clip = next(clips, None)
                 with self._changed:
                     if clip is None:
                         file.done = True
-                        self._held -= 1
+                        self._clip_count -= 1
                         self._changed.notify_all()
                         return
                     file.ready.append(clip)
                     self._changed.notify_all()
 
-    def _room(self, number: int) -> bool:
-        """Wait until one more clip may be held; false when the stream is over."""
+    def _wait_for_room(self, number: int) -> bool:
+        """Wait until one more clip may be in memory; false when the stream is over."""
         with self._changed:
-            # Files whose turn is still to come leave one place free: they could fill them all and wait for ever.
+            # Files that are read ahead leave one place free: they could fill them all and wait for ever.
             self._changed.wait_for(
-                lambda: self._stop.is_set() or self._held < self._in_flight - (number != self._current)
+                lambda: self._stop.is_set() or self._clip_count < self._in_flight - (number != self._current_file)
             )
             if self._stop.is_set():
                 return False
-            self._held += 1
+            self._clip_count += 1
             return True
 
 
@@ -168,7 +168,7 @@ def stream_clips(
     in_flight: int = 4,
     resize: ResizeKind = "auto",
 ) -> ClipStream:
-    """Clips of any number of files, as a context manager to iterate over once; see :class:`ClipStream`.
+    """Return the clips of any number of files, as a context manager to iterate over once; see :class:`ClipStream`.
 
     Args:
         requests: The clips.

@@ -1,4 +1,4 @@
-"""The second decoder: torchcodec in its exact mode.
+"""torchcodec, the second decoder, in its exact mode.
 
 It needs FFmpeg's libraries; 0.13.0 is the last version on the package index that runs beside a CPU torch.
 """
@@ -8,26 +8,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from egobench.video.chunks import NumberReader, package
+from egobench.video.self_seeking import FetchedFrames, SelfSeekingReader, import_decoder_package
 
 
-class TorchcodecReader(NumberReader):
-    """One open file.
+class TorchcodecReader(SelfSeekingReader):
+    """An open file.
 
     Raises:
         ValueError: If torchcodec is not installed.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self._decoders, self._threads = package("torchcodec.decoders"), threads
-        super().__init__(
-            path, f"torchcodec {package('torchcodec').__version__}", (RuntimeError, ValueError, IndexError)
-        )
+        self._decoders, self._threads = import_decoder_package("torchcodec.decoders"), threads
+        version = import_decoder_package("torchcodec").__version__
+        super().__init__(path, f"torchcodec {version}", (RuntimeError, ValueError, IndexError))
 
-    def _wrong(self) -> str | None:
-        return None if self.index.exact else f"{self.index.container} files"
+    def _unsupported_kind(self) -> str | None:
+        if not self.index.seekable:
+            return self.unseekable_kind()
+        turned_kind = self.wrongly_turned_kind()
+        if turned_kind is not None:
+            return turned_kind
+        colours = self.picture.colours
+        if colours.matrix and colours.full_range and not colours.pixel_format.startswith("yuvj"):
+            return f"full-range videos of pixel format {colours.pixel_format}"
+        return None
 
     def _open(self, path: Path) -> Any:
         return self._decoders.VideoDecoder(
@@ -38,7 +43,7 @@ class TorchcodecReader(NumberReader):
             seek_mode="exact",
         )
 
-    def _fetch(self, numbers: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    def _fetch(self, numbers: list[int]) -> FetchedFrames:
         batch = self._video.get_frames_at(numbers)
-        first = float(int(self.index.pts[self.index.order[0]]) * self.index.unit)
-        return batch.data.numpy(), batch.pts_seconds.numpy() - first
+        start = float(int(self.index.pts[self.index.order[0]]) * self.index.time_base)
+        return FetchedFrames(batch.data.numpy(), batch.pts_seconds.numpy() - start)

@@ -22,6 +22,9 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     as_images: Literal["auto", "yes", "no"] = "auto",
     rope_fix: bool = True,
     thinking: int = 0,
+    attn: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto",
+    adapter: str = "",
+    merge: bool = True,
 ) -> Model:
     """Load a checkpoint.
 
@@ -36,10 +39,15 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
         as_images: Whether frames are shown as single images; ``auto`` where the checkpoint has no place for a video.
         rope_fix: Whether Qwen2-VL and Qwen2.5-VL count text positions after a video as they were trained to; see
-            :mod:`egobench.models.hf.rope`.
+            :mod:`egobench.models.hf.positions`.
         thinking: Most tokens of thoughts before a reply, on top of the reply's own. 0 has the model answer at once:
             its template is told so, and a template that opens thoughts all the same has them closed. Options are
             always scored behind closed thoughts.
+        attn: Implementation of attention; ``auto`` is transformers' choice. Under ``flash_attention_2``, which takes no
+            mask of its own for every token, options are scored behind copies of the prompt.
+        adapter: A low-rank adapter of peft to put into the checkpoint: a folder, or a name on the Hugging Face hub.
+        merge: Whether the adapter's changes are added to the weights, which computes faster; ``no`` computes them
+            beside the weights, as in training.
 
     Raises:
         ModelError: If torch or transformers is missing, or the checkpoint is missing or cannot be used.
@@ -49,9 +57,23 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     try:
         ensure_torchvision()
 
-        from .opening import Asked, open_model
+        from .opening import ChatModelOptions, open_model
     except ImportError as error:
         raise ModelError(
             f"model 'hf' needs torch and transformers ({error}); install them: " + install_command("models")
         ) from error
-    return open_model(Asked(checkpoint, revision, dtype, device, frames, short_side, as_images, rope_fix, thinking))
+    options = ChatModelOptions(
+        checkpoint=checkpoint,
+        revision=revision,
+        dtype=dtype,
+        device=device,
+        frames=frames,
+        short_side=short_side,
+        as_images=as_images,
+        rope_fix=rope_fix,
+        thinking=thinking,
+        attn=attn,
+        adapter=adapter,
+        merge=merge,
+    )
+    return open_model(options)

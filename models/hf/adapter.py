@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 import torch
@@ -13,15 +12,15 @@ from egobench.errors import ModelError, PromptError
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS, user_turn
 
-from .._asking import PREFILL, check_length, in_batches
-from .._device import room
-from .._scoring import option_scores, split
+from .._local.device import room
+from .._local.generation import PREFILL, answer_in_batches, check_prompt_fits, finish_reason, reply_length
+from .._local.option_scoring import option_scores, split
 from .chat import Chat, thoughts_opened
 
 
 @dataclass(frozen=True, slots=True)
 class TransformersModel:
-    """A checkpoint ready to be asked.
+    """A checkpoint that transformers opened, with its processor.
 
     Attributes:
         info: What identifies it.
@@ -41,7 +40,7 @@ class TransformersModel:
             PromptError: If a prompt is longer than the model reads.
             ModelMemoryError: If memory runs out.
         """
-        return in_batches(self.info.name, prompts, lambda prompt: prompt.frames.shape, self._generate)
+        return answer_in_batches(self.info.name, prompts, lambda prompt: prompt.frames.shape, self._generate)
 
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
         """Score every option of every prompt.
@@ -64,15 +63,16 @@ class TransformersModel:
         inputs = self._inputs(prompts, rendered)
         most = prompts[0].max_new_tokens + self.chat.thinking
         read: list[int] = inputs["attention_mask"].sum(dim=1).tolist()
-        check_length(self.info.name, self.model, max(read) + most)
+        check_prompt_fits(self.info.name, self.model, max(read) + most)
         with torch.inference_mode():
             out = self.model.generate(**inputs, max_new_tokens=most)
         written: list[list[int]] = out[:, inputs["input_ids"].shape[1] :].tolist()
         return [
             Reply(
-                (thoughts_opened(shown) + self.chat.said(tokens)).strip(),
+                (thoughts_opened(shown) + self.chat.decode_reply(tokens)).strip(),
+                finish_reason=finish_reason(self.model, tokens),
                 prompt_tokens=before,
-                reply_tokens=self._length(tokens),
+                reply_tokens=reply_length(self.model, tokens),
             )
             for shown, before, tokens in zip(rendered, read, written, strict=True)
         ]
@@ -80,12 +80,12 @@ class TransformersModel:
     def _score(self, prompt: Prompt, form: OptionForm) -> OptionScores:
         letters = form == "letter"
         turn = prompt.text if letters else user_turn(prompt.question, ())
-        asked = self.chat.render(prompt, turn)
-        rendered = self.chat.begin(asked, PREFILL * letters)
+        question = self.chat.render(prompt, turn)
+        rendered = self.chat.begin(question, PREFILL * letters)
         answers = list(LETTERS[: len(prompt.options)]) if letters else [option.strip() for option in prompt.options]
         inputs = self._inputs([prompt], [rendered])
         alone, *full = self.chat.processor.tokenizer(
-            [rendered, *(self.chat.begin(asked, PREFILL * letters + each) for each in answers)],
+            [rendered, *(self.chat.begin(question, PREFILL * letters + each) for each in answers)],
             add_special_tokens=False,
         )["input_ids"]
         try:
@@ -96,7 +96,7 @@ class TransformersModel:
         checked = min(len(alone), surplus + 8)
         if ids[0, -checked:].tolist() != list(alone[-checked:]):
             raise ModelError(f"model {self.info.name!r}: its processor ends a prompt otherwise than its tokenizer")
-        check_length(self.info.name, self.model, ids.shape[1] - surplus + max(map(len, continuations)))
+        check_prompt_fits(self.info.name, self.model, ids.shape[1] - surplus + max(map(len, continuations)))
         if surplus:
             inputs = {
                 key: value[:, :-surplus] if torch.is_tensor(value) and value.shape == ids.shape else value
@@ -109,8 +109,3 @@ class TransformersModel:
         exact, rounded = dict(encoded), encoded.to(dtype=self.model.dtype)
         # Pixels alone are rounded: seconds in half precision would put a video's frames at other positions.
         return exact | {key: value for key, value in rounded.items() if key.startswith("pixel_values")}
-
-    def _length(self, tokens: Sequence[int]) -> int:
-        """Tokens up to and with the one that ends the reply."""
-        ends = set(self.model.generation_config.eos_token_id)
-        return min(len(tokens), sum(1 for _ in takewhile(lambda token: token not in ends, tokens)) + 1)

@@ -70,8 +70,8 @@ class Chat:
                 raise PromptError(
                     f"model {self.name!r}: the words hold {sign!r}, which stands for frames in its prompts"
                 )
-        shown = 0 if not len(prompt.frames) else 1 if self.frames == "video" else len(prompt.frames)
-        rendered = _render(self, (prompt.system, text), [self.frames.removesuffix("s")] * shown, thinking=thinking)
+        n_media = 0 if not len(prompt.frames) else 1 if self.frames == "video" else len(prompt.frames)
+        rendered = _render(self, (prompt.system, text), [self.frames.removesuffix("s")] * n_media, thinking=thinking)
         opened = None if thinking else _OPENED.search(rendered)
         if opened is None:
             return rendered
@@ -91,14 +91,14 @@ class Chat:
         marked = rendered.endswith(tuple(self.processor.tokenizer.get_added_vocab()))
         return rendered + answer if marked else f"{rendered} {answer}"
 
-    def said(self, tokens: Sequence[int]) -> str:
+    def decode_reply(self, tokens: Sequence[int]) -> str:
         """A reply in words, without special tokens, except for signs of thoughts: they tell thoughts from an answer."""
         words = self.processor.tokenizer
-        special = {number: token.content for number, token in words.added_tokens_decoder.items() if token.special}
-        signs = {number for number, token in special.items() if _SIGN.fullmatch(token)}
+        specials = {number: token.content for number, token in words.added_tokens_decoder.items() if token.special}
+        signs = {number for number, token in specials.items() if _SIGN.fullmatch(token)}
         if signs.isdisjoint(tokens):
             return str(words.decode(tokens, skip_special_tokens=True))
-        return str(words.decode([token for token in tokens if token in signs or token not in special]))
+        return str(words.decode([token for token in tokens if token in signs or token not in specials]))
 
     def encode(self, prompts: Sequence[Prompt], rendered: Sequence[str]) -> Any:
         """What the model takes, padded on the left.
@@ -117,11 +117,11 @@ class Chat:
         options: dict[str, Any] = {"return_tensors": "pt", "padding": True}
         if start is not None and rendered[0].startswith(start):
             options["add_special_tokens"] = False
-        shown = [self._filled(prompt) for prompt in prompts]
+        prompts_to_show = [self._filled(prompt) for prompt in prompts]
         # Processors hand the arrays to torch, which wants them writable and contiguous.
-        clips = [np.require(prompt.frames, np.uint8, ["C", "W"]) for prompt in shown]
+        clips = [np.require(prompt.frames, np.uint8, ["C", "W"]) for prompt in prompts_to_show]
         if len(clips[0]) and self.frames == "video":
-            metadata = [video_metadata(prompt.times) for prompt in shown]
+            metadata = [video_metadata(prompt.times) for prompt in prompts_to_show]
             options |= {"videos": clips, "do_sample_frames": False, "video_metadata": metadata}
         elif len(clips[0]):
             options["images"] = [list(clip) for clip in clips]
@@ -138,8 +138,8 @@ class Chat:
         parts = [getattr(self.processor, part, None) for part in ("image_processor", "video_processor")]
         pixels = json.dumps([part.to_dict() for part in parts if part is not None], sort_keys=True, default=str)
         # A processor may put another template in the place of the checkpoint's where there is a video (SmolVLM).
-        shown = _render(self, _PROBES, [self.frames.removesuffix("s")])
-        template = f"{self.processor.chat_template}\0{shown}"
+        example = _render(self, _PROBES, [self.frames.removesuffix("s")])
+        template = f"{self.processor.chat_template}\0{example}"
         return {"chat_template": _short_hash(template), "processor": _short_hash(pixels)}
 
     def without_thinking(self) -> str:
@@ -166,7 +166,7 @@ class Chat:
         frames = np.concatenate([prompt.frames, prompt.frames[-1:].repeat(lacking, axis=0)])
         return replace(prompt, frames=frames, times=np.append(prompt.times, prompt.times[-1:].repeat(lacking)))
 
-    def _check_frames(self, inputs: Any, clips: int, asked: int) -> None:
+    def _check_frames(self, inputs: Any, clips: int, n_frames: int) -> None:
         per_step = self._per_step()
         used = frames_used(inputs, per_step)
         if used is None:
@@ -175,11 +175,11 @@ class Chat:
                 f"show them as images: -o as_images=yes"
             )
         # A clip that does not fill its last step is filled up by the processor.
-        expected = clips * -(-asked // per_step) * per_step
-        if used != expected and used != clips * asked:
+        expected = clips * -(-n_frames // per_step) * per_step
+        if used != expected and used != clips * n_frames:
             raise ModelError(
-                f"model {self.name!r}: its processor was given {clips} x {asked} frames and used {used}; it drops or "
-                f"samples them; show them as images: -o as_images=yes"
+                f"model {self.name!r}: its processor was given {clips} x {n_frames} frames and used {used}; it drops "
+                f"or samples them; show them as images: -o as_images=yes"
             )
 
 
@@ -212,15 +212,15 @@ def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"]
     places: list[Frames] = [
         frames for frames, part in PARTS.items() if getattr(processor, part, None) and _has_place(blind, frames)
     ]
-    wanted: Frames | None = "images" if as_images == "yes" else "video"
+    frames_as: Frames | None = "images" if as_images == "yes" else "video"
     if as_images == "auto":
-        wanted = places[0] if places else None
-    if wanted is None or wanted not in places:
+        frames_as = places[0] if places else None
+    if frames_as is None or frames_as not in places:
         raise ModelError(
-            f"model {name!r}: no place for {wanted or 'frames'} in its chat template and processor; "
+            f"model {name!r}: no place for {frames_as or 'frames'} in its chat template and processor; "
             f"it takes {' and '.join(places) or 'text only'}"
         )
-    chat = replace(blind, frames=wanted)
+    chat = replace(blind, frames=frames_as)
     return replace(chat, system=chat.system and _takes_system(chat, [chat.frames.removesuffix("s")]))
 
 

@@ -39,6 +39,16 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         ModelError: If lmms-eval or the model cannot be had, or a video does not reach the model.
         ModelOptionError: If ``args`` cannot be read or holds a key, or ``frames`` is below 0.
     """
-    from .adapter import Asked, open_model
+    from .adapter import LmmsEvalOptions, open_model
 
-    return open_model(Asked(model, checkpoint, args, python, device, frames, short_side, interface))
+    options = LmmsEvalOptions(
+        model=model,
+        checkpoint=checkpoint,
+        args=args,
+        python=python,
+        device=device,
+        frames=frames,
+        short_side=short_side,
+        interface=interface,
+    )
+    return open_model(options)

@@ -15,7 +15,8 @@ from egobench.errors import ModelError, ModelOptionError, PromptError
 from egobench.model import FramePolicy, Model, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS, user_turn
 
-from ..hf.checkpoint import weights_fingerprint
+from .._local.checkpoint import safetensors_files
+from .._local.fingerprint import checkpoint_fingerprint
 from .process import Worker, find_python
 from .route import FRAMES, Route, ladder, prove
 
@@ -23,9 +24,9 @@ SENTINELS = ("[LMMS_EVAL_", "Error:")
 """How texts begin that lmms-eval puts in place of an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of :func:`egobench.models.lmms_eval.load`, which says what they mean."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LmmsEvalOptions:
+    """Options of :func:`egobench.models.lmms_eval.load`, which says what they mean."""
 
     model: str
     checkpoint: str
@@ -96,45 +97,45 @@ class ScoringLmmsEvalModel(LmmsEvalModel):
         letters = form == "letter"
         answers = list(LETTERS[: len(prompt.options)]) if letters else [option.strip() for option in prompt.options]
         turn = prompt.text if letters else user_turn(prompt.question, ())
-        found = self.route.ask(self.worker, prompt, "score", text=turn, continuations=answers)
-        if "error" in found:
-            raise PromptError(f"model {self.info.name!r}: {found['error']}")
-        tokens = [max(1, count) for count in found["tokens"]]
-        pairs = zip(found["values"], tokens, strict=True)
+        answer = self.route.ask(self.worker, prompt, "score", text=turn, continuations=answers)
+        if "error" in answer:
+            raise PromptError(f"model {self.info.name!r}: {answer['error']}")
+        tokens = [max(1, count) for count in answer["tokens"]]
+        pairs = zip(answer["values"], tokens, strict=True)
         return OptionScores(tuple(-value * count if value >= 0 else value for value, count in pairs), tuple(tokens))
 
 
-def open_model(asked: Asked) -> Model:
+def open_model(options: LmmsEvalOptions) -> Model:
     """Start the process, load the model there, and prove that videos reach it.
 
     Raises:
         ModelError: If lmms-eval or the model cannot be had, or a video does not reach it.
         ModelOptionError: If its further arguments cannot be read, or frames are fewer than none.
     """
-    given = parse(asked.args)
-    folder = Path(asked.checkpoint).expanduser()
-    if asked.checkpoint and folder.is_dir():
-        asked = replace(asked, checkpoint=str(folder.resolve()))
-    frames = FRAMES if not asked.frames else asked.frames
+    arguments = parse(options.args)
+    folder = Path(options.checkpoint).expanduser()
+    if options.checkpoint and folder.is_dir():
+        options = replace(options, checkpoint=str(folder.resolve()))
+    frames = FRAMES if not options.frames else options.frames
     if frames < 0:
         raise ModelOptionError(f"model 'lmms-eval', option 'frames': {frames}; expected 0 or more")
     with ExitStack() as failed:
-        worker = Worker(find_python(asked.python))
+        worker = Worker(find_python(options.python))
         failed.callback(worker.close)
         facts = worker.ask(
-            model=asked.model,
-            checkpoint=asked.checkpoint,
-            args=given,
-            device=asked.device,
+            model=options.model,
+            checkpoint=options.checkpoint,
+            args=arguments,
+            device=options.device,
             frames=frames,
-            force_simple=asked.interface == "simple",
+            force_simple=options.interface == "simple",
             torchvision_ops=torchvision_ops.__file__,
         )
         if "error" in facts:
-            raise ModelError(f"lmms-eval cannot load {asked.model!r}: {facts['error']}")
+            raise ModelError(f"lmms-eval cannot load {options.model!r}: {facts['error']}")
         route = prove(worker, facts, frames)
         kind = ScoringLmmsEvalModel if _scores_options(worker, route, frames) else LmmsEvalModel
-        info = _info(asked, folder, facts, route)
+        info = _info(options, folder, facts, route)
         failed.pop_all()
     return kind(info, worker, route)
 
@@ -145,7 +146,7 @@ def parse(args: str) -> dict[str, Any]:
     Raises:
         ModelOptionError: If one has no name or no value, or is a key: arguments are written down with a run.
     """
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for part in filter(None, args.split(",")):
         name, equals, value = part.partition("=")
         if not equals or not name.strip().isidentifier():
@@ -156,24 +157,26 @@ def parse(args: str) -> dict[str, Any]:
                 "lmms-eval's models read keys from the environment, e.g. OPENAI_API_KEY"
             )
         try:
-            found[name.strip()] = json.loads(value)
+            arguments[name.strip()] = json.loads(value)
         except json.JSONDecodeError:
-            found[name.strip()] = {"True": True, "False": False, "None": None}.get(value, value)
-    return found
+            arguments[name.strip()] = {"True": True, "False": False, "None": None}.get(value, value)
+    return arguments
 
 
-def _info(asked: Asked, folder: Path, facts: dict[str, Any], route: Route) -> ModelInfo:
-    weights = weights_fingerprint(folder) if asked.checkpoint and any(folder.glob("*.safetensors")) else ""
+def _info(options: LmmsEvalOptions, folder: Path, facts: dict[str, Any], route: Route) -> ModelInfo:
+    weights = ""
+    if options.checkpoint and any(folder.glob("*.safetensors")):
+        weights = checkpoint_fingerprint([folder], safetensors_files(folder))
     versions = facts["versions"]
     return ModelInfo(
-        name="-".join(filter(None, ["lmms-eval", asked.model, asked.checkpoint and folder.resolve().name])),
+        name="-".join(filter(None, ["lmms-eval", options.model, options.checkpoint and folder.resolve().name])),
         revision=versions["lmms-eval"],
         weights=weights,
         dtype=facts["dtype"],
-        frames=FramePolicy(asked.frames, asked.short_side),
+        frames=FramePolicy(options.frames, options.short_side),
         settings={
-            "checkpoint": "" if weights else asked.checkpoint,
-            "args": json.dumps(parse(asked.args), sort_keys=True),
+            "checkpoint": "" if weights else options.checkpoint,
+            "args": json.dumps(parse(options.args), sort_keys=True),
             "interface": facts["interface"],
             "system_as": route.system_as,
             "frames_as": facts["frames_as"],

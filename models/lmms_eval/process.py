@@ -129,11 +129,11 @@ class Worker:
         try:
             with self._log.open("rb") as file:
                 file.seek(max(0, self._log.stat().st_size - LAST))
-                said = file.read().decode(errors="replace")
+                tail = file.read().decode(errors="replace")
         except OSError:
             return "(nothing)"
         # A progress bar writes its states over one another.
-        lines = [line.rstrip().rpartition("\r")[2] for line in said.split("\n") if line.strip()]
+        lines = [line.rstrip().rpartition("\r")[2] for line in tail.split("\n") if line.strip()]
         return "\n".join(lines[-TAIL:]) or "(nothing)"
 
     def close(self) -> None:
@@ -175,9 +175,9 @@ def _outlive(process: subprocess.Popen[bytes], channel: socket.socket) -> None:
 
 
 def _end(process: subprocess.Popen[bytes], watch: Thread, channel: Sequence[Any], folder: Path) -> None:
-    for each in channel:
+    for end in channel:
         with suppress(OSError):
-            each.close()
+            end.close()
     _stop(process, watch)
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -91,13 +91,13 @@ class Route:
             ModelError: See :meth:`ask`.
         """
         for rate in RATES if self.true_rate else (1.0,):
-            shown = min(frames, MOST)
-            answer = self._ask(worker, ladder(frames, rate), "generate", levels=shown)
+            n_distinct = min(frames, MOST)
+            answer = self._ask(worker, ladder(frames, rate), "generate", levels=n_distinct)
             if "error" in answer:
                 return str(answer["error"])
             arrived = answer["pixels"]["levels"]
-            if arrived < shown:
-                return f"{arrived} of {shown} frames reached it"
+            if arrived < n_distinct:
+                return f"{arrived} of {n_distinct} frames reached it"
         self.proved.add(frames)
         return ""
 
@@ -210,16 +210,16 @@ def _unread(answer: dict[str, Any], *, sure: bool) -> str:
 
 
 def _proved_by_replies(worker: Worker, route: Route) -> Route:
-    said: list[str] = []
+    replies: list[str] = []
     for colour in ((220, 20, 20), (20, 20, 220), (220, 20, 20)):
         frames = np.full((FRAMES, SIDE, SIDE, 3), colour, np.uint8)
         answer = route.ask(worker, replace(_probe(frames, np.arange(float(FRAMES))), max_new_tokens=16), "generate")
-        said.append(answer.get("error", answer["text"].strip()))
-    red, blue, again = said
+        replies.append(answer.get("error", answer["text"].strip()))
+    red, blue, again = replies
     if red != again or red == blue:
         raise ModelError(
             f"no proof that a video reaches the lmms-eval model: no layer of a vision encoder was seen at work, and "
-            f"shown red, blue, and red again it said {said}; expected one answer to red and another to blue"
+            f"shown red, blue, and red again it said {replies}; expected one answer to red and another to blue"
         )
     return replace(route, proof="replies")
 

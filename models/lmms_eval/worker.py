@@ -42,7 +42,7 @@ FRAMES = (
 )
 """What they call the argument that says how many frames to take of a video."""
 
-SHOWN = 500
+MESSAGE_LENGTH = 500
 """Characters of an error's message that are told."""
 
 TASK, SPLIT = "egobench", "test"
@@ -51,7 +51,7 @@ LMMS_EVAL = "0.7"
 """The version that this is written for: what is called of it has other names in others."""
 
 
-class Seen:
+class ModelTrace:
     """What went through a model since it was last emptied."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Seen:
         self.frames: int | None = None
         self.prompts: list[Any] = []
         self.replies: list[Any] = []
-        self._eyes: set[str] = set()
+        self._watched_layers: set[str] = set()
 
     def empty(self) -> None:
         """Forget it."""
@@ -78,25 +78,25 @@ class Seen:
             ("transformers.generation.utils", "GenerationMixin", "generate", self._recorded),
         ):
             kind = getattr(sys.modules.get(module), name, None)
-            if kind is not None and name not in self._eyes:
+            if kind is not None and name not in self._watched_layers:
                 setattr(kind, method, look(getattr(kind, method)))
-                self._eyes.add(name)
+                self._watched_layers.add(name)
 
-    def told(self, prompt: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
+    def evidence(self, prompt: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
         """What of it is evidence: tokens read and written, how often each text was read, and the pixels."""
-        found: dict[str, Any] = {"pixels": self._pixels_told(int(prompt.get("levels", 0)))}
+        evidence: dict[str, Any] = {"pixels": self._pixels_told(int(prompt.get("levels", 0)))}
         if not self.prompts:
-            return found
+            return evidence
         tokens = self.prompts[-1][0].tolist()
-        found["prompt_tokens"] = len(tokens)
+        evidence["prompt_tokens"] = len(tokens)
         if len(self.replies) == 1:
             written = getattr(self.replies[0], "sequences", self.replies[0])[0].tolist()
             # A model that is called with embeddings returns the new tokens alone.
-            found["reply_tokens"] = len(written[len(tokens) :] if written[: len(tokens)] == tokens else written)
+            evidence["reply_tokens"] = len(written[len(tokens) :] if written[: len(tokens)] == tokens else written)
         if hasattr(tokenizer, "decode"):
             read = _dense(tokenizer.decode([token for token in tokens if token >= 0]))
-            found |= {f"{part}_read": read.count(_dense(prompt[part])) for part in ("system", "text")}
-        return found
+            evidence |= {f"{part}_read": read.count(_dense(prompt[part])) for part in ("system", "text")}
+        return evidence
 
     def _watched(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         def forward(layer: Any, input: Any) -> Any:
@@ -108,9 +108,9 @@ class Seen:
         return forward
 
     def _recorded(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        def generate(model: Any, *given: Any, **named: Any) -> Any:
-            written = plain(model, *given, **named)
-            tokens = named.get("input_ids", named.get("inputs", given[0] if given else None))
+        def generate(model: Any, *positional: Any, **named: Any) -> Any:
+            written = plain(model, *positional, **named)
+            tokens = named.get("input_ids", named.get("inputs", positional[0] if positional else None))
             grid = named.get("video_grid_thw")
             if grid is not None and self.steps:
                 self.frames = int(grid[:, 0].sum()) * self.steps[0]
@@ -129,13 +129,13 @@ class Seen:
         for pixels in every:
             digest.update(pixels.float().cpu().contiguous().numpy().tobytes())
         shapes = [list(pixels.shape) for pixels in every]
-        told: dict[str, Any] = {"shapes": shapes, "sha256": digest.hexdigest(), "frames": self.frames}
+        evidence: dict[str, Any] = {"shapes": shapes, "sha256": digest.hexdigest(), "frames": self.frames}
         if levels:
-            told["levels"] = max(_levels(parts, levels) for parts in self.pixels.values())
-        return told
+            evidence["levels"] = max(_levels(parts, levels) for parts in self.pixels.values())
+        return evidence
 
 
-def _levels(parts: Sequence[Any], shown: int) -> int:
+def _levels(parts: Sequence[Any], n_shown: int) -> int:
     """How many frames of a ladder arrived at a layer: each is of one red of its own, and most pixels are of its green.
 
     What a model pads with has another green, whatever it is. Pixels of one frame differ by rounding alone, even in half
@@ -144,30 +144,30 @@ def _levels(parts: Sequence[Any], shown: int) -> int:
     import numpy as np
 
     red, green = (np.concatenate([part[:, each].float().cpu().numpy().ravel() for part in parts]) for each in (0, 1))
-    found = np.unique(red[np.abs(green - np.median(green)) < 0.05])
-    if not len(found):
+    reds = np.unique(red[np.abs(green - np.median(green)) < 0.05])
+    if not len(reds):
         return 0
-    step = float(found[-1] - found[0]) / max(1, shown - 1)
-    return 1 + int((np.diff(found) > max(0.005, step / 2)).sum())
+    step = float(reds[-1] - reds[0]) / max(1, n_shown - 1)
+    return 1 + int((np.diff(reds) > max(0.005, step / 2)).sum())
 
 
 def _dense(text: str) -> str:
     return "".join(text.split())
 
 
-class Held:
+class LoadedModel:
     """A model of lmms-eval, and how it is told things."""
 
-    def __init__(self, request: Mapping[str, Any], seen: Seen) -> None:
+    def __init__(self, request: Mapping[str, Any], seen: ModelTrace) -> None:
         kind: Any = _lmms_eval("models").get_model(request["model"], force_simple=request["force_simple"])
         parameters, takes_others = _parameters(kind)
-        given = dict(request["args"])
-        unknown = sorted(set(given) - parameters)
+        arguments = dict(request["args"])
+        unknown = sorted(set(arguments) - parameters)
         if unknown and not takes_others:
             raise TypeError(f"{kind.__name__} has no argument {unknown[0]!r}; it has {', '.join(sorted(parameters))}")
-        given = {**_usual(request, parameters), **given}
+        arguments = {**_usual(request, parameters), **arguments}
         self.seen, self.asked = seen, 0
-        self.model = kind(**given)
+        self.model = kind(**arguments)
         self.frames = next((name for name in FRAMES if name in parameters and hasattr(self.model, name)), None)
         source = sys.modules[kind.__module__]
         steps = hasattr(source, "process_vision_info") or hasattr(source, "fetch_video")
@@ -191,7 +191,7 @@ class Held:
             "prompt_tokens": getattr(counts, "input_tokens", None),
             "reply_tokens": getattr(counts, "output_tokens", None),
         }
-        return {"text": str(text), **known, **self._told(request)}
+        return {"text": str(text), **known, **self._evidence(request)}
 
     def score(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What the model says of each of several continuations of a prompt, and how many tokens they have."""
@@ -200,12 +200,12 @@ class Held:
         values: list[float] = []
         for continuation in request["continuations"]:
             context, show = self._prepare(request)
-            asked = self._instance("loglikelihood", (context, continuation, show))
-            ((value, _),) = self.model.loglikelihood([asked])
+            instance = self._instance("loglikelihood", (context, continuation, show))
+            ((value, _),) = self.model.loglikelihood([instance])
             values.append(float(value))
         words = self.model.tokenizer
         tokens = [len(words.encode(each, add_special_tokens=False)) for each in request["continuations"]]
-        return {"values": values, "tokens": tokens, **self._told(request)}
+        return {"values": values, "tokens": tokens, **self._evidence(request)}
 
     def _prepare(self, request: Mapping[str, Any]) -> tuple[str, Callable[[Any], Any]]:
         """A document of its own for every request, so that nothing kept by its number can answer the next one."""
@@ -235,10 +235,10 @@ class Held:
         about = {"task": TASK, "doc_id": self.asked, "repeats": 1, "split": SPLIT}
         return _lmms_eval("api.instance").Instance(kind, (*arguments, self.asked, TASK, SPLIT), idx=0, metadata=about)
 
-    def _told(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        found = self.seen.told(request, getattr(self.model, "tokenizer", None))
+    def _evidence(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        evidence = self.seen.evidence(request, getattr(self.model, "tokenizer", None))
         self.seen.empty()
-        return found
+        return evidence
 
     def _system_as(self) -> list[str]:
         """Where a system prompt may go: some chat models put one of their own before the messages they are given."""
@@ -256,9 +256,9 @@ def _known(name: str) -> None:
         raise LookupError(
             f"{sys.executable} has no lmms-eval; -o python=... names a Python that has, see docs/lmms_eval.md"
         )
-    found = _version("lmms-eval")
-    if found and not found.startswith(f"{LMMS_EVAL}."):
-        raise LookupError(f"{sys.executable} has lmms-eval {found}, expected {LMMS_EVAL}; see docs/lmms_eval.md")
+    installed = _version("lmms-eval")
+    if installed and not installed.startswith(f"{LMMS_EVAL}."):
+        raise LookupError(f"{sys.executable} has lmms-eval {installed}, expected {LMMS_EVAL}; see docs/lmms_eval.md")
     names = _lmms_eval("models").list_available_models(include_aliases=True)
     if name not in names:
         near = ", ".join(get_close_matches(name, names, n=5)) or "not that"
@@ -271,10 +271,10 @@ def _parameters(kind: type) -> tuple[set[str], bool]:
     Most take others and ignore or refuse them; those that start an engine (vllm) look through them and pass them on.
     """
     names: set[str] = set()
-    for each in kind.__mro__[:-1]:
-        if "__init__" not in vars(each):
+    for ancestor in kind.__mro__[:-1]:
+        if "__init__" not in vars(ancestor):
             continue
-        build: Any = vars(each)["__init__"]
+        build: Any = vars(ancestor)["__init__"]
         parameters = inspect.signature(build).parameters.values()
         others = [one.name for one in parameters if one.kind is one.VAR_KEYWORD]
         names |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
@@ -328,7 +328,7 @@ def _version(name: str) -> str:
         return ""
 
 
-def _load(request: Mapping[str, Any]) -> Held:
+def _load(request: Mapping[str, Any]) -> LoadedModel:
     _known(request["model"])
     where = importlib.util.spec_from_file_location("torchvision_ops", request["torchvision_ops"])
     if where is not None and where.loader is not None:
@@ -336,25 +336,25 @@ def _load(request: Mapping[str, Any]) -> Held:
         sys.modules[where.name] = remedy
         where.loader.exec_module(remedy)
         remedy.ensure_torchvision()
-    return Held(request, Seen())
+    return LoadedModel(request, ModelTrace())
 
 
 def _serve(requests: SimpleQueue[str], connected: socket.socket) -> None:
-    held: Held | None = None
+    model: LoadedModel | None = None
     while True:
         request = json.loads(requests.get())
         number = {"request": request["request"]}
         try:
-            if held is None:
-                held = _load(request)
-                answer = json.dumps({**held.facts, **number})
+            if model is None:
+                model = _load(request)
+                answer = json.dumps({**model.facts, **number})
             else:
-                ask = {"generate": held.generate, "score": held.score}[request["do"]]
+                ask = {"generate": model.generate, "score": model.score}[request["do"]]
                 answer = json.dumps({**ask(request), **number})
         except Exception as error:  # noqa: BLE001 - whatever others' code raises is for the asking process to judge
             traceback.print_exc()
-            told = " ".join(str(error).split())[:SHOWN]
-            answer = json.dumps({"error": f"{type(error).__name__}: {told}", **number})
+            message = " ".join(str(error).split())[:MESSAGE_LENGTH]
+            answer = json.dumps({"error": f"{type(error).__name__}: {message}", **number})
         # Where nobody takes it, the other thread ends the process.
         with suppress(OSError):
             connected.sendall(f"{answer}\n".encode())

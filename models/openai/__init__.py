@@ -69,8 +69,8 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     """
     from .adapter import Prices, open_model
     from .dialect import Dialect
+    from .media import Media
     from .probe import probe
-    from .showing import Media
 
     _check(1, 1000, concurrency=concurrency)
     _check(1, 100, quality=quality)
@@ -78,7 +78,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     _check(0, math.inf, thinking=thinking, frames=frames, price_in=price_in, price_out=price_out)
     _check(0.001, 86_400, timeout=timeout)
     kind = "images" if media == "auto" else media
-    wanted = Dialect(
+    dialect = Dialect(
         model,
         Media(kind, image_format, quality, detail, labels),
         thinking=thinking,
@@ -89,8 +89,8 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         connection = endpoint.connect(concurrency)
     except EndpointError as error:
         raise ModelError(f"model 'openai': {error}") from error
-    found = probe(connection, wanted, must_see=media != "auto", choice=choice)
-    return open_model(connection, found, FramePolicy(frames, short_side), Prices(price_in, price_out))
+    abilities = probe(connection, dialect, must_see=media != "auto", choice=choice)
+    return open_model(connection, abilities, FramePolicy(frames, short_side), Prices(price_in, price_out))
 
 
 def _check(least: float, most: float, **numbers: float | None) -> None:
@@ -102,11 +102,13 @@ def _check(least: float, most: float, **numbers: float | None) -> None:
 
 def _fields(extra: str) -> dict[str, Any]:
     try:
-        found = json.loads(extra or "{}")
+        fields = json.loads(extra or "{}")
     except ValueError as error:
         raise ValueError(f'-o extra is no JSON ({error}); expected an object such as {{"top_k": 1}}') from error
-    if not isinstance(found, dict):
-        raise ValueError(f"-o extra is a {type(found).__name__}; expected a JSON object")
-    if ours := OURS & found.keys():
-        raise ValueError(f"-o extra may not hold {', '.join(map(repr, sorted(ours)))}, which each request sets itself")
-    return found
+    if not isinstance(fields, dict):
+        raise ValueError(f"-o extra is a {type(fields).__name__}; expected a JSON object")
+    if reserved := OURS & fields.keys():
+        raise ValueError(
+            f"-o extra may not hold {', '.join(map(repr, sorted(reserved)))}, which each request sets itself"
+        )
+    return fields

@@ -1,8 +1,9 @@
-"""The adapter: one request a prompt, to a server whose abilities have been found out."""
+"""The adapter: one request per prompt, to a server whose abilities have been found out."""
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
@@ -14,9 +15,9 @@ from egobench.prompts import LETTERS
 from egobench.server.completion import Completion
 from egobench.server.endpoint import Connection
 
-from .choice import chosen, held_to
+from .choice import choice_fields, read_choice
 from .letters import letter_logprobs
-from .probe import Found, logprob_fields
+from .probe import ServerAbilities, logprob_fields
 
 Answer = TypeVar("Answer", Reply, OptionScores)
 
@@ -48,13 +49,13 @@ class ServedModel:
     Attributes:
         info: What identifies it.
         connection: The server.
-        found: What that can do.
+        abilities: What that can do.
         prices: What it takes for it.
     """
 
     info: ModelInfo
     connection: Connection
-    found: Found
+    abilities: ServerAbilities
     prices: Prices
 
     @property
@@ -68,23 +69,32 @@ class ServedModel:
         Raises:
             ModelError: If the server will answer nobody any more, or cannot be shown frames.
         """
-        return self._each(self._reply, prompts)
+        return self._answer_each(self._reply, prompts)
 
-    def _each(self, ask: Callable[[Prompt], Answer], prompts: Sequence[Prompt]) -> list[Answer]:
+    def _answer_each(self, answer: Callable[[Prompt], Answer], prompts: Sequence[Prompt]) -> list[Answer]:
         if len(prompts) == 1:
-            return [ask(prompts[0])]
+            return [answer(prompts[0])]
         with ThreadPool(min(self.at_once, len(prompts))) as pool:
-            return list(pool.imap(ask, prompts))
+            return list(pool.imap(answer, prompts))
 
     def _reply(self, prompt: Prompt) -> Reply:
-        form = self.found.choice if prompt.options else None
-        fields = held_to(form, LETTERS[: len(prompt.options)]) if form else {}
+        form = self.abilities.choice if prompt.options else None
+        fields = choice_fields(form, LETTERS[: len(prompt.options)]) if form else {}
         try:
             answer = self._ask(prompt, fields)
         except RequestError as error:
             return Reply("", error=str(error), tries=error.tries)
+        if answer.finish == "length":
+            most = prompt.max_new_tokens + self.abilities.dialect.thinking
+            # The same words and place each time, so that a run says it once.
+            warnings.warn(
+                f"model {self.info.name!r}: replies are cut off at {most} tokens; give a model that thinks more of "
+                "them, -o thinking=4096",
+                stacklevel=1,
+            )
         return Reply(
-            (chosen(form, answer.text) if form else answer.text).strip(),
+            (read_choice(form, answer.text) if form else answer.text).strip(),
+            finish_reason=answer.finish,
             prompt_tokens=answer.prompt_tokens,
             reply_tokens=answer.reply_tokens,
             tries=answer.tries,
@@ -92,10 +102,10 @@ class ServedModel:
         )
 
     def _ask(self, prompt: Prompt, fields: dict[str, object]) -> Completion:
-        dialect = self.found.dialect
-        if len(prompt.frames) and self.found.blind:
+        dialect = self.abilities.dialect
+        if len(prompt.frames) and self.abilities.blind:
             raise ModelError(
-                f"model {self.info.name!r}: {self.found.blind}; without frames it can be asked: --control blind"
+                f"model {self.info.name!r}: {self.abilities.blind}; without frames it can be asked: --control blind"
             )
         try:
             return self.connection.chat({**dialect.body(prompt), **fields})
@@ -112,7 +122,7 @@ class ScoredModel(ServedModel):
     """One whose server also tells how likely the first token of a reply was, and the next likeliest ones."""
 
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
-        """Score the letter of every option of every prompt, by a request a prompt.
+        """Score the letter of every option of every prompt, by one request per prompt.
 
         Raises:
             ModelError: As :meth:`generate`, or if texts of options are to be scored.
@@ -123,11 +133,11 @@ class ScoredModel(ServedModel):
                 f"model {self.info.name!r}: chats tell no log-probability of a given text; "
                 "use --method likelihood-letter or --method generate"
             )
-        return self._each(self._scores, prompts)
+        return self._answer_each(self._scores, prompts)
 
     def _scores(self, prompt: Prompt) -> OptionScores:
         try:
-            answer = self._ask(prompt, logprob_fields(self.found.dialect, self.found.logprobs))
+            answer = self._ask(prompt, logprob_fields(self.abilities.dialect, self.abilities.logprobs))
         except RequestError as error:
             raise PromptError(str(error), tries=error.tries) from error
         scored = letter_logprobs(answer.logprobs, LETTERS[: len(prompt.options)])
@@ -144,9 +154,9 @@ class ScoredModel(ServedModel):
         )
 
 
-def open_model(connection: Connection, found: Found, frames: FramePolicy, prices: Prices) -> ServedModel:
+def open_model(connection: Connection, abilities: ServerAbilities, frames: FramePolicy, prices: Prices) -> ServedModel:
     """The adapter of a server whose abilities are known."""
-    dialect = found.dialect
+    dialect = abilities.dialect
     settings: dict[str, str | int | float | bool | None] = {
         "server": connection.endpoint.host,
         "model": dialect.model,
@@ -155,11 +165,11 @@ def open_model(connection: Connection, found: Found, frames: FramePolicy, prices
         "limit_as": dialect.limit_as,
         "temperature": 0 if dialect.temperature else None,
         "thinking": dialect.thinking,
-        "top_logprobs": found.logprobs,
-        "choice": found.choice or "none",
+        "top_logprobs": abilities.logprobs,
+        "choice": abilities.choice or "none",
         "extra": dialect.extra_text,
     }
     name = re.sub(r"[^\w.-]+", "-", dialect.model.rstrip("/").rpartition("/")[2]).strip("-.") or "openai"
-    info = ModelInfo(name=name, revision=found.served, frames=frames, settings=settings)
-    kind = ScoredModel if found.logprobs else ServedModel
-    return kind(info, connection, found, prices)
+    info = ModelInfo(name=name, revision=abilities.served, frames=frames, settings=settings)
+    kind = ScoredModel if abilities.logprobs else ServedModel
+    return kind(info, connection, abilities, prices)

@@ -14,7 +14,7 @@ FORMS: tuple[Form, ...] = get_args(Form)
 """In the order they are tried: first those that add no token of their own to the reply."""
 
 
-def held_to(form: Form, texts: Sequence[str]) -> dict[str, Any]:
+def choice_fields(form: Form, texts: Sequence[str]) -> dict[str, Any]:
     """The fields of a request that hold the reply to one of these texts."""
     if form == "structured_outputs":
         return {"structured_outputs": {"choice": list(texts)}}
@@ -38,7 +38,7 @@ def held_to(form: Form, texts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def chosen(form: Form, text: str) -> str:
+def read_choice(form: Form, text: str) -> str:
     """The text that a reply names; the reply itself where it is in another form."""
     if form != "json_schema":
         return text

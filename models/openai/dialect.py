@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from egobench.model import Prompt
 
-from .showing import Media
+from .media import Media
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,18 @@ class Dialect:
             VideoError: If the frames cannot be made a video.
         """
         parts: list[dict[str, Any]] = []
-        told: dict[str, Any] = {}
+        media_fields: dict[str, Any] = {}
         if len(prompt.frames) and self.media is not None:
             parts = [part for part in self.media.parts(prompt.frames, prompt.times) if show or part["type"] == "text"]
-            told = self.media.fields(prompt.times) if show else {}
+            media_fields = self.media.fields(prompt.times) if show else {}
         text = prompt.text if self.system else f"{prompt.system}\n\n{prompt.text}"
         content: Any = [*parts, {"type": "text", "text": text}] if parts else text
-        asked = [{"role": "system", "content": prompt.system}] if self.system else []
+        system = [{"role": "system", "content": prompt.system}] if self.system else []
         return {
             "model": self.model,
-            "messages": [*asked, {"role": "user", "content": content}],
+            "messages": [*system, {"role": "user", "content": content}],
             self.limit_as: prompt.max_new_tokens + self.thinking,
             **({"temperature": 0} if self.temperature else {}),
-            **told,
+            **media_fields,
             **self.extra,
         }

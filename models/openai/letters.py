@@ -25,19 +25,19 @@ def letter_logprobs(logprobs: Any, letters: str) -> tuple[list[float], int] | No
         letters: The letters in order.
 
     Returns:
-        One number a letter, natural logarithm, and how many letters were not told; ``None`` if these are no
+        One number per letter, natural logarithm, and how many letters were not told; ``None`` if these are no
         log-probabilities.
     """
-    told = _told(logprobs)
-    if told is None:
+    tokens = _top_tokens(logprobs)
+    if tokens is None:
         return None
-    found: dict[str, list[float]] = {}
-    for token, value in told:
+    by_letter: dict[str, list[float]] = {}
+    for token, value in tokens:
         spelt = _LETTER.fullmatch(token)
         if spelt and spelt[1] in letters:
-            found.setdefault(spelt[1], []).append(value)
-    floor = min(value for _, value in told)
-    return [_log_sum(found.get(letter, [floor])) for letter in letters], len(set(letters) - found.keys())
+            by_letter.setdefault(spelt[1], []).append(value)
+    floor = min(value for _, value in tokens)
+    return [_log_sum(by_letter.get(letter, [floor])) for letter in letters], len(set(letters) - by_letter.keys())
 
 
 def _log_sum(values: list[float]) -> float:
@@ -45,17 +45,17 @@ def _log_sum(values: list[float]) -> float:
     return top + math.log(sum(math.exp(value - top) for value in values))
 
 
-def _told(logprobs: Any) -> list[tuple[str, float]] | None:
+def _top_tokens(logprobs: Any) -> list[tuple[str, float]] | None:
     """Tokens and log-probabilities at the position that counts; ``None`` where they cannot be log-probabilities."""
     try:
         places = logprobs["content"]
         place = next((place for place in places if any(map(str.isalnum, place["token"]))), places[0])
-        told = [(str(entry["token"]), float(entry["logprob"])) for entry in place["top_logprobs"]]
+        tokens = [(str(entry["token"]), float(entry["logprob"])) for entry in place["top_logprobs"]]
     except (LookupError, TypeError, ValueError):
         return None
     # Some servers tell the token of the reply twice.
-    told = [(token, value) for token, value in dict.fromkeys(told) if value != -math.inf]
-    values = [value for _, value in told]
+    tokens = [(token, value) for token, value in dict.fromkeys(tokens) if value != -math.inf]
+    values = [value for _, value in tokens]
     # Some servers put 0 everywhere, which would make each of them certain.
     sane = all(map(math.isfinite, values)) and max(values, default=1) <= 1e-6 and sum(map(math.exp, values)) <= 1.01
-    return told if sane and len(told) > 1 else None
+    return tokens if sane and len(tokens) > 1 else None

@@ -13,7 +13,7 @@ from egobench.model import Prompt
 from egobench.server.completion import Completion
 from egobench.server.endpoint import Connection
 
-from .choice import FORMS, Form, chosen, held_to
+from .choice import FORMS, Form, choice_fields, read_choice
 from .dialect import Dialect
 from .letters import POSITIONS, letter_logprobs
 
@@ -31,7 +31,7 @@ Wish = Literal["auto", "yes", "no"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ServerAbilities:
     """What a server can do.
 
     Attributes:
@@ -49,12 +49,12 @@ class Found:
     blind: str
 
 
-def probe(connection: Connection, wanted: Dialect, *, must_see: bool, choice: Wish) -> Found:
+def probe(connection: Connection, preferred: Dialect, *, must_see: bool, choice: Wish) -> ServerAbilities:
     """Find out what a server can do, by a few short requests.
 
     Args:
         connection: The server.
-        wanted: How it would best be spoken to.
+        preferred: How it would best be spoken to.
         must_see: Whether it is an error that frames cannot be shown.
         choice: Whether replies are held to the options' letters.
 
@@ -64,31 +64,31 @@ def probe(connection: Connection, wanted: Dialect, *, must_see: bool, choice: Wi
     offered: list[str] = []
     try:
         offered = connection.models()
-        dialect, hello = _spoken(connection, wanted)
+        dialect, hello = _spoken(connection, preferred)
         blind = _blind(connection, dialect, hello)
         if blind and must_see:
             instead = "images" if dialect.media and dialect.media.kind != "images" else "auto, and ask --control blind"
-            raise ModelError(f"model {wanted.model!r}: {blind}; set -o media={instead}")
+            raise ModelError(f"model {preferred.model!r}: {blind}; set -o media={instead}")
         dialect = replace(dialect, media=None) if blind else dialect
         # The first tokens of thoughts say nothing about letters.
         tried = () if hello.thought or dialect.thinking else TOP_LOGPROBS
         logprobs = next((top for top in tried if _tells(connection, dialect, top)), 0)
         form = _form(connection, dialect) if choice != "no" else None
     except EndpointError as error:
-        known = f"; it offers {', '.join(offered[:20])}" if offered and wanted.model not in offered else ""
-        raise ModelError(f"model {wanted.model!r} cannot be asked: {error}{known}") from error
+        known = f"; it offers {', '.join(offered[:20])}" if offered and preferred.model not in offered else ""
+        raise ModelError(f"model {preferred.model!r} cannot be asked: {error}{known}") from error
     if choice == "yes" and form is None:
         raise ModelError(
-            f"model {wanted.model!r}: no way was found to hold replies to letters ({', '.join(FORMS)}); "
+            f"model {preferred.model!r}: no way was found to hold replies to letters ({', '.join(FORMS)}); "
             "give -o choice=auto or -o choice=no"
         )
-    return Found(dialect, hello.model or wanted.model, logprobs, form, blind)
+    return ServerAbilities(dialect, hello.model or preferred.model, logprobs, form, blind)
 
 
-def _spoken(connection: Connection, wanted: Dialect) -> tuple[Dialect, Completion]:
+def _spoken(connection: Connection, preferred: Dialect) -> tuple[Dialect, Completion]:
     """The first way of speaking that the server takes, and its answer to words alone."""
     prompt = _trial()
-    ways = list(_ways(wanted))
+    ways = list(_ways(preferred))
     while True:
         way = ways.pop(0)
         try:
@@ -103,19 +103,19 @@ def _spoken(connection: Connection, wanted: Dialect) -> tuple[Dialect, Completio
     text = hello.text.strip()
     if hello.finish == "length" and (not text or (text.startswith("<think>") and "</think>" not in text)):
         raise ModelError(
-            f"model {wanted.model!r} thinks, and its {prompt.max_new_tokens + wanted.thinking} tokens ended "
+            f"model {preferred.model!r} thinks, and its {prompt.max_new_tokens + preferred.thinking} tokens ended "
             "before it answered; turn thinking off by -o extra (see docs/openai_servers.md), or give it more by "
             "-o thinking=4096"
         )
     return way, hello
 
 
-def _ways(wanted: Dialect) -> Iterator[Dialect]:
-    yield wanted
-    yield replace(wanted, limit_as="max_completion_tokens")
-    yield replace(wanted, limit_as="max_completion_tokens", temperature=False)
-    yield replace(wanted, temperature=False)
-    yield replace(wanted, system=False)
+def _ways(preferred: Dialect) -> Iterator[Dialect]:
+    yield preferred
+    yield replace(preferred, limit_as="max_completion_tokens")
+    yield replace(preferred, limit_as="max_completion_tokens", temperature=False)
+    yield replace(preferred, temperature=False)
+    yield replace(preferred, system=False)
 
 
 def _blind(connection: Connection, dialect: Dialect, hello: Completion) -> str:
@@ -123,19 +123,19 @@ def _blind(connection: Connection, dialect: Dialect, hello: Completion) -> str:
     if dialect.media is None:
         return "no frames are sent"
     try:
-        shown = connection.chat(dialect.body(_trial()))
+        answer = connection.chat(dialect.body(_trial()))
     except RequestError as error:
         _raise_busy(error)
         return f"the server does not take {FRAMES} frames as {dialect.media.kind}: {error}"
-    if not shown.prompt_tokens or not hello.prompt_tokens:
+    if not answer.prompt_tokens or not hello.prompt_tokens:
         # It does not count.
         return ""
-    tokens = shown.prompt_tokens - hello.prompt_tokens
+    tokens = answer.prompt_tokens - hello.prompt_tokens
     # An image takes a token at least; videos may join frames.
     if tokens < (FRAMES if dialect.media.kind == "images" else 2):
         return (
             f"the server takes {FRAMES} frames as {dialect.media.kind} and does not show them to the model: "
-            f"{shown.prompt_tokens} prompt tokens with them, {hello.prompt_tokens} without"
+            f"{answer.prompt_tokens} prompt tokens with them, {hello.prompt_tokens} without"
         )
     return ""
 
@@ -152,8 +152,8 @@ def _form(connection: Connection, dialect: Dialect) -> Form | None:
 
 def _holds(connection: Connection, dialect: Dialect, form: Form) -> bool:
     """Whether a reply really is one of the texts that it was held to."""
-    answer = _try(connection, dialect, held_to(form, CHOICES))
-    return answer is not None and chosen(form, answer.text).strip() in CHOICES
+    answer = _try(connection, dialect, choice_fields(form, CHOICES))
+    return answer is not None and read_choice(form, answer.text).strip() in CHOICES
 
 
 def logprob_fields(dialect: Dialect, top: int) -> dict[str, Any]:

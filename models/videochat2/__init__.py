@@ -46,9 +46,20 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     try:
         ensure_torchvision()
 
-        from .adapter import Asked, open_model
+        from .adapter import VideoChat2Options, open_model
     except ImportError as error:
         raise ModelError(
             f"model 'videochat2' needs torch and transformers ({error}); install them: " + install_command("models")
         ) from error
-    return open_model(Asked(checkpoint, revision, dtype, device, frames, tiles, prompt, language, vocabulary))
+    options = VideoChat2Options(
+        checkpoint=checkpoint,
+        revision=revision,
+        dtype=dtype,
+        device=device,
+        frames=frames,
+        tiles=tiles,
+        prompt=prompt,
+        language=language,
+        vocabulary=vocabulary,
+    )
+    return open_model(options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +14,16 @@ from egobench.errors import ModelError
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from egobench.prompts import LETTERS, user_turn
 from reference_exo2ego.backbone.frames import clip_sight, pixels
-from reference_exo2ego.backbone.weights import pickle_fingerprint, weight_files
+from reference_exo2ego.backbone.weights import weight_files
 
-from .._asking import PREFILL, make_greedy
-from .._device import torch_device
-from .._spliced import Purpose, SplicedModel, Turn, shown_frames
-from ..hf.checkpoint import READ, explained, find_checkpoint, weights_fingerprint
-from .eyes import Eyes
+from .._local.checkpoint import READ, explained, find_checkpoint
+from .._local.device import torch_device
+from .._local.fingerprint import checkpoint_fingerprint
+from .._local.generation import PREFILL, configure_generation
+from .._local.library_output import quiet_loading
+from .._local.load_options import LoadOptions
+from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
+from .vision import VisualEncoder
 from .weights import load_published, read_plan
 
 SYSTEM = (
@@ -39,14 +41,10 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pictures: HD was trained with them, stage 3 with CLIP's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of :func:`egobench.models.videochat2.load`, which says what they mean."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoChat2Options(LoadOptions):
+    """Options of :func:`egobench.models.videochat2.load`, which says what they mean."""
 
-    checkpoint: str
-    revision: str
-    dtype: str
-    device: str
     frames: int
     tiles: Literal["auto", "yes", "no"]
     prompt: Literal["harness", "own"]
@@ -55,11 +53,11 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
-    """VideoChat2's eyes and manners.
+class VideoChat2Frontend:
+    """The part of VideoChat2 before its language model: frames to features, prompts to words.
 
     Attributes:
-        eyes: The visual half.
+        visual: The visual half.
         vocabulary: Tokenizer of the Q-Former.
         start: What begins every prompt, ``"<s>"``.
         side: Pixels of a frame's side.
@@ -68,7 +66,7 @@ class Watching:
         own: Whether the release's own prompt is put, else the harness's.
     """
 
-    eyes: Eyes
+    visual: VisualEncoder
     vocabulary: Any
     start: str
     side: int
@@ -76,7 +74,7 @@ class Watching:
     tiled: bool
     own: bool
 
-    def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
+    def prompt_parts(self, prompt: Prompt, purpose: Purpose) -> PromptParts:
         """The prompt in the model's own form."""
         options = () if purpose == "text" else prompt.options
         begun = ANSWER if self.own and options else PREFILL if purpose == "letter" else ""
@@ -86,17 +84,17 @@ class Watching:
             before, after = f"{before}[INST] <Video>", f"</Video> [/INST] {question}"
         else:
             before, after = "", before + after
-        return Turn(before, after, PREFILL if begun == ANSWER else "")
+        return PromptParts(before, after, PREFILL if begun == ANSWER else "")
 
-    def see(self, prompt: Prompt) -> torch.Tensor:
+    def encode_frames(self, prompt: Prompt) -> torch.Tensor:
         """Features of the prompt's frames: ``(tokens, width)``, tile after tile, then the whole."""
         frames = shown_frames(prompt, self.frames)
         seen = tiles(frames, self.side) if self.tiled else pixels(frames, clip_sight(self.side))[None]
         # Of a text longer than the Q-Former reads the end is kept, as in training.
-        most = int(self.eyes.qformer.config.max_position_embeddings)
+        most = int(self.visual.qformer.config.max_position_embeddings)
         words = self.vocabulary(self._system(prompt), return_tensors="pt", truncation=True, max_length=most)
-        weight = self.eyes.query_tokens
-        features: torch.Tensor = self.eyes(seen.to(weight), words["input_ids"].to(weight.device))
+        weight = self.visual.query_tokens
+        features: torch.Tensor = self.visual(seen.to(weight), words["input_ids"].to(weight.device))
         return features.flatten(0, 1)
 
     def _system(self, prompt: Prompt) -> str:
@@ -154,19 +152,24 @@ def tiles(frames: np.ndarray, side: int) -> torch.Tensor:
     return torch.cat([parts, _stretched(large, side, side)[None]])
 
 
-def open_model(asked: Asked) -> SplicedModel:
+def open_model(options: VideoChat2Options) -> SplicedModel:
     """Load a checkpoint.
 
     Raises:
         ModelError: If it is missing or cannot be used.
     """
+    with quiet_loading():
+        return _open(options)
+
+
+def _open(options: VideoChat2Options) -> SplicedModel:
     import transformers
 
     library: Any = transformers
-    device = torch_device(asked.device)
-    weights, revision = _weights(asked)
-    language, _ = find_checkpoint(asked.language, "", READ, "language")
-    vocabulary, _ = find_checkpoint(asked.vocabulary, "", READ, "vocabulary")
+    device = torch_device(options.device)
+    weights, revision = _weights(options)
+    language, _ = find_checkpoint(options.language, "", READ, "language")
+    vocabulary, _ = find_checkpoint(options.vocabulary, "", READ, "vocabulary")
     plan = read_plan(weights, language, vocabulary)
     with explained(f"{language}: no tokenizer that transformers loads; expected tokenizer.json or tokenizer.model"):
         tokenizer = library.AutoTokenizer.from_pretrained(language, trust_remote_code=False)
@@ -174,38 +177,36 @@ def open_model(asked: Asked) -> SplicedModel:
         words = library.AutoTokenizer.from_pretrained(vocabulary, trust_remote_code=False, truncation_side="left")
     if len(words) > plan.qformer.vocab_size:
         raise ModelError(f"{vocabulary}: {len(words)} words; the Q-Former knows {plan.qformer.vocab_size}")
-    files = weight_files(language)
-    # Of safetensors files the folder is known, of pickles each file.
-    pickles = [file for file in files if file.suffix != ".safetensors"]
-    prints = [pickle_fingerprint(file) for file in [weights, *pickles]]
-    prints += [] if pickles else [weights_fingerprint(language)]
-    eyes, model = load_published(plan, weights, language, dtype=asked.dtype, device=device)
-    make_greedy(model, tokenizer)
-    tiled = asked.tiles == "yes" or (asked.tiles == "auto" and "hd" in weights.stem.lower())
+    config = weights.with_name("config.json")
+    trained = [weights, *([config] if config.is_file() else [])]
+    fingerprint = checkpoint_fingerprint([language, vocabulary], [*trained, *weight_files(language)])
+    visual, model = load_published(plan, weights, language, dtype=options.dtype, device=device)
+    configure_generation(model, tokenizer)
+    tiled = options.tiles == "yes" or (options.tiles == "auto" and "hd" in weights.stem.lower())
     info = ModelInfo(
         name=weights.stem,
         revision=revision,
-        weights=f"sha256:{sha256(' '.join(prints).encode()).hexdigest()[:16]}",
+        weights=fingerprint,
         dtype=str(model.dtype).removeprefix("torch."),
-        frames=FramePolicy(asked.frames),
-        settings={"prompt": asked.prompt, "tiles": tiled, "prefill": PREFILL},
+        frames=FramePolicy(options.frames),
+        settings={"prompt": options.prompt, "tiles": tiled, "prefill": PREFILL},
     )
     start = tokenizer.bos_token or ""
-    reader = Watching(eyes, words, start, plan.sizes.side, asked.frames, tiled, asked.prompt == "own")
-    return SplicedModel(info, model, tokenizer, reader)
+    frontend = VideoChat2Frontend(visual, words, start, plan.sizes.side, options.frames, tiled, options.prompt == "own")
+    return SplicedModel(info, model, tokenizer, frontend)
 
 
-def _weights(asked: Asked) -> tuple[Path, str]:
+def _weights(options: VideoChat2Options) -> tuple[Path, str]:
     """The ``.pth`` file, and its revision."""
-    file = Path(asked.checkpoint).expanduser()
+    file = Path(options.checkpoint).expanduser()
     if file.is_file():
-        return file, asked.revision
-    folder, revision = find_checkpoint(asked.checkpoint, asked.revision, ["*.pth", "config.json"])
-    found = sorted(folder.glob("*.pth"))
-    if len(found) != 1:
-        named = ", ".join(path.name for path in found) or "none"
+        return file, options.revision
+    folder, revision = find_checkpoint(options.checkpoint, options.revision, ["*.pth", "config.json"])
+    files = sorted(folder.glob("*.pth"))
+    if len(files) != 1:
+        named = ", ".join(path.name for path in files) or "none"
         raise ModelError(f"{folder}: expected one .pth file, found {named}; give the file: -o checkpoint=FILE.pth")
-    return found[0], revision
+    return files[0], revision
 
 
 def _stretched(values: torch.Tensor, height: int, width: int) -> torch.Tensor:

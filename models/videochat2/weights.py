@@ -17,8 +17,8 @@ from torch import nn
 from egobench.errors import ModelError
 from reference_exo2ego.backbone.weights import check_weights, read_weights, weight_files
 
-from ..hf.checkpoint import explained
-from .eyes import Eyes, Sizes
+from .._local.checkpoint import explained
+from .vision import Sizes, VisualEncoder
 
 LANGUAGE = "mistral_model.base_model.model."
 """How names of the language model begin, as peft names what it wraps."""
@@ -30,7 +30,7 @@ SCALE = 32 / 16
 DERIVED = (".position_ids", ".inv_freq")
 """Ends of names of what older releases of transformers saved and could have computed."""
 
-GIVEN = {
+CONFIG_KEYS = {
     "width": "encoder_embed_dim",
     "depth": "encoder_depth",
     "heads": "encoder_num_heads",
@@ -98,8 +98,8 @@ def read_plan(weights: Path, language: Path, vocabulary: Path) -> Plan:
 def trained_shapes(plan: Plan) -> dict[str, torch.Size]:
     """The shape of every tensor of a published ``.pth`` file, by its published name."""
     with torch.device("meta"):
-        eyes, language = _random_eyes(plan), _language_class()(plan.language)
-    shapes = {published_name(name): tensor.shape for name, tensor in eyes.state_dict().items()}
+        visual, language = _random_visual(plan), _language_class()(plan.language)
+    shapes = {published_name(name): tensor.shape for name, tensor in visual.state_dict().items()}
     for name, module in language.named_modules():
         if isinstance(module, nn.Linear):
             down, up = _change(name)
@@ -115,7 +115,7 @@ def frozen_shapes(plan: Plan) -> dict[str, torch.Size]:
 
 
 def published_name(name: str) -> str:
-    """The published name of a tensor of :class:`Eyes`."""
+    """The published name of a tensor of :class:`VisualEncoder`."""
     if not name.startswith("qformer."):
         return name
     for own, published in _RENAMED:
@@ -123,7 +123,7 @@ def published_name(name: str) -> str:
     return name
 
 
-def load_published(plan: Plan, weights: Path, language: Path, *, dtype: str, device: str) -> tuple[Eyes, Any]:
+def load_published(plan: Plan, weights: Path, language: Path, *, dtype: str, device: str) -> tuple[VisualEncoder, Any]:
     """Load the visual half, and the language model with its changes put in.
 
     Args:
@@ -139,8 +139,8 @@ def load_published(plan: Plan, weights: Path, language: Path, *, dtype: str, dev
     trained = {name: tensor for name, tensor in read_weights([weights]).items() if not name.endswith(DERIVED)}
     _check_release(weights, trained)
     with explained(f"{language} and {weights.parent}: transformers cannot build what their config.json describe"):
-        wanted = trained_shapes(plan)
-    check_weights(weights, trained, wanted)
+        expected = trained_shapes(plan)
+    check_weights(weights, trained, expected)
     files = weight_files(language)
     frozen = {name: tensor for name, tensor in read_weights(files).items() if not name.endswith(DERIVED)}
     check_weights(language, frozen, frozen_shapes(plan))
@@ -148,7 +148,7 @@ def load_published(plan: Plan, weights: Path, language: Path, *, dtype: str, dev
     model = _language_class().from_pretrained(
         None, config=plan.language, state_dict=changed(frozen, trained, number), dtype=number, device_map=device
     )
-    return _eyes(plan, trained, model.device, number), model.eval()
+    return _load_visual(plan, trained, model.device, number), model.eval()
 
 
 def changed(
@@ -156,13 +156,13 @@ def changed(
 ) -> dict[str, torch.Tensor]:
     """The language model's weights with the low-rank changes added, each computed in float32."""
 
-    def one(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    def with_change(name: str, tensor: torch.Tensor) -> torch.Tensor:
         down, up = (trained.get(each) for each in _change(name.removesuffix(".weight")))
         if down is None or up is None:
             return tensor.to(dtype)
         return (tensor.float() + SCALE * up.float() @ down.float()).to(dtype)
 
-    return {name: one(name, tensor) for name, tensor in frozen.items()}
+    return {name: with_change(name, tensor) for name, tensor in frozen.items()}
 
 
 def _check_release(weights: Path, trained: Mapping[str, torch.Tensor]) -> None:
@@ -187,25 +187,27 @@ def _change(module: str) -> tuple[str, str]:
     return f"{LANGUAGE}{module}.lora_A.default.weight", f"{LANGUAGE}{module}.lora_B.default.weight"
 
 
-def _eyes(plan: Plan, trained: Mapping[str, torch.Tensor], device: torch.device, dtype: torch.dtype) -> Eyes:
+def _load_visual(
+    plan: Plan, trained: Mapping[str, torch.Tensor], device: torch.device, dtype: torch.dtype
+) -> VisualEncoder:
     with torch.device("meta"):
-        eyes = _random_eyes(plan)
+        visual = _random_visual(plan)
     inside = "qformer."
-    placed = {name: trained[published_name(name)].to(device=device, dtype=dtype) for name in eyes.state_dict()}
+    placed = {name: trained[published_name(name)].to(device=device, dtype=dtype) for name in visual.state_dict()}
     # transformers computes what is derived (position numbers), which the meta device leaves out.
-    eyes.qformer = _qformer_class().from_pretrained(
+    visual.qformer = _qformer_class().from_pretrained(
         None,
         config=plan.qformer,
         state_dict={name.removeprefix(inside): each for name, each in placed.items() if name.startswith(inside)},
         dtype=dtype,
         device_map=str(device),
     )
-    eyes.load_state_dict(placed, assign=True)
-    return eyes.eval()
+    visual.load_state_dict(placed, assign=True)
+    return visual.eval()
 
 
-def _random_eyes(plan: Plan) -> Eyes:
-    return Eyes(plan.sizes, _qformer_class()(plan.qformer), plan.language.hidden_size)
+def _random_visual(plan: Plan) -> VisualEncoder:
+    return VisualEncoder(plan.sizes, _qformer_class()(plan.qformer), plan.language.hidden_size)
 
 
 def _qformer_class() -> Any:
@@ -228,14 +230,14 @@ def _sizes(path: Path) -> Sizes:
     Raises:
         ModelError: If one is no number.
     """
-    given = _json(path).get("model")
-    given = given if isinstance(given, dict) else {}
-    tower = given.get("vision_encoder")
-    found = {**given, **(tower if isinstance(tower, dict) else {})}
-    sizes = {name: found[key] for name, key in GIVEN.items() if key in found}
+    config = _json(path).get("model")
+    config = config if isinstance(config, dict) else {}
+    tower = config.get("vision_encoder")
+    values = {**config, **(tower if isinstance(tower, dict) else {})}
+    sizes = {name: values[key] for name, key in CONFIG_KEYS.items() if key in values}
     for name, size in sizes.items():
         if not (isinstance(size, int) and size > 0):
-            raise ModelError(f"{path}: {GIVEN[name]} {size!r}; expected a number from 1 up")
+            raise ModelError(f"{path}: {CONFIG_KEYS[name]} {size!r}; expected a number from 1 up")
     return Sizes(**sizes)
 
 
@@ -243,7 +245,7 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path}: no JSON ({error}); copy or download it again") from error
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

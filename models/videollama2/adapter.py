@@ -14,23 +14,21 @@ from egobench.model import FramePolicy, ModelInfo, Prompt
 from reference_exo2ego.backbone.architecture import LANGUAGES, VideoLlama2, architecture, read_config
 from reference_exo2ego.backbone.frames import Sight, pixels
 from reference_exo2ego.backbone.published import PROJECTOR, Parts, is_connector_alone, load_published
-from reference_exo2ego.backbone.weights import pickle_fingerprint
 
-from .._asking import PREFILL, make_greedy
-from .._device import torch_device
-from .._spliced import Purpose, SplicedModel, Turn, shown_frames
-from ..hf.checkpoint import READ, explained, find_checkpoint, weights_fingerprint
+from .._local.checkpoint import READ, explained, find_checkpoint
+from .._local.device import torch_device
+from .._local.fingerprint import checkpoint_fingerprint
+from .._local.generation import PREFILL, configure_generation
+from .._local.library_output import quiet_loading
+from .._local.load_options import LoadOptions
+from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
 from .prompts import Template, find_template
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of :func:`egobench.models.videollama2.load`, which says what they mean."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoLlama2Options(LoadOptions):
+    """Options of :func:`egobench.models.videollama2.load`, which says what they mean."""
 
-    checkpoint: str
-    revision: str
-    dtype: str
-    device: str
     frames: int | None
     fit: Literal["crop", "pad"]
     prompt: Literal["harness", "own"]
@@ -39,8 +37,8 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
-    """The checkpoint's eyes and manners.
+class VideoLlama2Frontend:
+    """The part of a checkpoint before its language model: frames to features, prompts to words.
 
     Attributes:
         model: The model.
@@ -56,56 +54,62 @@ class Watching:
     fit: Literal["crop", "pad"]
     frames: int
 
-    def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
+    def prompt_parts(self, prompt: Prompt, purpose: Purpose) -> PromptParts:
         """The prompt in the model's own form."""
-        return self.template.turn(prompt, purpose)
+        return self.template.prompt_parts(prompt, purpose)
 
-    def see(self, prompt: Prompt) -> torch.Tensor:
+    def encode_frames(self, prompt: Prompt) -> torch.Tensor:
         """Features of the prompt's frames: ``(tokens, width)``."""
         seen = pixels(shown_frames(prompt, self.frames), self.sight, self.fit)
         weight = next(self.model.connector.parameters())
         return self.model.see(seen.to(weight)[None])[0]
 
 
-def open_model(asked: Asked) -> SplicedModel:
+def open_model(options: VideoLlama2Options) -> SplicedModel:
     """Load a checkpoint.
 
     Raises:
         ModelError: If it is missing or cannot be used.
     """
+    with quiet_loading():
+        return _open(options)
+
+
+def _open(options: VideoLlama2Options) -> SplicedModel:
     import transformers
 
     library: Any = transformers
-    parts, revision = _parts(asked)
+    parts, revision = _parts(options)
     _check_release(parts.folder)
-    device = torch_device(asked.device)
+    device = torch_device(options.device)
     described = architecture(parts.folder, vision=parts.vision)
     words = parts.language or parts.folder
     with explained(f"{words}: no tokenizer that transformers loads; expected tokenizer.json or tokenizer.model"):
         # Told the language model's config, transformers does not look for the published one's model_type in vain.
         tokenizer = library.AutoTokenizer.from_pretrained(words, config=described.language, trust_remote_code=False)
     mistral = described.language.model_type == "mistral"
-    template = find_template(tokenizer, mistral=mistral, own=asked.prompt == "own")
-    weights = _fingerprint(parts)
-    model = load_published(parts, dtype=asked.dtype, device=device)
-    make_greedy(model.language, tokenizer)
+    template = find_template(tokenizer, mistral=mistral, own=options.prompt == "own")
+    folders = [parts.folder, *filter(None, [parts.language, parts.vision])]
+    weights = checkpoint_fingerprint(folders, parts.files)
+    model = load_published(parts, dtype=options.dtype, device=device)
+    configure_generation(model.language, tokenizer)
     settings: dict[str, str | int | float | bool | None] = {
-        "fit": asked.fit,
-        "prompt": asked.prompt,
+        "fit": options.fit,
+        "prompt": options.prompt,
         "system_as": template.system_as,
         "chat_template": sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12],
         "prefill": PREFILL,
     }
     info = ModelInfo(
-        name=Path(asked.checkpoint).resolve().name,
+        name=Path(options.checkpoint).resolve().name,
         revision=revision,
         weights=weights,
         dtype=str(model.language.dtype).removeprefix("torch."),
-        frames=FramePolicy(described.frames if asked.frames is None else asked.frames, described.sight.side),
+        frames=FramePolicy(described.frames if options.frames is None else options.frames, described.sight.side),
         settings=settings,
     )
-    reader = Watching(model, template, described.sight, asked.fit, described.frames)
-    return SplicedModel(info, model.language, tokenizer, reader)
+    frontend = VideoLlama2Frontend(model, template, described.sight, options.fit, described.frames)
+    return SplicedModel(info, model.language, tokenizer, frontend)
 
 
 def _check_release(folder: Path) -> None:
@@ -126,26 +130,15 @@ def _check_release(folder: Path) -> None:
         raise ModelError(f"{folder}: a VideoLLaMA2 of type {family!r}; {supported}")
 
 
-def _parts(asked: Asked) -> tuple[Parts, str]:
+def _parts(options: VideoLlama2Options) -> tuple[Parts, str]:
     """Where the weights are, and the revision."""
-    folder, revision = find_checkpoint(asked.checkpoint, asked.revision, [*READ, PROJECTOR])
+    folder, revision = find_checkpoint(options.checkpoint, options.revision, [*READ, PROJECTOR])
     if not is_connector_alone(folder):
         return Parts(folder), revision
     config = read_config(folder)
     read = [*READ, "pytorch_model*.bin"]
-    language, _ = find_checkpoint(asked.language or str(config.get("_name_or_path")), "", read, "language")
+    language, _ = find_checkpoint(options.language or str(config.get("_name_or_path")), "", read, "language")
     tower = str(config.get("mm_vision_tower"))
     inside = folder / tower
-    vision, _ = find_checkpoint(asked.vision or (str(inside) if inside.is_dir() else tower), "", read, "vision")
+    vision, _ = find_checkpoint(options.vision or (str(inside) if inside.is_dir() else tower), "", read, "vision")
     return Parts(folder, language, vision), revision
-
-
-def _fingerprint(parts: Parts) -> str:
-    found: dict[Path, str] = {}
-    for file in parts.files:
-        if file.suffix != ".safetensors":
-            found[file] = pickle_fingerprint(file)
-        elif file.parent not in found:
-            found[file.parent] = weights_fingerprint(file.parent)
-    prints = list(found.values())
-    return prints[0] if len(prints) == 1 else f"sha256:{sha256(' '.join(prints).encode()).hexdigest()[:16]}"

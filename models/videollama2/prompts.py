@@ -11,8 +11,8 @@ from egobench.errors import ModelError
 from egobench.model import Prompt
 from egobench.prompts import LETTERS, user_turn
 
-from .._asking import PREFILL
-from .._spliced import Purpose, Turn
+from .._local.generation import PREFILL
+from .._local.spliced_model import PromptParts, Purpose
 
 VIDEO = "<video>"
 """Where the clip's features go."""
@@ -53,7 +53,7 @@ class Template:
             turns.insert(0, {"role": "system", "content": self._marked(system)})
         return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
-    def turn(self, prompt: Prompt, purpose: Purpose) -> Turn:
+    def prompt_parts(self, prompt: Prompt, purpose: Purpose) -> PromptParts:
         """The prompt in the model's own form."""
         options = () if purpose == "text" else prompt.options
         system, user = self._words(prompt, options)
@@ -66,9 +66,9 @@ class Template:
         if purpose == "letter":
             rendered += PREFILL if rendered[-1:].isspace() else f" {PREFILL}"
         if not len(prompt.frames):
-            return Turn("", rendered)
+            return PromptParts("", rendered)
         before, _, after = rendered.partition(VIDEO)
-        return Turn(before, after)
+        return PromptParts(before, after)
 
     def _words(self, prompt: Prompt, options: tuple[str, ...]) -> tuple[str, str]:
         if not self.own:

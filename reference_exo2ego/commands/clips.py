@@ -71,8 +71,8 @@ def clips(
         keep_unseen=not ego_visible,
         wearer=wearer,
     )
-    cache = out.with_name(f"{out.name}.checks.jsonl") if check else None
-    report = _build(egoexo4d, out, rule, cache, offsets, workers=workers, decode=decode, skip_bad=skip_bad)
+    file_of_checks = out.with_name(f"{out.name}.checks.jsonl") if check else None
+    report = _build(egoexo4d, out, rule, file_of_checks, offsets, workers=workers, decode=decode, skip_bad=skip_bad)
     content = _report_json(report, rule)
     _write_report(out.with_name(f"{out.name}.report.json"), content)
     if plots is not None:
@@ -89,7 +89,7 @@ def _build(
     egoexo4d: Path,
     out: Path,
     rule: ClipRule,
-    cache: Path | None,
+    file_of_checks: Path | None,
     offsets: Path | None,
     *,
     workers: int,
@@ -103,7 +103,7 @@ def _build(
     from reference_exo2ego.data.take_videos import VideoCheck
 
     late = read_offsets(offsets) if offsets else {}
-    check = VideoCheck(cache, workers=workers, decode=decode) if cache else None
+    check = VideoCheck(file_of_checks, workers=workers, decode=decode) if file_of_checks else None
     with ProgressObserver() as observer:
         files = Annotations(egoexo4d, skip_bad=skip_bad)
         return build_clips(files, out, rule, check=check, offsets=late, observer=observer)

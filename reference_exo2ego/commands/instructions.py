@@ -23,7 +23,7 @@ def instructions(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Folder of official files, one folder a source: egtea, something-something-v2, egotimeqa, openeqa, "
+            help="Folder of official files, one folder a source: egtea, something-something-v2, egotimeqa, open-eqa, "
             "egoexolearn. Videos are named below it too."
         ),
     ],
@@ -33,6 +33,9 @@ def instructions(
     egotimeqa: Annotated[
         Literal["mixed", "open", "closed", "both"], typer.Option(help="How EgoTimeQA's questions are put.")
     ] = "mixed",
+    egtea_raw: Annotated[
+        bool, typer.Option("--egtea-raw", help="EGTEA from its raw annotations, which know no splits.")
+    ] = False,
     wording: Annotated[Path | None, typer.Option(help="JSON file of instructions by source; else the shipped.")] = None,
     seed: Seed = 0,
     skip_bad: SkipBad = False,
@@ -43,7 +46,7 @@ def instructions(
 
     Example: exo2ego instructions egoit --out egoit.json
 
-    Example: exo2ego instructions egoit --sources openeqa,egotimeqa --egotimeqa both --out egoit.jsonl
+    Example: exo2ego instructions egoit --sources open-eqa,egotimeqa --egotimeqa both --out egoit.jsonl
     """
     from dataclasses import asdict
 
@@ -54,7 +57,9 @@ def instructions(
     names = split_names(sources) or tuple(name for name in PAPER if (folder / name).is_dir())
     if not names:
         raise typer.BadParameter(f"{folder} has none of the folders {', '.join(PAPER)}")
-    rule = InstructionRule(splits=split_names(splits) or ("train",), form=egotimeqa, seed=seed, skip_bad=skip_bad)
+    rule = InstructionRule(
+        splits=split_names(splits) or ("train",), form=egotimeqa, egtea_raw=egtea_raw, seed=seed, skip_bad=skip_bad
+    )
     folders = {name: folder / name for name in names}
     with ProgressObserver() as observer:
         counts = build_instructions(folders, out, read_instructions(wording), rule, observer=observer)

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from egobench.annotations import Annotations, FieldError, Row
+from egobench.annotations import Annotations, CsvFile, Row
 from egobench.annotations.fields import Id, Text
-from reference_exo2ego.data.streaming import delimited_rows
 
 CameraOffsets = Mapping[tuple[str, str], float]
 """Seconds by which a camera's file shows a moment later than the take's clock says, by take and camera."""
@@ -34,16 +33,5 @@ def read_offsets(path: Path) -> CameraOffsets:
     Raises:
         AnnotationError: If the file or a row of it cannot be used, or a camera has two entries.
     """
-    files = Annotations(path.parent)
-    offsets: dict[tuple[str, str], float] = {}
-
-    def note(row: _Offset) -> _Offset:
-        key = (row.take_uid, row.camera)
-        if offsets.setdefault(key, row.seconds) != row.seconds:
-            raise FieldError("seconds", f"{row.camera} of take {row.take_uid} has an entry already; expected one")
-        return row
-
-    rows = delimited_rows(files, path.name, delimiter=",", columns=tuple(_Offset.model_fields))
-    for _ in files.checked(path, rows, _Offset, note):
-        pass
-    return offsets
+    rows = Annotations(path.parent).table(CsvFile(path.name), _Offset, lambda row: f"{row.camera} of {row.take_uid}")
+    return {(row.take_uid, row.camera): row.seconds for row in rows.values()}

@@ -6,7 +6,6 @@ pairs, as WebVid, OpenVid or LLaVA's pictures come.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -16,8 +15,9 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict
 
-from egobench.annotations import Annotations, FieldError, Numbered, Row
-from egobench.errors import AnnotationFileError, RecordError, TrainingDataError, install_command
+from egobench.annotations import Annotations, FieldError, RawRow, Row
+from egobench.errors import AnnotationFileError, JsonInputError, RecordError, TrainingDataError, install_command
+from egobench.json_input import read_json
 from reference_exo2ego.data.samples import Modality, TrainingSample, question_and_answer
 from reference_exo2ego.data.streaming import ByteProgress, delimited_rows, json_lines, opened
 
@@ -98,7 +98,7 @@ class PairFile:
         suffix = self.path.suffix.lower()
         columns = (self.columns.media, self.columns.caption)
         if suffix in TABLES:
-            rows: Iterator[Numbered] = delimited_rows(
+            rows: Iterator[RawRow] = delimited_rows(
                 self.annotations, self.path.name, delimiter=TABLES[suffix], columns=columns, progress=self.progress
             )
         elif suffix == ".jsonl":
@@ -108,7 +108,7 @@ class PairFile:
             return
         else:
             raise ValueError(f"{self.path}: expected a file .csv, .tsv, .jsonl, .tar or .tar.gz")
-        yield from self.annotations.checked(self.path, rows, PairRow, self._listed)
+        yield from self.annotations.convert(self.path, rows, PairRow, self._listed)
 
     def _listed(self, row: PairRow) -> TrainingSample:
         path, caption = row.text(self.columns.media), row.text(self.columns.caption)
@@ -205,9 +205,9 @@ def _caption(members: Mapping[str, Any], name: str) -> str:
         if "json" not in members:
             raise FieldError("txt", f"no member txt or json holds a caption; there are {', '.join(members)}")
         try:
-            content = json.loads(members["json"])
-        except ValueError as error:
-            raise FieldError("json", f"is not JSON ({error})") from error
+            content = read_json(members["json"], "the member json")
+        except JsonInputError as error:
+            raise FieldError("json", error.problem) from error
         text = content.get(name) if isinstance(content, dict) else None
     if not isinstance(text, str) or not text.strip():
         raise FieldError(field_name, f"expected words, found {text!r:.80}")

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AliasChoices, Field
 
-from egobench.annotations import Annotations, Row
+from egobench.annotations import Annotations, RawRow, Row
 from egobench.annotations.fields import Id, Seconds, Text
-from reference_exo2ego.data.streaming import ByteProgress, json_items, json_leaves, json_members
+from reference_exo2ego.data.streaming import ByteProgress, is_there, json_items, json_leaves, json_members
 
 TAKES: Final = "takes.json"
 CAPTURES: Final = "captures.json"
@@ -153,7 +153,7 @@ def read_takes(files: Annotations, progress: ByteProgress | None = None) -> Iter
         AnnotationError: If the file or, without ``skip_bad``, a row of it cannot be used.
     """
     rows = json_items(files, TAKES, progress=progress)
-    yield from files.checked(files.folder / TAKES, rows, Take, lambda take: take)
+    yield from files.convert(files.folder / TAKES, rows, Take, lambda take: take)
 
 
 def read_captures(files: Annotations) -> Iterator[Capture]:
@@ -162,9 +162,9 @@ def read_captures(files: Annotations) -> Iterator[Capture]:
     Raises:
         AnnotationError: If the file or, without ``skip_bad``, a row of it cannot be used.
     """
-    if files.has(CAPTURES):
+    if is_there(files, CAPTURES):
         rows = json_items(files, CAPTURES)
-        yield from files.checked(files.folder / CAPTURES, rows, Capture, lambda capture: capture)
+        yield from files.convert(files.folder / CAPTURES, rows, Capture, lambda capture: capture)
 
 
 def read_splits(files: Annotations) -> Iterator[tuple[str, str]]:
@@ -193,8 +193,8 @@ def read_passes(
     path = files.folder / name
     for take_uid, content in json_members(files, name, prefix="annotations", progress=progress):
         passes = content if isinstance(content, list) else [content]
-        raw = ((f"take {take_uid!r}, pass {number}", row) for number, row in enumerate(passes, 1))
-        yield take_uid, list(files.checked(path, raw, AnnotatorPass, lambda row: row))
+        raw = (RawRow(f"take {take_uid!r}, pass {number}", row) for number, row in enumerate(passes, 1))
+        yield take_uid, list(files.convert(path, raw, AnnotatorPass, lambda row: row))
 
 
 def narrations(
@@ -208,5 +208,5 @@ def narrations(
     path = files.folder / DESCRIPTIONS.format(split=split)
     where = f"take {take_uid!r}, pass {annotator_pass.annotation_uid!r}, description"
     for number, raw in enumerate(annotator_pass.descriptions or ()):
-        for description in files.checked(path, [(f"{where} {number + 1}", raw)], Description, lambda row: row):
+        for description in files.convert(path, [RawRow(f"{where} {number + 1}", raw)], Description, lambda row: row):
             yield number, description

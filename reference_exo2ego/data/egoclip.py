@@ -83,4 +83,4 @@ def read_egoclip(
 
     columns = tuple(EgoClipRow.model_fields)
     rows = delimited_rows(files, path.name, delimiter="\t", columns=columns, progress=progress)
-    return files, files.checked(path, rows, EgoClipRow, sample)
+    return files, files.convert(path, rows, EgoClipRow, sample)

@@ -18,12 +18,11 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import AliasChoices, Field
 
-from egobench.annotations import Annotations, Numbered, Row
+from egobench.annotations import Annotations, CsvFile, JsonFile, Row
 from egobench.annotations.fields import Id, Seconds
 from egobench.errors import LeakError
 from egobench.sample import Sample
 from reference_exo2ego.data.samples import TrainingSample
-from reference_exo2ego.data.streaming import delimited_rows
 
 UIDS: Final = ("video_uid", "take_uid")
 """Fields of a training sample that name its video."""
@@ -245,11 +244,6 @@ def read_origins(path: Path) -> dict[str, Origin]:
     Raises:
         AnnotationError: If the file or a row of it cannot be used.
     """
-    files = Annotations(path.parent)
-    rows: Iterable[Numbered]
-    if path.suffix == ".json":
-        _, rows = files.json_rows(path.name, key="clip")
-    else:
-        rows = delimited_rows(files, path.name, delimiter=",", columns=("clip", "video", "start"))
-    table = files.table(path, rows, _OriginRow, lambda row: uid_of(row.clip))
+    file = JsonFile(path.name, key="clip") if path.suffix == ".json" else CsvFile(path.name)
+    table = Annotations(path.parent).table(file, _OriginRow, lambda row: uid_of(row.clip))
     return {clip: Origin(uid_of(row.video), row.start) for clip, row in table.items()}

@@ -26,7 +26,7 @@ from reference_exo2ego.data.ego_exo4d import (
     read_takes,
     views,
 )
-from reference_exo2ego.data.streaming import in_megabytes
+from reference_exo2ego.data.streaming import in_megabytes, is_there
 from reference_exo2ego.data.take_catalogue import StoredNarration, StoredTake, TakeCatalogue
 
 
@@ -55,7 +55,7 @@ class NarratedTakes:
             AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
             TrainingDataError: If there is no room for the catalogue.
         """
-        has_splits = self.files.has(SPLITS)
+        has_splits = is_there(self.files, SPLITS)
         if has_splits:
             self._read_splits()
         for capture in read_captures(self.files):

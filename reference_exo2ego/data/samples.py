@@ -23,7 +23,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_json
 
-from egobench.annotations import Annotations, FieldError, Numbered, Row
+from egobench.annotations import Annotations, FieldError, RawRow, Row
 from egobench.annotations.fields import Id, Seconds, Text
 from egobench.errors import AnnotationFileError, TrainingDataError
 from reference_exo2ego.data.streaming import ByteProgress, json_items, json_lines
@@ -174,14 +174,14 @@ def read_samples(
         RecordError: At the first malformed row, unless ``skip_bad`` is on.
     """
     files = Annotations(path.parent, skip_bad=skip_bad)
-    rows: Iterator[Numbered]
+    rows: Iterator[RawRow]
     if path.suffix == ".jsonl":
         rows = json_lines(files, path.name, progress=progress)
     elif path.suffix == ".json":
         rows = json_items(files, path.name, progress=progress)
     else:
         raise AnnotationFileError(f"{path}: training samples lie in a file .json or .jsonl")
-    return files.checked(path, rows, _SampleRow, _sample)
+    return files.convert(path, rows, _SampleRow, _sample)
 
 
 class SampleWriter:

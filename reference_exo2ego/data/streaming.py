@@ -1,6 +1,6 @@
 """Annotation files that are too large to hold: rows one by one, hashed on the way, every fault named.
 
-The rows go to :meth:`egobench.annotations.Annotations.checked`. A file's hash is in ``sources`` once it was read to its
+The rows go to :meth:`egobench.annotations.Annotations.convert`. A file's hash is in ``sources`` once it was read to its
 end.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -16,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from egobench.annotations import Annotations, Numbered
-from egobench.errors import AnnotationFileError, RecordError, TrainingDataError, install_command
+from egobench.annotations import Annotations, RawRow
+from egobench.errors import AnnotationFileError, JsonInputError, RecordError, TrainingDataError, install_command
+from egobench.json_input import RepeatedKeys, find_fault, parse_json
 from egobench.observer import Observer
 
 ByteProgress = Callable[[int], None]
@@ -109,6 +109,11 @@ def opened(
         files.sources[name] = raw.digest.hexdigest()
 
 
+def is_there(files: Annotations, name: str) -> bool:
+    """Whether a file is there."""
+    return (files.folder / name).is_file()
+
+
 def present(files: Annotations, names: Sequence[str]) -> str:
     """The first of some names of a file that is there.
 
@@ -116,14 +121,14 @@ def present(files: Annotations, names: Sequence[str]) -> str:
         AnnotationFileError: If none is there.
     """
     for name in names:
-        if files.has(name):
+        if is_there(files, name):
             return name
     raise AnnotationFileError(f"{files.folder}: no file {' or '.join(names)}; is this the right folder?")
 
 
 def json_items(
     files: Annotations, name: str, *, prefix: str = "item", progress: ByteProgress | None = None
-) -> Iterator[Numbered]:
+) -> Iterator[RawRow]:
     """The rows of a JSON list.
 
     Args:
@@ -140,8 +145,11 @@ def json_items(
     with opened(files, name, progress) as (path, stream), _named_faults(path):
         number = 0
         for number, row in enumerate(ijson.items(stream, prefix, use_float=True), 1):
-            if isinstance(row, dict):
-                yield f"row {number}", row
+            fault = find_fault(row, finite=False)
+            if fault is not None:
+                files.refuse(RecordError(path, f"row {number}", fault.place, fault.problem))
+            elif isinstance(row, dict):
+                yield RawRow(f"row {number}", row)
             else:
                 files.refuse(RecordError(path, f"row {number}", "", f"expected an object, found {row!r:.80}"))
         if number == 0:
@@ -165,7 +173,12 @@ def json_members(
     """
     ijson = _ijson()
     with opened(files, name, progress) as (path, stream), _named_faults(path):
-        yield from ijson.kvitems(stream, prefix, use_float=True)
+        for key, value in ijson.kvitems(stream, prefix, use_float=True):
+            fault = find_fault(value, finite=False)
+            if fault is None:
+                yield key, value
+            else:
+                files.refuse(RecordError(path, f"key {key!r}", fault.place, fault.problem))
 
 
 def json_leaves(files: Annotations, name: str, *, prefixes: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -187,7 +200,7 @@ def json_leaves(files: Annotations, name: str, *, prefixes: Sequence[str]) -> It
                 yield place, value
 
 
-def json_lines(files: Annotations, name: str, *, progress: ByteProgress | None = None) -> Iterator[Numbered]:
+def json_lines(files: Annotations, name: str, *, progress: ByteProgress | None = None) -> Iterator[RawRow]:
     """The rows of a JSON Lines file; empty lines are passed over.
 
     Raises:
@@ -200,17 +213,17 @@ def json_lines(files: Annotations, name: str, *, progress: ByteProgress | None =
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                problem = f"expected an object, found {row!r:.80}"
-            except UnicodeDecodeError as error:
-                row, problem = None, f"not UTF-8 at byte {error.start} of the line; convert the file"
-            except json.JSONDecodeError as error:
-                row, problem = None, f"not JSON ({error.msg}, column {error.colno}); is the file truncated?"
-            if isinstance(row, dict):
+                row = parse_json(line.strip(), f"{path}, line {number}")
+            except JsonInputError as error:
+                files.refuse(RecordError(path, f"line {number}", "", f"{error.problem} ({error.place})"))
+                continue
+            if isinstance(row, RepeatedKeys):
+                files.refuse(RecordError(path, f"line {number}", row.repeated[0], "comes twice in the row"))
+            elif isinstance(row, dict):
                 usable = True
-                yield f"line {number}", row
+                yield RawRow(f"line {number}", dict(row))
             else:
-                files.refuse(RecordError(path, f"line {number}", "", problem))
+                files.refuse(RecordError(path, f"line {number}", "", f"expected an object, found {line!r:.80}"))
         if not usable:
             raise AnnotationFileError(f"{path}: holds no usable row; download it again")
 
@@ -223,7 +236,7 @@ def delimited_rows(
     columns: Sequence[str],
     header: bool = True,
     progress: ByteProgress | None = None,
-) -> Iterator[Numbered]:
+) -> Iterator[RawRow]:
     """The rows of a file of cells.
 
     Args:
@@ -263,7 +276,7 @@ def delimited_rows(
                 files.refuse(RecordError(path, row, "", problem))
             elif cells:
                 usable = True
-                yield row, dict(zip(names, cells, strict=True))
+                yield RawRow(row, dict(zip(names, cells, strict=True)))
         text.detach()
     if not usable:
         raise AnnotationFileError(f"{path}: holds no usable row; download it again")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from egobench.filecheck import FileCheck, check_files, known_files
 from egobench.observer import Observer
+from egobench.video.check import FileCheck, check_files, read_checks
 from reference_exo2ego.data.clip_statistics import Exclusions
 from reference_exo2ego.data.take_catalogue import StoredTake, TakeCatalogue
 
@@ -23,12 +23,12 @@ class VideoCheck:
     """How the files of the takes are looked at.
 
     Attributes:
-        cache: File that remembers the result for every video, so that a second start looks at new files only.
+        file_of_checks: File that remembers the check of every video, so that a second start looks at new files only.
         workers: Threads, at least 1.
         decode: Decode every frame; otherwise only the files' indexes are read.
     """
 
-    cache: Path
+    file_of_checks: Path
     workers: int = 2
     decode: bool = False
 
@@ -46,15 +46,15 @@ def check_videos(
         observer: Receives the progress.
 
     Raises:
-        StoreError: If the cache cannot be read or written.
+        StoreError: If the file of checks cannot be read or written.
     """
-    earlier = known_files(check.cache)
+    earlier = read_checks(check.file_of_checks)
     observer.begin("takes whose videos are checked", catalogue.narrated(), 0)
     for batch in catalogue.batches(BATCH):
         paths = [folder / path for take in batch for path in (take.ego, *take.exo.values())]
         checks = {
             result.path: result
-            for result in check_files(paths, earlier, check.cache, workers=check.workers, decode=check.decode)
+            for result in check_files(paths, earlier, check.file_of_checks, workers=check.workers, decode=check.decode)
         }
         for take in batch:
             seconds: dict[str, float] = {}

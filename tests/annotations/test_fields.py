@@ -37,6 +37,8 @@ class Fields(Row):
         ("integers", "[2, 11]", (2, 11)),
         ("integers", [2], (2,)),
         ("integers", "[]", ()),
+        ("integers", " (93,) ", (93,)),
+        ("ordinal", 2**63 - 1, 2**63 - 1),
     ],
 )
 def test_a_field_is_read(field: str, raw: object, value: object) -> None:
@@ -64,6 +66,10 @@ def test_a_field_is_read(field: str, raw: object, value: object) -> None:
         ("integers", "[2, x]"),
         ("integers", "__import__('os')"),
         ("integers", ["two"]),
+        ("integers", "[" * 100_000),
+        ("integers", "-" * 100_000 + "1"),
+        ("integers", "[" + "9" * 5000 + "]"),
+        ("ordinal", "9" * 400),
     ],
 )
 def test_a_field_that_holds_something_else_is_refused(field: str, raw: object) -> None:

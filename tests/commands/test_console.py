@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from egobench.commands.console import console, print_rows, printable
+from egobench.commands.console import SlashedText, console, print_rows, printable
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_markup_is_text(text: str) -> None:
     assert output.get().count(text) == 4
 
 
-ROWS = [{"a": 1, "b": {"c": [1, 2], "d": "x|y"}}, {"a": None, "b": {"c": [], "d": "z"}}]
+ROWS: list[dict[str, object]] = [{"a": 1, "b": {"c": [1, 2], "d": "x|y"}}, {"a": None, "b": {"c": [], "d": "z"}}]
 
 
 def test_rows_are_printed_in_every_form(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,3 +47,16 @@ def test_rows_are_printed_in_every_form(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == "title\n\n| a | d |\n| --- | --- |\n| 1 | x\\|y |\n"
     print_rows(ROWS, [table], "json")
     assert capsys.readouterr().out.startswith('[\n {\n  "a": 1')
+
+
+def test_an_id_breaks_after_slashes_alone() -> None:
+    protocol_id = "egotaskqa/indirect/mcq/debiased/acc/likelihood-letter/first-frame"
+    table = Table("id", "n", width=40)
+    table.add_row(SlashedText(protocol_id), "1")
+    terminal = console()
+    with terminal.capture() as output:
+        terminal.print(table)
+    lines = [line.split("│")[1].strip() for line in output.get().splitlines() if line.startswith("│")]
+    assert "".join(lines) == protocol_id
+    assert all(line.endswith("/") for line in lines[:-1])
+    assert len(lines) > 1

@@ -14,10 +14,10 @@ import pytest
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet, find_sets
-from egobench.errors import AnnotationFileError, SampleSetError
+from egobench.errors import AnnotationFileError, BrokenPluginError, SampleSetError
 from egobench.metrics.accuracy import accuracy
 from egobench.sample import Clip, Record
-from egobench.task import Dropped, Options, Source, Subset, Task, Tools
+from egobench.task import Dropped, Options, Source, SourceFile, Subset, Task, Tools
 from tests.conftest import Navigation
 
 
@@ -50,7 +50,7 @@ TOY = Task(
     name="toy",
     version=3,
     skill="toys",
-    source=Source("p", "h", "l", {"toy.txt": "nothing"}, "v.mp4"),
+    source=Source("p", "h", "l", {"toy.txt": SourceFile("nothing")}, "v.mp4"),
     read=read,
     constructions={"drawn": drawn},
     metrics={"acc": accuracy},
@@ -74,6 +74,16 @@ def test_the_manifest_says_what_the_set_is_and_what_it_was_made_from(folder: Pat
     assert manifest.embedder == "lengths@1"
     assert manifest.placed == 0.75
     assert manifest.chance == {"all/acc": pytest.approx(1 / 3)}
+
+
+def test_the_manifest_says_which_files_are_of_another_release_than_the_pinned_one(folder: Path) -> None:
+    def releases(sha: str) -> dict[str, str]:
+        pinned = replace(TOY, source=replace(TOY.source, files={"toy.txt": SourceFile("nothing", sha)}))
+        return dict(build(pinned, Annotations(folder), Lengths()).manifest.releases)
+
+    assert releases(sha256(b"toy").hexdigest()) == {"toy.txt": "pinned"}
+    assert releases(sha256(b"joy").hexdigest()) == {"toy.txt": "another"}
+    assert releases("") == {"toy.txt": "unknown"}
 
 
 def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(folder: Path) -> None:
@@ -127,6 +137,15 @@ def test_sets_are_found_by_task_and_construction(navigation: Navigation) -> None
 def test_an_unknown_construction_is_answered_with_the_known_ones(folder: Path) -> None:
     with pytest.raises(ValueError, match="'toy' has no construction 'official'; it has drawn"):
         build(TOY, Annotations(folder), Lengths(), construction="official")
+
+
+def test_a_record_of_a_subset_that_the_task_does_not_declare_is_named(folder: Path) -> None:
+    def with_another(annotations: Annotations) -> Iterable[Record]:
+        yield from read(annotations)
+        yield Record("r9", Clip("v.mp4"), "?", "answer", cluster="v", subset="hard")
+
+    with pytest.raises(BrokenPluginError, match=r"task 'toy' reads record 'r9' of subset 'hard'.*it declares all"):
+        build(replace(TOY, read=with_another), Annotations(folder), Lengths())
 
 
 def test_a_folder_without_a_usable_record_is_an_error(folder: Path) -> None:

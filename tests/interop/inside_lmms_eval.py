@@ -58,12 +58,12 @@ def _watch(given: list[dict[str, Any]]) -> None:
 
 def _in_python(data: str, videos: str, out: str, checkpoint: str, system: str) -> dict[str, Any]:
     """The way of docs/lmms_eval.md."""
-    from egobench.interop.lmms_write import Wanted, write_tasks
+    from egobench.interop.lmms_write import TaskOptions, write_tasks
 
     evaluator: Any = import_module("lmms_eval.evaluator")
     manager: Any = import_module("lmms_eval.tasks").TaskManager
     qwen: Any = import_module("lmms_eval.models").get_model("qwen2_vl")
-    written = write_tasks(Path(data), Path(out), Wanted(Path(videos), system="model"))
+    written = write_tasks(Path(data), Path(out), TaskOptions(Path(videos), system="model"))
     lm = qwen(pretrained=checkpoint, device="cpu", device_map="cpu", max_num_frames=16, system_prompt=system)
     found = evaluator.simple_evaluate(
         model=lm,

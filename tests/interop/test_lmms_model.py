@@ -17,7 +17,7 @@ from egobench.evaluate import evaluate
 from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
 from egobench.interop.lmms_documents import documents
-from egobench.interop.lmms_write import Wanted, write_tasks
+from egobench.interop.lmms_write import TaskOptions, write_tasks
 from egobench.model import FramePolicy, ModelInfo, Prompt, Reply
 from tests.interop.conftest import Kitchen
 from tests.interop.put_tasks import CLOSED, put_in
@@ -114,7 +114,7 @@ def test_our_own_tasks_are_asked_as_in_a_run_without_a_file(
     kitchen: Kitchen, asked: tuple[Recorder, Callable[..., Any]], tmp_path: Path
 ) -> None:
     recorder, made = asked
-    folder = write_tasks(kitchen.data, tmp_path, Wanted(kitchen.videos)).folder
+    folder = write_tasks(kitchen.data, tmp_path, TaskOptions(kitchen.videos)).folder
     lm = made(model="random")
     lm.task_dict = {CLOSED: {"test": documents(put_in(folder, CLOSED))}}
 
@@ -143,7 +143,7 @@ def test_a_model_that_asks_for_frames_of_its_own_gets_them_as_in_a_run(
 ) -> None:
     recorder, made = asked
     recorder.info = replace(recorder.info, frames=policy)
-    folder = write_tasks(kitchen.data, tmp_path / "tasks", Wanted(kitchen.videos)).folder
+    folder = write_tasks(kitchen.data, tmp_path / "tasks", TaskOptions(kitchen.videos)).folder
     lm = made(model="random")
     rows = documents(put_in(folder, CLOSED))
     lm.task_dict = {CLOSED: {"test": rows}}
@@ -164,7 +164,7 @@ def test_a_clip_says_as_much_as_its_frames(
     from egobench.interop.lmms_tasks import visual
 
     recorder, made = asked
-    folder = write_tasks(kitchen.data, tmp_path, Wanted(kitchen.videos)).folder
+    folder = write_tasks(kitchen.data, tmp_path, TaskOptions(kitchen.videos)).folder
     row = documents(put_in(folder, CLOSED))[1]
     ask(made(model="random"), ["What?"], visual(row))
     np.testing.assert_array_equal(recorder.batches[0][0].frames, read_clip(Path(visual(row)[0])))

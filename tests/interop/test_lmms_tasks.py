@@ -22,7 +22,7 @@ from egobench.evaluate import evaluate
 from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
 from egobench.interop.lmms_documents import documents, prompt_of, show
-from egobench.interop.lmms_write import Wanted, write_tasks
+from egobench.interop.lmms_write import TaskOptions, write_tasks
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import TASKS, load_task, names
 from egobench.prompts import SYSTEM
@@ -33,7 +33,7 @@ from tests.interop.put_tasks import CLOSED, OPEN, put_in
 
 
 def written(kitchen: Kitchen, out: Path, **wanted: Any) -> Path:
-    return write_tasks(kitchen.data, out, Wanted(kitchen.videos, **wanted)).folder
+    return write_tasks(kitchen.data, out, TaskOptions(kitchen.videos, **wanted)).folder
 
 
 def rows(kitchen: Kitchen, out: Path, task: str, **wanted: Any) -> list[dict[str, Any]]:
@@ -147,7 +147,7 @@ def test_answers_that_are_private_have_no_number(kitchen: Kitchen, tmp_path: Pat
     )
     manifest = replace(kitchen.sample_set.manifest, samples_sha256=_sha(hidden))
     SampleSet(manifest, hidden).write(tmp_path / "data")
-    folder = write_tasks(tmp_path / "data", tmp_path / "tasks", Wanted(kitchen.videos)).folder
+    folder = write_tasks(tmp_path / "data", tmp_path / "tasks", TaskOptions(kitchen.videos)).folder
     asked = documents(put_in(folder, CLOSED))
     items = [lmms_tasks.results(row, ["A"])["acc"] for row in asked]
     assert math.isnan(lmms_tasks.score(items))
@@ -193,7 +193,7 @@ def test_a_video_that_has_changed_since_gets_another_clip(
     kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(kitchen.videos, tmp_path / "videos")
-    folder = write_tasks(kitchen.data, tmp_path, Wanted(tmp_path / "videos")).folder
+    folder = write_tasks(kitchen.data, tmp_path, TaskOptions(tmp_path / "videos")).folder
     row = documents(put_in(folder, CLOSED))[0]
     (before,) = lmms_tasks.visual(row)
     write_moving(tmp_path / "videos" / "v0.mp4", 100)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from egobench.evaluate import Result, evaluate
-from egobench.interop.lmms_write import Wanted, write_tasks
+from egobench.interop.lmms_write import TaskOptions, write_tasks
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model
 from egobench.prompts import SYSTEM
@@ -68,8 +68,8 @@ def inside(beginning: Future[Inside], hf: Own, wrapped: Own) -> Inside:  # noqa:
 
 def inside_lmms_eval(kitchen: Kitchen, qwen: Path, root: Path) -> Inside:
     """Do all of it in one process."""
-    bare = write_tasks(kitchen.data, root, Wanted(kitchen.videos, prompt="base", system="model"))
-    whole = write_tasks(kitchen.data, root, Wanted(kitchen.videos))
+    bare = write_tasks(kitchen.data, root, TaskOptions(kitchen.videos, prompt="base", system="model"))
+    whole = write_tasks(kitchen.data, root, TaskOptions(kitchen.videos))
     theirs = f"pretrained={qwen},device_map=cpu,max_num_frames=16,system_prompt={SYSTEM['base']}"
     ours = f"model=hf,checkpoint={qwen}"
     commands = {

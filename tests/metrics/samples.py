@@ -1,4 +1,4 @@
-"""ScoredSample samples in one line."""
+"""Scored samples in one line."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_no_sample_is_asked_in_more_orders_than_it_has_options() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judged", "value"),
+    ("scored", "value"),
     [
         (chosen(2, 2, 2, 2, 2), 1),
         (chosen(2, 2, 2, 2, 1), 0),
@@ -55,8 +55,8 @@ def test_no_sample_is_asked_in_more_orders_than_it_has_options() -> None:
         (choice(None, 2, FOUR), 0),
     ],
 )
-def test_circular_accuracy_asks_for_the_right_option_in_every_order(judged: ScoredSample, value: float) -> None:
-    assert circular.value(judged) == pytest.approx(value, abs=1e-15)
+def test_circular_accuracy_asks_for_the_right_option_in_every_order(scored: ScoredSample, value: float) -> None:
+    assert circular.value(scored) == pytest.approx(value, abs=1e-15)
 
 
 def test_chance_of_circular_accuracy_is_a_product_over_the_orders() -> None:
@@ -65,7 +65,7 @@ def test_chance_of_circular_accuracy_is_a_product_over_the_orders() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judged", "value"),
+    ("scored_samples", "value"),
     [
         ([chosen(2, 2, 2, 2, 2), chosen(0, 0, 0, 0, 0)], 0),
         ([always_at(0, 2)], 3 / 4),
@@ -76,9 +76,9 @@ def test_chance_of_circular_accuracy_is_a_product_over_the_orders() -> None:
     ],
 )
 def test_position_bias_is_the_share_of_answers_that_stand_where_right_ones_do_not(
-    judged: Sequence[ScoredSample], value: float
+    scored_samples: Sequence[ScoredSample], value: float
 ) -> None:
-    assert position_bias.value(judged) == pytest.approx(value, abs=1e-15)
+    assert position_bias.value(scored_samples) == pytest.approx(value, abs=1e-15)
 
 
 def test_positions_are_those_shown_not_those_of_the_sample_set() -> None:

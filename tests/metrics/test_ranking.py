@@ -21,23 +21,23 @@ AP, NDCG = single_positive_ap.value, single_positive_ndcg.value
 
 @pytest.mark.parametrize("rank", range(1, 6))
 def test_without_ties_the_values_are_one_over_the_rank_and_its_discount(rank: int) -> None:
-    judged = choice([-position for position in range(5)], rank - 1)
-    assert AP(judged) == pytest.approx(1 / rank, abs=1e-15)
-    assert NDCG(judged) == pytest.approx(1 / math.log2(1 + rank), abs=1e-15)
+    scored = choice([-position for position in range(5)], rank - 1)
+    assert AP(scored) == pytest.approx(1 / rank, abs=1e-15)
+    assert NDCG(scored) == pytest.approx(1 / math.log2(1 + rank), abs=1e-15)
 
 
 def test_five_tied_options_give_the_chance_of_the_protocol() -> None:
-    judged = choice((0,) * 5, 3)
-    assert AP(judged) == pytest.approx(0.456667, abs=5e-7)
-    assert NDCG(judged) == pytest.approx(0.589692, abs=5e-7)
+    scored = choice((0,) * 5, 3)
+    assert AP(scored) == pytest.approx(0.456667, abs=5e-7)
+    assert NDCG(scored) == pytest.approx(0.589692, abs=5e-7)
 
 
 def test_a_wrong_choice_leaves_the_target_tied_over_the_ranks_below() -> None:
     """The note's law for one informative pick: mAP = 0.32083 + 0.67917 p and nDCG = 0.48711 + 0.51289 p, at p = 0."""
-    judged = choice((0, 1, 0, 0, 0), 3)
-    assert AP(judged) == pytest.approx((1 / 2 + 1 / 3 + 1 / 4 + 1 / 5) / 4, abs=1e-15)
-    assert AP(judged) == pytest.approx(0.32083, abs=5e-6)
-    assert NDCG(judged) == pytest.approx(0.48711, abs=5e-6)
+    scored = choice((0, 1, 0, 0, 0), 3)
+    assert AP(scored) == pytest.approx((1 / 2 + 1 / 3 + 1 / 4 + 1 / 5) / 4, abs=1e-15)
+    assert AP(scored) == pytest.approx(0.32083, abs=5e-6)
+    assert NDCG(scored) == pytest.approx(0.48711, abs=5e-6)
 
 
 def test_a_sample_that_was_not_answered_scores_nothing() -> None:
@@ -120,12 +120,12 @@ def test_arrays_that_mean_nothing_are_refused(scores: np.ndarray, truth: np.ndar
         class_map(scores, truth)
 
 
-def dense(judged: list[ScoredSample]) -> float:
+def dense(scored_samples: list[ScoredSample]) -> float:
     """The same through the whole matrix: minus infinity where a class is not among a sample's options."""
-    names = sorted({option for one in judged for option in one.sample.options})
-    scores = np.full((len(judged), len(names)), -np.inf)
-    truth = np.zeros((len(judged), len(names)), dtype=bool)
-    for row, one in enumerate(judged):
+    names = sorted({option for one in scored_samples for option in one.sample.options})
+    scores = np.full((len(scored_samples), len(names)), -np.inf)
+    truth = np.zeros((len(scored_samples), len(names)), dtype=bool)
+    for row, one in enumerate(scored_samples):
         assert one.sample.target is not None
         truth[row, names.index(one.sample.options[one.sample.target])] = True
         for option, score in zip(one.sample.options, one.scores or (), strict=False):
@@ -138,8 +138,8 @@ answers = some.none() | some.tuples(*[some.sampled_from([0.0, 0.5, 1.0, -math.in
 
 
 @given(some.lists(some.builds(choice, answers, some.integers(0, 3), asked), min_size=1, max_size=12))
-def test_listed_options_give_what_the_whole_matrix_gives(judged: list[ScoredSample]) -> None:
-    assert options_class_map.value(judged) == pytest.approx(dense(judged), abs=1e-12)
+def test_listed_options_give_what_the_whole_matrix_gives(scored_samples: list[ScoredSample]) -> None:
+    assert options_class_map.value(scored_samples) == pytest.approx(dense(scored_samples), abs=1e-12)
 
 
 def test_right_choices_make_it_one_and_no_answers_leave_the_share_of_the_last_places() -> None:
@@ -152,7 +152,7 @@ def test_right_choices_make_it_one_and_no_answers_leave_the_share_of_the_last_pl
 
 def test_the_order_of_the_samples_does_not_matter() -> None:
     rng = np.random.default_rng(0)
-    judged = [
+    scored_samples = [
         choice(rng.integers(0, 3, 5).tolist(), int(rng.integers(5)), "abcdefghij"[n % 6 :][:5]) for n in range(40)
     ]
-    assert options_class_map.value(judged) == options_class_map.value(judged[::-1])
+    assert options_class_map.value(scored_samples) == options_class_map.value(scored_samples[::-1])

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from egobench.miniego import log, timecode
-from egobench.miniego.captions import COUNTS, gerund, phrase, telegram, third
-from egobench.miniego.charades import class_of, label
-from egobench.miniego.episode import Episode, Step
-from egobench.miniego.plans import GOALS
-from egobench.miniego.questions import Story
-from egobench.miniego.world import FIXTURES, VERBS
+from egobench.miniego.drawing import timecode
+from egobench.miniego.official.charades import class_of, label
+from egobench.miniego.official.questions import Story
+from egobench.miniego.world import log
+from egobench.miniego.world.captions import COUNTS, gerund, phrase, telegram, third
+from egobench.miniego.world.episode import Episode, Step
+from egobench.miniego.world.plans import GOALS
+from egobench.miniego.world.vocabulary import FIXTURES, VERBS
 from egobench.model import ModelInfo, Prompt, Reply
 
 LETTERS = "ABCDEFGHIJ"
@@ -55,9 +56,9 @@ class Seen:
     def spans_from_start(self) -> bool:
         """Whether the frames lie at the midpoints of equal parts of ``[0, end]``."""
         count = len(self.times)
-        wanted = [(number + 0.5) * self.end / count for number in range(count)]
-        # The displayed frame is the last one at or before the moment that is wanted.
-        return all(abs(time - want) <= self.tolerance for time, want in zip(self.times, wanted, strict=True))
+        expected = [(number + 0.5) * self.end / count for number in range(count)]
+        # The displayed frame is the last one at or before the moment that is asked for.
+        return all(abs(time - want) <= self.tolerance for time, want in zip(self.times, expected, strict=True))
 
     @property
     def whole(self) -> bool:
@@ -92,8 +93,8 @@ class Facts:
 
     def step(self, words: str) -> int | None:
         """The position of the only step whose gerund this is."""
-        found = [number for number, step in enumerate(self.steps) if gerund(step) == words]
-        return found[0] if len(found) == 1 else None
+        numbers = [number for number, step in enumerate(self.steps) if gerund(step) == words]
+        return numbers[0] if len(numbers) == 1 else None
 
     def before(self, thing: str, key: str, time: float) -> object:
         """A state just before a moment, from the changes alone."""
@@ -214,8 +215,8 @@ def _clean(facts: Facts, before: str | None, without: str | None) -> str | None:
 @_rule(r"What does the person do right (after|before) (.+)\?")
 def _neighbour(facts: Facts, side: str, words: str) -> str | None:
     number = facts.step(words)
-    wanted = None if number is None else number + (1 if side == "after" else -1)
-    return facts.steps[wanted].text if wanted is not None and 0 <= wanted < len(facts.steps) else None
+    position = None if number is None else number + (1 if side == "after" else -1)
+    return facts.steps[position].text if position is not None and 0 <= position < len(facts.steps) else None
 
 
 @_rule(r"Where does the person put the object that is (washed|folded|read|shaken)\?")
@@ -255,15 +256,15 @@ def _pick_ups(facts: Facts) -> str | None:
 def _course(facts: Facts) -> str | None:
     first = next(number for number, step in enumerate(facts.steps) if step.verb == "take")
     name = facts.name[facts.steps[first].thing]
-    said: list[str] = []
+    sentences: list[str] = []
     for step in facts.steps[first:]:
         words = third(step)
         if name in words and step.thing == facts.named[name]:
-            words = words.replace(name, "it") if said else words
-            said += [] if said and said[-1] == words else [words]
+            words = words.replace(name, "it") if sentences else words
+            sentences += [] if sentences and sentences[-1] == words else [words]
             if step.verb in {"put", "throw"}:
                 break
-    return f"C {', '.join(said[:-1])} and {said[-1]}."
+    return f"C {', '.join(sentences[:-1])} and {sentences[-1]}."
 
 
 def _moved(facts: Facts, options: Sequence[str]) -> str | None:
@@ -337,7 +338,7 @@ def answer(seen: Seen, question: str, options: Sequence[str]) -> str | None:
     if question == "What will the person do next?":
         return _after_the_end(seen)
     matches = ((pattern.fullmatch(question), rule) for pattern, rule in _RULES)
-    match, rule = next((found for found in matches if found[0] is not None), (None, None))
+    match, rule = next((candidate for candidate in matches if candidate[0] is not None), (None, None))
     compares = question.startswith("Compare the beginning of the video with its end")
     if match is None and not compares:
         return _shown(seen, options)
@@ -371,14 +372,14 @@ class Oracle:
 
     def _reply(self, prompt: Prompt) -> str:
         seen = self._seen(prompt)
-        said = answer(seen, prompt.question, prompt.options) if seen is not None else None
+        text = answer(seen, prompt.question, prompt.options) if seen is not None else None
         if not prompt.options:
-            return said or "I do not know"
-        if said is None or said not in prompt.options:
+            return text or "I do not know"
+        if text is None or text not in prompt.options:
             self.guesses += 1
             likely = [option for option in prompt.options if option in {"yes", "no"}]
-            said = Random(prompt.seed).choice(likely if len(likely) == 2 else prompt.options)
-        return f"({LETTERS[prompt.options.index(said)]})"
+            text = Random(prompt.seed).choice(likely if len(likely) == 2 else prompt.options)
+        return f"({LETTERS[prompt.options.index(text)]})"
 
     def _seen(self, prompt: Prompt) -> Seen | None:
         codes = [timecode.read(frame) for frame in prompt.frames]

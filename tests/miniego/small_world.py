@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from egobench.miniego.episode import Change, Episode, Fixture, Hand, Step, Thing
-from egobench.miniego.world import DOORWAYS, FIXTURES, HALL, NOUNS
+from egobench.miniego.world.episode import Change, Episode, Fixture, Hand, Step, Thing
+from egobench.miniego.world.vocabulary import DOORWAYS, FIXTURES, HALL, NOUNS
 
 Value = str | bool | float
 

@@ -90,9 +90,9 @@ def test_egotaskqa_says_yes_as_often_as_no_to_the_same_question(written: Path, s
 def test_the_narrations_of_egoplan_name_no_option(written: Path) -> None:
     rows: list[dict[str, Any]] = json.loads((written / "annotations/egoplan/EgoPlan_validation.json").read_text())
     for row in rows:
-        told = {step["narration_text"] for step in row["task_progress_metadata"]}
-        assert told
-        assert not told & {row[f"choice_{letter}"] for letter in "abcd"}
+        narrated = {step["narration_text"] for step in row["task_progress_metadata"]}
+        assert narrated
+        assert not narrated & {row[f"choice_{letter}"] for letter in "abcd"}
 
 
 def _by_subset(records: Sequence[Record]) -> dict[str, list[Record]]:

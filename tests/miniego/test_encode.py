@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from av.video.frame import PictureType
 
-from egobench.miniego import timecode
-from egobench.miniego.encode import VideoTarget, write_videos
-from egobench.miniego.render import VIEWS, Renderer
-from egobench.miniego.timecode import Picture
+from egobench.miniego.drawing import timecode
+from egobench.miniego.drawing.encode import VideoTarget, write_videos
+from egobench.miniego.drawing.renderer import Renderer
+from egobench.miniego.drawing.timecode import Picture
+from egobench.miniego.world.episode import VIEWS
 from tests.miniego.small_world import kitchen
 
 EPISODE = kitchen(("cup", "red", "right"), ("plate", "blue", "counter"), step=("shake", "cup-1", None), number=321)

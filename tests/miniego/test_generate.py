@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.miniego import generate, log
-from egobench.miniego.files import Film
-from egobench.miniego.generate import TASKS, World, render, simulate
+from egobench.miniego import generate
+from egobench.miniego.generate import TASKS
+from egobench.miniego.official.files import Film
+from egobench.miniego.rendering import render
+from egobench.miniego.world import log
+from egobench.miniego.world.simulate import World, simulate
 from egobench.model import Model, Prompt
 from egobench.plugins import load_model, load_task
 
@@ -60,11 +63,11 @@ def test_a_stretch_with_several_names_is_one_file(small: World, tmp_path: Path) 
 
 
 def test_the_summary_counts_at_least_100_questions_of_everything(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    summary = generate(tmp_path, "small", videos=False, progress=lambda done, total: told.append((done, total)))
+    calls: list[tuple[int, int]] = []
+    summary = generate(tmp_path, "small", videos=False, progress=lambda done, total: calls.append((done, total)))
     assert len(summary.questions) == 10
     assert min(summary.questions.values()) >= 100
-    assert (summary.videos, told) == (0, [])
+    assert (summary.videos, calls) == (0, [])
     assert summary.episodes == len(simulate("small").episodes)
 
 

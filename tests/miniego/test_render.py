@@ -7,14 +7,14 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from egobench.miniego.episode import Episode
-from egobench.miniego.render import Renderer, View
-from egobench.miniego.render_ego import ROOM_COLOURS
-from egobench.miniego.render_motion import VERBS as SHOWN
-from egobench.miniego.sprites_fixtures import LAYOUTS
-from egobench.miniego.sprites_things import SHAPES
-from egobench.miniego.timecode import Picture
-from egobench.miniego.world import COLOURS, FIXTURES, NOUNS, OPENED, ROOMS, SWITCHED, VERBS, WIPED
+from egobench.miniego.drawing.ego_view import ROOM_COLOURS
+from egobench.miniego.drawing.fixtures import LAYOUTS
+from egobench.miniego.drawing.motion import GESTURES
+from egobench.miniego.drawing.renderer import Renderer
+from egobench.miniego.drawing.things import SHAPES
+from egobench.miniego.drawing.timecode import Picture
+from egobench.miniego.world.episode import Episode, View
+from egobench.miniego.world.vocabulary import COLOURS, FIXTURES, NOUNS, OPENED, ROOMS, SWITCHED, VERBS, WIPED
 from tests.miniego.small_world import Value, hall, kitchen
 
 HANDS_WITHOUT_TOOL = ["wash", "fill", "drink", "fold", "shake", "read", "put", "throw"]
@@ -30,15 +30,15 @@ def differing(first: Picture, second: Picture) -> int:
     return int((np.abs(first.astype(int) - second.astype(int)).max(axis=2) > 40).sum())
 
 
-def pixels_of(colour: str, shown: Picture) -> int:
+def pixels_of(colour: str, drawing: Picture) -> int:
     """Number of pixels of a colour of the world."""
-    return int((np.abs(shown.astype(int) - np.array(COLOURS[colour])).max(axis=2) < 12).sum())
+    return int((np.abs(drawing.astype(int) - np.array(COLOURS[colour])).max(axis=2) < 12).sum())
 
 
 def test_everything_in_the_vocabulary_has_a_drawing() -> None:
     assert set(NOUNS) | {"door"} == set(SHAPES)
     assert set(FIXTURES) == set(LAYOUTS)
-    assert set(VERBS) == set(SHOWN)
+    assert set(VERBS) == set(GESTURES)
     assert set(ROOMS) == set(ROOM_COLOURS)
 
 
@@ -49,15 +49,15 @@ def test_a_picture_is_192_rows_of_256_unless_another_size_is_asked_for() -> None
 
 @pytest.mark.parametrize("place", ["counter", "right"])
 def test_any_two_nouns_of_one_colour_look_different(place: str) -> None:
-    shown = {noun: picture(kitchen((noun, "red", place))) for noun in NOUNS}
-    assert min(differing(shown[first], shown[second]) for first, second in combinations(NOUNS, 2)) >= 60
+    pictures = {noun: picture(kitchen((noun, "red", place))) for noun in NOUNS}
+    assert min(differing(pictures[first], pictures[second]) for first, second in combinations(NOUNS, 2)) >= 60
 
 
 @pytest.mark.parametrize("place", ["counter", "left"])
 def test_any_two_colours_of_one_noun_look_different(place: str) -> None:
     for noun in NOUNS:
-        shown = [picture(kitchen((noun, colour, place))) for colour in COLOURS]
-        assert min(differing(first, second) for first, second in combinations(shown, 2)) >= 60, noun
+        pictures = [picture(kitchen((noun, colour, place))) for colour in COLOURS]
+        assert min(differing(first, second) for first, second in combinations(pictures, 2)) >= 60, noun
 
 
 def test_every_state_of_a_thing_is_visible_in_the_hand_and_on_the_counter() -> None:
@@ -108,17 +108,19 @@ def test_left_and_right_hand_are_told_apart_by_side() -> None:
 
 @pytest.mark.parametrize("view", ["ego", "exo1"])
 def test_verbs_done_to_the_same_held_thing_look_different(view: View) -> None:
-    shown: dict[str, list[Picture]] = {}
+    pictures: dict[str, list[Picture]] = {}
     for verb in HANDS_WITHOUT_TOOL:
         place = {"wash": "sink", "fill": "sink", "throw": "bin", "put": "counter"}.get(verb)
         step = (verb, "jug-1", f"kitchen/{place}" if place else None)
         renderer = Renderer(
             kitchen(("jug", "red", "right"), facing="sink", step=step, hand="both" if verb == "fold" else "right"), view
         )
-        shown[verb] = [renderer.picture(1 + 2 * progress) for progress in (0.25, 0.4, 0.6)]
+        pictures[verb] = [renderer.picture(1 + 2 * progress) for progress in (0.25, 0.4, 0.6)]
     least = 400 if view == "ego" else 25
-    for first, second in combinations(shown, 2):
-        differences = [differing(one, other) for one, other in zip(shown[first], shown[second], strict=True)]
+    for first, second in combinations(pictures, 2):
+        differences = [
+            differing(before, after) for before, after in zip(pictures[first], pictures[second], strict=True)
+        ]
         assert max(differences) >= least, (first, second)
 
 
@@ -171,23 +173,23 @@ def test_a_fixed_camera_shows_the_wearer_at_the_fixture_that_is_faced(view: View
 
 
 def test_a_fixed_camera_shows_what_is_held_and_what_stands_about() -> None:
-    held = picture(kitchen(("ball", "red", "right")), view="exo2")
+    in_hand = picture(kitchen(("ball", "red", "right")), view="exo2")
     standing = picture(kitchen(("ball", "red", "counter"), facing="fridge"), view="exo2")
-    assert pixels_of("red", held) >= 50
+    assert pixels_of("red", in_hand) >= 50
     assert pixels_of("red", standing) >= 20
 
 
 def test_the_four_cameras_see_four_different_pictures() -> None:
     views: tuple[View, ...] = ("exo1", "exo2", "exo3", "exo4")
-    shown = [picture(kitchen(("cup", "red", "right")), view=view) for view in views]
-    assert min(differing(first, second) for first, second in combinations(shown, 2)) >= 2000
+    pictures = [picture(kitchen(("cup", "red", "right")), view=view) for view in views]
+    assert min(differing(first, second) for first, second in combinations(pictures, 2)) >= 2000
 
 
 def test_a_turned_head_sees_the_colour_of_the_doorway_there() -> None:
     for look, colour, others in (("left", "red", ("green", "blue")), ("right", "blue", ("red", "green"))):
-        shown = picture(hall(look=look))  # type: ignore[arg-type]
-        assert pixels_of(colour, shown) >= 4000
-        assert [pixels_of(other, shown) for other in others] == [0, 0]
+        drawing = picture(hall(look=look))  # type: ignore[arg-type]
+        assert pixels_of(colour, drawing) >= 4000
+        assert [pixels_of(other, drawing) for other in others] == [0, 0]
 
 
 def test_the_doorway_ahead_grows_as_the_wearer_comes_near() -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from egobench.miniego import timecode
-from egobench.miniego.timecode import Picture
+from egobench.miniego.drawing import timecode
+from egobench.miniego.drawing.timecode import Picture
 
 
 def noise(seed: int, height: int = 192, width: int = 256) -> Picture:

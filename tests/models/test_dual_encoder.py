@@ -277,7 +277,9 @@ def test_a_checkpoint_saved_again_embeds_the_same(made: Callable[[str], Path], f
     transformers.AutoModel.from_pretrained(folder).save_pretrained(tmp_path / family)
     transformers.AutoProcessor.from_pretrained(folder).save_pretrained(tmp_path / family)
     before, after = loaded(folder), loaded(tmp_path / family)
-    assert after.info == before.info
+    # Its config says more than before, so by its bytes it is another checkpoint.
+    assert replace(after.info, weights="") == replace(before.info, weights="")
+    assert after.info.weights != before.info.weights
     assert np.array_equal(after.encode_clips([prompt]), before.encode_clips([prompt]))
     assert np.array_equal(after.encode_texts(TEXTS), before.encode_texts(TEXTS))
 

@@ -135,10 +135,10 @@ def test_thoughts_whose_signs_are_special_tokens_are_told_from_a_reply(checkpoin
     words = adapter.chat.processor.tokenizer
     assert words.add_special_tokens({"extra_special_tokens": ["<think>", "</think>", "<|pause|>"]}) == 3
     wrote = "<think>It is (A)<|pause|> or (B).</think>\nB<|im_end|><|endoftext|>"
-    said = adapter.chat.said(words(wrote, add_special_tokens=False)["input_ids"])
+    said = adapter.chat.decode_reply(words(wrote, add_special_tokens=False)["input_ids"])
     assert said == "<think>It is (A) or (B).</think>\nB"
     assert read_reply(said, OPTIONS).choice == 1
-    assert adapter.chat.said(words("(A)<|pause|> B<|im_end|>")["input_ids"]) == "(A) B"
+    assert adapter.chat.decode_reply(words("(A)<|pause|> B<|im_end|>")["input_ids"]) == "(A) B"
 
 
 def test_a_model_thinks_as_long_as_it_may_before_its_reply(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_the_run_records_what_changes_answers(checkpoint: Checkpoint) -> None:
     info = load(checkpoint("qwen2-vl"), frames=8, short_side=224, revision="step-100").info
     assert (info.name, info.revision, info.dtype) == ("qwen2-vl", "step-100", "float32")
     assert info.frames == FramePolicy(count=8, short_side=224)
-    assert info.weights.startswith("sampled-sha256:")
+    assert info.weights.startswith("sha256:")
     assert info.settings["rope_fix"] is True
     assert load(checkpoint("qwen2-vl"), rope_fix="no").info.settings["rope_fix"] is False
     assert load(checkpoint("qwen3-vl")).info.settings["rope_fix"] is False

@@ -160,7 +160,7 @@ def test_a_saved_checkpoint_gives_the_same_numbers(family: str, checkpoint: Chec
     first.model.save_pretrained(folder)
     first.chat.processor.save_pretrained(folder)
     second, prompts = load(folder), [ask()]
-    assert second.info == first.info
+    assert replace(second.info, weights=first.info.weights) == first.info
     assert second.score_options(prompts, "text") == first.score_options(prompts, "text")
     assert second.generate(prompts) == first.generate(prompts)
 

@@ -37,7 +37,7 @@ COPIES = ("qwen3.5", "gemma3", "gemma4")
 @pytest.fixture
 def scoring() -> Any:
     """The module under test, which plugins alone import."""
-    return import_module("egobench.models._scoring")
+    return import_module("egobench.models._local.option_scoring")
 
 
 def mistral(kind: Any = None, **settings: object) -> Any:
@@ -82,7 +82,7 @@ def read_by(module: Any) -> Generator[list[tuple[int, int]]]:
 
 def test_a_row_holds_shared_beginnings_once(scoring: Any) -> None:
     # By hand: the tree of 1-2-3, 1-2-4 and 5; last tokens (9, 9, 8) are only looked up.
-    row = scoring.row_of([(1, 2, 3, 9), (1, 2, 4, 9), (5, 8), (5, 8)])
+    row = scoring.pack_options([(1, 2, 3, 9), (1, 2, 4, 9), (5, 8), (5, 8)])
     assert row.ids == [1, 2, 3, 4, 5]
     assert row.depths == [0, 1, 2, 2, 0]
     assert row.paths == [[0, 1, 2], [0, 1, 3], [4], [4]]

@@ -47,13 +47,13 @@ def load(file: Path, **options: object) -> Any:
 
 def written(adapter: Any, prompt: Prompt, purpose: str = "reply") -> str:
     """The prompt as the model reads it, the clip marked."""
-    turn = adapter.reader.turn(prompt, purpose)
+    turn = adapter.frontend.prompt_parts(prompt, purpose)
     return f"{turn.before}<clip>{turn.after}" if len(prompt.frames) else turn.after
 
 
 def full_forwards(adapter: Any, prompt: Prompt, purpose: str, answers: Sequence[str]) -> list[tuple[float, int]]:
     """Log-probability of each answer in a pass of its own, without a cache; its tokens, from where any text differs."""
-    turn = adapter.reader.turn(prompt, purpose)
+    turn = adapter.frontend.prompt_parts(prompt, purpose)
     texts = [adapter.tokens(turn.after + answer) for answer in ("", *answers)]
     shared = next(place for place, column in enumerate(zip_longest(*texts)) if len(set(column)) > 1)
     scores: list[tuple[float, int]] = []
@@ -75,9 +75,9 @@ def test_the_published_file_and_the_frozen_mistral_are_all_there_is() -> None:
     from tests.models.tiny_videochat2 import Measures, trained_shapes
 
     weights: Any = import_module("egobench.models.videochat2.weights")
-    eyes: Any = import_module("egobench.models.videochat2.eyes")
+    visual: Any = import_module("egobench.models.videochat2.vision")
     plan = weights.Plan(
-        eyes.Sizes(),
+        visual.Sizes(),
         transformers.InstructBlipQFormerConfig(vocab_size=30523, encoder_hidden_size=1024),
         transformers.MistralConfig(vocab_size=32000, sliding_window=None),
     )
@@ -91,10 +91,10 @@ def test_the_published_file_and_the_frozen_mistral_are_all_there_is() -> None:
 def test_a_clip_makes_96_tokens_at_full_size() -> None:
     import transformers
 
-    eyes: Any = import_module("egobench.models.videochat2.eyes")
+    visual: Any = import_module("egobench.models.videochat2.vision")
     with torch.device("meta"):
         config = transformers.InstructBlipQFormerConfig(vocab_size=30523, encoder_hidden_size=1024)
-        seeing = eyes.Eyes(eyes.Sizes(), transformers.InstructBlipQFormerModel(config), 4096)
+        seeing = visual.VisualEncoder(visual.Sizes(), transformers.InstructBlipQFormerModel(config), 4096)
         words = torch.zeros((1, 20), dtype=torch.long)
         for clips in (1, 3):
             assert seeing(torch.empty(clips, 16, 3, 224, 224), words).shape == (clips, 96, 4096)
@@ -156,7 +156,7 @@ def test_the_encoder_computes_its_formulas(tiny: Path) -> None:
         hidden = hidden / 2 * (1 + np.vectorize(math.erf)(hidden / math.sqrt(2)))
         values = values + hidden @ weights[f"{block}mlp.fc2.weight"].T + weights[f"{block}mlp.fc2.bias"]
     with torch.inference_mode():
-        found = load(tiny).reader.eyes.vision_encoder["encoder"](torch.tensor(pixels[None]).float())[0].numpy()
+        found = load(tiny).frontend.visual.vision_encoder["encoder"](torch.tensor(pixels[None]).float())[0].numpy()
     np.testing.assert_allclose(found, values, rtol=1e-3, atol=1e-4)
 
 
@@ -164,7 +164,7 @@ def test_the_encoder_computes_its_formulas(tiny: Path) -> None:
 def test_each_of_sixteen_frames_changes_the_scores(tiles: str, tiny: Path) -> None:
     adapter, prompt = load(tiny, tiles=tiles), ask(count=16)
     # 8 queries a clip; 84 x 56 pixels are nearest to 3 x 2 tiles, and the whole beside them.
-    assert adapter.reader.see(prompt).shape == ({"no": 8, "yes": 56}[tiles], 32)
+    assert adapter.frontend.encode_frames(prompt).shape == ({"no": 8, "yes": 56}[tiles], 32)
     black: list[Prompt] = []
     for frame in range(16):
         frames = prompt.frames.copy()
@@ -226,10 +226,12 @@ def test_the_releases_own_prompt_is_put_word_for_word(tiny: Path) -> None:
 def test_the_q_former_reads_the_system_prompt(tiny: Path) -> None:
     adapter, prompt = load(tiny), ask()
     other = replace(prompt, system="Look at the hands.")
-    assert not torch.equal(adapter.reader.see(prompt), adapter.reader.see(other))
+    assert not torch.equal(adapter.frontend.encode_frames(prompt), adapter.frontend.encode_frames(other))
     # It has 40 places here; of a longer text it reads the end.
     end = " and watch the hands" * 20
-    first, second = (adapter.reader.see(replace(prompt, system=start + end)) for start in ("Wait", "Look, please, now"))
+    first, second = (
+        adapter.frontend.encode_frames(replace(prompt, system=start + end)) for start in ("Wait", "Look, please, now")
+    )
     assert torch.equal(first, second)
 
 
@@ -352,9 +354,9 @@ def test_a_saved_model_answers_as_before(tiny: Path, tmp_path: Path) -> None:
     # Saved with its changes put into the language model, there are none left to put in.
     first, folder = load(tiny), Path(shutil.copytree(tiny.parent, tmp_path / "saved"))
     weights: Any = import_module("egobench.models.videochat2.weights")
-    eyes = {weights.published_name(name): tensor for name, tensor in first.reader.eyes.state_dict().items()}
+    visual = {weights.published_name(name): tensor for name, tensor in first.frontend.visual.state_dict().items()}
     changes = {name: torch.zeros_like(tensor) for name, tensor in torch.load(tiny)["model"].items() if ".lora_" in name}
-    torch.save({"model": eyes | changes}, folder / tiny.name)
+    torch.save({"model": visual | changes}, folder / tiny.name)
     first.language.save_pretrained(folder / "language")
     second, prompts = load(folder / tiny.name), [ask(), ask(count=0)]
     assert second.info.weights != first.info.weights

@@ -67,13 +67,13 @@ def with_template(tiny: Tiny, folder: Path, template: str) -> Path:
 
 def written(adapter: Any, prompt: Prompt, purpose: str = "reply") -> str:
     """The prompt as the model reads it, the clip marked."""
-    turn = adapter.reader.turn(prompt, purpose)
+    turn = adapter.frontend.prompt_parts(prompt, purpose)
     return f"{turn.before}<clip>{turn.after}" if len(prompt.frames) else turn.after
 
 
 def full_forwards(adapter: Any, prompt: Prompt, purpose: str, answers: Sequence[str]) -> list[tuple[float, int]]:
     """Log-probability of each answer in a pass of its own, without a cache; its tokens, from where any text differs."""
-    turn = adapter.reader.turn(prompt, purpose)
+    turn = adapter.frontend.prompt_parts(prompt, purpose)
     texts = [adapter.tokens(turn.after + answer) for answer in ("", *answers)]
     shared = next(place for place, column in enumerate(zip_longest(*texts)) if len(set(column)) > 1)
     scores: list[tuple[float, int]] = []
@@ -91,7 +91,7 @@ def full_forwards(adapter: Any, prompt: Prompt, purpose: str, answers: Sequence[
 def test_each_of_sixteen_frames_changes_the_scores(release: str, tiny: Tiny) -> None:
     adapter, prompt = load(tiny(release)), ask(count=16)
     # 9 steps of 3 x 3 tokens with borders around 4 x 4 patches, 8 steps of 2 x 2 without.
-    assert adapter.reader.see(prompt).shape == ({"2": 81, "2.1": 32}[release], 32)
+    assert adapter.frontend.encode_frames(prompt).shape == ({"2": 81, "2.1": 32}[release], 32)
     black: list[Prompt] = []
     for frame in range(16):
         frames = prompt.frames.copy()
@@ -135,7 +135,7 @@ def test_cached_scores_are_those_of_full_forwards(release: str, own: str, count:
 @pytest.mark.parametrize("release", RELEASES)
 def test_generation_is_what_full_forwards_would_choose(release: str, tiny: Tiny) -> None:
     adapter, prompt = load(tiny(release)), ask()
-    turn = adapter.reader.turn(prompt, "reply")
+    turn = adapter.frontend.prompt_parts(prompt, "reply")
     before, after = adapter.tokens(turn.before), adapter.tokens(turn.after)
     chosen: list[int] = []
     while len(chosen) < prompt.max_new_tokens and adapter.tokenizer.eos_token_id not in chosen:
@@ -209,7 +209,7 @@ def test_as_many_frames_are_asked_for_as_the_checkpoint_was_trained_with(tiny: T
 def test_a_single_frame_is_shown_as_often_as_there_would_be_frames(tiny: Tiny) -> None:
     adapter, prompt = load(tiny("2")), ask(count=1)
     repeated = replace(prompt, frames=prompt.frames.repeat(16, axis=0))
-    assert torch.equal(adapter.reader.see(prompt), adapter.reader.see(repeated))
+    assert torch.equal(adapter.frontend.encode_frames(prompt), adapter.frontend.encode_frames(repeated))
 
 
 def test_all_of_a_wide_frame_is_shown_when_asked(tiny: Tiny) -> None:
@@ -219,7 +219,7 @@ def test_all_of_a_wide_frame_is_shown_when_asked(tiny: Tiny) -> None:
     changed = replace(prompt, frames=frames)
     for fit, same in (("crop", True), ("pad", False)):
         adapter = load(tiny("2"), fit=fit)
-        assert torch.equal(adapter.reader.see(prompt), adapter.reader.see(changed)) is same
+        assert torch.equal(adapter.frontend.encode_frames(prompt), adapter.frontend.encode_frames(changed)) is same
         assert adapter.info.settings["fit"] == fit
 
 
@@ -238,7 +238,7 @@ def test_a_base_checkpoint_answers_as_the_whole_one(tiny: Tiny, tmp_path: Path) 
 def test_the_run_records_what_changes_answers(tiny: Tiny) -> None:
     info = load(tiny("2"), revision="first").info
     assert (info.name, info.revision, info.dtype) == ("videollama2", "first", "float32")
-    assert info.weights.startswith("sampled-sha256:")
+    assert info.weights.startswith("sha256:")
     assert info.settings["prompt"] == "harness"
     assert load(tiny("2"), dtype="bfloat16").info.dtype == "bfloat16"
 
@@ -247,7 +247,7 @@ def test_bfloat16_answers(tiny: Tiny) -> None:
     adapter = load(tiny("2"), dtype="bfloat16")
     exact = load(tiny("2")).score_options([ask()], "letter")[0].logprobs
     assert adapter.score_options([ask()], "letter")[0].logprobs == pytest.approx(exact, abs=1.0)
-    assert {parameter.dtype for parameter in adapter.reader.model.parameters()} == {torch.bfloat16}
+    assert {parameter.dtype for parameter in adapter.frontend.model.parameters()} == {torch.bfloat16}
 
 
 def test_a_prompt_longer_than_the_model_reads_is_a_clear_error(tiny: Tiny) -> None:

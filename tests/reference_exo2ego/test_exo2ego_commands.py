@@ -165,20 +165,20 @@ def test_instructions_are_counted_beside_the_papers(tmp_path: Path, done: Callab
     assert [cell.strip() for cell in rows["egotimeqa"][2:4]] == ["40", "303,000"]
     assert [cell.strip() for cell in rows["all"][2:4]] == ["47", "585,600"]
     assert len(list(read_samples(tmp_path / "egoit.json"))) == 47
-    some = json.loads(done("instructions", folder, "--sources", "openeqa", "--out", tmp_path / "o.json", "--json"))
-    assert [(count["source"], count["samples"]) for count in some] == [("openeqa", 2)]
+    some = json.loads(done("instructions", folder, "--sources", "open-eqa", "--out", tmp_path / "o.json", "--json"))
+    assert [(count["source"], count["samples"]) for count in some] == [("open-eqa", 2)]
 
 
 def test_a_model_writes_instructions_which_are_then_used(tmp_path: Path, done: Callable[..., str]) -> None:
     wording = tmp_path / "wording.json"
     texts = [f"Look at room {number}." for number in range(10)]
     with serving(lambda _: chat(json.dumps(texts))) as server:
-        printed = done("write-instructions", "openeqa", "--url", server.url, "--model", "any", "--out", wording)
+        printed = done("write-instructions", "open-eqa", "--url", server.url, "--model", "any", "--out", wording)
     assert printed.splitlines() == texts
     folder = egoit_files.write_all(tmp_path / "egoit")
     done("instructions", folder, "--wording", wording, "--out", tmp_path / "o.jsonl")
     samples = list(read_samples(tmp_path / "o.jsonl"))
-    assert all((sample.facts["instruction"] in texts) == (sample.source == "openeqa") for sample in samples)
+    assert all((sample.facts["instruction"] in texts) == (sample.source == "open-eqa") for sample in samples)
 
 
 def test_a_leak_ends_with_one_unless_it_is_allowed_by_name(

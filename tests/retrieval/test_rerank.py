@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from egobench.errors import ModelError, ScoreFileError, StoreError
-from egobench.evaluate import Result, RunRequest, evaluate, rescore
+from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
+from egobench.request import RunRequest
 from egobench.retrieval.gallery import score_gallery
 from egobench.retrieval.rerank import LIFT, Candidates, read_retriever
 from egobench.run.spec import Settings

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_full_run_takes_over_the_answers_of_a_limited_one(navigation: Navigati
 
 @pytest.mark.parametrize("other", [{"control": "reversed"}, {"seed": 1}, {"frames": 4}])
 def test_answers_of_a_run_that_differs_in_more_are_not_taken_over(
-    navigation: Navigation, other: dict[str, object]
+    navigation: Navigation, other: dict[str, Any]
 ) -> None:
     run(navigation, Counter(), limit=5, **other)
     model = Counter()

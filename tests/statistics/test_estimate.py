@@ -1,4 +1,4 @@
-"""From judged samples to a number with an interval."""
+"""From scored samples to a number with an interval."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.metrics.samples import choice, open_answer
 
 def test_a_mean_metric_counts_every_sample_and_clusters_by_video() -> None:
     """By hand: two videos of two samples, (1, 0) and (0, 0): mean 1/4, SE^2 = 2 (0.5^2 + 0.5^2) / 16 = 1/16."""
-    judged = [
+    scored_samples = [
         choice((1, 0), 0, "ab", cluster="v1"),
         choice((1, 0), 1, "ab", cluster="v1"),
         choice(None, 0, "ab", cluster="v2"),
         choice((0, 1), 0, "ab", cluster="v2", outcome="media_error"),
     ]
-    result = estimate(accuracy, judged)
+    result = estimate(accuracy, scored_samples)
     assert (result.value, result.n, result.clusters) == (0.25, 4, 2)
     assert result.se == pytest.approx(0.25, abs=1e-15)
     # Never clipped: with two clusters the interval is honest about knowing nothing.
@@ -31,20 +31,24 @@ def test_a_mean_metric_counts_every_sample_and_clusters_by_video() -> None:
 
 
 def test_a_set_metric_keeps_its_value_and_gets_an_error_from_resampled_videos() -> None:
-    judged = [
+    scored_samples = [
         choice([float(n * n % 7 == k) for k in range(5)], n % 5, cluster=f"v{n % 9}", name=f"q{n}") for n in range(45)
     ]
-    result = estimate(options_class_map, judged)
-    assert result.value == pytest.approx(options_class_map.value(judged), abs=1e-12)
-    assert result == estimate(options_class_map, judged[::-1])
+    result = estimate(options_class_map, scored_samples)
+    assert result.value == pytest.approx(options_class_map.value(scored_samples), abs=1e-12)
+    assert result == estimate(options_class_map, scored_samples[::-1])
     assert result.se is not None
     assert 0 < result.se < 0.5
-    assert result.se != estimate(options_class_map, judged, seed=1).se
+    assert result.se != estimate(options_class_map, scored_samples, seed=1).se
 
 
 def test_samples_in_any_order_give_the_same_bytes() -> None:
-    judged = [choice([n % 3, 0.1 * n % 1, 0.5], n % 3, "abc", cluster=f"v{n % 4}", name=f"q{n}") for n in range(60)]
-    assert repr(estimate(single_positive_ap, judged)) == repr(estimate(single_positive_ap, judged[::-1]))
+    scored_samples = [
+        choice([n % 3, 0.1 * n % 1, 0.5], n % 3, "abc", cluster=f"v{n % 4}", name=f"q{n}") for n in range(60)
+    ]
+    assert repr(estimate(single_positive_ap, scored_samples)) == repr(
+        estimate(single_positive_ap, scored_samples[::-1])
+    )
 
 
 def test_nothing_and_private_answers_cannot_be_scored() -> None:
@@ -55,9 +59,9 @@ def test_nothing_and_private_answers_cannot_be_scored() -> None:
 
 
 def test_open_answers_need_no_target() -> None:
-    judged = [open_answer("cup", "cup", cluster="a"), open_answer("pan", "cup", cluster="b")]
-    assert isinstance(estimate(exact_match, judged), Estimate)
-    assert estimate(exact_match, judged).value == 0.5
+    scored_samples = [open_answer("cup", "cup", cluster="a"), open_answer("pan", "cup", cluster="b")]
+    assert isinstance(estimate(exact_match, scored_samples), Estimate)
+    assert estimate(exact_match, scored_samples).value == 0.5
 
 
 def test_chance_is_the_metric_of_scores_that_are_all_equal() -> None:

@@ -188,7 +188,7 @@ def test_the_influence_of_videos_has_the_error_of_the_formula() -> None:
 def test_leaving_videos_out_gives_the_influence_that_a_mean_has_by_its_formula() -> None:
     """Accuracy as a metric of all samples at once, with videos of different sizes."""
     run = answers(0.6, seed=1, n=70, videos=12)
-    at_once = SetMetric("mcq", lambda judged: estimate(accuracy, judged).value)
+    at_once = SetMetric("mcq", lambda scored_samples: estimate(accuracy, scored_samples).value)
     left_out, formula = column(at_once, [run]).influence(), column(accuracy, [run]).influence()
     assert left_out.each == pytest.approx(formula.each, abs=1e-12)
 

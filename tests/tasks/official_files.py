@@ -155,7 +155,7 @@ CHARADES_COLUMNS = (
 
 
 def charades_ego() -> Files:
-    """Five videos and six classes; one video has no action and one only actions without a length."""
+    """Five videos and 157 classes; one video has no action and one only actions without a length."""
 
     def video(name: str, actions: str, length: str) -> dict[str, str]:
         row = dict.fromkeys(CHARADES_COLUMNS.split(","), "")
@@ -172,7 +172,9 @@ def charades_ego() -> Files:
         ],
         "Charades_v1_classes.txt": (
             "c000 Holding some clothes\nc001 Putting clothes somewhere\nc002 Taking some clothes\n"
-            "c003 Throwing clothes somewhere\nc004 Lying on a bed \nc005 Tidying some clothes"
+            "c003 Throwing clothes somewhere\nc004 Lying on a bed \nc005 Tidying some clothes\n"
+            + "\n".join(f"c{number:03d} Doing thing {number}" for number in range(6, 156))
+            + "\nc156 Someone is eating something"
         ),
     }
 

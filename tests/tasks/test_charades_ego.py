@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.errors import RecordError
+from egobench.errors import AnnotationFileError, RecordError
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
 from tests.tasks.official_files import charades_ego, write
@@ -68,10 +68,28 @@ def test_columns_are_found_by_name_in_any_order(tmp_path: Path) -> None:
 )
 def test_a_broken_class_list_is_refused_even_when_bad_rows_are_skipped(tmp_path: Path, line: str, problem: str) -> None:
     files = charades_ego()
-    files[CLASSES] += f"\n{line}\nc006 Washing a cup"
+    files[CLASSES] = files[CLASSES].replace("c006 Doing thing 6", line)
     with pytest.raises(RecordError, match=problem) as caught:
         list(load_task("charades-ego").read(Annotations(write(tmp_path, files), skip_bad=True)))
     assert (caught.value.file.name, caught.value.row) == (CLASSES, "line 7")
+
+
+@pytest.mark.parametrize(
+    ("cut", "more", "problem"),
+    [
+        ("thing", "", "ends in 'Someone is eating some', expected 'Someone is eating something'"),
+        ("\nc156 Someone is eating something", "", "holds 156 classes, expected 157; c156 is missing"),
+        ("g 155\nc156 Someone is eating something", "", "holds 156 classes, expected 157; c156 is missing"),
+        ("", "\nc157 Doing thing 157", "holds 158 classes, expected 157; was it cut off"),
+    ],
+)
+def test_a_class_list_of_other_than_157_is_refused(tmp_path: Path, cut: str, more: str, problem: str) -> None:
+    files = charades_ego()
+    assert files[CLASSES].endswith(cut)
+    files[CLASSES] = files[CLASSES].removesuffix(cut) + more
+    annotations = Annotations(write(tmp_path, files))
+    with pytest.raises(AnnotationFileError, match=problem):
+        list(load_task("charades-ego").read(annotations))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,31 @@ def test_the_version_of_the_cleaning_goes_to_the_manifest(tmp_path: Path) -> Non
     annotations = Annotations(write(tmp_path, egomcq()))
     list(load_task("egomcq").read(annotations))
     assert annotations.facts == {"cleaning": 1}
+
+
+@pytest.mark.parametrize("tags", [math.nan, None, "nan", "", []])
+def test_a_narration_may_have_no_tags(tmp_path: Path, tags: object) -> None:
+    files = egomcq()
+    files["egomcq.json"]["0"]["query"] |= {"tag_verb": tags, "tag_noun": "[12]"}
+    record = next(iter(load_task("egomcq").read(Annotations(write(tmp_path, files)))))
+    assert record.tags == {"verb": (), "noun": ("12",)}
+
+
+def test_an_answer_and_a_type_may_be_texts(tmp_path: Path) -> None:
+    files = egomcq()
+    task = load_task("egomcq")
+    expected = list(task.read(Annotations(write(tmp_path / "a", files))))
+    for row in files["egomcq.json"].values():
+        row |= {"answer": str(row["answer"]), "types": str(row["types"])}
+    assert list(task.read(Annotations(write(tmp_path / "b", files)))) == expected
+
+
+@pytest.mark.parametrize(("field", "value"), [("answer", "5"), ("answer", True), ("answer", "D"), ("types", 3)])
+def test_an_answer_or_type_of_no_meaning_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    files = egomcq()
+    files["egomcq.json"]["0"][field] = value
+    with pytest.raises(RecordError, match=f"key '0', field '{field}'"):
+        list(load_task("egomcq").read(Annotations(write(tmp_path, files))))
 
 
 def test_a_query_that_is_not_its_answer_is_refused(tmp_path: Path) -> None:

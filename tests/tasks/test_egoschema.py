@@ -11,7 +11,7 @@ import pytest
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
-from egobench.errors import AnnotationFileError, RecordError
+from egobench.errors import RecordError
 from egobench.evaluate import evaluate
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
@@ -50,11 +50,15 @@ def test_a_labelled_question_without_a_source_video_is_refused(tmp_path: Path) -
         list(load_task("egoschema").read(Annotations(write(tmp_path, files))))
 
 
-def test_the_file_of_source_videos_is_asked_for(tmp_path: Path) -> None:
+def test_a_clone_without_source_videos_has_the_clip_for_a_cluster_and_says_so(tmp_path: Path) -> None:
     files = egoschema()
     del files["uid_to_ego4d.json"]
-    with pytest.raises(AnnotationFileError, match=r"no file uid_to_ego4d\.json"):
-        list(load_task("egoschema").read(Annotations(write(tmp_path, files))))
+    task = load_task("egoschema")
+    annotations = Annotations(write(tmp_path, files))
+    assert [record.cluster for record in task.read(annotations)] == ["0074f737", "00f93e1e"]
+    assert annotations.facts == {"clips_as_clusters": 2}
+    manifest = build(task, Annotations(tmp_path), NoEmbedder(), construction="full").manifest
+    assert manifest.facts == {"clips_as_clusters": 3}
 
 
 def full(folder: Path) -> SampleSet:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from egobench.annotations import Annotations
+from egobench.dataset.build import build
 from egobench.errors import AnnotationFileError
 from egobench.plugins import load_task
 from egobench.sample import Clip, Record
+from tests.conftest import NoEmbedder
 from tests.tasks.official_files import egotaskqa, egotaskqa_flat, write
 
 
@@ -78,6 +80,13 @@ def test_the_flat_form_keeps_its_own_options(tmp_path: Path, name: str, subset: 
         target=3,
     )
     assert [record.target for record in records] == [1, 3]
+
+
+def test_the_flat_form_keeps_the_order_of_its_options(tmp_path: Path) -> None:
+    flat = egotaskqa_flat()
+    samples = build(load_task("egotaskqa"), Annotations(write(tmp_path, flat)), NoEmbedder()).samples
+    assert [sample.options for sample in samples] == [tuple(row["option"].values()) for row in flat["egotaskqa.json"]]
+    assert ["ABCDE"[sample.target or 0] for sample in samples] == [row["a"] for row in flat["egotaskqa.json"]]
 
 
 def test_ids_of_the_flat_form_follow_video_and_question_not_the_order(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ def test_a_clip_is_cut_by_its_timestamps(tmp_path: Path) -> None:
     assert records[0] == Record(
         id="P01_11_0",
         clip=Clip("P01/P01_11.MP4", 0.0, 1.89),
-        question="Which caption best describes the action in the video?",
+        # PROTOCOL 2.5: the paper's question, Table 12.
+        question="Given a query video segment, how can captions be ranked so that those with a higher rank are more "
+        "semantically relevant to the action in the query video segment?",
         answer="take plate",
         cluster="P01_11",
         tags={"verb": "0", "noun": ("2",)},

@@ -77,7 +77,10 @@ def test_a_source_tells_where_the_data_is_and_under_which_licence(name: str) -> 
     assert source.licence
     assert re.search(r"\{\w+\}", source.videos)
     assert all(re.fullmatch(r"[\w./]+\.(json|csv|txt)", file) for file in source.files)
-    assert all(source.files.values())
+    pins = {**source.files, **source.other_forms}
+    assert all(file.content for file in pins.values())
+    assert all(re.fullmatch(r"([0-9a-f]{64})?", file.sha256) for file in pins.values())
+    assert bool(source.release) == any(file.sha256 for file in pins.values())
 
 
 @pytest.mark.parametrize("name", NAMES)

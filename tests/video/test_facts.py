@@ -23,7 +23,7 @@ def test_facts_of_a_plain_file() -> None:
     facts = probe(VIDEOS / "ok.mp4")
     assert (facts.duration, facts.frames, facts.fps) == (2.0, 60, 30.0)
     assert (facts.width, facts.height, facts.codec) == (160, 96, "h264")
-    assert facts.exact
+    assert facts.seekable
     assert not facts.variable_rate
 
 
@@ -53,7 +53,7 @@ def test_a_rate_that_varies_is_told_from_rounded_times(name: str, *, varies: boo
 
 @pytest.mark.parametrize("name", ["mpeg4.avi", "ok.ts", "raw.h264"])
 def test_files_that_cannot_be_sought_exactly_are_known(name: str) -> None:
-    assert not probe(VIDEOS / name).exact
+    assert not probe(VIDEOS / name).seekable
 
 
 def test_a_plan_counts_what_reading_then_decodes() -> None:
@@ -64,8 +64,8 @@ def test_a_plan_counts_what_reading_then_decodes() -> None:
     # 0 to 0.5 s: frames 1, 5, 9, 13; 0.2 to 0.7 s: 7, 11, 15, 19; 1.5 to 2 s: 46, 50, 54, 58. 2 s is the end.
     assert (plan.files, plan.clips, plan.frames, plan.failed) == (1, 3, 12, 2)
     with PyavReader(path) as reader:
-        list(reader.shots([1, 5, 7, 9, 11, 13, 15, 19, 46, 50, 54, 58], Event()))
-        assert plan.decoded == reader.decoded < 60
+        list(reader.frames([1, 5, 7, 9, 11, 13, 15, 19, 46, 50, 54, 58], Event()))
+        assert plan.decoded == reader.decode_count < 60
 
 
 def test_a_fingerprint_is_size_time_and_a_hash_of_both_ends(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from egobench.errors import DamagedVideoError, MissingVideoError, ShortVideoError, UnreadableVideoError, VideoError
+from egobench.errors import (
+    DamagedVideoError,
+    MissingVideoError,
+    ShortVideoError,
+    UnreadableVideoError,
+    UnsupportedVideoError,
+    VideoError,
+)
 from egobench.evaluate import evaluate
-from egobench.miniego.files import Film
-from egobench.miniego.generate import render, simulate
+from egobench.miniego.official.files import Film
+from egobench.miniego.rendering import render
+from egobench.miniego.world.simulate import simulate
 from egobench.plugins import load_model
 from egobench.run.store import open_run, read_run
 from egobench.video import (
@@ -104,13 +113,13 @@ def test_only_the_clips_that_need_a_bad_frame_fail(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rate", "words"),
     [
-        (None, "how many frames a second shows"),
+        (None, "its frame rate is not known"),
         ("fast", "expected a number such as 50"),
         ("1/0", "expected a number such as 50"),
         ("-1", "expected more than 0"),
     ],
 )
-def test_a_rate_that_nobody_knows_is_an_error(tmp_path: Path, rate: str | None, words: str) -> None:
+def test_a_rate_that_is_not_known_is_an_error(tmp_path: Path, rate: str | None, words: str) -> None:
     folder = grey_frames(tmp_path / "kitchen", 4)
     if rate is not None:
         (folder / "fps.txt").write_text(rate)
@@ -154,6 +163,116 @@ def test_a_fingerprint_follows_frames_and_rate(tmp_path: Path) -> None:
         fingerprint(tmp_path)
     with pytest.raises(MissingVideoError):
         fingerprint(tmp_path / "none")
+
+
+def test_a_folder_that_begins_at_frame_zero_shows_it_first(tmp_path: Path) -> None:
+    folder = grey_frames(tmp_path / "P01_101", 100)  # frame n is as bright as n
+    Image.new("RGB", (8, 6), (200, 200, 200)).save(folder / "frame_0000000000.png")
+    assert stored_as(tmp_path / "P01_101.MP4") == folder
+    assert (probe(folder).frames, probe(folder).duration) == (101, 2.02)
+    (clip,) = read(folder, [(0.0, 0.16)]).values()  # eight parts of 0.5 s, 25 frames: 1.56, 4.69, 7.81 ...
+    assert clip.receipt.indices == (1, 4, 7, 10, 14, 17, 20, 23)
+    assert clip.frames[:, 0, 0, 0].tolist() == [1, 4, 7, 10, 14, 17, 20, 23]
+    (first,) = read_clips(folder, [ClipRequest("a", folder, 0, 0.02, FrameRule(count=1, min_seconds=0))])
+    assert isinstance(first, DecodedClip)
+    assert first.frames[0, 0, 0].tolist() == [200, 200, 200]
+
+
+def test_a_folder_that_begins_at_frame_zero_alone_is_one(tmp_path: Path) -> None:
+    folder = tmp_path / "P01_01"
+    folder.mkdir()
+    Image.new("RGB", (8, 6), (7, 7, 7)).save(folder / "frame_0000000000.png")
+    assert stored_as(tmp_path / "P01_01.MP4") == folder
+    assert probe(folder).frames == 1
+
+
+def frame_folder(path: Path, picture: Image.Image, suffix: str = ".png", **options: object) -> Path:
+    path.mkdir()
+    (path / "fps.txt").write_text("30")
+    picture.save(path / f"frame_0000000001{suffix}", **options)
+    return path
+
+
+def first_frame(folder: Path) -> np.ndarray:
+    (clip,) = read_clips(folder, [ClipRequest("a", folder, 0, None, FrameRule(count=1))])
+    assert isinstance(clip, DecodedClip), clip
+    return clip.frames[0]
+
+
+def test_grey_of_sixteen_bits_is_scaled_to_eight(tmp_path: Path) -> None:
+    levels = np.array([[0, 257, 128, 129], [32768, 65535, 65407, 65406]], np.uint16)
+    pixels = first_frame(frame_folder(tmp_path / "a", Image.fromarray(levels)))
+    # level / 257, rounded: 65535 is white and 257 levels make one.
+    assert pixels[:, :, 0].tolist() == [[0, 1, 0, 1], [128, 255, 255, 254]]
+    assert (pixels[:, :, 0] == pixels[:, :, 2]).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "RGB"])
+def test_other_modes_of_pictures_have_the_same_pixels(tmp_path: Path, mode: str) -> None:
+    picture = Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).convert(mode)
+    assert first_frame(frame_folder(tmp_path / "a", picture))[:, :, 1].tolist() == [[0, 255], [255, 0]]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "displayed"),
+    [
+        (1, [[10, 20, 30], [40, 50, 60]]),
+        (2, [[30, 20, 10], [60, 50, 40]]),
+        (3, [[60, 50, 40], [30, 20, 10]]),
+        (4, [[40, 50, 60], [10, 20, 30]]),
+        (5, [[10, 40], [20, 50], [30, 60]]),
+        (6, [[40, 10], [50, 20], [60, 30]]),
+        (7, [[60, 30], [50, 20], [40, 10]]),
+        (8, [[30, 60], [20, 50], [10, 40]]),
+    ],
+)
+def test_a_frame_is_turned_as_its_exif_says(tmp_path: Path, orientation: int, displayed: list[list[int]]) -> None:
+    picture = Image.fromarray(np.array([[10, 20, 30], [40, 50, 60]], np.uint8)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = orientation  # TIFF 6.0, section 8, "Orientation"
+    folder = frame_folder(tmp_path / "a", picture, exif=exif)
+    assert first_frame(folder)[:, :, 0].tolist() == displayed
+    assert (probe(folder).height, probe(folder).width) == np.shape(displayed)
+
+
+def test_a_frame_with_oblong_pixels_is_refused(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (160, 96))
+    assert first_frame(frame_folder(tmp_path / "dots", picture, ".jpg", dpi=(72, 72))).shape == (96, 160, 3)
+    error = failure(frame_folder(tmp_path / "oblong", picture, ".jpg", dpi=(300, 72)), 0.0, None)
+    assert isinstance(error, UnsupportedVideoError)
+    assert "oblong" in str(error)
+
+
+def test_two_pictures_of_one_number_are_refused(tmp_path: Path) -> None:
+    folder = grey_frames(tmp_path / "P01_01", 3)
+    Image.new("RGB", (8, 6)).save(folder / "frame_0000000002.jpg")
+    assert "two frames 0000000002" in str(failure(folder, 0.0, None))
+
+
+@pytest.mark.timeout(60)
+def test_frames_that_are_no_files_fail_without_waiting(tmp_path: Path) -> None:
+    folder = grey_frames(tmp_path / "P01_01", 60)
+    (folder / "frame_0000000001.png").unlink()
+    os.mkfifo(folder / "frame_0000000001.png")
+    assert isinstance(failure(folder, 0.0, None), UnreadableVideoError)
+    (folder / "frame_0000000001.png").unlink()
+    Image.new("RGB", (8, 6)).save(folder / "frame_0000000001.png")
+    (folder / "frame_0000000030.png").unlink()
+    os.mkfifo(folder / "frame_0000000030.png")
+    assert isinstance(failure(folder, 29 / 60, 29.5 / 60), DamagedVideoError)
+
+
+@pytest.mark.parametrize("rate", ["1e999999999", "9" * 5000, "nan", "inf", "60 60", "0x3c", "١٢"])
+def test_a_rate_that_is_no_plain_number_is_an_error(tmp_path: Path, rate: str) -> None:
+    folder = grey_frames(tmp_path / "kitchen", 4)
+    (folder / "fps.txt").write_text(rate)
+    assert "expected a number such as 50" in str(failure(folder, 0.0, None))
+
+
+def test_a_picture_too_large_to_be_one_is_a_damaged_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = grey_frames(tmp_path / "P01_01", 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow raises at twice as many
+    assert isinstance(failure(folder, 0.0, None), UnreadableVideoError)
 
 
 def test_a_frame_is_all_that_is_decoded_for_a_frame(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from egobench.errors import DamagedVideoError, ShortVideoError, UnreadableVideoError, UnsupportedVideoError, VideoError
-from egobench.miniego import timecode
+from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, read_clips
-from egobench.video.backends import Shot, open_reader
+from egobench.video.decoders import open_reader
+from egobench.video.frame_reader import DecodedFrame
 
 VIDEOS: Final = Path(__file__).parents[1] / "fixtures" / "video"
 TRUTH: Final[dict[str, dict[str, list[float]]]] = json.loads((VIDEOS / "truth.json").read_text())
@@ -26,16 +27,17 @@ REFUSED: Final = {
     "pyav": (),
     "torchcodec": IN_SEQUENCE,
     "decord": (
-        *IN_SEQUENCE, "cut_editlist.mp4", "cut_editlist_audio.mp4", "h264_opengop.mp4", "hevc_opengop.mp4",
+        *IN_SEQUENCE, "cut_editlist.mp4", "cut_editlist_audio.mp4",
+        "h264_10bit.mp4", "h264_opengop.mp4", "hevc_opengop.mp4",
     ),
 }  # fmt: skip
 TURNS: Final = {"rot90.mp4": 3, "rot180.mp4": 2, "rot270.mp4": 1}
 """Quarter turns that undo what the display matrix asks for; checked against ffmpeg's own rotation."""
 
 
-def shots(name: str, wanted: Sequence[int], decoder: str) -> list[Shot]:
+def shots(name: str, wanted: Sequence[int], decoder: str) -> list[DecodedFrame]:
     with open_reader(decoder, VIDEOS / name, 1) as reader:
-        return list(reader.shots(wanted, Event()))
+        return list(reader.frames(wanted, Event()))
 
 
 def number(pixels: np.ndarray | None, name: str = "") -> int | None:

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from egobench.errors import MissingVideoError, ShortVideoError, UnsupportedVideoError
-from egobench.miniego import timecode
+from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, Receipt, pixel_hash, read_clips
-from egobench.video.plan import frames_to_decode, plan_runs
+from egobench.video.colour import RgbConverter
+from egobench.video.plan import count_packets_to_decode, plan_spans
 from egobench.video.pyav import PyavReader
 
 VIDEOS: Final = Path(__file__).parents[1] / "fixtures" / "video"
@@ -41,12 +42,12 @@ def numbers(frames: np.ndarray) -> list[int]:
 @pytest.mark.parametrize("wanted", [[0], [7, 9], [3, 4, 11, 20, 22, 44], list(range(45))])
 def test_a_file_is_opened_once_and_each_touched_group_is_sought_once(name: str, wanted: list[int]) -> None:
     with PyavReader(VIDEOS / name) as reader:
-        found = [shot.number for shot in reader.shots(wanted, Event())]
+        found = [shot.number for shot in reader.frames(wanted, Event())]
         keys = np.flatnonzero(reader.index.key)
         touched = {int(np.searchsorted(keys, reader.index.order[one], side="right")) for one in wanted}
         assert found == wanted
-        assert reader.opened == 1
-        assert reader.sought == len(touched)
+        assert reader.open_count == 1
+        assert reader.seek_count == len(touched)
 
 
 def test_no_more_is_decoded_than_the_frames_between_key_and_target_that_something_refers_to() -> None:
@@ -60,16 +61,16 @@ def test_no_more_is_decoded_than_the_frames_between_key_and_target_that_somethin
             last = int(index.order[one])
             before = range(last // 12 * 12, last)
             floor += 1 + sum(not index.droppable[position] for position in before)
-        list(reader.shots(wanted, Event()))
-        assert reader.decoded == floor == frames_to_decode(index, wanted)
+        list(reader.frames(wanted, Event()))
+        assert reader.decode_count == floor == count_packets_to_decode(index, wanted)
 
 
 @pytest.mark.parametrize("name", ["ok.mp4", "hevc_opengop.mp4", "h264_opengop.mp4", "vp8.webm", "frag.mp4"])
 def test_what_is_decoded_is_the_plan(name: str) -> None:
     with PyavReader(VIDEOS / name) as reader:
-        list(reader.shots([2, 17, 33, 59], Event()))
-        assert reader.decoded == sum(len(run.packets) for run in plan_runs(reader.index, [2, 17, 33, 59]))
-        assert reader.opened == 1
+        list(reader.frames([2, 17, 33, 59], Event()))
+        assert reader.decode_count == sum(len(run.packets) for run in plan_spans(reader.index, [2, 17, 33, 59]))
+        assert reader.open_count == 1
 
 
 def test_half_of_the_packets_of_an_encode_with_three_b_frames_need_not_be_decoded() -> None:
@@ -86,9 +87,9 @@ def test_a_frame_before_its_key_is_decoded_from_the_group_before() -> None:
             one for one in range(60)
             if (key := keys[keys <= index.order[one]][-1]) and index.pts[index.order[one]] < index.pts[key]
         )  # fmt: skip
-        (run,) = plan_runs(index, [late])
+        (run,) = plan_spans(index, [late])
         assert run.key < keys[keys <= index.order[late]][-1]
-        (shot,) = reader.shots([late], Event())
+        (shot,) = reader.frames([late], Event())
         assert shot.pixels is not None
         assert numbers(shot.pixels[None]) == [late]
 
@@ -97,7 +98,8 @@ def test_a_frame_before_its_key_is_decoded_from_the_group_before() -> None:
 def test_native_frames_equal_those_of_sequential_decoding_bit_for_bit(name: str) -> None:
     path = VIDEOS / name
     with av.open(str(path)) as container:
-        plain = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        converter = RgbConverter()
+        plain = [converter.convert(frame) for frame in container.decode(video=0)]
     clip = decoded(read_clips(path, [ClipRequest("a", path, 0.3, 1.9, FrameRule(count=16))]))["a"]
     assert clip.receipt.resize == "none"
     assert np.array_equal(clip.frames, np.stack([plain[one] for one in clip.receipt.indices]))
@@ -113,7 +115,7 @@ def test_a_frame_that_clips_share_is_converted_once() -> None:
     clips = decoded(read_clips(OK, [ClipRequest(key, OK, 0, 2, NATIVE) for key in "ab"]))
     assert clips["a"].receipt == clips["b"].receipt
     with PyavReader(OK) as reader:
-        asked = Counter(shot.number for shot in reader.shots(clips["a"].receipt.indices, Event()))
+        asked = Counter(shot.number for shot in reader.frames(clips["a"].receipt.indices, Event()))
     assert set(asked.values()) == {1}
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from egobench.video import FrameRule
-from egobench.video.sampling import scaled
+from egobench.video.sampling import Size, shrunk_size, square_pixel_size
 
 THIRTY = [number / 30 for number in range(300)]
 """Display times of ten seconds at 30 frames a second."""
@@ -88,16 +90,64 @@ def test_a_single_last_frame_is_the_one_at_the_end() -> None:
 
 
 def test_the_shorter_side_is_scaled_and_the_aspect_kept() -> None:
-    assert scaled(640, 480, 336) == (448, 336)
-    assert scaled(480, 640, 336) == (336, 448)
-    assert scaled(1920, 1080, 336) == (597, 336)  # 597.33
+    assert shrunk_size(Size(640, 480), 336) == (448, 336)
+    assert shrunk_size(Size(480, 640), 336) == (336, 448)
+    assert shrunk_size(Size(1920, 1080), 336) == (597, 336)  # 597.33
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "aspect", "expected"),
+    [
+        (224, 224, "16/9", (398, 224)),  # 398.2
+        (720, 480, "8/9", (640, 480)),
+        (720, 576, "64/45", (1024, 576)),
+        (1440, 1080, "4/3", (1920, 1080)),
+        (456, 256, "512/513", (456, 256)),  # 455.1: 1920 x 1080 made 456 x 256
+        (598, 336, "896/897", (598, 336)),
+        (100, 20, "100/95", (100, 20)),  # 19 rows instead of 20
+        (64, 48, "1/1", (64, 48)),
+        (2, 2, "1/100", (1, 2)),
+    ],
+)
+def test_pixels_are_made_square_unless_a_size_was_rounded(
+    width: int, height: int, aspect: str, expected: tuple[int, int]
+) -> None:
+    assert square_pixel_size(Size(width, height), Fraction(aspect)) == expected
 
 
 def test_nothing_is_enlarged() -> None:
-    assert scaled(320, 240, 336) == (320, 240)
+    assert shrunk_size(Size(320, 240), 336) == (320, 240)
 
 
 @pytest.mark.parametrize(("count", "short_side", "min_seconds"), [(0, 336, 0.5), (16, 0, 0.5), (16, 336, -0.1)])
 def test_a_rule_that_shows_nothing_is_refused(count: int, short_side: int, min_seconds: float) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         FrameRule(count=count, short_side=short_side, min_seconds=min_seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fps", "count", "moments"),
+    [
+        (4.0, 1.0, 64, (0.5, 1.5, 2.5, 3.5)),
+        (4.0, 0.5, 64, (1.0, 3.0)),
+        (4.0, 10.0, 2, (1.0, 3.0)),
+        (0.6, 1.0, 64, (0.3,)),
+    ],
+)
+def test_frames_by_rate_are_midpoints_of_as_many_equal_parts(
+    seconds: float, fps: float, count: int, moments: tuple[float, ...]
+) -> None:
+    """By hand: seconds x rate parts, at least one, at most the count."""
+    assert FrameRule(count=count, fps=fps).moments(0.0, seconds, 10.0) == pytest.approx(moments)
+
+
+def test_the_last_frame_is_one_of_those_that_a_rate_gives() -> None:
+    """By hand: 4 s at 1 per second are 4 frames: three midpoints of thirds, and the end."""
+    rule = FrameRule(count=64, fps=1.0, last=True)
+    assert rule.moments(0.0, 4.0, 10.0) == pytest.approx((4 / 6, 2.0, 20 / 6, 4.0))
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_refused(fps: float) -> None:
+    with pytest.raises(ValueError, match="fps must be"):
+        FrameRule(fps=fps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,13 +32,6 @@ SPLITS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Splits of the sources that have some."""
 
-READERS: Final = {
-    egtea.NAME: egtea.read,
-    something_something.NAME: something_something.read,
-    egoexolearn.NAME: egoexolearn.read,
-}
-"""Readers of the sources that have splits."""
-
 
 @dataclass(frozen=True, slots=True)
 class InstructionRule:
@@ -47,12 +40,14 @@ class InstructionRule:
     Attributes:
         splits: Splits to read; a source gives those of them that it has.
         form: How the questions of EgoTimeQA are put.
+        egtea_raw: Whether EGTEA is read from its raw annotations, which know no splits, in any case.
         seed: Seed of instructions, and of the options of closed questions.
         skip_bad: Leave malformed rows out.
     """
 
     splits: tuple[str, ...] = ("train",)
     form: Form = "mixed"
+    egtea_raw: bool = False
     seed: int = 0
     skip_bad: bool = False
 
@@ -84,11 +79,15 @@ def read_source(name: str, source: SourceFiles, rule: InstructionRule) -> Iterat
     Raises:
         AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
     """
-    if name == egotimeqa.NAME:
-        return egotimeqa.read(source, rule.form, rule.seed)
-    if name == openeqa.NAME:
-        return openeqa.read(source)
-    return READERS[name](source, tuple(split for split in rule.splits if split in SPLITS[name]))
+    splits = tuple(split for split in rule.splits if split in SPLITS.get(name, ()))
+    readers: dict[str, Callable[[], Iterator[QuestionAnswer]]] = {
+        egtea.NAME: lambda: egtea.read(source, splits, raw=rule.egtea_raw),
+        something_something.NAME: lambda: something_something.read(source, splits),
+        egotimeqa.NAME: lambda: egotimeqa.read(source, rule.form, rule.seed),
+        openeqa.NAME: lambda: openeqa.read(source),
+        egoexolearn.NAME: lambda: egoexolearn.read(source, splits),
+    }
+    return readers[name]()
 
 
 def require_splits(sources: Iterable[str], splits: Sequence[str]) -> None:
@@ -100,8 +99,8 @@ def require_splits(sources: Iterable[str], splits: Sequence[str]) -> None:
     of_sources = {name: SPLITS[name] for name in sources if name in SPLITS}
     for split in splits:
         if of_sources and not any(split in names for names in of_sources.values()):
-            names = "; ".join(f"{name}: {', '.join(names)}" for name, names in of_sources.items())
-            raise ValueError(f"no source has a split {split!r}; there are {names}")
+            there = "; ".join(f"{name}: {', '.join(names)}" for name, names in of_sources.items())
+            raise ValueError(f"no source has a split {split!r}; there are {there}")
     for name, names in of_sources.items():
         if not set(splits) & set(names):
             raise ValueError(f"{name} has none of the splits {', '.join(splits)}; it has {', '.join(names)}")

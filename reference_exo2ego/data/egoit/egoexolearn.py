@@ -38,7 +38,7 @@ def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswe
     files = source.annotations
     name = present(files, FILES)
     rows = delimited_rows(files, name, delimiter=",", columns=COLUMNS, progress=source.progress(name))
-    yield from files.checked(files.folder / name, rows, FineAnnotation, partial(_question, splits=splits))
+    yield from files.convert(files.folder / name, rows, FineAnnotation, partial(_question, splits=splits))
 
 
 def _question(row: FineAnnotation, splits: tuple[str, ...]) -> QuestionAnswer | None:
@@ -48,7 +48,7 @@ def _question(row: FineAnnotation, splits: tuple[str, ...]) -> QuestionAnswer | 
         return None
     return QuestionAnswer(
         id=f"{NAME}_{row.annotation_uid}",
-        video=f"{row.video_uid}.mp4",
+        video=f"videos/{row.video_uid}.mp4",
         question="",
         answer=row.narration_en,
         instructions=NAME,

@@ -57,7 +57,7 @@ def read(source: SourceFiles, form: Form, seed: int) -> Iterator[QuestionAnswer]
     numbered = enumerate(json_items(files, name, progress=source.progress(name)), 1)
     for number, raw in numbered:
         make = partial(_questions, number=number, form=form, seed=seed, files=files)
-        for questions in files.checked(files.folder / name, [raw], TimeQuestion, make):
+        for questions in files.convert(files.folder / name, [raw], TimeQuestion, make):
             yield from questions
 
 

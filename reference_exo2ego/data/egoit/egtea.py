@@ -1,4 +1,4 @@
-"""EGTEA Gaze+: which action is it? From the raw annotations or, where these are not there, from a split.
+"""EGTEA Gaze+: which action is it? From a split of clips or, where it is not there or not meant, the raw annotations.
 
 ``raw_annotations/action_labels.csv``, cells apart by semicolons, has every annotated action with its time in the
 session's video. ``action_annotation/`` has 106 classes and splits of clips cut out beforehand:
@@ -15,11 +15,11 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from egobench.annotations import Annotations, FieldError, Numbered, Row
+from egobench.annotations import Annotations, FieldError, RawRow, Row
 from egobench.annotations.fields import Text
 from egobench.errors import RecordError
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
-from reference_exo2ego.data.streaming import delimited_rows
+from reference_exo2ego.data.streaming import delimited_rows, is_there
 
 NAME: Final = "egtea"
 RAW: Final = "raw_annotations/action_labels.csv"
@@ -55,19 +55,24 @@ class SplitClip(Row):
     action: int
 
 
-def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
-    """Read the raw annotations, all of which are one split; where they are not there, the first official split.
+def read(source: SourceFiles, splits: tuple[str, ...], *, raw: bool) -> Iterator[QuestionAnswer]:
+    """Read the clips of the first official split or, where it is not there or not meant, the raw annotations.
+
+    Args:
+        source: The files.
+        splits: Of train and test; the raw annotations know none.
+        raw: Read the raw annotations in any case.
 
     Raises:
         AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
     """
     files = source.annotations
-    if not files.has(RAW):
+    if not raw and is_there(files, CLASSES):
         yield from _splits(files, splits)
         return
     columns, progress = tuple(COLUMNS.values()), source.progress(RAW)
     rows = delimited_rows(files, RAW, delimiter=";", columns=columns, progress=progress)
-    yield from files.checked(files.folder / RAW, rows, RawAction, _raw_question)
+    yield from files.convert(files.folder / RAW, rows, RawAction, _raw_question)
 
 
 def _raw_question(row: RawAction) -> QuestionAnswer:
@@ -98,14 +103,14 @@ def _splits(files: Annotations, splits: tuple[str, ...]) -> Iterator[QuestionAns
         name = SPLIT.format(split=split)
         path, text = files.text(name)
         rows = _split_rows(files, path, text)
-        yield from files.checked(path, rows, SplitClip, partial(_clip_question, classes=classes))
+        yield from files.convert(path, rows, SplitClip, partial(_clip_question, classes=classes))
 
 
-def _split_rows(files: Annotations, path: Path, text: str) -> Iterator[Numbered]:
+def _split_rows(files: Annotations, path: Path, text: str) -> Iterator[RawRow]:
     for number, line in enumerate(text.splitlines(), 1):
         clip, *numbers = line.split() or [""]
         if len(numbers) >= 3:
-            yield f"line {number}", {"clip": clip, "action": numbers[0]}
+            yield RawRow(f"line {number}", {"clip": clip, "action": numbers[0]})
         elif clip:
             problem = f"expected a clip, then the numbers of action, verb and nouns, found {line!r:.80}"
             files.refuse(RecordError(path, f"line {number}", "", problem))

@@ -10,8 +10,8 @@ from egobench.annotations.fields import Id, Text
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.streaming import json_items, present
 
-NAME: Final = "openeqa"
-FILES: Final = ("open-eqa-v0.json", "data/open-eqa-v0.json")
+NAME: Final = "open-eqa"
+FILES: Final = ("data/open-eqa-v0.json", "open-eqa-v0.json")
 
 
 class EpisodeQuestion(Row):
@@ -34,14 +34,14 @@ def read(source: SourceFiles) -> Iterator[QuestionAnswer]:
     files = source.annotations
     name = present(files, FILES)
     rows = json_items(files, name, progress=source.progress(name))
-    yield from files.checked(files.folder / name, rows, EpisodeQuestion, _question)
+    yield from files.convert(files.folder / name, rows, EpisodeQuestion, _question)
 
 
 def _question(row: EpisodeQuestion) -> QuestionAnswer:
     others = {"extra_answers": list(row.extra_answers)} if row.extra_answers else {}
     return QuestionAnswer(
         id=f"{NAME}_{row.question_id}",
-        video=f"frames/{row.episode_history}",
+        video=f"data/frames/{row.episode_history}",
         question=row.question,
         answer=row.answer,
         instructions=NAME,

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from egobench.annotations import FieldError, Row
+from egobench.annotations import FieldError, JsonFile, Row
 from egobench.annotations.fields import Id, Text
-from egobench.errors import AnnotationFileError
 from reference_exo2ego.data.egoit.egtea import in_words
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.streaming import delimited_rows, json_items, present
@@ -21,7 +20,17 @@ NAME: Final = "something-something-v2"
 QUESTION: Final = "What am I doing in this video?"
 FILES: Final = {"train": "train", "val": "validation"}
 NAMES: Final = ("labels/{}.json", "something-something-v2-{}.json", "{}.json")
+CLASSES: Final = JsonFile(
+    NAMES[0].format("labels"), tuple(name.format("labels") for name in NAMES[1:]), key="label", value="number"
+)
 TEST: Final = ("labels/test-answers.csv", "test-answers.csv")
+
+
+class LabelledClass(Row):
+    """One entry of ``labels.json``."""
+
+    label: Text
+    number: Id
 
 
 class Labelled(Row):
@@ -46,19 +55,16 @@ def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswe
         AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
     """
     files = source.annotations
-    _, classes = files.json(*(name.format("labels") for name in NAMES))
-    if not isinstance(classes, dict):
-        raise AnnotationFileError(f"{files.folder}: the file of labels holds {classes!r:.80}; expected class numbers")
-    templates = {_plain(label) for label in classes}
+    templates = {_plain(label) for label in files.table(CLASSES, LabelledClass, lambda row: row.label)}
     for split in splits:
         if split == "test":
             name = present(files, TEST)
             rows = delimited_rows(files, name, delimiter=";", columns=("id", "template"), header=False)
-            yield from files.checked(files.folder / name, rows, TestAnswer, partial(_tested, templates=templates))
+            yield from files.convert(files.folder / name, rows, TestAnswer, partial(_tested, templates=templates))
         else:
             name = present(files, tuple(name.format(FILES[split]) for name in NAMES))
             rows = json_items(files, name, progress=source.progress(name))
-            yield from files.checked(files.folder / name, rows, Labelled, partial(_labelled, templates=templates))
+            yield from files.convert(files.folder / name, rows, Labelled, partial(_labelled, templates=templates))
 
 
 def _labelled(row: Labelled, templates: set[str]) -> QuestionAnswer:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from egobench.errors import AnnotationFileError
+from egobench.errors import AnnotationFileError, JsonInputError
+from egobench.json_input import read_json
 from egobench.prompts import LETTERS
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer
 from reference_exo2ego.data.samples import TrainingSample, question_and_answer
@@ -38,11 +38,11 @@ def read_instructions(path: Path | None) -> dict[str, list[str]]:
     shipped = files("reference_exo2ego.data.egoit").joinpath("instructions.json")
     name = str(path or shipped)
     try:
-        content = json.loads((path or shipped).read_text(encoding="utf-8"))
+        content = read_json((path or shipped).read_bytes(), name)
     except OSError as error:
         raise AnnotationFileError(f"{name}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise AnnotationFileError(f"{name}: not JSON ({error})") from error
+    except JsonInputError as error:
+        raise AnnotationFileError(str(error)) from error
     if not isinstance(content, dict):
         raise AnnotationFileError(f"{name}: expected an object with a list of instructions for each source")
     for source, texts in content.items():

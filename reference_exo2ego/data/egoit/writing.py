@@ -6,13 +6,13 @@ model in words of this project: what the videos are, what is asked and answered,
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Final
 
-from egobench.errors import EndpointError
+from egobench.errors import EndpointError, JsonInputError
+from egobench.json_input import read_json
 from egobench.server.endpoint import Connection, find_endpoint
 
 ABOUT: Final[Mapping[str, str]] = {
@@ -20,7 +20,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "something-something-v2": "short clips of hands that act on everyday objects; the answer describes the action",
     "egotimeqa": "first-person recordings of several minutes; an open question about one moment, and a short answer",
     "egotimeqa-closed": "first-person recordings of several minutes; a question about one moment, with four options",
-    "openeqa": "tours through homes, filmed from the first person; a question about what is there, and a short answer",
+    "open-eqa": "tours through homes, filmed from the first person; a question about what is there, and a short answer",
     "egoexolearn": "first-person clips of steps in kitchens and laboratories; the answer tells the step",
 }
 """What the model is told of each list of instructions."""
@@ -78,8 +78,8 @@ def instructions_in(reply: str) -> list[str]:
     start, end = reply.find("["), reply.rfind("]")
     if 0 <= start < end:
         try:
-            content = json.loads(reply[start : end + 1])
-        except ValueError:
+            content = read_json(reply[start : end + 1], "the reply")
+        except JsonInputError:
             content = None
         if isinstance(content, list):
             return [" ".join(text.split()) for text in content if isinstance(text, str) and text.strip()]

@@ -113,7 +113,7 @@ SOURCES = {
     "egtea": egtea_raw,
     "something-something-v2": something_something,
     "egotimeqa": egotimeqa,
-    "openeqa": openeqa,
+    "open-eqa": openeqa,
     "egoexolearn": egoexolearn,
 }
 

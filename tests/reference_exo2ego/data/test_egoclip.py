@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 from egobench.errors import AnnotationFileError, RecordError
-from egobench.miniego import takes
-from egobench.miniego.files import Films
-from egobench.miniego.simulate import activities
 from reference_exo2ego.data.egoclip import read_egoclip, spoken
 from tests.reference_exo2ego.data.egoclip_table import FIRST, HEADER, SECOND, table
 
@@ -70,12 +67,3 @@ def test_a_header_without_a_column_another_encoding_and_no_row_are_named(tmp_pat
 def test_a_pattern_without_a_video_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"lacks \{video_uid\}"):
         read_egoclip(table(tmp_path, FIRST), pattern="video.mp4")
-
-
-def test_miniegos_table_is_read_whole(tmp_path: Path) -> None:
-    episodes = list(activities(5, "train", 3, 8.0, alike=False))
-    takes.write(tmp_path, episodes, Films(tmp_path))
-    rows = (tmp_path / "egoclip.csv").read_text(encoding="utf-8").splitlines()[1:]
-    samples = list(read_egoclip(tmp_path / "egoclip.csv", pattern="egoclip/{video_uid}.mp4")[1])
-    assert len(samples) == len(rows)
-    assert all(sample.turns[1].startswith("C ") for sample in samples)

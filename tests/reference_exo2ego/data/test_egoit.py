@@ -122,8 +122,8 @@ def test_a_question_without_fit_wrong_answers_stays_open(tmp_path: Path, wrong: 
 
 
 def test_openeqa_asks_about_folders_of_frames(tmp_path: Path) -> None:
-    samples, count = build(tmp_path, "openeqa")
-    assert samples[0].media == "openeqa/frames/hm3d-v0/000-hm3d-BFRyYbPCCPE"
+    samples, count = build(tmp_path, "open-eqa")
+    assert samples[0].media == "open-eqa/data/frames/hm3d-v0/000-hm3d-BFRyYbPCCPE"
     assert samples[0].turns[1] == "Air conditioning unit"
     assert without_instruction(samples[0]) == "What is the white object on the wall above the TV?"
     assert samples[1].facts["extra_answers"] == ["It is", "Yes, wide"]
@@ -132,7 +132,7 @@ def test_openeqa_asks_about_folders_of_frames(tmp_path: Path) -> None:
 
 def test_egoexolearn_is_the_wearers_view_told_by_its_narration(tmp_path: Path) -> None:
     samples, _ = build(tmp_path, "egoexolearn")
-    assert [(sample.media, sample.start, sample.end) for sample in samples] == [("egoexolearn/v1.mp4", 1.5, 3.0)]
+    assert [(sample.media, sample.start, sample.end) for sample in samples] == [("egoexolearn/videos/v1.mp4", 1.5, 3.0)]
     assert samples[0].turns[1] == "Use your left hand to hold the bowl, firmly."
     assert without_instruction(samples[0]) == ""
     assert len(build(tmp_path, "egoexolearn", splits=("train", "val"))[0]) == 2
@@ -177,7 +177,7 @@ FORMS = {
     "clips": ("egtea", egoit_files.egtea_splits),
     "things": ("something-something-v2", egoit_files.something_something),
     "time": ("egotimeqa", egoit_files.egotimeqa),
-    "homes": ("openeqa", egoit_files.openeqa),
+    "homes": ("open-eqa", egoit_files.openeqa),
     "hands": ("egoexolearn", egoit_files.egoexolearn),
 }
 """Source and files by a short name."""
@@ -239,7 +239,7 @@ def test_a_split_that_no_source_has_is_refused_before_anything_is_read(tmp_path:
 
 def test_each_source_gives_the_splits_that_it_has(tmp_path: Path) -> None:
     folder = egoit_files.write_all(tmp_path)
-    names = ("something-something-v2", "egoexolearn", "openeqa")
+    names = ("something-something-v2", "egoexolearn", "open-eqa")
     rule, out = InstructionRule(splits=("val", "test")), tmp_path / "o.jsonl"
     counts = build_instructions({name: folder / name for name in names}, out, shipped_instructions(), rule)
     assert [count.samples for count in counts] == [2, 1, 2]
@@ -264,8 +264,8 @@ def test_a_file_of_instructions_that_is_none_is_named(tmp_path: Path, content: s
 
 def test_instructions_that_lack_a_source_are_named(tmp_path: Path) -> None:
     folder = egoit_files.write(tmp_path, egoit_files.openeqa())
-    with pytest.raises(AnnotationFileError, match="no instructions for 'openeqa'; there are some for egtea"):
-        build_instructions({"openeqa": folder}, tmp_path / "o.json", {"egtea": ["Look."]}, InstructionRule())
+    with pytest.raises(AnnotationFileError, match="no instructions for 'open-eqa'; there are some for egtea"):
+        build_instructions({"open-eqa": folder}, tmp_path / "o.json", {"egtea": ["Look."]}, InstructionRule())
 
 
 # --- A model that writes instructions --------------------------------------------------------------------------------

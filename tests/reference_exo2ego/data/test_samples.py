@@ -103,7 +103,7 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"a\.jsonl, line 1: not JSON"):
         list(read_samples(path))
     path.write_bytes('{"id": "ü"}\n'.encode("latin-1"))
-    with pytest.raises(RecordError, match=r"a\.jsonl, line 1: not UTF-8 at byte 8 of the line"):
+    with pytest.raises(RecordError, match=r"a\.jsonl, line 1: not UTF-8; .*byte 8"):
         list(read_samples(path))
 
 

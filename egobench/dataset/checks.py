@@ -1,0 +1,182 @@
+"""Sample sets that come from a disk: every sample and every text of a gallery is checked before a model is asked it.
+
+A set may have been written by another version, by another program, or by somebody who means harm: a video must lie
+below the folder of videos, a target must be the place of an option, an id must name one sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from egobench.errors import JsonInputError, SampleSetError, UnknownPluginError
+from egobench.json_input import JsonValue, read_json, read_json_lines
+from egobench.plugins import load_task
+from egobench.prompts import LETTERS
+from egobench.sample import Clip, GalleryItem, Sample
+
+T = TypeVar("T")
+
+AGAIN = "build the set again"
+
+Name = Annotated[str, Field(strict=True, min_length=1)]
+Words = Annotated[str, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+TagValues = dict[Name, Words | tuple[Words, ...]]
+
+
+class SampleLine(BaseModel):
+    """What a line of ``samples.jsonl`` must hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Name
+    task: Name
+    subset: Name
+    video: Name
+    start: Number
+    end: Number | None
+    question: Words
+    options: Annotated[tuple[Words, ...], Field(max_length=len(LETTERS))]
+    target: Annotated[int, Field(strict=True, ge=0)] | None
+    answer: Words
+    relevance: tuple[Annotated[Number, Field(ge=0, le=1)], ...] | None
+    cluster: Name
+    tags: TagValues
+
+    @model_validator(mode="after")
+    def check(self) -> SampleLine:
+        """Compare the fields with one another."""
+        Clip(self.video, self.start, self.end)
+        n_options = len(self.options)
+        if n_options == 1:
+            raise ValueError("one option is no choice; expected none or at least 2")
+        if self.target is not None and self.target >= n_options:
+            raise ValueError(f"target {self.target} is the place of none of {n_options} options")
+        if self.relevance is not None and len(self.relevance) != n_options:
+            raise ValueError(f"{len(self.relevance)} relevances; expected one per option, {n_options}")
+        return self
+
+
+class GalleryText(BaseModel):
+    """What an entry of ``gallery.json`` must hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Name
+    text: Words
+    tags: TagValues
+
+
+_LINE = TypeAdapter(SampleLine)
+
+
+def read_samples(content: bytes, path: Path, *, task: str, subsets: Collection[str]) -> tuple[Sample, ...]:
+    """The samples of ``samples.jsonl``, checked.
+
+    Args:
+        content: The bytes of the file.
+        path: Of the file, for messages.
+        task: The task they must be of.
+        subsets: The subsets they may be of.
+
+    Raises:
+        SampleSetError: If a line is no sample, a sample is of another task or subset, its id comes twice, its video
+            leaves the folder of videos, no video has its times, it has one option or more than there are letters, or
+            its target or relevance does not fit the options. The message names file, line and sample.
+    """
+    samples: dict[tuple[str, str], Sample] = {}
+    for number, value in _lines(content, path):
+        named = f", sample {value['id']!r:.80}" if isinstance(value, dict) and "id" in value else ""
+        place = f"{path}, line {number}{named}"
+        line = validated(_LINE, value, place)
+        if line.task != task:
+            raise SampleSetError(f"{place}: is of task {line.task!r}, the manifest of {task!r}; {AGAIN}")
+        if line.subset not in subsets:
+            raise SampleSetError(f"{place}: subset {line.subset!r} is not one of the manifest's; {AGAIN}")
+        if (line.subset, line.id) in samples:
+            raise SampleSetError(f"{place}: its id comes twice in subset {line.subset!r}; {AGAIN}")
+        samples[line.subset, line.id] = Sample(**dict(line))
+    if not samples:
+        raise SampleSetError(f"{path}: holds no sample; {AGAIN}")
+    return tuple(samples.values())
+
+
+def read_gallery(content: bytes, path: Path) -> tuple[GalleryItem, ...]:
+    """The texts of ``gallery.json``, checked.
+
+    Args:
+        content: The bytes of the file.
+        path: Of the file, for messages.
+
+    Raises:
+        SampleSetError: If it is no list of texts with ids and tags, or an id comes twice.
+    """
+    items: dict[str, GalleryItem] = {}
+    for text in validated(TypeAdapter(list[GalleryText]), read_file(content, path), str(path)):
+        if text.id in items:
+            raise SampleSetError(f"{path}: the id {text.id!r} comes twice; {AGAIN}")
+        items[text.id] = GalleryItem(text.id, text.text, text.tags)
+    return tuple(items.values())
+
+
+def read_file(content: bytes, path: Path) -> JsonValue:
+    """The JSON of a file of a sample set.
+
+    Raises:
+        SampleSetError: If it is no JSON, or beyond the limits of :mod:`egobench.json_input`.
+    """
+    try:
+        return read_json(content, str(path))
+    except JsonInputError as error:
+        raise SampleSetError(f"the sample set is damaged: {error}; {AGAIN}") from error
+
+
+def validated(kind: TypeAdapter[T], value: Any, place: str) -> T:
+    """A value of the kind that is expected.
+
+    Raises:
+        SampleSetError: If it is of another kind.
+    """
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in fault["loc"])
+        where = f", field {field!r}" if field else ""
+        problem = fault["msg"].removeprefix("Value error, ")
+        found = "" if fault["type"] in {"missing", "value_error"} else f", found {fault['input']!r:.80}"
+        raise SampleSetError(f"{place}{where}: the sample set is damaged ({problem}{found}); {AGAIN}") from error
+
+
+def check_subsets(task: str, subsets: Iterable[str], folder: Path) -> None:
+    """Refuse subsets that the task does not declare: none of their samples would be scored, without a word.
+
+    Args:
+        task: The task's name; nothing is checked for a task that is not installed.
+        subsets: Subsets of a sample set.
+        folder: Of the set, for the message.
+
+    Raises:
+        SampleSetError: If there is such a subset.
+    """
+    try:
+        declared = [subset.name for subset in load_task(task).subsets]
+    except UnknownPluginError:
+        return
+    unknown = [subset for subset in subsets if subset not in declared]
+    if unknown:
+        raise SampleSetError(
+            f"the sample set in {folder} has a subset {unknown[0]!r} that task {task!r} does not declare; it declares "
+            f"{', '.join(declared)}; {AGAIN}"
+        )
+
+
+def _lines(content: bytes, path: Path) -> Iterator[tuple[int, JsonValue]]:
+    try:
+        yield from read_json_lines(content, str(path))
+    except JsonInputError as error:
+        raise SampleSetError(f"the sample set is damaged: {error}; {AGAIN}") from error

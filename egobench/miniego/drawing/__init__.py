@@ -1,0 +1,1 @@
+"""Drawing: sprites, views of an episode, and video files."""

@@ -1,0 +1,1 @@
+"""Official files: a module per data set that writes its annotation files from episodes."""

@@ -1,0 +1,1 @@
+"""The world: vocabulary, scenes, plans, and the simulated episodes of all splits."""

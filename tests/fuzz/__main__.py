@@ -1,0 +1,40 @@
+"""The command: ``python -m tests.fuzz --inputs 100000``. Exit code 0 where nothing was found, else 1."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from time import monotonic, process_time
+
+from tests.fuzz.readers import READERS
+from tests.fuzz.run import fuzz
+
+
+def main() -> int:
+    """Fuzz, and print what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="Readers whose names hold this text.")
+    options = parser.parse_args()
+    readers = [reader for reader in READERS if options.only in reader.name]
+    started, last = monotonic(), 0.0
+
+    def progress(done: int) -> None:
+        nonlocal last
+        if monotonic() - last > 30:
+            last = monotonic()
+            left = (last - started) / done * (options.inputs - done)
+            sys.stderr.write(f"{done:,} of {options.inputs:,} inputs, {left:.0f} s left\n")
+
+    report = fuzz(options.inputs, options.seed, readers=readers, progress=progress)
+    for name in (reader.name for reader in readers):
+        sys.stdout.write(f"{name}: {report.accepted[name]:,} accepted, {report.refused[name]:,} refused\n")
+    for finding in report.findings:
+        sys.stdout.write(f"FOUND {finding}\n")
+    sys.stdout.write(f"{options.inputs:,} inputs, {len(report.findings)} findings, {process_time():.0f} CPU s\n")
+    return 1 if report.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Fuzzing: altered inputs are read; a crash, a hang, or a refusal that names no place is a finding."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from shutil import copytree, rmtree
+from types import FrameType
+
+from egobench.errors import EgoBenchError
+from tests.fuzz.mutations import mutate
+from tests.fuzz.readers import READERS, Reader, Seed
+
+SECONDS = 20
+"""Most time that one input may take."""
+
+
+class Hang(BaseException):
+    """Reading takes longer than :data:`SECONDS`."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of fuzzing.
+
+    Attributes:
+        accepted: Inputs read without complaint, by reader.
+        refused: Inputs refused with a typed error that names the place, by reader.
+        findings: Everything else, in words, with the seed that makes it again.
+    """
+
+    accepted: Counter[str] = field(default_factory=Counter[str])
+    refused: Counter[str] = field(default_factory=Counter[str])
+    findings: list[str] = field(default_factory=list[str])
+
+
+def fuzz(
+    inputs: int, seed: int, *, readers: Sequence[Reader] = READERS, progress: Callable[[int], None] | None = None
+) -> Report:
+    """Read altered inputs, in turn of every reader.
+
+    Args:
+        inputs: Number of inputs.
+        seed: Equal seeds make equal inputs.
+        readers: What reads them.
+        progress: Called with the number of inputs so far.
+    """
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        seeds = {
+            reader.name: list(reader.make_seeds(Path(folder) / f"{number}")) for number, reader in enumerate(readers)
+        }
+        for number in range(inputs):
+            reader = readers[number % len(readers)]
+            _try(reader, seeds[reader.name], f"{seed}/{number}", Path(folder) / "altered", report)
+            if progress is not None:
+                progress(number + 1)
+    return report
+
+
+def _try(reader: Reader, seeds: Sequence[Seed], key: str, altered: Path, report: Report) -> None:
+    rng = Random(key)
+    source = rng.choice(seeds)
+    about = f"{key} {reader.name} ({source.file})"
+    rmtree(altered, ignore_errors=True)
+    if "videos" in source.folder.name:
+        altered.mkdir()
+    else:
+        copytree(source.folder, altered)
+    (altered / source.file).write_bytes(mutate((source.folder / source.file).read_bytes(), rng))
+    try:
+        with _time_limit():
+            reader.read(Seed(altered, source.file))
+        report.accepted[reader.name] += 1
+    except EgoBenchError as error:
+        report.refused[reader.name] += 1
+        if not _names_place(str(error), source, altered):
+            report.findings.append(f"{about}: names no place: {type(error).__name__}: {error}")
+    except Hang:
+        report.findings.append(f"{about}: takes more than {SECONDS} s")
+    except Exception as error:  # noqa: BLE001 - whatever comes is what is looked for
+        report.findings.append(f"{about}: {type(error).__name__}: {error}"[:500])
+
+
+def _names_place(message: str, source: Seed, altered: Path) -> bool:
+    """Whether an error names the file, its folder, or what is about it."""
+    places = {Path(source.file).name, str(altered), *(part for part in Path(source.file).parts if len(part) > 3)}
+    return any(place in message for place in places)
+
+
+@contextmanager
+def _time_limit() -> Generator[None]:
+    def stop(_: int, __: FrameType | None) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
