@@ -1,0 +1,5 @@
+"""How a reply is read: which option a model named."""
+
+from egobench.replies.reading import Reading, read_reply
+
+__all__ = ["Reading", "read_reply"]

@@ -1,0 +1,163 @@
+"""Patterns that find what a reply claims, over text in which a private character stands for a mention."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from egobench.replies.mentions import ANY, BARE, LETTERED, NO_MENTION, PHRASE, SIGN, SURE, WEAK, WORDS
+from egobench.replies.vocabulary import ANSWER, FOREIGN_RIGHT, LINK, RIGHT
+
+# --- Pieces of patterns ------------------------------------------------------------------------------------------------
+
+_VERB: Final = (
+    r"(?:is|are|was|were|seems?|looks?|appears?|could|can|cannot|can't|does|doesn't|did|didn't|would|will|has|have|"
+    r"should|may|might|must|best|better|most|describes?|matches|fits|shows?|happens?|says|isn't|wasn't|never|also|only)"
+)
+_REASON: Final = r"(?:because|since|due|given|based on|rather|instead|but|not)\b"
+# No word may follow a bare letter that would make it an article, a pronoun or the camera wearer.
+_ENDS: Final = rf"(?=\s*(?:$|[.,;:!?()\]\n\"'|}}{NO_MENTION}]|-\s|(?:{_REASON}|as\b|and (?:not|the|it|is)\b))|\s?[^\x00-\x7f])"
+_STOPS: Final = r"(?!\s*,(?!\s*(?:because|since|as|not|but|rather|instead|i|so|therefore)\b))"
+_WEAK_ITEM: Final = (
+    rf"{WEAK}(?=\W|$)(?!\s+(?!(?:is|are|was|were|do|does|don't|doesn't|can|cannot|could|seem|and|or|nor|but|because|"
+    rf"since|as|happen|match|fit|both|all|leaves?|leaving|to|in|instead|rather|not|fits|matches)\b)\w)"
+)
+_ITEM: Final = rf"(?:{SURE}|{BARE}|{_WEAK_ITEM})"
+_BEFORE_ITEM: Final = r"\s*(?:(?:then|maybe|also|perhaps|even|possibly)\s+)*[\"'(\[]*(?:(?:option|choice)\s+)?"
+_COMMA: Final = rf"(?:[\"')\]]*\s*[,/&+和或与]{_BEFORE_ITEM}|(?<={SURE})[\s\"'-]*(?={SURE}))"
+_AND: Final = rf"(?:[\"')\]]*\s*(?:,\s*)?\b(?:and|or|nor|und|oder|y|et|ou)\b{_BEFORE_ITEM})"
+_GROUP: Final = rf"(?:{_ITEM}(?:{_COMMA}{_ITEM}){{0,25}}(?:{_AND}{_ITEM}){{0,5}})"
+_FILL: Final = (
+    r"[\s:,\"'({\[>=|-]{0,6}(?:(?:that|the|most|likely|probably|clearly|definitely|certainly|therefore|thus|indeed|"
+    r"actually|simply|option|choice|letter|answer|it's|it is|it must be|on|la|le|die|die option|l'option|opción|a|o|"
+    r"letra|letter|either|both|only|just|for)\b[\s:,\"'({\[>=-]{0,6}){0,6}"
+)
+_CHOOSE: Final = (
+    r"(?:choose|chose|select|selected|pick|picked|go with|going with|went with|say|think|believe|guess|vote for|"
+    r"vote|opt for|settle on|answer|conclude|choosing|selecting|picking|mean|meant|change (?:it|my answer|that) to|"
+    r"correct myself|stick with|lean towards?)"
+)
+_SURELY: Final = (
+    r"(?:maybe|perhaps|probably|possibly|most likely|likely|definitely|clearly|certainly|obviously|surely|sure|sorry|"
+    r"okay|ok|yes|no|well|hm+|so|thus|hence|therefore|then|oops|wait|actually|finally|overall|alright|right|"
+    r"correction|edit|scratch that|on second thought|i mean|instead|not sure|great|good|final)"
+)
+_AFTERTHOUGHT: Final = (
+    r"(?:obviously|clearly|definitely|certainly|for sure|i think|i believe|i guess|i'd say|i would say|probably|"
+    r"please|instead|though|of course|it is)"
+)
+_SEEN: Final = (
+    r"(?:video|clip|scene|footage|action|activity|what|events?|it|question|evidence|sequence|frames?|"
+    r"description|content|movements?)"
+)
+
+_NAMED: Final = (
+    # A heading or a label, a sentence that says which one is the answer, one that is right or fits.
+    rf"{ANSWER}(?!s\b)\s*(?:[:=|>]|\s-\s?|->)*{_FILL}({_GROUP}){_ENDS}",
+    rf"{ANSWER}[^.!?\n;{NO_MENTION}]{{0,60}}?{LINK}{_FILL}({_GROUP}){_ENDS}",
+    rf"(?:{ANSWER}|correct|description|match|bet|final|selected|chosen|best|caption|action|step|correction|edit|"
+    rf"one|outcome)"
+    rf"[^.!?\n;{NO_MENTION}]{{0,60}}?(?:\b(?:is|be|are)\b|[:=]){_FILL}({_GROUP}){_ENDS}",
+    rf"({_GROUP})\s+(?:is|are|seems?|looks?|appears?|would be|must be|should be|has to be|remains?)\s+(?:(?:to be|the|"
+    rf"my|a|most|more|clearly|definitely|probably|only|very|likely|plausible|suitable|specific|and|one|that|{RIGHT})\s+)"
+    rf"{{0,8}}(?:{RIGHT}\b|one\b(?=\W*$)|it\b(?=\W*$)|what (?:happens|we see|is (?:seen|shown)|the video shows|c does)\b)"
+    r"(?=\s*(?:$|[.,;:!?)\n]|(?:because|since|as|for|given|and|while|but|to the|to this|of|here|based on|that)\b))",
+    rf"({_GROUP})\s+(?:(?:best|most accurately|accurately|perfectly|exactly|clearly)\s+)(?:describes?|match(?:es)?|fits?|"
+    r"answers?|captures?|represents?|explains?|reflects?|summari[sz]es?|shows?)\b",
+    rf"({_GROUP})\s+(?:(?:best|most accurately|accurately)\s+)?(?:describes?|match(?:es)?|fits?|answers?|captures?|"
+    rf"represents?|explains?|reflects?)(?:\s+(?:the|this|best|with|all|our|my|well|perfectly|of)){{0,3}}"
+    rf"(?=\s*(?:{_SEEN}\b|$|[.,;!]))",
+    rf"((?:{LETTERED}|{BARE}))\s+(?:it is|happens|does)(?=\W*(?:$|[.,;!]))",
+    rf"({_GROUP})\s*(?:选项)?\s*(?:[是最が]|(?:ist|est|es|è|é|är|er|jest|je|este|adalah|là|on)\s+(?:die |la |das )?)*\s*"
+    rf"{FOREIGN_RIGHT}",
+    rf"(?:{FOREIGN_RIGHT})\s+(?:ist|est|es|è|é|är|er|jest|je|este)\s+({_GROUP}){_ENDS}",
+    rf"\b(?:as for|for) ({LETTERED}|{BARE}), (?:it|this) (?:is|does) (?:what|exactly|correct|right)",
+)
+_CONCLUDED: Final = (
+    rf"(?:\b(?:so|therefore|thus|hence|consequently|accordingly|but|then|leaves|leaving|left with|sondern)\b|所以|因此|"
+    rf"而是|认为是|应该是|应为|=>|->|→){_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
+    rf"\band (?:i )?(?:choose|pick|select|go with)\b{_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
+    rf"\b(?:i|we|i'd|i'll|i'm|we'd|let's|let us|let me)\b[^.!?\n;{NO_MENTION}]{{0,40}}?\b{_CHOOSE}\b{_FILL}(?!{WORDS})"
+    rf"({_GROUP}){_ENDS}{_STOPS}",
+    rf"\b(?:ich|je|yo|eu|ik|jag|jeg)?\s*(?:wähle|nehme|choisis|elijo|escojo|escolho|scelgo|kies|väljer|velger|vælger|"
+    rf"wybieram|wybór)\b{_FILL}(?!{WORDS})({_GROUP}){_ENDS}",
+    rf"^[^\w{NO_MENTION}]*(?:(?:please|so|then|just|and|i)\s+)*(?:select|choose|pick|choosing|selecting|picking|going with|"
+    rf"go with|mark|vote for|answering){_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
+    r"(?:^|[,;:(-]|\b(?:that|think|believe|guess|confident|sure|say|certain|yes|no|so|since|but)\b)\s*"
+    r"(?:it's|it is|it must be|it has to be|it should be|that would be|that's|that is|this is|c'est|es ist|è|é)\b"
+    rf"{_FILL}(?!{WORDS})({_GROUP})(?=\W*$|\s*,|\s+(?:that|because|since|who|which)\b)",
+    rf"(?:^|[,;])\s*(?:{_SURELY}\b[\s,:!-]*){{1,6}}{_FILL}(?!{WORDS})({_GROUP})(?=[^\w{NO_MENTION}]*$)",
+    rf"(?:^|[\s,])({_GROUP})\s*(?:です|だ|입니다|이다|예요|이에요)[^\w{NO_MENTION}]*$",
+)
+ALONE: Final = re.compile(
+    rf"[^\w{NO_MENTION}]*(?:(?:{_SURELY}|option|choice|letter|letra|alternativa|the)\b[\s,:!'\"(-]*){{0,6}}"
+    rf"({LETTERED}|{BARE}|{WEAK})[^\w{NO_MENTION}]*(?:{_AFTERTHOUGHT}[^\w{NO_MENTION}]*)?",
+    re.IGNORECASE,
+)
+
+_ADVERB: Final = r"(?:\w+ly|also|just|all|both|to be|be|being|been|then|in fact|the|a|an|still|quite|now|, however,)"
+TURNED: Final = re.compile(
+    r"[\"')\]]*\s*(?:,?\s*(?:however|though|therefore|of course)\s*,?\s*)?(?:"
+    r"(?:is|are|was|were|seems?|looks?|appears?|can|does|do|did|would|could|will|has|have|should|must)"
+    rf"(?:n't\b|n't|\s+(?:{_ADVERB}\s+){{0,4}}(?:not|never|wrong|incorrect|false|unlikely|implausible|irrelevant|ruled out|"
+    r"eliminated|excluded|discarded|out\b(?! of)|impossible|distractor|trap|worst|least|inaccurate|contradicted|"
+    r"unsupported|refuted|rejected|no longer|less likely|mistaken|nowhere|too (?:vague|general|specific|broad))\b)"
+    r"|(?:cannot|can't|never|fails?|lacks?|contradicts?|conflicts?|misses|misrepresents|goes against|doesn't|don't|isn't)\b"
+    r"|(?:ist|est|es|è|é|är|er|jest|este)\s+(?:\w+\s+)?(?:falsch|nicht|faux|fausse|incorrecte?|incorrect[ao]|fals[ao]|"
+    r"sbagliat[ao]|errad[ao]|fel|forkert|feil|błędna)\b"
+    r"|\s*[가는은이]?\s*아[니닙닌]|では?な|ではあり|じゃな|değil|は?(?:間違|誤|違)|是?(?:错|不|錯)|yanlış|salah\b|sai\b|неверн|неправильн"
+    r"|✘)",
+    re.IGNORECASE,
+)
+_YES: Final = (
+    r"(?:yes|correct|right|true|✔|(?:this|it) is (?:exactly |precisely |clearly )?(?:(?:the )?(?:correct|right|best)|"
+    r"what)\b[^.\n;]*)"
+)
+_NO: Final = (
+    r"(?:no|incorrect|wrong|false|✘|ruled out|eliminated|unlikely|"
+    r"(?:(?:this|it) (?:is|was|does|did) )?(?:not|never|n't)\b[^.\n;]*)"
+)
+_LABEL_GAP: Final = r"[\"')\]]{0,2}[\s.:=|-]{0,5}\(?"
+VERDICT: Final = re.compile(
+    rf"(?:(?<=[\n.!?;,{{(|-])\s*|^|(?<=\s)-\s|(?<=✘)\s|(?<=✔)\s)[^\w{NO_MENTION}]{{0,4}}((?:{LETTERED}|{BARE}|{WEAK}))"
+    rf"{_LABEL_GAP}(?:(?P<yes>{_YES})|(?P<no>{_NO}))"
+    rf"(?=\s*(?:[.;)\]}}|!\n]|$|{ANY}|,\s*[\"']?{ANY}[\"')\]]{{0,2}}[\s.:=|-]{{0,5}}(?:{_YES}|{_NO})"
+    rf"|,(?!\s*{ANY}\W*(?:\n|$))[^.\n\U000f0000-\U000f7fff]*(?:[.\n]|$)))",
+    re.IGNORECASE,
+)
+WEIGHT: Final = re.compile(rf"({ANY})[\"')\]]{{0,2}}[ .:=(-]{{1,4}}\d+(?:[.,]\d+)?\s*(?:%|points?\b|/|[,;.)\n]|$)")
+LEAD: Final = re.compile(
+    rf"(?:^|(?<=[.!?;\n])[ \n]?)[^\w{NO_MENTION}.!?]{{0,6}}(?:\d{{1,2}}[.)]\s*)?"
+    rf"(?:({SIGN})(?!\s+{_VERB}\b)(?!\s*(?:[,/&]|and\b|or\b)\s*[\"'(]?{ANY})|({PHRASE}|{BARE}|{WEAK})(?=[\"']?(?:[.):|\]]|\s*(?:\n|$)))"
+    rf"|({BARE})(?=\s*(?:[(\[]|- )|\s*,?\s*(?:because|since|as|but|not|with|rather|instead|due|i (?:think|believe|guess))\b)"
+    rf"|({WEAK})(?=\s*,?\s*(?:because|since|but|not|rather|instead|i (?:think|believe|guess))\b|, with \d|\s*\[))"
+)
+RUN: Final = re.compile(rf"[\s.:)\]|-]{{1,4}}(?:{BARE}|{WEAK})\s*[:.)\]|]")
+SENTENCE_END: Final = re.compile(r"[.!?;]+[\"')\]]*(?=\s|$|[^\x00-\x7f])|\n")
+HEADING: Final = re.compile(
+    rf"(^|\n)([^\w\n{NO_MENTION}]*(?:\w+ ){{0,2}}(?:{ANSWER}|correct|final answer|conclusion)[^\w\n{NO_MENTION}]*)\n", re.IGNORECASE
+)
+RUN_ON: Final = re.compile(
+    rf"(\b(?:is|are|be|ist|est|es)|:|=) ?\n(?![^\n]*\n[^\w\n{NO_MENTION}]{{0,6}}(?:\d{{1,2}}[.)] ?)?{ANY})"
+)
+SAYS: Final = re.compile(
+    rf"{LETTERED}[\"']?\s+(?:also )?(?:says|states|describes|claims|mentions|refers|involves|would|requires|suggests|"
+    r"implies|talks|shows|depicts|reads|mean)\b|\bfrom option\b|"
+    rf"\bas for {LETTERED}|{LETTERED}\s+{_VERB}\W*$",
+    re.IGNORECASE,
+)
+TAKEN_BACK: Final = re.compile(
+    r"[^\w]*(?:hm+\W*|oh\W*|actually\W*|but\W*)*(?:no\W*$|no,? (?:wait|that|this|it)\b|wait\b|scratch that|"
+    r"(?:that|this|it)(?:'s| is| was| (?:isn't|wasn't))(?: not)? (?:wrong|incorrect|mistaken|a mistake|correct|right|true)\b)",
+    re.IGNORECASE,
+)
+AFFIRMED: Final = re.compile(r"\W*(?:yes|yep|yeah|correct|right|exactly|indeed|it is)\b", re.IGNORECASE)
+OR: Final = re.compile(r"\bor\b|或|还是|oder\b|\bou\b", re.IGNORECASE)
+
+
+def _patterns(templates: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(template, re.IGNORECASE) for template in templates)
+
+
+ANCHORS: Final = (("named", _patterns(_NAMED)), ("concluded", _patterns(_CONCLUDED)))
+GROUPS: Final = re.compile(_GROUP, re.IGNORECASE)
