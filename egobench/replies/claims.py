@@ -117,8 +117,9 @@ def _layout(reply: MarkedReply, text: str) -> _Layout:
         for number, letters in reply.letters(character):
             leads[number] = letters
             mention = reply.mentions[number]
-            if RUN.match(text, match.end()):
-                runs.add(number)
+            run = RUN.match(text, match.end())
+            if run:
+                runs |= {number, *(following for following, _ in reply.letters(run[1]))}
             if mention.end - mention.start > len("(B) ") or re.match(r"[^\n]*\w", text[match.end() :]):
                 entries[number] = letters
     review = REVIEWS.search(text)

@@ -86,7 +86,7 @@ _CONCLUDED: Final = (
     r"(?:^|[,;:(-]|\b(?:that|think|believe|guess|confident|sure|say|certain|yes|no|so|since|but)\b)\s*"
     r"(?:it's|it is|it must be|it has to be|it should be|that would be|that's|that is|this is|c'est|es ist|è|é)\b"
     rf"{_FILL}(?!{WORDS})({_GROUP})(?=\W*$|\s*,|\s+(?:that|because|since|who|which)\b)",
-    rf"(?:^|[,;])\s*(?:{_SURELY}\b[\s,:!-]*){{1,6}}{_FILL}(?!{WORDS})({_GROUP})(?=[^\w{NO_MENTION}]*$)",
+    rf"(?:^|[,;:]|- )\s*(?:{_SURELY}\b[\s,:!-]*){{1,6}}{_FILL}(?!{WORDS})({_GROUP})(?=[^\w{NO_MENTION}]*$)",
     rf"(?:^|[\s,])({_GROUP})\s*(?:です|だ|입니다|이다|예요|이에요)[^\w{NO_MENTION}]*$",
 )
 ALONE: Final = re.compile(
@@ -129,10 +129,11 @@ WEIGHT: Final = re.compile(rf"({ANY})[\"')\]]{{0,2}}[ .:=(-]{{1,4}}\d+(?:[.,]\d+
 LEAD: Final = re.compile(
     rf"(?:^|(?<=[.!?;\n])[ \n]?)[^\w{NO_MENTION}.!?]{{0,6}}(?:\d{{1,2}}[.)]\s*)?"
     rf"(?:({SIGN})(?!\s+{_VERB}\b)(?!\s*(?:[,/&]|and\b|or\b)\s*[\"'(]?{ANY})|({PHRASE}|{BARE}|{WEAK})(?=[\"']?(?:[.):|\]]|\s*(?:\n|$)))"
+    rf"|({BARE}|{WEAK})(?=\s*[,-]\s*(?:no|wait|actually|sorry|correction|oops|i mean|or rather)\b)"
     rf"|({BARE})(?=\s*(?:[(\[]|- )|\s*,?\s*(?:because|since|as|but|not|with|rather|instead|due|i (?:think|believe|guess))\b)"
     rf"|({WEAK})(?=\s*,?\s*(?:because|since|but|not|rather|instead|i (?:think|believe|guess))\b|, with \d|\s*\[))"
 )
-RUN: Final = re.compile(rf"[\s.:)\]|-]{{1,4}}(?:{BARE}|{WEAK})\s*[:.)\]|]")
+RUN: Final = re.compile(rf"[\s.:)\]|-]{{1,4}}({BARE}|{WEAK})\s*[:.)\]|]")
 SENTENCE_END: Final = re.compile(r"[.!?;]+[\"')\]]*(?=\s|$|[^\x00-\x7f])|\n")
 HEADING: Final = re.compile(
     rf"(^|\n)([^\w\n{NO_MENTION}]*(?:\w+ ){{0,2}}(?:{ANSWER}|correct|final answer|conclusion)[^\w\n{NO_MENTION}]*)\n", re.IGNORECASE
