@@ -12,6 +12,7 @@ from egobench.replies.patterns import (
     AFFIRMED,
     ALONE,
     ANCHORS,
+    CONCEDED,
     GROUPS,
     HEADING,
     LEAD,
@@ -23,6 +24,7 @@ from egobench.replies.patterns import (
     TAKEN_BACK,
     TURNED,
     VERDICT,
+    WEAK_ALONE,
     WEIGHT,
 )
 from egobench.replies.vocabulary import (
@@ -62,6 +64,7 @@ class _Sentence(NamedTuple):
     text: str
     start: int
     question: bool
+    trailing: bool
 
 
 class _Layout(NamedTuple):
@@ -88,7 +91,7 @@ def claims(reply: MarkedReply) -> list[Claim]:
     layout = _layout(reply, text)
     sentences = list(_sentences(text))
     found: list[Claim] = []
-    for sentence, following in pairwise([*sentences, _Sentence("", len(text), False)]):
+    for sentence, following in pairwise([*sentences, _Sentence("", len(text), False, False)]):
         found += _sentence_claims(reply, sentence, following, layout)
     return _without_taken_back(reply, text, found)
 
@@ -97,10 +100,10 @@ def _sentences(text: str) -> Iterator[_Sentence]:
     start = 0
     for end in SENTENCE_END.finditer(text):
         if end.start() > start:
-            yield _Sentence(text[start : end.start()], start, "?" in end[0])
+            yield _Sentence(text[start : end.start()], start, "?" in end[0], text[end.end() : end.end() + 2].strip()[:1].islower() and end[0] not in ".\n")
         start = end.end()
     if start < len(text):
-        yield _Sentence(text[start:], start, False)
+        yield _Sentence(text[start:], start, False, False)
 
 
 def _layout(reply: MarkedReply, text: str) -> _Layout:
@@ -136,10 +139,10 @@ def _sentence_claims(
     reply: MarkedReply, sentence: _Sentence, following: _Sentence, layout: _Layout
 ) -> Iterator[Claim]:
     text = sentence.text
-    groups = [match.span() for match in GROUPS.finditer(text)]
+    groups = list(_groups(text))
     if not groups:
         return
-    anchored = _anchored(reply, text)
+    anchored = _anchored(reply, text, sentence.trailing)
     clause_ends = [match.span() for match in CLAUSE_ENDS.finditer(text)]
     affirmed = sentence.question and len(groups) == 1 and AFFIRMED.match(following.text) is not None
     for position, (start, end) in enumerate(groups):
@@ -150,11 +153,6 @@ def _sentence_claims(
         numbers = list(reply.letters(text[start:end]))
         several = len({letters for _, letters in numbers}) > 1
         negated = _negated(text[begin:start])
-        if several and negated and len(numbers) == 2 and re.fullmatch(r".[\"')]*, ?.", text[start:end]):  # noqa: PLR2004
-            # "Not D, B": the second one stands for itself.
-            yield Claim(*numbers[0], "turned down", "", text)
-            yield Claim(*numbers[1], "chosen" if not text[end:].strip() else "none", "concluded", text)
-            continue
         for number, letters in numbers:
             rule = anchored.get(number, "")
             if number in layout.verdicts:
@@ -165,6 +163,8 @@ def _sentence_claims(
                 kind = "supposed"
             elif negated or TURNED.match(text[end : groups[position + 1][0] if position + 1 < len(groups) else len(text)]):
                 kind = "turned down"
+            elif CONCEDED.search(text[:begin]) and number not in layout.leads:
+                kind = "weighed"
             elif number in layout.weights or WEIGHED.search(text[begin:start]) or WEIGHED.search(text[end:stop]):
                 kind = "weighed"
             elif several:
@@ -172,6 +172,18 @@ def _sentence_claims(
             else:
                 kind = _single(reply, sentence, number, (start, end), text[begin:stop], layout, rule)
             yield Claim(number, letters, kind, (rule if rule != "alone" else "named") or "named", text)
+
+
+def _groups(text: str) -> Iterator[tuple[int, int]]:
+    """Where mentions stand that are joined by commas and conjunctions."""
+    for match in GROUPS.finditer(text):
+        start, end = match.span()
+        pair = re.fullmatch(r"(.[\"')]*),[ \"']*(.)", match[0])
+        if pair and _negated(text[:start]):
+            # "Not D, B": the second one stands for itself.
+            yield from ((start, start + len(pair[1])), (start + pair.start(2), end))
+        else:
+            yield start, end
 
 
 def _single(  # noqa: PLR0913
@@ -189,7 +201,7 @@ def _single(  # noqa: PLR0913
         return "chosen"
     if number in layout.leads and not reviewed:
         return "chosen"
-    if mention.kind in {"bare", "weak"}:
+    if mention.kind in {"phrase", "bare", "weak"}:
         return "none"
     text = sentence.text
     if reviewed or SAYS.search(text) or REFUSAL.search(clause):
@@ -201,16 +213,17 @@ def _single(  # noqa: PLR0913
     return "named"
 
 
-def _anchored(reply: MarkedReply, text: str) -> dict[int, str]:
+def _anchored(reply: MarkedReply, text: str, trailing: bool) -> dict[int, str]:
     """Rule by which each mention in a sentence is the answer, by the number of the mention."""
     anchored: dict[int, str] = {}
     for rule, patterns in ANCHORS:
         for pattern in patterns:
             for match in pattern.finditer(text):
-                for number, _ in reply.letters(match[1]):
+                for number, _ in reply.letters(match[match.lastindex or 0]):
                     anchored.setdefault(number, rule)
     alone = ALONE.fullmatch(text)
-    if alone:
+    # "C... walks on" and "I; the wearer" go on after the letter.
+    if alone and not (trailing and WEAK_ALONE.fullmatch(alone[1])):
         for number, _ in reply.letters(alone[1]):
             anchored.setdefault(number, "alone")
     return anchored

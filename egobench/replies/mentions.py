@@ -225,7 +225,7 @@ def _with_words_after(
     own = label.letters[0]
     gap = _AFTER_LABEL.match(plain, label.end)
     begin = gap.end() if gap else label.end
-    punctuated = begin > label.end and plain[label.end : begin].strip() != ""
+    punctuated = begin > label.end and plain[label.end : begin] not in {"", " "}
     article = _ARTICLE.match(plain, begin)
     for words in following:
         if words.kind != "words" or words.start not in {begin, article.end() if article else begin}:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from egobench.replies.mentions import ANY, BARE, LETTERED, NO_MENTION, PHRASE, SIGN, SURE, WEAK, WORDS
-from egobench.replies.vocabulary import ANSWER, FOREIGN_RIGHT, LINK, RIGHT
+from egobench.replies.vocabulary import ANSWER, FOREIGN_ANSWER, FOREIGN_RIGHT, LINK, RIGHT
 
 # --- Pieces of patterns ------------------------------------------------------------------------------------------------
 
@@ -14,9 +14,9 @@ _VERB: Final = (
     r"(?:is|are|was|were|seems?|looks?|appears?|could|can|cannot|can't|does|doesn't|did|didn't|would|will|has|have|"
     r"should|may|might|must|best|better|most|describes?|matches|fits|shows?|happens?|says|isn't|wasn't|never|also|only)"
 )
-_REASON: Final = r"(?:because|since|due|given|based on|rather|instead|but|not)\b"
+_REASON: Final = r"(?:because|since|due|given|based on|rather|instead|but|not|over)\b"
 # No word may follow a bare letter that would make it an article, a pronoun or the camera wearer.
-_ENDS: Final = rf"(?=\s*(?:$|[.,;:!?()\]\n\"'|}}{NO_MENTION}]|-\s|(?:{_REASON}|as\b|and (?:not|the|it|is)\b))|\s?[^\x00-\x7f])"
+_ENDS: Final = rf"(?=\s*(?:$|[.,;:!?()\]\n\"'|}}{NO_MENTION}]|-\s|(?:{_REASON}|as\b|and (?:not|the|it|is)\b|(?:is|ist|är|है)\W*$))|\s?[^\x00-\x7f])"
 _STOPS: Final = r"(?!\s*,(?!\s*(?:because|since|as|not|but|rather|instead|i|so|therefore)\b))"
 _WEAK_ITEM: Final = (
     rf"{WEAK}(?=\W|$)(?!\s+(?!(?:is|are|was|were|do|does|don't|doesn't|can|cannot|could|seem|and|or|nor|but|because|"
@@ -29,17 +29,18 @@ _AND: Final = rf"(?:[\"')\]]*\s*(?:,\s*)?\b(?:and|or|nor|und|oder|y|et|ou)\b{_BE
 _GROUP: Final = rf"(?:{_ITEM}(?:{_COMMA}{_ITEM}){{0,25}}(?:{_AND}{_ITEM}){{0,5}})"
 _FILL: Final = (
     r"[\s:,\"'({\[>=|-]{0,6}(?:(?:that|the|most|likely|probably|clearly|definitely|certainly|therefore|thus|indeed|"
-    r"actually|simply|option|choice|letter|answer|it's|it is|it must be|on|la|le|die|die option|l'option|opción|a|o|"
+    r"actually|simply|option|choice|letter|answer|it's|it is|it must be|on|la|le|l'|die|die option|l'option|opción|a|o|"
     r"letra|letter|either|both|only|just|for)\b[\s:,\"'({\[>=-]{0,6}){0,6}"
 )
 _CHOOSE: Final = (
     r"(?:choose|chose|select|selected|pick|picked|go with|going with|went with|say|think|believe|guess|vote for|"
-    r"vote|opt for|settle on|answer|conclude|choosing|selecting|picking|mean|meant|change (?:it|my answer|that) to|"
-    r"correct myself|stick with|lean towards?)"
+    r"vote|opt for|settle on|settle for|go for|going for|went for|chosen|opted for|answer|conclude|choosing|selecting|picking|mean|meant|change (?:it|my answer|that) to|"
+    r"correct myself|stick with|lean(?:ing)? towards?)"
 )
 _SURELY: Final = (
     r"(?:maybe|perhaps|probably|possibly|most likely|likely|definitely|clearly|certainly|obviously|surely|sure|sorry|"
-    r"okay|ok|yes|no|well|hm+|so|thus|hence|therefore|then|oops|wait|actually|finally|overall|alright|right|"
+    r"okay|ok|yes|no|well|hm+|so|thus|hence|therefore|oops|absolutely|undoubtedly|without (?:a )?doubt|no doubt|donc|"
+    r"dunque|portanto|entonces|alors|ergo|wait|actually|finally|overall|alright|right|"
     r"correction|edit|scratch that|on second thought|i mean|instead|not sure|great|good|final)"
 )
 _AFTERTHOUGHT: Final = (
@@ -59,35 +60,47 @@ _NAMED: Final = (
     rf"one|outcome)"
     rf"[^.!?\n;{NO_MENTION}]{{0,60}}?(?:\b(?:is|be|are)\b|[:=]){_FILL}({_GROUP}){_ENDS}",
     rf"({_GROUP})\s+(?:is|are|seems?|looks?|appears?|would be|must be|should be|has to be|remains?)\s+(?:(?:to be|the|"
-    rf"my|a|most|more|clearly|definitely|probably|only|very|likely|plausible|suitable|specific|and|one|that|{RIGHT})\s+)"
-    rf"{{0,8}}(?:{RIGHT}\b|one\b(?=\W*$)|it\b(?=\W*$)|what (?:happens|we see|is (?:seen|shown)|the video shows|c does)\b)"
+    rf"my|a|most|more|better|closest|clearly|definitely|probably|only|very|likely|plausible|suitable|specific|and|one|that|{RIGHT})\s+)"
+    rf"{{0,8}}(?:{RIGHT}\b|one\b(?=\W*$)|it\b(?=\W*$)|(?:supported|shown|confirmed|seen|depicted|described|visible) (?:by|in) (?:the|this)\b|what (?:happens|we see|i see|is (?:seen|shown)|the video shows|c does)\b|(?:left|likely|probable)\b(?=\W*$))"
     r"(?=\s*(?:$|[.,;:!?)\n]|(?:because|since|as|for|given|and|while|but|to the|to this|of|here|based on|that)\b))",
     rf"({_GROUP})\s+(?:(?:best|most accurately|accurately|perfectly|exactly|clearly)\s+)(?:describes?|match(?:es)?|fits?|"
     r"answers?|captures?|represents?|explains?|reflects?|summari[sz]es?|shows?)\b",
     rf"({_GROUP})\s+(?:(?:best|most accurately|accurately)\s+)?(?:describes?|match(?:es)?|fits?|answers?|captures?|"
     rf"represents?|explains?|reflects?)(?:\s+(?:the|this|best|with|all|our|my|well|perfectly|of)){{0,3}}"
     rf"(?=\s*(?:{_SEEN}\b|$|[.,;!]))",
-    rf"((?:{LETTERED}|{BARE}))\s+(?:it is|happens|does)(?=\W*(?:$|[.,;!]))",
+    rf"((?:{LETTERED}|{BARE}))\s+(?:it is|happens|happened|does|holds|works|applies)(?=\W*(?:$|[.,;!]))",
     rf"({_GROUP})\s*(?:选项)?\s*(?:[是最が]|(?:ist|est|es|è|é|är|er|jest|je|este|adalah|là|on)\s+(?:die |la |das )?)*\s*"
     rf"{FOREIGN_RIGHT}",
+    rf"((?:{LETTERED}|{BARE}))\s*(?:\b(?:is|ist|est|es|è|é|är|er|jest|to)\b|-|[是がは가이])\s*(?:[^\W\d]+ ){{0,3}}?"
+    rf"(?:正确|正しい)?{FOREIGN_ANSWER}(?![^\W])|((?:{LETTERED}|{BARE}))\s*[가이がは是]\s*(?:正确|正しい)?{FOREIGN_ANSWER}",
     rf"(?:{FOREIGN_RIGHT})\s+(?:ist|est|es|è|é|är|er|jest|je|este)\s+({_GROUP}){_ENDS}",
     rf"\b(?:as for|for) ({LETTERED}|{BARE}), (?:it|this) (?:is|does) (?:what|exactly|correct|right)",
 )
 _CONCLUDED: Final = (
-    rf"(?:\b(?:so|therefore|thus|hence|consequently|accordingly|but|then|leaves|leaving|left with|sondern)\b|所以|因此|"
+    rf"(?:\b(?:so|therefore|thus|hence|consequently|accordingly|(?<!anything )(?<!everything )(?<!nothing )(?<!all )"
+    rf"(?<!option )(?<!one )(?<!answer )but|leaves|leaving|left with|sondern)\b|所以|因此|觉得是|"
     rf"而是|认为是|应该是|应为|=>|->|→){_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
+    rf"^\W*(?:since|as|because|given|with|unlike|rather than|instead of|in|of|from|based|to my|for|not)" rf"\b[^.!?\n]*,\s*{_FILL}((?:{LETTERED}|{BARE}))(?=\W*$)",
+    rf"^\W*(?:in|to|from) (?:my|this|the|all|short)\b[^.!?\n,]{{0,30}}\b(?:opinion|view|mind|summary|conclusion|total|"
+    rf"evidence|end|options),\s*{_FILL}({WEAK})(?=\W*$)",
+    rf"\b(?:matches|match|corresponds? to|points? (?:me )?to|supports?|suggests?|indicates?|fits|favou?rs?|confirms?|"
+    rf"consistent with|aligns? with|agrees? with|described by|leads? (?:me )?to|means)\s+{_FILL}((?:{LETTERED}|{BARE}))"
+    rf"(?=\s*(?:$|[.,;:)]|best|most|well|exactly|perfectly|because|since|as))",
+    rf"\b(?:it|this|that|which) (?:is|was) {_FILL}({LETTERED})(?=\W*$|[.,;:]|\s+because)",
+    rf"\bmak(?:es|ing)\s+({_GROUP})\s+(?:the )?(?:\w+ )?{RIGHT}\b",
     rf"\band (?:i )?(?:choose|pick|select|go with)\b{_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
     rf"\b(?:i|we|i'd|i'll|i'm|we'd|let's|let us|let me)\b[^.!?\n;{NO_MENTION}]{{0,40}}?\b{_CHOOSE}\b{_FILL}(?!{WORDS})"
     rf"({_GROUP}){_ENDS}{_STOPS}",
-    rf"\b(?:ich|je|yo|eu|ik|jag|jeg)?\s*(?:wähle|nehme|choisis|elijo|escojo|escolho|scelgo|kies|väljer|velger|vælger|"
-    rf"wybieram|wybór)\b{_FILL}(?!{WORDS})({_GROUP}){_ENDS}",
-    rf"^[^\w{NO_MENTION}]*(?:(?:please|so|then|just|and|i)\s+)*(?:select|choose|pick|choosing|selecting|picking|going with|"
+    rf"\b(?:wähle|nehme|choisis|elijo|escojo|escolho|scelgo|kies|väljer|velger|vælger|"
+    rf"wybieram|wybór|chọn|memilih|pilih)\b{_FILL}(?!{WORDS})({_GROUP}){_ENDS}",
+    rf"^[^\w{NO_MENTION}]*(?:(?:please|so|then|just|and|i)\s+)*(?:select|choose|pick|choosing|selecting|picking|going with|going for|"
     rf"go with|mark|vote for|answering){_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
     r"(?:^|[,;:(-]|\b(?:that|think|believe|guess|confident|sure|say|certain|yes|no|so|since|but)\b)\s*"
-    r"(?:it's|it is|it must be|it has to be|it should be|that would be|that's|that is|this is|c'est|es ist|è|é)\b"
+    r"(?:(?:(?:it|that|this) )?(?:would|must|has to|have to|should|got to|gotta|can only|could only) be|it's|it is|that's|"
+    r"that is|this is|c'est|es ist|è|é)\b"
     rf"{_FILL}(?!{WORDS})({_GROUP})(?=\W*$|\s*,|\s+(?:that|because|since|who|which)\b)",
     rf"(?:^|[,;:]|- )\s*(?:{_SURELY}\b[\s,:!-]*){{1,6}}{_FILL}(?!{WORDS})({_GROUP})(?=[^\w{NO_MENTION}]*$)",
-    rf"(?:^|[\s,])({_GROUP})\s*(?:です|だ|입니다|이다|예요|이에요)[^\w{NO_MENTION}]*$",
+    rf"(?:^|[\s,])({_GROUP})\s*(?:です|だと思います|だと思う|だ|입니다|이다|예요|이에요)[^\w{NO_MENTION}]*$",
 )
 ALONE: Final = re.compile(
     rf"[^\w{NO_MENTION}]*(?:(?:{_SURELY}|option|choice|letter|letra|alternativa|the)\b[\s,:!'\"(-]*){{0,6}}"
@@ -115,7 +128,7 @@ _YES: Final = (
 )
 _NO: Final = (
     r"(?:no|incorrect|wrong|false|✘|ruled out|eliminated|unlikely|"
-    r"(?:(?:this|it) (?:is|was|does|did) )?(?:not|never|n't)\b[^.\n;]*)"
+    r"(?:(?:this|it) (?:is|was|does|did) )?(?:not|never|n't)\b[^.\n;\U000f0000-\U000f9fff]*)"
 )
 _LABEL_GAP: Final = r"[\"')\]]{0,2}[\s.:=|-]{0,5}\(?"
 VERDICT: Final = re.compile(
@@ -130,10 +143,10 @@ LEAD: Final = re.compile(
     rf"(?:^|(?<=[.!?;\n])[ \n]?)[^\w{NO_MENTION}.!?]{{0,6}}(?:\d{{1,2}}[.)]\s*)?"
     rf"(?:({SIGN})(?!\s+{_VERB}\b)(?!\s*(?:[,/&]|and\b|or\b)\s*[\"'(]?{ANY})|({PHRASE}|{BARE}|{WEAK})(?=[\"']?(?:[.):|\]]|\s*(?:\n|$)))"
     rf"|({BARE}|{WEAK})(?=\s*[,-]\s*(?:no|wait|actually|sorry|correction|oops|i mean|or rather)\b)"
-    rf"|({BARE})(?=\s*(?:[(\[]|- )|\s*,?\s*(?:because|since|as|but|not|with|rather|instead|due|i (?:think|believe|guess))\b)"
-    rf"|({WEAK})(?=\s*,?\s*(?:because|since|but|not|rather|instead|i (?:think|believe|guess))\b|, with \d|\s*\[))"
+    rf"|({BARE})(?=\s*(?:[(\[=→]|->|- )|\s*,?\s*(?:(?:and )?not|because|since|as|but|with|rather|instead|due|i (?:think|believe|guess))\b)"
+    rf"|({WEAK})(?=\s*,?\s*(?:because(?! of)|since|but|not|rather|instead|i (?:think|believe|guess))\b|, with \d|\s*\[))"
 )
-RUN: Final = re.compile(rf"[\s.:)\]|-]{{1,4}}({BARE}|{WEAK})\s*[:.)\]|]")
+RUN: Final = re.compile(rf"[ .:)\]|-]{{1,4}}({BARE}|{WEAK})\s*[:.)\]|]")
 SENTENCE_END: Final = re.compile(r"[.!?;]+[\"')\]]*(?=\s|$|[^\x00-\x7f])|\n")
 HEADING: Final = re.compile(
     rf"(^|\n)([^\w\n{NO_MENTION}]*(?:\w+ ){{0,2}}(?:{ANSWER}|correct|final answer|conclusion)[^\w\n{NO_MENTION}]*)\n", re.IGNORECASE
@@ -162,3 +175,6 @@ def _patterns(templates: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 
 ANCHORS: Final = (("named", _patterns(_NAMED)), ("concluded", _patterns(_CONCLUDED)))
 GROUPS: Final = re.compile(_GROUP, re.IGNORECASE)
+WEAK_ALONE: Final = re.compile(WEAK)
+CONCEDED: Final = re.compile(r"\b(?:although|though|while|whereas|even if|despite)\s*$", re.IGNORECASE)
+"""Before a clause that concedes what the sentence does not claim."""

@@ -19,14 +19,14 @@ _PLAIN_CHARACTERS: Final = (
     | _CROSSES
 )
 _ANSWER_TAGS: Final = (
-    r"answer|final_?answer|final|ans|option|choice|response|result|solution|letter|output|prediction|verdict"
+    r"answer|final_?answer|final|ans|option|choice|response|result|solution|letter|output|prediction|verdict|conclusion"
 )
 _BOX_TOKENS: Final = re.compile(r"<\|begin_of_(?:box|solution|answer)\|>(.*?)(?:<\|end_of_\w+\|>|$)", re.DOTALL)
 _DROPPED: Final = re.compile(
     r"~~[^~\n]*~~|<\|[^|<>]*\|>|</?s>|<(?:[be]os|pad|(?:start|end)_of_\w+)>|\[/?INST\]|^\s*assistant\s*:",
     re.IGNORECASE,
 )
-_HTML: Final = re.compile(rf"</?(?!(?:{_ANSWER_TAGS})\s*>)(?:[bip]|[a-z]\w{{1,20}})\b[^<>\n]{{0,200}}>")
+_HTML: Final = re.compile(rf"</?(?!(?i:{_ANSWER_TAGS})\s*>)(?:[bip]|[A-Za-z]\w{{1,20}})\b[^<>\n]{{0,200}}>")
 _LATEX_TEXT: Final = re.compile(r"(?:\\|\t(?=ext))t?(?:ext(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox)\s*\{([^{}]*)\}")
 _LATEX_MATH: Final = re.compile(r"\$|\\[()\[\]]")
 _EATEN_BOX: Final = re.compile(r"[\x08\x0c]box|\x08oxed|\\fbox|(?<![\w\\])boxed(?=\s*\{)")
@@ -39,15 +39,17 @@ _ABBREVIATIONS: Final = re.compile(r"\b(e\.g|i\.e|vs|etc|cf)\.", re.IGNORECASE)
 
 _THOUGHT: Final = (
     r"(?:\w{1,20}[:_])?(?:think|thinking|thoughts?|reason|reasoning|reflect|reflection|analysis|scratchpad|rationale)"
+    r"(?:_\w{1,20})?"
 )
 _THINK_TAG: Final = re.compile(
     rf"(?P<end></(?:{_THOUGHT})>|<\|/(?:{_THOUGHT})\|>|<\|end_(?:of_)?(?:{_THOUGHT})\|>|\u25c1/(?:{_THOUGHT})\u25b7"
-    r"|\[/think(?:ing)?\]|<unused95>|<channel\|>)"
+    r"|\[/think(?:ing)?\]|<unused95>|<channel\|>|\.\.\.done thinking\.)"
     rf"|<(?:{_THOUGHT})>|<\|(?:{_THOUGHT})\|>|<\|(?:start|begin)_(?:of_)?(?:{_THOUGHT})\|>|\u25c1(?:{_THOUGHT})\u25b7"
     r"|\[think(?:ing)?\]|<unused94>(?:thought\b)?|<\|?channel\|?>(?=analysis|commentary|thought)",
     re.IGNORECASE,
 )
 _FINAL_CHANNEL: Final = re.compile(r"<\|channel\|>final<\|message\|>|\bassistantfinal(?=\W|[A-Z])")
+_STRIPPED_ANALYSIS: Final = re.compile(r"\s*analysis(?=[A-Z])")
 _TAGGED: Final = re.compile(rf"<({_ANSWER_TAGS})>(.*?)(?:</\1\s*>|$)", re.DOTALL | re.IGNORECASE)
 _LEFT_TAG: Final = re.compile(rf"</?(?:{_ANSWER_TAGS})\s*>", re.IGNORECASE)
 _BOXED: Final = re.compile(r"\\boxed\s*\{?([^{}]*)")
@@ -102,6 +104,8 @@ def without_thinking(text: str) -> str | None:
         pass
     if final is not None:
         return text[final.end() :]
+    if _STRIPPED_ANALYSIS.match(text):
+        return None
     outside: list[str] = []
     opened: int | None = None
     position = 0
@@ -123,10 +127,11 @@ def without_thinking(text: str) -> str | None:
 
 def declared(text: str) -> list[str]:
     """What a plain text marks as its answer: an element, a box, a JSON field, or what is called the final answer."""
-    for pattern, group in ((_TAGGED, 2), (_BOXED, 1)):
-        parts = [match[group].strip() for match in pattern.finditer(text)]
-        if any(parts):
-            return [without_tags(part) for part in parts if part]
+    parts = [match[2].strip() for match in _TAGGED.finditer(text)]
+    if any(parts):
+        return [inner for part in parts if part for inner in _boxed(part) or [without_tags(part)]]
+    if parts := _boxed(text):
+        return parts
     parts = ["".join(filter(None, match.groups())).strip() for match in _FIELD.finditer(text)]
     if any(parts):
         return [part for part in parts if part]
@@ -135,6 +140,10 @@ def declared(text: str) -> list[str]:
     # The sentence that a declaration ends may take it back ("if so, the final answer is B").
     starts = sorted({max(text.rfind(mark, 0, start) for mark in ".!?;\n") + 1 for start in starts})
     return [text[start:end].replace("_", " ") for start, end in pairwise([*starts, len(text)])]
+
+
+def _boxed(text: str) -> list[str]:
+    return [part for match in _BOXED.finditer(text) if (part := without_tags(match[1]).strip())]
 
 
 def without_tags(text: str) -> str:

@@ -13,7 +13,7 @@ person reads them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -95,7 +95,8 @@ def _read_part(part: str, options: tuple[str, ...]) -> Reading | None:
     same = [position for position, option in enumerate(options) if option and option == normalised(part)]
     if len(same) == 1 and not part.rstrip("\"') ").endswith("?"):
         return Reading(same[0], "answered", "text")
-    found = claims(marked_reply(part, options))
+    reply = marked_reply(part, options)
+    found = claims(reply)
     chosen = [claim for claim in found if claim.kind == "chosen"]
     if chosen:
         letters = {letter for claim in chosen for letter in claim.letters}
@@ -104,26 +105,26 @@ def _read_part(part: str, options: tuple[str, ...]) -> Reading | None:
         return Reading(None, "unparsed", "several options")
     if any(claim.kind == "taken back" for claim in found):
         return Reading(None, "unparsed", "taken back")
-    return _contained([claim for claim in found if claim.kind == "named"], options)
+    return _contained(reply.text, [claim for claim in found if claim.kind == "named"], options)
 
 
-def _contained(named: Sequence[Claim], options: tuple[str, ...]) -> Reading | None:
+def _contained(marked: str, named: Sequence[Claim], options: tuple[str, ...]) -> Reading | None:
     """The one option that is named, or the one that all other named ones lie inside of."""
     letters = sorted({letter for claim in named for letter in claim.letters})
     if not letters:
         return None
     outer = [letter for letter in letters if all(options[other] in options[letter] for other in letters)]
-    if len(outer) != 1 or _may_be_longer(outer[0], [claim.sentence for claim in named], options):
+    if len(outer) != 1 or _may_be_longer(outer[0], marked, options):
         return Reading(None, "unparsed", "several options")
     return Reading(outer[0], "answered", "contained")
 
 
-def _may_be_longer(position: int, sentences: Iterable[str], options: tuple[str, ...]) -> bool:
+def _may_be_longer(position: int, marked: str, options: tuple[str, ...]) -> bool:
     """Whether all words are there that a longer option adds: "Turn left, then move forward" for "Move forward"."""
     longer = [
         set(re.findall(r"\w+", option.replace(options[position], " "))) - _FUNCTION_WORDS
         for option in options
         if options[position] in option and option != options[position]
     ]
-    words = [set(re.findall(r"\w+", sentence.lower())) for sentence in sentences]
-    return any(added and added <= sentence for added in longer for sentence in words)
+    words = set(re.findall(r"\w+", marked.lower()))
+    return any(added and added <= words for added in longer)

@@ -8,12 +8,14 @@ from unicodedata import normalize
 
 from egobench.replies.mentions import LETTERED, NO_MENTION, WEAK
 
+_ANSWER_ENGLISH: Final = (
+    "answer|ans|option|choice|letter(?! (?:on|in|at|written))|response|prediction|selection|solution|verdict|"
+    "conclusion|decision|output|result|pick|label(?! (?:on|in|at))|caption|guess|bet"
+)
 _ANSWER_LATIN: Final = (
-    "answer|ans|option|choice|letter|response|prediction|selection|solution|verdict|conclusion|decision|output|result|"
-    "pick|label|caption|guess|bet|"
     "respuesta|opción|solución|elección|letra|réponse|lettre|choix|antwort|lösung|buchstabe|wahl|risposta|opzione|"
     "lettera|scelta|resposta|opção|escolha|alternativa|antwoord|optie|keuze|svar|svaret|alternativet|vastaus|"
-    "vaihtoehto|odpowiedź|opcja|odpověď|odpoveď|možnost|odgovor|opcija|válasz|răspuns|răspunsul|varianta|cevap|yanıt|"
+    "vaihtoehto|odpowiedź|opcja|odpověď|odpoveď|možnost|odgovor|opcija|válasz|răspuns|răspunsul|varianta|cevap|cevabım|cevabı|yanıt|"
     "seçenek|şık|đáp án|câu trả lời|lựa chọn|jawaban|jawabannya|jawapan|pilihan|sagot|jibu|vastus|atbilde|atsakymas|"
     "përgjigja|përgjigjja|erantzuna|freagra|ateb|svarið|impendulo|idahun|amsa|javob|cavab"
 )
@@ -23,12 +25,14 @@ _ANSWER_OTHER: Final = (
     "ចម្លើយ|အဖြေ|პასუხი|պատասխանը?|መልስ|"
     "答案|回答|选项|选择|应选|故选|我选|选|選項|選擇|選択肢|選|正解|解答|答え|答|정답|답변|답"
 )
-ANSWER: Final = normalize("NFKC", rf"(?:\b(?:{_ANSWER_LATIN})\b\.?|{_ANSWER_OTHER})")
+FOREIGN_ANSWER: Final = normalize("NFKC", rf"(?:\b(?:{_ANSWER_LATIN})\b|{_ANSWER_OTHER})")
+"""The word for an answer in other languages than English."""
+ANSWER: Final = normalize("NFKC", rf"(?:\b(?:{_ANSWER_ENGLISH}|{_ANSWER_LATIN})\b\.?|{_ANSWER_OTHER})")
 """The word for an answer."""
 
 LINK: Final = normalize(
     "NFKC",
-    r"(?:\b(?:is|are|be|es|est|ist|lautet|là|är|er|(?<=vastaus )on|(?<=odpowiedź )to|jest|je|este|adalah|ialah|ni|é|è|remains|lies in|lies with)\b|[:=>|]|\s-\s|"
+    r"(?:\b(?:is|are|be|es|est|ist|lautet|là|är|er|(?<=vastaus )on|(?<=odpowiedź )to|jest|je|este|adalah|ialah|ni|é|è|sia|sea|soit|seja|remains|lies in|lies with)\b|'s\b|[:=>|]|\s-\s|"
     r"[은는は是为為]|이\s|คือ|هي|هو|היא|это|है)",
 )
 """What joins the word for an answer to the answer."""
@@ -47,7 +51,8 @@ CONDITIONS: Final = re.compile(
         "NFKC",
         r"(?<!as )(?<!even )\bif\b(?! (?:i|we) (?:had to|have to|must|were to|was to|need to|am not|'m not)| i'm not|"
         r" anything| you (?:look|watch|ask me))|"
-        r"\b(?:unless|provided that|providing that|in case|at first|initially|(?:could|might|would) have been)\b|"
+        r"\b(?:unless|provided that|providing that|in case|in that case|as long as|only when|at first|initially|(?:could|might|would) have been)\b|"
+        r"^\W*when(?:ever)?\b|^\W*say\b(?! that)|\b(?:wäre|würde|serait|sería|seria|sarebbe)\b|"
         r"\b(?:wenn|falls|sofern|angenommen|jika|kalau|nếu|eğer|jeśli|gdyby|pokud|als|om|hvis|jos|dacă|если|якщо|"
         r"ако|αν|אם|إذا|لو|اگر|अगर|यदि)\b|(?:^|[,.:] ?)(?:si|se)\b|如果|假如|假设|若|要是|もし|만약|만일|ถ้า|หาก",
     ),
@@ -71,12 +76,12 @@ NEGATIONS: Final = re.compile(
         r"\b(?:not|never|cannot|neither|nor|none of|doubt(?:s|ed|ful)?|unlikely|impossible|wrong(?:ly)?|incorrect|"
         r"false|mistake|mistaken|disagree(?:s|d)?|reject(?:s|ed|ing)?|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|"
         r"exclud(?:e|es|ed|ing)|discard(?:s|ed|ing)?|dismiss(?:es|ed|ing)?|avoid|nobody|nothing|nowhere|no one|hardly|"
-        r"scarcely|barely|rather than|instead of|unlike|except(?: for)?|anything but|everything but|all but|"
+        r"scarcely|barely|rather than|instead of|unlike|except(?: for)?|anything but|everything but|all but|any (?:\w+ )?but|every (?:\w+ )?but|other than|"
         r"far from|least (?:\w+)|worst|lack(?:s|ing)?|against|contradict(?:s|ed)?|refut(?:e|es|ed)|in no way|"
-        r"no (?:way|evidence|indication|sign|reason|support|proof|chance|longer|means)|by no means|refuse|without|"
+        r"no (?:way|evidence|indication|sign|reason|support|proof|chance|longer|means|need)|by no means|refuse|without|"
         r"nicht|kein(?:e|en|er)?|falsche?r?|pas|jamais|ni|não|nunca|non|né|niet|geen|inte|ikke|ikkje|nie|ne|nu|ei|"
         r"incorrect[ao]|fals[aoe]|không phải|bukan|tidak|не|нет|ні|δεν|לא|ليس(?:ت)?|नहीं)\b|n't\b|"
-        r"\bno\b(?= \w+$| (?:\w+ )?$)|^\W*no (?=es\b)|\bno es\b|不是|不选|不應|不应|並非|并非|错误|錯誤|排除|除了|没有|ไม่",
+        r"\bno\b(?= \w+$| (?:\w+ )?$)|^\W*no (?=es\b)|\bno (?:es|creo|pienso|puede)\b|\bover\b(?=\W*$)|不是|不选|不應|不应|並非|并非|错误|錯誤|排除|除了|没有|ไม่",
     ),
     re.IGNORECASE,
 )
@@ -94,7 +99,7 @@ CLAUSE_ENDS: Final = re.compile(
     normalize(
         "NFKC",
         r",(?! ?(?:that|of course|in any case)\b)|;|\(| - |\b(?:(?<!anything )(?<!everything )(?<!nothing )(?<!all )but|however|so|therefore|thus|hence|because|since|then|"
-        r"while|whereas|although|though|sondern|sino|mais|mas|aber|leav(?:es?|ing)|(?<!no )mean(?:s|ing)|impl(?:ies|ying)|"
+        r"while|whereas|although|though|even if|despite|sondern|sino|mais|mas|aber|leav(?:es?|ing)|(?<!no )mean(?:s|ing)|impl(?:ies|ying)|"
         r"mak(?:es|ing)|leads? to|indicat(?:es|ing)|and (?=(?:the|it|it's|this|my|choose|pick|select|i)\b)|"
         r"which (?=leaves|means))\b|而是|所以|因此|而",
     ),
@@ -128,11 +133,13 @@ REVIEWS: Final = re.compile(
 REFUSAL: Final = re.compile(
     normalize(
         "NFKC",
-        r"\b(?:(?:cannot|can't|can not)\b(?! (?:be|have) (?!determined|answered|identified|inferred|seen|known|told|"
-        r"established|concluded|verified|confirmed|sure))|(?:unable to|not able to|(?:won't|will not)(?= (?:answer|provide|respond|be able)))\b|"
+        r"(?:(?:^|[.,;:!?'\"-]|\b(?:i|we|so|but|and|one|ai|model|assistant|therefore|unfortunately))\s*(?:also |really )?"
+        r"\b(?:cannot|can't|can not)\b(?! (?:agree|be (?!sure|certain)|have been))|"
+        r"\b(?:cannot|can't|can not) be (?:determined|answered|identified|inferred|known|told|established|concluded|"
+        r"verified|confirmed)|\b(?:unable to|not able to|(?:won't|will not)(?= (?:answer|provide|respond|be able)))\b|"
         r"i(?:'m| am)? (?:sorry|apologi[sz]e)|i (?:must decline|decline|refuse)|i (?:don't|do not) know|"
         r"(?:don't|do not) (?:see|have|find) (?:any |a |the |an )?(?:video|frames?|images?|clip|attach|access|enough|"
-        r"abilit|capabilit|information|way)|i(?:'m| am) not sure|no idea\b|as an ai\b|(?:not possible|impossible) to|"
+        r"abilit|capabilit|information)|no (?:way|ability|means) to|i(?:'m| am) not sure|no idea\b|as an ai\b|(?:not possible|impossible) to|"
         r"(?:not|isn't) enough information|insufficient|no video|"
         r"please (?:provide|upload|share|attach) (?:a |an |the |your |me )*(?:with )?(?:the |a )?"
         r"(?:video|frames?|images?|clip|file|more)|(?:haven't|have not) (?:provided|uploaded)|lo siento|no puedo|"
