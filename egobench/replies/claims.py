@@ -13,8 +13,10 @@ from egobench.replies.patterns import (
     ALONE,
     ANCHORS,
     CONCEDED,
+    GOES_ON,
     GROUPS,
     HEADING,
+    LABEL,
     LEAD,
     OR,
     RUN,
@@ -100,7 +102,7 @@ def _sentences(text: str) -> Iterator[_Sentence]:
     start = 0
     for end in SENTENCE_END.finditer(text):
         if end.start() > start:
-            yield _Sentence(text[start : end.start()], start, "?" in end[0], text[end.end() : end.end() + 2].strip()[:1].islower() and end[0] not in ".\n")
+            yield _Sentence(text[start : end.start()], start, "?" in end[0], end[0] not in ".\n" and GOES_ON.match(text, end.end()) is not None)
         start = end.end()
     if start < len(text):
         yield _Sentence(text[start:], start, False, False)
@@ -125,6 +127,8 @@ def _layout(reply: MarkedReply, text: str) -> _Layout:
                 runs |= {number, *(following for following, _ in reply.letters(run[1]))}
             if mention.end - mention.start > len("(B) ") or re.match(r"[^\n]*\w", text[match.end() :]):
                 entries[number] = letters
+    for match in LABEL.finditer(text):
+        entries.update(reply.letters(match[0]))
     review = REVIEWS.search(text)
     return _Layout(
         verdicts,

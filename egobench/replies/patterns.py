@@ -16,7 +16,8 @@ _VERB: Final = (
 )
 _REASON: Final = r"(?:because|since|due|given|based on|rather|instead|but|not|over)\b"
 # No word may follow a bare letter that would make it an article, a pronoun or the camera wearer.
-_ENDS: Final = rf"(?=\s*(?:$|[.,;:!?()\]\n\"'|}}{NO_MENTION}]|-\s|(?:{_REASON}|as\b|and (?:not|the|it|is)\b|(?:is|ist|är|है)\W*$))|\s?[^\x00-\x7f])"
+_ENDS: Final = rf"(?=\s*(?:$|,(?!\s*(?:who|whose|which)\b)|[.;:!?()\]\n\"'|}}{NO_MENTION}]|-\s|(?:{_REASON}|as\b|and (?:not|the|it|is)\b|(?:is|ist|är|है)\W*$))|\s?[^\x00-\x7f])"
+_TURN: Final = r"(?:no|actually|wait|sorry|hm+|correction|i mean|or|rather|then)"
 _STOPS: Final = r"(?!\s*,(?!\s*(?:because|since|as|not|but|rather|instead|i|so|therefore)\b))"
 _WEAK_ITEM: Final = (
     rf"{WEAK}(?=\W|$)(?!\s+(?!(?:is|are|was|were|do|does|don't|doesn't|can|cannot|could|seem|and|or|nor|but|because|"
@@ -28,7 +29,7 @@ _COMMA: Final = rf"(?:[\"')\]]*\s*[,/&+和或与]{_BEFORE_ITEM}|(?<={SURE})[\s\"
 _AND: Final = rf"(?:[\"')\]]*\s*(?:,\s*)?\b(?:and|or|nor|und|oder|y|et|ou)\b{_BEFORE_ITEM})"
 _GROUP: Final = rf"(?:{_ITEM}(?:{_COMMA}{_ITEM}){{0,25}}(?:{_AND}{_ITEM}){{0,5}})"
 _FILL: Final = (
-    r"[\s:,\"'({\[>=|-]{0,6}(?:(?:that|the|most|likely|probably|clearly|definitely|certainly|therefore|thus|indeed|"
+    r"[\s:,\"'({\[>=|-]{0,6}(?:l'|(?:that|the|most|likely|probably|clearly|definitely|certainly|therefore|thus|indeed|"
     r"actually|simply|option|choice|letter|answer|it's|it is|it must be|on|la|le|l'|die|die option|l'option|opción|a|o|"
     r"letra|letter|either|both|only|just|for)\b[\s:,\"'({\[>=-]{0,6}){0,6}"
 )
@@ -61,7 +62,7 @@ _NAMED: Final = (
     rf"[^.!?\n;{NO_MENTION}]{{0,60}}?(?:\b(?:is|be|are)\b|[:=]){_FILL}({_GROUP}){_ENDS}",
     rf"({_GROUP})\s+(?:is|are|seems?|looks?|appears?|would be|must be|should be|has to be|remains?)\s+(?:(?:to be|the|"
     rf"my|a|most|more|better|closest|clearly|definitely|probably|only|very|likely|plausible|suitable|specific|and|one|that|{RIGHT})\s+)"
-    rf"{{0,8}}(?:{RIGHT}\b|one\b(?=\W*$)|it\b(?=\W*$)|(?:supported|shown|confirmed|seen|depicted|described|visible) (?:by|in) (?:the|this)\b|what (?:happens|we see|i see|is (?:seen|shown)|the video shows|c does)\b|(?:left|likely|probable)\b(?=\W*$))"
+    rf"{{0,8}}(?:{RIGHT}\b|one\b(?=\W*$)|it\b(?=\W*$)|(?:supported|shown|confirmed|seen|depicted|described|visible) (?:by|in) (?:the|this)\b[^.!?\n,;]*|what (?:happens|we see|i see|is (?:seen|shown)|the video shows|c does)\b|(?:left|likely|probable)\b(?=\W*$))"
     r"(?=\s*(?:$|[.,;:!?)\n]|(?:because|since|as|for|given|and|while|but|to the|to this|of|here|based on|that)\b))",
     rf"({_GROUP})\s+(?:(?:best|most accurately|accurately|perfectly|exactly|clearly)\s+)(?:describes?|match(?:es)?|fits?|"
     r"answers?|captures?|represents?|explains?|reflects?|summari[sz]es?|shows?)\b",
@@ -134,17 +135,20 @@ _LABEL_GAP: Final = r"[\"')\]]{0,2}[\s.:=|-]{0,5}\(?"
 VERDICT: Final = re.compile(
     rf"(?:(?<=[\n.!?;,{{(|-])\s*|^|(?<=\s)-\s|(?<=✘)\s|(?<=✔)\s)[^\w{NO_MENTION}]{{0,4}}((?:{LETTERED}|{BARE}|{WEAK}))"
     rf"{_LABEL_GAP}(?:(?P<yes>{_YES})|(?P<no>{_NO}))"
-    rf"(?=\s*(?:[.;)\]}}|!\n]|$|{ANY}|,\s*[\"']?{ANY}[\"')\]]{{0,2}}[\s.:=|-]{{0,5}}(?:{_YES}|{_NO})"
-    rf"|,(?!\s*{ANY}\W*(?:\n|$))[^.\n\U000f0000-\U000f7fff]*(?:[.\n]|$)))",
+    rf"(?=\s*(?:[.;)\]}}|!\n]|$|,\s*[\"']?{ANY}[\"')\]]{{0,2}}[\s.:=|-]{{0,5}}(?:{_YES}|{_NO})"
+    rf"|,(?!\s*{ANY}\W*(?:\n|$))[^.\n\U000f0000-\U000f7fff]*(?:[.\n]|$))|(?<!not)(?<!not )(?<!never)(?<!never )\s*{ANY})",
     re.IGNORECASE,
 )
 WEIGHT: Final = re.compile(rf"({ANY})[\"')\]]{{0,2}}[ .:=(-]{{1,4}}\d+(?:[.,]\d+)?\s*(?:%|points?\b|/|[,;.)\n]|$)")
 LEAD: Final = re.compile(
     rf"(?:^|(?<=[.!?;\n])[ \n]?)[^\w{NO_MENTION}.!?]{{0,6}}(?:\d{{1,2}}[.)]\s*)?"
-    rf"(?:({SIGN})(?!\s+{_VERB}\b)(?!\s*(?:[,/&]|and\b|or\b)\s*[\"'(]?{ANY})|({PHRASE}|{BARE}|{WEAK})(?=[\"']?(?:[.):|\]]|\s*(?:\n|$)))"
+    rf"(?:({SIGN})(?!\s+{_VERB}\b)(?!\s*(?:[,/&]|and\b|or\b)\s*[\"'(]?{ANY})|({PHRASE}|{BARE}|{WEAK})(?=[\"']?(?:\.(?!\.+ ?(?!{_TURN}\b)[a-z])|[):|\]]|\s*(?:\n|$)))"
     rf"|({BARE}|{WEAK})(?=\s*[,-]\s*(?:no|wait|actually|sorry|correction|oops|i mean|or rather)\b)"
-    rf"|({BARE})(?=\s*(?:[(\[=→]|->|- )|\s*,?\s*(?:(?:and )?not|because|since|as|but|with|rather|instead|due|i (?:think|believe|guess))\b)"
+    rf"|({BARE}|{PHRASE})(?=\s*(?:[(\[=→]|->|- )|\s*,?\s*(?:(?:and )?not|because|since|as|but|with|rather|instead|due|i (?:think|believe|guess))\b)"
     rf"|({WEAK})(?=\s*,?\s*(?:because(?! of)|since|but|not|rather|instead|i (?:think|believe|guess))\b|, with \d|\s*\[))"
+)
+LABEL: Final = re.compile(
+    rf"({SIGN})\s+(?!{_VERB}\b)\w|({BARE}|{WEAK}|{PHRASE})[\"']?(?:\s?[:=]| - |\))\s*(?!{_YES}|{_NO})\w", re.IGNORECASE
 )
 RUN: Final = re.compile(rf"[ .:)\]|-]{{1,4}}({BARE}|{WEAK})\s*[:.)\]|]")
 SENTENCE_END: Final = re.compile(r"[.!?;]+[\"')\]]*(?=\s|$|[^\x00-\x7f])|\n")
@@ -178,3 +182,5 @@ GROUPS: Final = re.compile(_GROUP, re.IGNORECASE)
 WEAK_ALONE: Final = re.compile(WEAK)
 CONCEDED: Final = re.compile(r"\b(?:although|though|while|whereas|even if|despite)\s*$", re.IGNORECASE)
 """Before a clause that concedes what the sentence does not claim."""
+GOES_ON: Final = re.compile(rf"\s?(?!{_TURN}\b)[a-z]")
+"""After an ellipsis or a semicolon: the sentence goes on."""

@@ -38,7 +38,7 @@ LINK: Final = normalize(
 """What joins the word for an answer to the answer."""
 
 RIGHT: Final = (
-    r"(?:correct|right|best|accurate|appropriate|true|answer|option|choice|match|description|fit|correctness)"
+    r"(?:correct|right|best|accurate|appropriate|true|answer|option|choice|match|description|fit|pick|guess|bet)"
 )
 FOREIGN_RIGHT: Final = normalize(
     "NFKC",
