@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from egobench.replies.mentions import MarkedReply
 from egobench.replies.patterns import (
@@ -13,12 +14,17 @@ from egobench.replies.patterns import (
     ALONE,
     ANCHORS,
     CONCEDED,
+    CONDITION_ENDS,
     GOES_ON,
     GROUPS,
     HEADING,
+    INTRODUCED,
     LABEL,
     LEAD,
+    OFFERED,
     OR,
+    OR_AFTER,
+    OR_BEFORE,
     RUN,
     RUN_ON,
     SAYS,
@@ -42,6 +48,8 @@ from egobench.replies.vocabulary import (
 )
 
 ClaimKind = Literal["chosen", "named", "turned down", "supposed", "asked", "weighed", "listed", "none", "taken back"]
+_REACH: Final = 200
+"""Characters before a mention in which something is looked for that may stand far from it."""
 
 
 class Claim(NamedTuple):
@@ -50,31 +58,39 @@ class Claim(NamedTuple):
     Attributes:
         number: Number of the mention.
         letters: Positions of the options.
-        kind: What is claimed of them; ``named`` is a sure mention that nothing else is claimed of.
-        rule: The rule by which an option is chosen; empty for other kinds.
-        sentence: The sentence it stands in, mentions marked.
+        kind: What is claimed of them; ``named`` is a sure mention that nothing else is claimed of, ``none`` a bare
+            letter that may be no option at all.
+        rule: For a chosen option, the rule that says so.
     """
 
     number: int
     letters: tuple[int, ...]
     kind: ClaimKind
     rule: str
-    sentence: str
 
 
 class _Sentence(NamedTuple):
+    """A sentence of the marked text.
+
+    Attributes:
+        text: Its text without the mark that ends it.
+        start: Where it begins in the reply.
+        question: Whether a question mark ends it.
+        goes_on: Whether what follows only continues it, as after an ellipsis.
+    """
+
     text: str
     start: int
     question: bool
-    trailing: bool
+    goes_on: bool
 
 
 class _Layout(NamedTuple):
     """What the reply as a whole says of single mentions, by their numbers.
 
     Attributes:
-        verdicts: Mentions that are followed by a verdict of their own.
-        weights: Mentions that are followed by a share or points, where several are.
+        verdicts: Mentions that a verdict of their own follows.
+        weights: Mentions that shares or points follow, where several are weighed so.
         entries: Mentions that begin the entries of a list.
         leads: Mentions that begin a sentence as an answer does.
         reviewed_from: Where the options begin to be gone through; beyond the end where they are not.
@@ -87,25 +103,47 @@ class _Layout(NamedTuple):
     reviewed_from: int
 
 
+class _Context(NamedTuple):
+    """Where a group of mentions stands in its sentence.
+
+    Attributes:
+        start: Where the group begins.
+        end: Where it ends.
+        before: Text of its clause before it.
+        after: Text of its clause after it.
+        predicate: Text after it up to the next mention.
+        conceded: Whether its clause only concedes something.
+    """
+
+    start: int
+    end: int
+    before: str
+    after: str
+    predicate: str
+    conceded: bool
+
+
 def claims(reply: MarkedReply) -> list[Claim]:
     """Read what is claimed of every mention, in the order of the text."""
     text = RUN_ON.sub(r"\1 ", HEADING.sub(r"\1\2: ", reply.text))
     layout = _layout(reply, text)
     sentences = list(_sentences(text))
-    found: list[Claim] = []
-    for sentence, following in pairwise([*sentences, _Sentence("", len(text), False, False)]):
-        found += _sentence_claims(reply, sentence, following, layout)
-    return _without_taken_back(reply, text, found)
+    read: list[Claim] = []
+    for sentence, following in pairwise([*sentences, _Sentence("", len(text), question=False, goes_on=False)]):
+        read += _sentence_claims(reply, sentence, following.text, layout)
+    return _without_taken_back(reply, text, read)
 
 
 def _sentences(text: str) -> Iterator[_Sentence]:
     start = 0
     for end in SENTENCE_END.finditer(text):
         if end.start() > start:
-            yield _Sentence(text[start : end.start()], start, "?" in end[0], end[0] not in ".\n" and GOES_ON.match(text, end.end()) is not None)
+            mark = end[0]
+            goes_on = mark not in {".", "\n"} and GOES_ON.match(text, end.end()) is not None
+            yield _Sentence(text[start : end.start()], start, "?" in mark, goes_on)
         start = end.end()
     if start < len(text):
-        yield _Sentence(text[start:], start, False, False)
+        yield _Sentence(text[start:], start, question=False, goes_on=False)
 
 
 def _layout(reply: MarkedReply, text: str) -> _Layout:
@@ -114,21 +152,18 @@ def _layout(reply: MarkedReply, text: str) -> _Layout:
         for number, _ in reply.letters(match[1]):
             verdicts[number] = "chosen" if match["yes"] else "turned down"
     weights = {number: letters for match in WEIGHT.finditer(text) for number, letters in reply.letters(match[1])}
+    leads: set[int] = set()
     runs: set[int] = set()
-    leads: dict[int, tuple[int, ...]] = {}
-    entries: dict[int, tuple[int, ...]] = {}
+    entries = {number: letters for match in LABEL.finditer(text) for number, letters in reply.letters(match[0])}
     for match in LEAD.finditer(text):
-        character = next(filter(None, match.groups()))
-        for number, letters in reply.letters(character):
-            leads[number] = letters
-            mention = reply.mentions[number]
+        for number, letters in reply.letters(match[0]):
+            leads.add(number)
             run = RUN.match(text, match.end())
             if run:
                 runs |= {number, *(following for following, _ in reply.letters(run[1]))}
-            if mention.end - mention.start > len("(B) ") or re.match(r"[^\n]*\w", text[match.end() :]):
+            mention = reply.mentions[number]
+            if mention.end - mention.start > len("(B) ") or re.compile(r"[^\n]*?\w").match(text, match.end()):
                 entries[number] = letters
-    for match in LABEL.finditer(text):
-        entries.update(reply.letters(match[0]))
     review = REVIEWS.search(text)
     return _Layout(
         verdicts,
@@ -139,43 +174,36 @@ def _layout(reply: MarkedReply, text: str) -> _Layout:
     )
 
 
-def _sentence_claims(
-    reply: MarkedReply, sentence: _Sentence, following: _Sentence, layout: _Layout
-) -> Iterator[Claim]:
+def _sentence_claims(reply: MarkedReply, sentence: _Sentence, following: str, layout: _Layout) -> Iterator[Claim]:
     text = sentence.text
     groups = list(_groups(text))
     if not groups:
         return
-    anchored = _anchored(reply, text, sentence.trailing)
-    clause_ends = [match.span() for match in CLAUSE_ENDS.finditer(text)]
-    affirmed = sentence.question and len(groups) == 1 and AFFIRMED.match(following.text) is not None
-    for position, (start, end) in enumerate(groups):
-        begin = max([previous for _, previous in clause_ends if previous <= start], default=0)
-        begin = max(begin, groups[position - 1][1] if position else 0)
-        stop = min([later for later, _ in clause_ends if later >= end], default=len(text))
-        stop = min(stop, groups[position + 1][0] if position + 1 < len(groups) else len(text))
-        numbers = list(reply.letters(text[start:end]))
+    rules = _anchored(reply, sentence)
+    supposed = _Supposed(text)
+    affirmed = sentence.question and len(groups) == 1 and AFFIRMED.match(following) is not None
+    for context in _contexts(text, groups):
+        numbers = list(reply.letters(text[context.start : context.end]))
         several = len({letters for _, letters in numbers}) > 1
-        negated = _negated(text[begin:start])
+        shared: ClaimKind | None = None
+        if sentence.question:
+            shared = "chosen" if affirmed and not several else "asked"
+        elif supposed.covers(context.start, context.end):
+            shared = "supposed"
+        elif _negated(context.before) or TURNED.match(context.predicate):
+            shared = "turned down"
+        elif WEIGHED.search(context.before) or WEIGHED.search(context.after):
+            shared = "weighed"
         for number, letters in numbers:
-            rule = anchored.get(number, "")
-            if number in layout.verdicts:
-                kind = layout.verdicts[number]
-            elif sentence.question:
-                kind = "chosen" if affirmed and not several else "asked"
-            elif _supposed(text, start, end):
-                kind = "supposed"
-            elif negated or TURNED.match(text[end : groups[position + 1][0] if position + 1 < len(groups) else len(text)]):
-                kind = "turned down"
-            elif CONCEDED.search(text[:begin]) and number not in layout.leads:
+            rule = rules.get(number, "")
+            kind = layout.verdicts.get(number) or shared
+            if kind is None and (number in layout.weights or (context.conceded and number not in layout.leads)):
                 kind = "weighed"
-            elif number in layout.weights or WEIGHED.search(text[begin:start]) or WEIGHED.search(text[end:stop]):
-                kind = "weighed"
-            elif several:
-                kind = "chosen" if rule not in {"", "alone"} and not _open_list(text, start, end) else "listed"
-            else:
-                kind = _single(reply, sentence, number, (start, end), text[begin:stop], layout, rule)
-            yield Claim(number, letters, kind, (rule if rule != "alone" else "named") or "named", text)
+            if kind is None and several:
+                kind = "chosen" if rule not in {"", "alone"} and not _open_list(text, context) else "listed"
+            if kind is None:
+                kind = _single_claim(reply, sentence, number, context, layout, rule)
+            yield Claim(number, letters, kind, rule if rule in {"named", "concluded"} else "named")
 
 
 def _groups(text: str) -> Iterator[tuple[int, int]]:
@@ -183,93 +211,112 @@ def _groups(text: str) -> Iterator[tuple[int, int]]:
     for match in GROUPS.finditer(text):
         start, end = match.span()
         pair = re.fullmatch(r"(.[\"')]*),[ \"']*(.)", match[0])
-        if pair and _negated(text[:start]):
+        if pair and _negated(text[max(start - _REACH, 0) : start]):
             # "Not D, B": the second one stands for itself.
             yield from ((start, start + len(pair[1])), (start + pair.start(2), end))
         else:
             yield start, end
 
 
-def _single(  # noqa: PLR0913
-    reply: MarkedReply, sentence: _Sentence, number: int, span: tuple[int, int], clause: str, layout: _Layout, rule: str
+def _contexts(text: str, groups: Sequence[tuple[int, int]]) -> Iterator[_Context]:
+    ends = [match.span() for match in CLAUSE_ENDS.finditer(text)]
+    clause_starts = [end for _, end in ends]
+    clause_stops = [start for start, _ in ends]
+    previous = 0
+    for (start, end), (following, _) in pairwise([*groups, (len(text), len(text))]):
+        number = bisect_right(clause_starts, start)
+        begin = max(clause_starts[number - 1] if number else 0, previous)
+        number = bisect_left(clause_stops, end)
+        stop = min(clause_stops[number] if number < len(clause_stops) else len(text), following)
+        conceded = CONCEDED.search(text[max(begin - 12, 0) : begin]) is not None
+        yield _Context(start, end, text[begin:start], text[end:stop], text[end:following], conceded)
+        previous = end
+
+
+def _single_claim(  # noqa: PLR0913 - what is known of one mention
+    reply: MarkedReply, sentence: _Sentence, number: int, context: _Context, layout: _Layout, rule: str
 ) -> ClaimKind:
     """Claim of a mention that stands for itself and is neither asked, supposed, turned down nor weighed."""
     mention = reply.mentions[number]
-    start, end = span
-    reviewed = sentence.start + start >= layout.reviewed_from
+    reviewed = sentence.start + context.start >= layout.reviewed_from
     if rule in {"named", "concluded"}:
         return "chosen"
     if number in layout.entries:
         return "listed"
-    if rule == "alone" and not (reviewed and mention.kind == "phrase"):
+    if (rule == "alone" and not (reviewed and mention.kind == "phrase")) or (number in layout.leads and not reviewed):
         return "chosen"
-    if number in layout.leads and not reviewed:
-        return "chosen"
-    if mention.kind in {"phrase", "bare", "weak"}:
+    if mention.kind not in {"sign", "words"}:
         return "none"
-    text = sentence.text
-    if reviewed or SAYS.search(text) or REFUSAL.search(clause):
+    start = context.start
+    before = sentence.text[max(start - _REACH, 0) : start]
+    if reviewed or SAYS.search(sentence.text) or REFUSAL.search(context.before) or REFUSAL.search(context.after):
         return "listed"
-    if INQUIRIES.search(text[:start]):
+    if INQUIRIES.search(before):
         return "asked"
-    if re.search(r"\b(?:or|nor)\b[^,;]{0,12}$", text[:start]) or re.match(r"\W*\bor\b", text[end:]):
+    if OR_BEFORE.search(before[-20:]) or OR_AFTER.match(sentence.text, context.end):
         return "listed"
     return "named"
 
 
-def _anchored(reply: MarkedReply, text: str, trailing: bool) -> dict[int, str]:
-    """Rule by which each mention in a sentence is the answer, by the number of the mention."""
+def _anchored(reply: MarkedReply, sentence: _Sentence) -> dict[int, str]:
+    """Rule by which each mention of a sentence is its answer, by the number of the mention."""
     anchored: dict[int, str] = {}
     for rule, patterns in ANCHORS:
         for pattern in patterns:
-            for match in pattern.finditer(text):
+            for match in pattern.finditer(sentence.text):
                 for number, _ in reply.letters(match[match.lastindex or 0]):
                     anchored.setdefault(number, rule)
-    alone = ALONE.fullmatch(text)
-    # "C... walks on" and "I; the wearer" go on after the letter.
-    if alone and not (trailing and WEAK_ALONE.fullmatch(alone[1])):
+    alone = ALONE.fullmatch(sentence.text)
+    # "C... walks on" goes on after the letter.
+    if alone and not (sentence.goes_on and WEAK_ALONE.fullmatch(alone[1])):
         for number, _ in reply.letters(alone[1]):
             anchored.setdefault(number, "alone")
     return anchored
 
 
-def _negated(prefix: str) -> bool:
-    prefix = HARMLESS.sub("", prefix)
-    head, colon, tail = prefix.rpartition(":")
+def _negated(before: str) -> bool:
+    before = HARMLESS.sub("", before)
+    head, colon, tail = before.rpartition(":")
     if colon and not NEGATIONS.search(tail):
         # "Wrong answer: B" turns B down, "It is not open: B" does not.
-        return len(head.split()) <= 3 and NEGATIONS.search(head) is not None  # noqa: PLR2004
-    return NEGATIONS.search(prefix) is not None
+        return len(head.split()) <= len(("the", "wrong", "answer")) and NEGATIONS.search(head) is not None
+    return NEGATIONS.search(before) is not None
 
 
-def _supposed(text: str, start: int, end: int) -> bool:
-    for match in CONDITIONS.finditer(text):
-        if match.end() <= start and not re.search(r"\b(?:but|however|although)\b|(?<=,) so\b", text[match.end() : start]):
+class _Supposed:
+    """Which parts of a sentence are supposed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        conditions = [match.span() for match in CONDITIONS.finditer(text)]
+        self.starts = [start for start, _ in conditions]
+        opened = [(end, end) for _, end in conditions]
+        opened += [match.span() for match in SPECULATIONS.finditer(text)]
+        opened.sort()
+        self.opened = [start for start, _ in opened]
+        self.opened_ends = [end for _, end in opened]
+
+    def covers(self, start: int, end: int) -> bool:
+        """Whether what stands there is supposed: after a condition, or right before one."""
+        number = bisect_right(self.opened, start)
+        if number and not CONDITION_ENDS.search(self.text, self.opened_ends[number - 1], start):
             return True
-        if match.start() >= end and not re.search(
-            r"\b(?:because|since|but|so)\b|, ?as\b|\(", text[end : match.start()]
-        ):
-            return True
-    return any(
-        match.start() <= start and not re.search(r"\b(?:but|however|although)\b|(?<=,) so\b", text[match.end() : start])
-        for match in SPECULATIONS.finditer(text)
-    )
+        number = bisect_left(self.starts, end)
+        return number < len(self.starts) and not INTRODUCED.search(self.text, end, self.starts[number])
 
 
-def _open_list(text: str, start: int, end: int) -> bool:
+def _open_list(text: str, context: _Context) -> bool:
     """Whether several options are offered rather than answered with."""
-    return OR.search(text[start:end]) is not None or (
-        re.search(r"\b(?:either|among|between|of|options|choices|candidates|with|from)\W*$|\boptions\b.*$", text[:start], re.IGNORECASE)
-        is not None
-    )
+    before = text[max(context.start - _REACH, 0) : context.start]
+    return OR.search(text, context.start, context.end) is not None or OFFERED.search(before) is not None
 
 
-def _without_taken_back(reply: MarkedReply, text: str, found: Sequence[Claim]) -> list[Claim]:
+def _without_taken_back(reply: MarkedReply, text: str, read: Sequence[Claim]) -> list[Claim]:
     """A last choice that the rest of the reply takes back is none."""
-    chosen = [position for position, claim in enumerate(found) if claim.kind == "chosen"]
+    chosen = [position for position, claim in enumerate(read) if claim.kind == "chosen"]
     if not chosen:
-        return list(found)
+        return list(read)
     last = chosen[-1]
-    if TAKEN_BACK.match(text, text.index(reply.character(found[last].number)) + 1):
-        return [*found[:last], found[last]._replace(kind="taken back"), *found[last + 1 :]]
-    return list(found)
+    if TAKEN_BACK.match(text, text.index(reply.character(read[last].number)) + 1):
+        return [*read[:last], read[last]._replace(kind="taken back"), *read[last + 1 :]]
+    return list(read)

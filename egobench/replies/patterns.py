@@ -184,3 +184,13 @@ CONCEDED: Final = re.compile(r"\b(?:although|though|while|whereas|even if|despit
 """Before a clause that concedes what the sentence does not claim."""
 GOES_ON: Final = re.compile(rf"\s?(?!{_TURN}\b)[a-z]")
 """After an ellipsis or a semicolon: the sentence goes on."""
+CONDITION_ENDS: Final = re.compile(r"\b(?:but|however|although)\b|(?<=,) so\b", re.IGNORECASE)
+"""Ends what a condition before it covers."""
+INTRODUCED: Final = re.compile(r"\b(?:because|since|but|so)\b|, ?as\b|\(", re.IGNORECASE)
+"""Between a mention and a later condition: the condition belongs to something else."""
+OR_BEFORE: Final = re.compile(r"\b(?:or|nor)\b[^,;]{0,12}$", re.IGNORECASE)
+OR_AFTER: Final = re.compile(r"\W*\bor\b", re.IGNORECASE)
+OFFERED: Final = re.compile(
+    r"\b(?:either|among|between|of|options|choices|candidates|with|from)\W*$|\boptions\b.*$", re.IGNORECASE
+)
+"""Before options that are only offered."""
