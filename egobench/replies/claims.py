@@ -32,6 +32,7 @@ from egobench.replies.patterns import (
     TAKEN_BACK,
     TURNED,
     VERDICT,
+    VERDICT_OF_WORDS,
     WEAK_ALONE,
     WEIGHT,
 )
@@ -151,6 +152,9 @@ def _layout(reply: MarkedReply, text: str) -> _Layout:
     for match in VERDICT.finditer(text):
         for number, _ in reply.letters(match[1]):
             verdicts[number] = "chosen" if match["yes"] else "turned down"
+    for match in VERDICT_OF_WORDS.finditer(text):
+        for number, _ in reply.letters(match[0][:1]):
+            verdicts[number] = "chosen" if match["yes"] or match["tick"] else "turned down"
     weights = {number: letters for match in WEIGHT.finditer(text) for number, letters in reply.letters(match[1])}
     leads: set[int] = set()
     runs: set[int] = set()
@@ -245,7 +249,8 @@ def _single_claim(  # noqa: PLR0913 - what is known of one mention
         return "listed"
     if (rule == "alone" and not (reviewed and mention.kind == "phrase")) or (number in layout.leads and not reviewed):
         return "chosen"
-    if mention.kind not in {"sign", "words"}:
+    with_words = mention.kind == "sign" and mention.end - mention.start > len("( B )")
+    if mention.kind != "words" and not with_words:
         return "none"
     start = context.start
     before = sentence.text[max(start - _REACH, 0) : start]

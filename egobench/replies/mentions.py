@@ -43,7 +43,7 @@ _WEARER: Final = re.compile(
 )
 _PHRASE: Final = re.compile(
     r"\b(?:options?|choices?|caption|alternative|(?:la |a )?opci[oó]n|opção|opzione|optie|alternativa?)[ ]+"
-    r"(?:([A-Z])(?![\w'])|([a-z])(?=[^\w\n]*$|[.,:;)]))"
+    r"(?:[(\[\"']?([A-Z])(?:[)\]\"'](?!\w)|(?![\w'])(?!['\"]\w))|([a-z])(?=[^\w\n]*$|[.,:;)]))"
     r"|(?<![A-Za-z])([A-Z]) ?(?:选项|選項|项|項)|(?:选项|選項|選択肢) ?([A-Z])(?![A-Za-z])",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -155,8 +155,8 @@ def _stands_alone(folded: str, start: int, end: int, option: str) -> bool:
 def _lettered(plain: str, count: int, taken: bytearray) -> Iterator[Mention]:
     """Mentions by letter, the sure ones first."""
     searches: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[str, str] | None]], ...] = (
-        (_BRACKETED, lambda match: None if _follows_wearer(plain, match.start()) else (match[1], "sign")),
         (_PHRASE, lambda match: (match[1] or match[2] or match[3] or match[4], "phrase")),
+        (_BRACKETED, lambda match: None if _follows_wearer(plain, match.start()) else (match[1], "sign")),
         (_ORDINAL, lambda match: (LETTERS[_ORDINALS.index(match[1].lower())], "phrase")),
         (_CAPITAL, lambda match: (match[0], "weak" if match[0] in "ACI" else "bare")),
     )

@@ -12,7 +12,7 @@ from egobench.replies.vocabulary import ANSWER, FOREIGN_ANSWER, FOREIGN_RIGHT, L
 
 _VERB: Final = (
     r"(?:is|are|was|were|seems?|looks?|appears?|could|can|cannot|can't|does|doesn't|did|didn't|would|will|has|have|"
-    r"should|may|might|must|best|better|most|describes?|matches|fits|shows?|happens?|says|isn't|wasn't|never|also|only)"
+    r"should|may|might|must|first|comes|refers|kann|ist|war|könnte|est|peut|puede|es|no|è|non|não|é|best|better|most|describes?|matches|fits|shows?|happens?|says|isn't|wasn't|never|also|only)"
 )
 _REASON: Final = r"(?:because|since|due|given|based on|rather|instead|but|not|over)\b"
 # No word may follow a bare letter that would make it an article, a pronoun or the camera wearer.
@@ -21,12 +21,13 @@ _TURN: Final = r"(?:no|actually|wait|sorry|hm+|correction|i mean|or|rather|then)
 _STOPS: Final = r"(?!\s*,(?!\s*(?:because|since|as|not|but|rather|instead|i|so|therefore)\b))"
 _WEAK_ITEM: Final = (
     rf"{WEAK}(?=\W|$)(?!\s+(?!(?:is|are|was|were|do|does|don't|doesn't|can|cannot|could|seem|and|or|nor|but|because|"
-    rf"since|as|happen|match|fit|both|all|leaves?|leaving|to|in|instead|rather|not|fits|matches)\b)\w)"
+    rf"since|as|happen|match|fit|both|all|leaves?|leaving|to|in|instead|rather|not|fits|matches|best|most|better|seems|oder|ou|o|e|und|y|et|"
+    rf"looks|appears|would|must|it|ist|est|es|è|é|är|er|het|the|over)\b)\w)"
 )
 _ITEM: Final = rf"(?:{SURE}|{BARE}|{_WEAK_ITEM})"
 _BEFORE_ITEM: Final = r"\s*(?:(?:then|maybe|also|perhaps|even|possibly)\s+)*[\"'(\[]*(?:(?:option|choice)\s+)?"
-_COMMA: Final = rf"(?:[\"')\]]*\s*[,/&+和或与]{_BEFORE_ITEM}|(?<={SURE})[\s\"'-]*(?={SURE}))"
-_AND: Final = rf"(?:[\"')\]]*\s*(?:,\s*)?\b(?:and|or|nor|und|oder|y|et|ou)\b{_BEFORE_ITEM})"
+_COMMA: Final = rf"(?:[\"')\]]*\s*(?:[,/&+|<>和或与か]|\b(?:vs\.?|versus)(?=\s)){_BEFORE_ITEM}|(?<={SURE})[\s\"'-]*(?={SURE}))"
+_AND: Final = rf"(?:[\"')\]]*\s*(?:,\s*)?(?:\b(?:and|or|nor|und|oder|y|e|et|ou|o|eller|atau|hoặc|или|veya)\b|또는|または){_BEFORE_ITEM})"
 _GROUP: Final = rf"(?:{_ITEM}(?:{_COMMA}{_ITEM}){{0,25}}(?:{_AND}{_ITEM}){{0,5}})"
 _FILL: Final = (
     r"[\s:,\"'({\[>=|-]{0,6}(?:l'|(?:that|the|most|likely|probably|clearly|definitely|certainly|therefore|thus|indeed|"
@@ -60,20 +61,20 @@ _NAMED: Final = (
     rf"(?:{ANSWER}|correct|description|match|bet|final|selected|chosen|best|caption|action|step|correction|edit|"
     rf"one|outcome)"
     rf"[^.!?\n;{NO_MENTION}]{{0,60}}?(?:\b(?:is|be|are)\b|[:=]){_FILL}({_GROUP}){_ENDS}",
-    rf"({_GROUP})\s+(?:is|are|seems?|looks?|appears?|would be|must be|should be|has to be|remains?)\s+(?:(?:to be|the|"
+    rf"({_GROUP})[\"')\]]*\s+(?:is|are|seems?|looks?|appears?|would be|must be|should be|has to be|remains?)\s+(?:(?:to be|the|"
     rf"my|a|most|more|better|closest|clearly|definitely|probably|only|very|likely|plausible|suitable|specific|and|one|that|{RIGHT})\s+)"
     rf"{{0,8}}(?:{RIGHT}\b|one\b(?=\W*$)|it\b(?=\W*$)|(?:supported|shown|confirmed|seen|depicted|described|visible) (?:by|in) (?:the|this)\b[^.!?\n,;]*|what (?:happens|we see|i see|is (?:seen|shown)|the video shows|c does)\b|(?:left|likely|probable)\b(?=\W*$))"
     r"(?=\s*(?:$|[.,;:!?)\n]|(?:because|since|as|for|given|and|while|but|to the|to this|of|here|based on|that)\b))",
-    rf"({_GROUP})\s+(?:(?:best|most accurately|accurately|perfectly|exactly|clearly)\s+)(?:describes?|match(?:es)?|fits?|"
+    rf"({_GROUP})[\"')\]]*\s+(?:(?:best|most accurately|accurately|perfectly|exactly|clearly)\s+)(?:describes?|match(?:es)?|fits?|"
     r"answers?|captures?|represents?|explains?|reflects?|summari[sz]es?|shows?)\b",
-    rf"({_GROUP})\s+(?:(?:best|most accurately|accurately)\s+)?(?:describes?|match(?:es)?|fits?|answers?|captures?|"
+    rf"({_GROUP})[\"')\]]*\s+(?:(?:best|most accurately|accurately)\s+)?(?:describes?|match(?:es)?|fits?|answers?|captures?|"
     rf"represents?|explains?|reflects?)(?:\s+(?:the|this|best|with|all|our|my|well|perfectly|of)){{0,3}}"
     rf"(?=\s*(?:{_SEEN}\b|$|[.,;!]))",
     rf"((?:{LETTERED}|{BARE}))\s+(?:it is|happens|happened|does|holds|works|applies)(?=\W*(?:$|[.,;!]))",
     rf"({_GROUP})\s*(?:选项)?\s*(?:[是最が]|(?:ist|est|es|è|é|är|er|jest|je|este|adalah|là|on)\s+(?:die |la |das )?)*\s*"
     rf"{FOREIGN_RIGHT}",
-    rf"((?:{LETTERED}|{BARE}))\s*(?:\b(?:is|ist|est|es|è|é|är|er|jest|to)\b|-|[是がは가이])\s*(?:[^\W\d]+ ){{0,3}}?"
-    rf"(?:正确|正しい)?{FOREIGN_ANSWER}(?![^\W])|((?:{LETTERED}|{BARE}))\s*[가이がは是]\s*(?:正确|正しい)?{FOREIGN_ANSWER}",
+    rf"((?:{SURE}|{BARE}|{WEAK}))[\"']?\s*(?:\b(?:is|ist|est|es|è|é|är|er|jest|to)\b|-|[是がは가이])\s*(?:[^\W\d]+ ){{0,3}}?"
+    rf"(?:正确|正しい)?{FOREIGN_ANSWER}(?![^\W])|((?:{LETTERED}|{BARE}|{WEAK}))\s*[가이がは是]\s*(?:正确|正しい)?{FOREIGN_ANSWER}",
     rf"(?:{FOREIGN_RIGHT})\s+(?:ist|est|es|è|é|är|er|jest|je|este)\s+({_GROUP}){_ENDS}",
     rf"\b(?:as for|for) ({LETTERED}|{BARE}), (?:it|this) (?:is|does) (?:what|exactly|correct|right)",
 )
@@ -87,6 +88,9 @@ _CONCLUDED: Final = (
     rf"\b(?:matches|match|corresponds? to|points? (?:me )?to|supports?|suggests?|indicates?|fits|favou?rs?|confirms?|"
     rf"consistent with|aligns? with|agrees? with|described by|leads? (?:me )?to|means)\s+{_FILL}((?:{LETTERED}|{BARE}))"
     rf"(?=\s*(?:$|[.,;:)]|best|most|well|exactly|perfectly|because|since|as))",
+    rf"\b(?:matches|match|corresponds? to|aligns? with)\s+{_FILL}({WEAK})(?=\W*$)",
+    rf"^[^\w{NO_MENTION}]*(?:[^.!?\n]*,\s*)?({SIGN}) seems plausible\b",
+    rf"\b(?:is|are|was) ({SIGN})(?= \w+ing\b)",
     rf"\b(?:it|this|that|which) (?:is|was) {_FILL}({LETTERED})(?=\W*$|[.,;:]|\s+because)",
     rf"\bmak(?:es|ing)\s+({_GROUP})\s+(?:the )?(?:\w+ )?{RIGHT}\b",
     rf"\band (?:i )?(?:choose|pick|select|go with)\b{_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
@@ -139,13 +143,18 @@ VERDICT: Final = re.compile(
     rf"|,(?!\s*{ANY}\W*(?:\n|$))[^.\n\U000f0000-\U000f7fff]*(?:[.\n]|$))|(?<!not)(?<!not )(?<!never)(?<!never )\s*{ANY})",
     re.IGNORECASE,
 )
+VERDICT_OF_WORDS: Final = re.compile(
+    rf"({WORDS})[\"']?\s*[:=,-]\s*(?:(?P<yes>yes|correct|right|true|✔)|(?P<no>no|incorrect|wrong|false|✘))"
+    rf"(?=\s*(?:[.;!\n]|$))|({WORDS})[\"']?\s*(?:(?P<tick>✔)|(?P<cross>✘))",
+    re.IGNORECASE,
+)
 WEIGHT: Final = re.compile(rf"({ANY})[\"')\]]{{0,2}}[ .:=(-]{{1,4}}\d+(?:[.,]\d+)?\s*(?:%|points?\b|/|[,;.)\n]|$)")
 LEAD: Final = re.compile(
     rf"(?:^|(?<=[.!?;\n])[ \n]?)[^\w{NO_MENTION}.!?]{{0,6}}(?:\d{{1,2}}[.)]\s*)?"
     rf"(?:({SIGN})(?!\s+{_VERB}\b)(?!\s*(?:[,/&]|and\b|or\b)\s*[\"'(]?{ANY})|({PHRASE}|{BARE}|{WEAK})(?=[\"']?(?:\.(?!\.+ ?(?!{_TURN}\b)[a-z])|[):|\]]|\s*(?:\n|$)))"
     rf"|({BARE}|{WEAK})(?=\s*[,-]\s*(?:no|wait|actually|sorry|correction|oops|i mean|or rather)\b)"
     rf"|({BARE}|{PHRASE})(?=\s*(?:[(\[=→]|->|- )|\s*,?\s*(?:(?:and )?not|because|since|as|but|with|rather|instead|due|i (?:think|believe|guess))\b)"
-    rf"|({WEAK})(?=\s*,?\s*(?:because(?! of)|since|but|not|rather|instead|i (?:think|believe|guess))\b|, with \d|\s*\[))"
+    rf"|({WEAK})(?=\s*,?\s*(?:because(?! of)|since|but|not|rather|instead|i (?:think|believe|guess))\b|, with \d|\s*\[|\s*\((?:confidence\b|\d|[^()\n]{{0,20}}%)))"
 )
 LABEL: Final = re.compile(
     rf"({SIGN})\s+(?!{_VERB}\b)\w|({BARE}|{WEAK}|{PHRASE})[\"']?(?:\s?[:=]| - |\))\s*(?!{_YES}|{_NO})\w", re.IGNORECASE
@@ -161,7 +170,8 @@ RUN_ON: Final = re.compile(
 SAYS: Final = re.compile(
     rf"{LETTERED}[\"']?\s+(?:also )?(?:says|states|describes|claims|mentions|refers|involves|would|requires|suggests|"
     r"implies|talks|shows|depicts|reads|mean)\b|\bfrom option\b|"
-    rf"\bas for {LETTERED}|{LETTERED}\s+{_VERB}\W*$",
+    rf"\bas for [\"']?{SURE}|{WORDS}[\"']\s*(?:says|states|mentions|refers|would|could|might|comes|is|was|stands|first|"
+    rf"then|has)\b|\d\s*% [\"']?{SURE}|{LETTERED}\s+{_VERB}\W*$",
     re.IGNORECASE,
 )
 TAKEN_BACK: Final = re.compile(

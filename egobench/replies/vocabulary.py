@@ -61,7 +61,7 @@ CONDITIONS: Final = re.compile(
 """What follows it is supposed, up to the end of the sentence; what precedes it in the sentence is, too."""
 
 SPECULATIONS: Final = re.compile(
-    rf"\b(?:suppos(?:e|es|ed|ing)|assum(?:e|es|ing)|imagin(?:e|ing)|whether|when in doubt|wonder(?:s|ed|ing)?|let's say|"
+    rf"\bmaybe\b[^.]*\bmaybe\b|^\W*provided\b|\bas (?:if|though)\b(?=[^.]*\bwere\b)|\b(?:suppos(?:e|es|ed|ing)|assum(?:e|es|ing)|imagin(?:e|ing)|whether|when in doubt|wonder(?:s|ed|ing)?|let's say|"
     r"let us say|hypothetically|pretend|according to|(?<!is )in (?:option|choice|the case of)|"
     r"(?:one|you|some|some people|people|others|someone|somebody|many) (?:\w+ )?"
     rf"(?:could|might|may|would|often|usually|choose|pick|say|answer))\b|(?<!\w)(?<!lies )in {LETTERED}|according to {LETTERED}|"
@@ -74,7 +74,7 @@ NEGATIONS: Final = re.compile(
     normalize(
         "NFKC",
         r"\b(?:not|never|cannot|neither|nor|none of|doubt(?:s|ed|ful)?|unlikely|impossible|wrong(?:ly)?|incorrect|"
-        r"false|mistake|mistaken|disagree(?:s|d)?|reject(?:s|ed|ing)?|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|"
+        r"false|mistake|mistaken|disagree(?:s|d)?|reject(?:s|ed|ing)?|rul(?:e|es|ed|ing)(?: out\b|(?=\W*$))|eliminat(?:e|es|ed|ing)|"
         r"exclud(?:e|es|ed|ing)|discard(?:s|ed|ing)?|dismiss(?:es|ed|ing)?|avoid|nobody|nothing|nowhere|no one|hardly|"
         r"scarcely|barely|rather than|instead of|unlike|except(?: for)?|anything but|everything but|all but|any (?:\w+ )?but|every (?:\w+ )?but|other than|"
         r"far from|least (?:\w+)|worst|lack(?:s|ing)?|against|contradict(?:s|ed)?|refut(?:e|es|ed)|in no way|"
@@ -98,7 +98,7 @@ HARMLESS: Final = re.compile(
 CLAUSE_ENDS: Final = re.compile(
     normalize(
         "NFKC",
-        r",(?! ?(?:that|of course|in any case)\b)|;|\(| - |\b(?:(?<!anything )(?<!everything )(?<!nothing )(?<!all )but|however|so|therefore|thus|hence|because|since|then|"
+        r",(?! ?(?:that|dass|que|che|of course|in any case)\b)|;|\(| - |\b(?:(?<!anything )(?<!everything )(?<!nothing )(?<!all )but|however|so|therefore|thus|hence|because|since|then|"
         r"while|whereas|although|though|even if|despite|sondern|sino|mais|mas|aber|leav(?:es?|ing)|(?<!no )mean(?:s|ing)|impl(?:ies|ying)|"
         r"mak(?:es|ing)|leads? to|indicat(?:es|ing)|and (?=(?:the|it|it's|this|my|choose|pick|select|i)\b)|"
         r"which (?=leaves|means))\b|而是|所以|因此|而",
