@@ -25,6 +25,7 @@ from egobench.replies.patterns import (
     OR,
     OR_AFTER,
     OR_BEFORE,
+    QUOTED_QUESTION,
     RUN,
     RUN_ON,
     SAYS,
@@ -126,7 +127,7 @@ class _Context(NamedTuple):
 
 def claims(reply: MarkedReply) -> list[Claim]:
     """Read what is claimed of every mention, in the order of the text."""
-    text = RUN_ON.sub(r"\1 ", HEADING.sub(r"\1\2: ", reply.text))
+    text = RUN_ON.sub(r"\1 ", HEADING.sub(r"\1\2: ", QUOTED_QUESTION.sub('""', reply.text)))
     layout = _layout(reply, text)
     sentences = list(_sentences(text))
     read: list[Claim] = []

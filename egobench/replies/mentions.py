@@ -204,15 +204,17 @@ def _joined(plain: str, folded: str, options: Sequence[str], mentions: list[Ment
     return joined
 
 
-def _with_words_before(
-    plain: str, before: Mention | None, label: Mention, following: Mention | None
-) -> Mention | None:
+def _with_words_before(plain: str, before: Mention | None, label: Mention, following: Mention | None) -> Mention | None:
     """``C opens the fridge (B)``, unless the letter belongs to the words that follow it."""
     if before is None or before.kind != "words" or label.kind not in {"sign", "phrase"}:
         return None
     if not re.fullmatch(r"[\s\"'.,(]{0,4}", plain[before.end : label.start]):
         return None
-    if following is not None and following.kind == "words" and _AFTER_LABEL.fullmatch(plain, label.end, following.start):
+    if (
+        following is not None
+        and following.kind == "words"
+        and _AFTER_LABEL.fullmatch(plain, label.end, following.start)
+    ):
         return None
     letters = label.letters if set(label.letters) <= set(before.letters) else before.letters + label.letters
     return Mention(letters, "sign", before.start, label.end)

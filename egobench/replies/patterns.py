@@ -16,7 +16,7 @@ _VERB: Final = (
 )
 _REASON: Final = r"(?:because|since|due|given|based on|rather|instead|but|not|over)\b"
 # No word may follow a bare letter that would make it an article, a pronoun or the camera wearer.
-_ENDS: Final = rf"(?=\s*(?:$|,(?!\s*(?:who|whose|which)\b)|[.;:!?()\]\n\"'|}}{NO_MENTION}]|-\s|(?:{_REASON}|as\b|and (?:not|the|it|is)\b|(?:is|ist|är|है)\W*$))|\s?[^\x00-\x7f])"
+_ENDS: Final = rf"(?=\s*(?:$|,(?!\s*(?:who|whose|which)\b|\s*(?:the|a|an|my|our)\s[^,.!?\n]{{0,40}},\s*\w)|[.;:!?()\]\n\"'|}}{NO_MENTION}]|-\s|(?:{_REASON}|as\b|and (?:not|the|it|is)\b|(?:is|ist|är|है)\W*$))|\s?[^\x00-\x7f])"
 _TURN: Final = r"(?:no|actually|wait|sorry|hm+|correction|i mean|or|rather|then)"
 _STOPS: Final = r"(?!\s*,(?!\s*(?:because|since|as|not|but|rather|instead|i|so|therefore)\b))"
 _WEAK_ITEM: Final = (
@@ -26,7 +26,7 @@ _WEAK_ITEM: Final = (
 )
 _ITEM: Final = rf"(?:{SURE}|{BARE}|{_WEAK_ITEM})"
 _BEFORE_ITEM: Final = r"\s*(?:(?:then|maybe|also|perhaps|even|possibly)\s+)*[\"'(\[]*(?:(?:option|choice)\s+)?"
-_COMMA: Final = rf"(?:[\"')\]]*\s*(?:[,/&+|<>和或与か]|\b(?:vs\.?|versus)(?=\s)){_BEFORE_ITEM}|(?<={SURE})[\s\"'-]*(?={SURE}))"
+_COMMA: Final = rf"(?:[\"')\]]*\s*(?:[,/&+|<>和或与か→]|[=-]>|\b(?:vs\.?|versus)(?=\s)){_BEFORE_ITEM}|(?<={SURE})[\s\"'-]*(?={SURE}))"
 _AND: Final = rf"(?:[\"')\]]*\s*(?:,\s*)?(?:\b(?:and|or|nor|und|oder|y|e|et|ou|o|eller|atau|hoặc|или|veya)\b|또는|または){_BEFORE_ITEM})"
 _GROUP: Final = rf"(?:{_ITEM}(?:{_COMMA}{_ITEM}){{0,25}}(?:{_AND}{_ITEM}){{0,5}})"
 _FILL: Final = (
@@ -43,7 +43,8 @@ _SURELY: Final = (
     r"(?:maybe|perhaps|probably|possibly|most likely|likely|definitely|clearly|certainly|obviously|surely|sure|sorry|"
     r"okay|ok|yes|no|well|hm+|so|thus|hence|therefore|oops|absolutely|undoubtedly|without (?:a )?doubt|no doubt|donc|"
     r"dunque|portanto|entonces|alors|ergo|wait|actually|finally|overall|alright|right|"
-    r"correction|edit|scratch that|on second thought|i mean|instead|not sure|great|good|final)"
+    r"correction|edit|scratch that|on second thought|i mean|instead|not sure|great|good|final|dr|tldr|"
+    r"to sum up|in short|in summary|in brief|in conclusion|to conclude|ultimately)"
 )
 _AFTERTHOUGHT: Final = (
     r"(?:obviously|clearly|definitely|certainly|for sure|i think|i believe|i guess|i'd say|i would say|probably|"
@@ -63,7 +64,7 @@ _NAMED: Final = (
     rf"[^.!?\n;{NO_MENTION}]{{0,60}}?(?:\b(?:is|be|are)\b|[:=]){_FILL}({_GROUP}){_ENDS}",
     rf"({_GROUP})[\"')\]]*\s+(?:is|are|seems?|looks?|appears?|would be|must be|should be|has to be|remains?)\s+(?:(?:to be|the|"
     rf"my|a|most|more|better|closest|clearly|definitely|probably|only|very|likely|plausible|suitable|specific|and|one|that|{RIGHT})\s+)"
-    rf"{{0,8}}(?:{RIGHT}\b|one\b(?=\W*$)|it\b(?=\W*$)|(?:supported|shown|confirmed|seen|depicted|described|visible) (?:by|in) (?:the|this)\b[^.!?\n,;]*|what (?:happens|we see|i see|is (?:seen|shown)|the video shows|c does)\b|(?:left|likely|probable)\b(?=\W*$))"
+    rf"{{0,8}}(?:{RIGHT}\b|one\b(?=\W*$)|it\b(?=\W*$)|(?:supported|shown|confirmed|seen|depicted|described|visible) (?:by|in) (?:the|this)\b[^.!?\n,;]*|what (?:happens|we see|i see|is (?:seen|shown)|the video shows|c does)\b|(?:left|likely|probable|plausible|fitting|suitable|reasonable)\b(?=\W*$))"
     r"(?=\s*(?:$|[.,;:!?)\n]|(?:because|since|as|for|given|and|while|but|to the|to this|of|here|based on|that)\b))",
     rf"({_GROUP})[\"')\]]*\s+(?:(?:best|most accurately|accurately|perfectly|exactly|clearly)\s+)(?:describes?|match(?:es)?|fits?|"
     r"answers?|captures?|represents?|explains?|reflects?|summari[sz]es?|shows?)\b",
@@ -80,9 +81,10 @@ _NAMED: Final = (
 )
 _CONCLUDED: Final = (
     rf"(?:\b(?:so|therefore|thus|hence|consequently|accordingly|(?<!anything )(?<!everything )(?<!nothing )(?<!all )"
-    rf"(?<!option )(?<!one )(?<!answer )but|leaves|leaving|left with|sondern)\b|所以|因此|觉得是|"
+    rf"(?<!option )(?<!one )(?<!answer )(?<!them )(?<!these )(?<!those )but|leaves|leaving|left with|sondern|arrives? at|ends? up (?:with|at)|(?:leaves?|left) (?:us|me|one) with)\b|所以|因此|觉得是|"
     rf"而是|认为是|应该是|应为|=>|->|→){_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
-    rf"^\W*(?:since|as|because|given|with|unlike|rather than|instead of|in|of|from|based|to my|for|not)" rf"\b[^.!?\n]*,\s*{_FILL}((?:{LETTERED}|{BARE}))(?=\W*$)",
+    rf"^\W*(?:since|as|because|given|with|unlike|rather than|instead of|in|of|from|based|to my|for|not|by|through)"
+    rf"\b[^.!?\n]*[,:]\s*{_FILL}((?:{LETTERED}|{BARE}))(?=\W*$)",
     rf"^\W*(?:in|to|from) (?:my|this|the|all|short)\b[^.!?\n,]{{0,30}}\b(?:opinion|view|mind|summary|conclusion|total|"
     rf"evidence|end|options),\s*{_FILL}({WEAK})(?=\W*$)",
     rf"\b(?:matches|match|corresponds? to|points? (?:me )?to|supports?|suggests?|indicates?|fits|favou?rs?|confirms?|"
@@ -102,7 +104,7 @@ _CONCLUDED: Final = (
     rf"go with|mark|vote for|answering){_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
     r"(?:^|[,;:(-]|\b(?:that|think|believe|guess|confident|sure|say|certain|yes|no|so|since|but)\b)\s*"
     r"(?:(?:(?:it|that|this) )?(?:would|must|has to|have to|should|got to|gotta|can only|could only) be|it's|it is|that's|"
-    r"that is|this is|c'est|es ist|è|é)\b"
+    rf"(?:that is|this is)(?=\s*{_FILL}(?:{LETTERED}|{BARE}))|c'est|es ist|è|é)\b"
     rf"{_FILL}(?!{WORDS})({_GROUP})(?=\W*$|\s*,|\s+(?:that|because|since|who|which)\b)",
     rf"(?:^|[,;:]|- )\s*(?:{_SURELY}\b[\s,:!-]*){{1,6}}{_FILL}(?!{WORDS})({_GROUP})(?=[^\w{NO_MENTION}]*$)",
     rf"(?:^|[\s,])({_GROUP})\s*(?:です|だと思います|だと思う|だ|입니다|이다|예요|이에요)[^\w{NO_MENTION}]*$",
@@ -135,7 +137,7 @@ _NO: Final = (
     r"(?:no|incorrect|wrong|false|✘|ruled out|eliminated|unlikely|"
     r"(?:(?:this|it) (?:is|was|does|did) )?(?:not|never|n't)\b[^.\n;\U000f0000-\U000f9fff]*)"
 )
-_LABEL_GAP: Final = r"[\"')\]]{0,2}[\s.:=|-]{0,5}\(?"
+_LABEL_GAP: Final = r"[\"')\]]{0,2}[\s.:=|>-]{0,5}\(?"
 VERDICT: Final = re.compile(
     rf"(?:(?<=[\n.!?;,{{(|-])\s*|^|(?<=\s)-\s|(?<=✘)\s|(?<=✔)\s)[^\w{NO_MENTION}]{{0,4}}((?:{LETTERED}|{BARE}|{WEAK}))"
     rf"{_LABEL_GAP}(?:(?P<yes>{_YES})|(?P<no>{_NO}))"
@@ -151,18 +153,20 @@ VERDICT_OF_WORDS: Final = re.compile(
 WEIGHT: Final = re.compile(rf"({ANY})[\"')\]]{{0,2}}[ .:=(-]{{1,4}}\d+(?:[.,]\d+)?\s*(?:%|points?\b|/|[,;.)\n]|$)")
 LEAD: Final = re.compile(
     rf"(?:^|(?<=[.!?;\n])[ \n]?)[^\w{NO_MENTION}.!?]{{0,6}}(?:\d{{1,2}}[.)]\s*)?"
-    rf"(?:({SIGN})(?!\s+{_VERB}\b)(?!\s*(?:[,/&]|and\b|or\b)\s*[\"'(]?{ANY})|({PHRASE}|{BARE}|{WEAK})(?=[\"']?(?:\.(?!\.+ ?(?!{_TURN}\b)[a-z])|[):|\]]|\s*(?:\n|$)))"
+    rf"(?:({SIGN})(?!\s+{_VERB}\b)(?!\s*(?:[,/&]|and\b|or\b)\s*[\"'(]?{ANY})|({PHRASE}|{BARE}|{WEAK})(?=[\"']?(?:\.(?!\.+ ?(?!{_TURN}\b)[a-z])|:(?! ?\")|[)\]]|\s?\||\s*(?:\n|$)))"
     rf"|({BARE}|{WEAK})(?=\s*[,-]\s*(?:no|wait|actually|sorry|correction|oops|i mean|or rather)\b)"
-    rf"|({BARE}|{PHRASE})(?=\s*(?:[(\[=→]|->|- )|\s*,?\s*(?:(?:and )?not|because|since|as|but|with|rather|instead|due|i (?:think|believe|guess))\b)"
-    rf"|({WEAK})(?=\s*,?\s*(?:because(?! of)|since|but|not|rather|instead|i (?:think|believe|guess))\b|, with \d|\s*\[|\s*\((?:confidence\b|\d|[^()\n]{{0,20}}%)))"
+    rf"|({BARE}|{PHRASE})(?=\s*(?:[(\[=→]|->|- )|\s*,?\s*(?:(?:and )?not|because|since|as|but|though|although|while|given|with|rather|instead|due|i (?:think|believe|guess))\b)"
+    rf"|({WEAK})(?=\s*,?\s*(?:because(?! of)|since)\b(?![^,.\n]*,\s*\w+s\b)|\s*,?\s*(?:but|not|and not|rather|instead)"
+    rf"\b\s+(?:not |than |of )?[\"'(]?{ANY}|\s*,?\s*i (?:think|believe|guess)\b|, with \d|\s*\[|\s*\((?:confidence\b|\d|[^()\n]{{0,20}}%)))"
 )
 LABEL: Final = re.compile(
     rf"({SIGN})\s+(?!{_VERB}\b)\w|({BARE}|{WEAK}|{PHRASE})[\"']?(?:\s?[:=]| - |\))\s*(?!{_YES}|{_NO})\w", re.IGNORECASE
 )
 RUN: Final = re.compile(rf"[ .:)\]|-]{{1,4}}({BARE}|{WEAK})\s*[:.)\]|]")
-SENTENCE_END: Final = re.compile(r"[.!?;]+[\"')\]]*(?=\s|$|[^\x00-\x7f])|\n")
+SENTENCE_END: Final = re.compile(r"[.!?;]+(?![\"'] ?(?:is|was|would be|:))[\"')\]]*(?=\s|$|[^\x00-\x7f])|\n")
 HEADING: Final = re.compile(
-    rf"(^|\n)([^\w\n{NO_MENTION}]*(?:\w+ ){{0,2}}(?:{ANSWER}|correct|final answer|conclusion)[^\w\n{NO_MENTION}]*)\n", re.IGNORECASE
+    rf"(^|\n)([^\w\n{NO_MENTION}]*(?:\w+ ){{0,2}}(?:{ANSWER}|correct|final answer|conclusion)[^\w\n{NO_MENTION}]*)\n",
+    re.IGNORECASE,
 )
 RUN_ON: Final = re.compile(
     rf"(\b(?:is|are|be|ist|est|es)|:|=) ?\n(?![^\n]*\n[^\w\n{NO_MENTION}]{{0,6}}(?:\d{{1,2}}[.)] ?)?{ANY})"
@@ -180,7 +184,7 @@ TAKEN_BACK: Final = re.compile(
     re.IGNORECASE,
 )
 AFFIRMED: Final = re.compile(r"\W*(?:yes|yep|yeah|correct|right|exactly|indeed|it is)\b", re.IGNORECASE)
-OR: Final = re.compile(r"\bor\b|或|还是|oder\b|\bou\b", re.IGNORECASE)
+OR: Final = re.compile(r"\bor\b|[<>→]|\b(?:vs|versus)\b|或|还是|oder\b|\bou\b", re.IGNORECASE)
 
 
 def _patterns(templates: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
@@ -204,3 +208,5 @@ OFFERED: Final = re.compile(
     r"\b(?:either|among|between|of|options|choices|candidates|with|from)\W*$|\boptions\b.*$", re.IGNORECASE
 )
 """Before options that are only offered."""
+QUOTED_QUESTION: Final = re.compile(r'"[^"\n]{1,200}\?"')
+"""The question said again."""

@@ -13,7 +13,7 @@ _PLAIN_CHARACTERS: Final = (
     str.maketrans(
         "\u2018\u2019\u201a\u201c\u201d\u201e\u2013\u2014\u2212\u3002\u3001\u3010\u3011\u300c\u300d\u300e\u300f\u300a"
         "\u300b\u3008\u3009\u3014\u3015\u3016\u3017\u27e8\u27e9\u27e6\u27e7\u00bf\u00ab\u00bb\uff5e\u0964\u06d4\u060c",
-        "'''\"\"\"---.,()()()()()()()()() \"\"~..,",
+        '\'\'\'"""---.,()()()()()()()()() ""~..,',
     )
     | _TICKS
     | _CROSSES
@@ -32,7 +32,9 @@ _LATEX_MATH: Final = re.compile(r"\$|\\[()\[\]]")
 _EATEN_BOX: Final = re.compile(r"[\x08\x0c]box|\x08oxed|\\fbox|(?<![\w\\])boxed(?=\s*\{)")
 _LINE_MARKS: Final = re.compile(r"^[ \t]*(?:#+|>|[-+])[ \t]+", re.MULTILINE)
 _EDGE_UNDERSCORES: Final = re.compile(r"(?<!\w)_+|_+(?!\w)")
-_QUESTION_AND_ANSWER: Final = re.compile(r"(?:^|(?<=\?))[ \t]*A:[ \t]*(?=(?:[Oo]ption )?\(?[A-Z]\)?[^\w\n]*$)", re.MULTILINE)
+_QUESTION_AND_ANSWER: Final = re.compile(
+    r"(?:^|(?<=\?))[ \t]*A:[ \t]*(?=(?:[Oo]ption )?\(?[A-Z]\)?[^\w\n]*$)", re.MULTILINE
+)
 _BLANKS: Final = re.compile(r"[^\S\n]+")
 _LINE_ENDS: Final = re.compile(r" ?\n[ \n]*")
 _ABBREVIATIONS: Final = re.compile(r"\b(e\.g|i\.e|vs|etc|cf)\.", re.IGNORECASE)

@@ -31,7 +31,9 @@ ReadingOutcome = Literal["answered", "unparsed", "refused"]
 _AROUND: Final = r"[\s\"'()\[\]{}<>.,:;!?|\\/=+\u2714*`-]"
 _LETTER: Final = re.compile(rf"{_AROUND}*([A-Za-z])(?:{_AROUND}+\1)*{_AROUND}*")
 _SHORT_LETTER: Final = re.compile(r"[\s*(\[\"']{0,4}([A-Za-z])[\s*)\]\"'.:]{0,4}")
-_FUNCTION_WORDS: Final = frozenset("a an and as at by for from he her his i in is it of on or she the their then to with".split())
+_FUNCTION_WORDS: Final = frozenset(
+    "a an and as at by for from he her his i in is it of on or she the their then to with".split()
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,13 +75,13 @@ NEGATIONS: Final = re.compile(
         "NFKC",
         r"\b(?:not|never|cannot|neither|nor|none of|doubt(?:s|ed|ful)?|unlikely|impossible|wrong(?:ly)?|incorrect|"
         r"false|mistake|mistaken|disagree(?:s|d)?|reject(?:s|ed|ing)?|rul(?:e|es|ed|ing)(?: out\b|(?=\W*$))|eliminat(?:e|es|ed|ing)|"
-        r"exclud(?:e|es|ed|ing)|discard(?:s|ed|ing)?|dismiss(?:es|ed|ing)?|avoid|nobody|nothing|nowhere|no one|hardly|"
+        r"exclud(?:e|es|ed|ing)|discard(?:s|ed|ing)?|dismiss(?:es|ed|ing)?|avoid|nobody|nothing|nowhere|no one|hardly|hesitat(?:e|es|ed|ing)|odd one out|little (?:to|evidence|reason|speaks)|any of (?:\w+ ){1,2}but|"
         r"scarcely|barely|rather than|instead of|unlike|except(?: for)?|anything but|everything but|all but|any (?:\w+ )?but|every (?:\w+ )?but|other than|"
         r"far from|least (?:\w+)|worst|lack(?:s|ing)?|against|contradict(?:s|ed)?|refut(?:e|es|ed)|in no way|"
         r"no (?:way|evidence|indication|sign|reason|support|proof|chance|longer|means|need)|by no means|refuse|without|"
         r"nicht|kein(?:e|en|er)?|falsche?r?|pas|jamais|ni|não|nunca|non|né|niet|geen|inte|ikke|ikkje|nie|ne|nu|ei|"
         r"incorrect[ao]|fals[aoe]|không phải|bukan|tidak|не|нет|ні|δεν|לא|ليس(?:ت)?|नहीं)\b|n't\b|"
-        r"\bno\b(?= \w+$| (?:\w+ )?$)|^\W*no (?=es\b)|\bno (?:es|creo|pienso|puede)\b|\bover\b(?=\W*$)|不是|不选|不應|不应|並非|并非|错误|錯誤|排除|除了|没有|ไม่",
+        r"\bno\b(?= \w+$| (?:\w+ )?$)|^\W*no (?=es\b)|\bno (?:es|creo|pienso|puede)\b|\bover\b(?=\W*$)|不是|不选|不應|不应|並非|并非|错误|錯誤|排除|除了|没有|ไม่|✘(?=\W*$)|^\W*no(?:pe)?\W*$",
     ),
     re.IGNORECASE,
 )
@@ -98,7 +98,7 @@ HARMLESS: Final = re.compile(
 CLAUSE_ENDS: Final = re.compile(
     normalize(
         "NFKC",
-        r",(?! ?(?:that|dass|que|che|of course|in any case)\b)|;|\(| - |\b(?:(?<!anything )(?<!everything )(?<!nothing )(?<!all )but|however|so|therefore|thus|hence|because|since|then|"
+        r",(?! ?(?:that|dass|que|che|of course|in any case)\b)|;|\(| - |\b(?:(?<!anything )(?<!everything )(?<!nothing )(?<!all )(?<!them )(?<!these )(?<!those )but|however|so|therefore|thus|hence|because|since|then|"
         r"while|whereas|although|though|even if|despite|sondern|sino|mais|mas|aber|leav(?:es?|ing)|(?<!no )mean(?:s|ing)|impl(?:ies|ying)|"
         r"mak(?:es|ing)|leads? to|indicat(?:es|ing)|and (?=(?:the|it|it's|this|my|choose|pick|select|i)\b)|"
         r"which (?=leaves|means))\b|而是|所以|因此|而",
