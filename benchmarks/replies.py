@@ -2,10 +2,10 @@
 
 python benchmarks/replies.py DATA [--renderings 83000] [--json]
 
-DATA holds sample sets that ``egobench build`` wrote. Their distinct option sets take turns in a seeded order, as many as
-fit; the right option is answered in each of 31 styles. A style that shows words alone cannot be answered where two options
-have the same words, and is to be read as no answer there. Prints how many readings are wrong, each wrong one, and replies
-read in a second of the processor by style.
+DATA holds sample sets that ``egobench build`` wrote. Their distinct option sets take turns in a seeded order, as many
+as fit; an option is answered with in each of 31 styles. Words alone answer nothing where two options
+have the same ones, and are to be read as no answer there. Prints how many readings are wrong, each wrong one,
+and how many replies are read in a second of the processor, by style.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from egobench.replies.patterns import (
     OR_AFTER,
     OR_BEFORE,
     QUOTED_QUESTION,
+    REST_OF_LINE,
     RUN,
     RUN_ON,
     SAYS,
@@ -125,6 +126,28 @@ class _Context(NamedTuple):
     conceded: bool
 
 
+class _Supposed:
+    """Which parts of a sentence are supposed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        conditions = [match.span() for match in CONDITIONS.finditer(text)]
+        self.starts = [start for start, _ in conditions]
+        opened = [(end, end) for _, end in conditions]
+        opened += [match.span() for match in SPECULATIONS.finditer(text)]
+        opened.sort()
+        self.opened = [start for start, _ in opened]
+        self.opened_ends = [end for _, end in opened]
+
+    def covers(self, start: int, end: int) -> bool:
+        """Whether what stands there is supposed: after a condition, or right before one."""
+        number = bisect_right(self.opened, start)
+        if number and not CONDITION_ENDS.search(self.text, self.opened_ends[number - 1], start):
+            return True
+        number = bisect_left(self.starts, end)
+        return number < len(self.starts) and not INTRODUCED.search(self.text, end, self.starts[number])
+
+
 def claims(reply: MarkedReply) -> list[Claim]:
     """Read what is claimed of every mention, in the order of the text."""
     text = RUN_ON.sub(r"\1 ", HEADING.sub(r"\1\2: ", QUOTED_QUESTION.sub('""', reply.text)))
@@ -167,7 +190,7 @@ def _layout(reply: MarkedReply, text: str) -> _Layout:
             if run:
                 runs |= {number, *(following for following, _ in reply.letters(run[1]))}
             mention = reply.mentions[number]
-            if mention.end - mention.start > len("(B) ") or re.compile(r"[^\n]*?\w").match(text, match.end()):
+            if mention.end - mention.start > len("(B) ") or REST_OF_LINE.match(text, match.end()):
                 entries[number] = letters
     review = REVIEWS.search(text)
     return _Layout(
@@ -190,25 +213,30 @@ def _sentence_claims(reply: MarkedReply, sentence: _Sentence, following: str, la
     for context in _contexts(text, groups):
         numbers = list(reply.letters(text[context.start : context.end]))
         several = len({letters for _, letters in numbers}) > 1
-        shared: ClaimKind | None = None
         if sentence.question:
-            shared = "chosen" if affirmed and not several else "asked"
-        elif supposed.covers(context.start, context.end):
-            shared = "supposed"
-        elif _negated(context.before) or TURNED.match(context.predicate):
-            shared = "turned down"
-        elif WEIGHED.search(context.before) or WEIGHED.search(context.after):
-            shared = "weighed"
+            shared: ClaimKind | None = "chosen" if affirmed and not several else "asked"
+        else:
+            shared = _clause_claim(context, supposed)
         for number, letters in numbers:
             rule = rules.get(number, "")
             kind = layout.verdicts.get(number) or shared
-            if kind is None and (number in layout.weights or (context.conceded and number not in layout.leads)):
-                kind = "weighed"
             if kind is None and several:
-                kind = "chosen" if rule not in {"", "alone"} and not _open_list(text, context) else "listed"
+                offered = rule in {"", "alone"} or number in layout.weights or _offered(text, context)
+                kind = "listed" if offered else "chosen"
             if kind is None:
                 kind = _single_claim(reply, sentence, number, context, layout, rule)
             yield Claim(number, letters, kind, rule if rule in {"named", "concluded"} else "named")
+
+
+def _clause_claim(context: _Context, supposed: _Supposed) -> ClaimKind | None:
+    """What a clause claims of all its mentions, unless it chooses or names them."""
+    if supposed.covers(context.start, context.end):
+        return "supposed"
+    if _negated(context.before) or TURNED.match(context.predicate):
+        return "turned down"
+    if WEIGHED.search(context.before) or WEIGHED.search(context.after):
+        return "weighed"
+    return None
 
 
 def _groups(text: str) -> Iterator[tuple[int, int]]:
@@ -238,30 +266,33 @@ def _contexts(text: str, groups: Sequence[tuple[int, int]]) -> Iterator[_Context
         previous = end
 
 
-def _single_claim(  # noqa: PLR0913 - what is known of one mention
+def _single_claim(
     reply: MarkedReply, sentence: _Sentence, number: int, context: _Context, layout: _Layout, rule: str
 ) -> ClaimKind:
-    """Claim of a mention that stands for itself and is neither asked, supposed, turned down nor weighed."""
+    """Claim of a mention that stands for itself and that its clause claims nothing of."""
     mention = reply.mentions[number]
     reviewed = sentence.start + context.start >= layout.reviewed_from
+    leads = number in layout.leads
+    if number in layout.weights or (context.conceded and not leads):
+        return "weighed"
     if rule in {"named", "concluded"}:
         return "chosen"
     if number in layout.entries:
         return "listed"
-    if (rule == "alone" and not (reviewed and mention.kind == "phrase")) or (number in layout.leads and not reviewed):
+    if (rule == "alone" and not (reviewed and mention.kind == "phrase")) or (leads and not reviewed):
         return "chosen"
-    with_words = mention.kind == "sign" and mention.end - mention.start > len("( B )")
-    if mention.kind != "words" and not with_words:
-        return "none"
-    start = context.start
-    before = sentence.text[max(start - _REACH, 0) : start]
-    if reviewed or SAYS.search(sentence.text) or REFUSAL.search(context.before) or REFUSAL.search(context.after):
+    with_words = mention.kind == "words" or (mention.kind == "sign" and mention.end - mention.start > len("( B )"))
+    return _passing_claim(sentence.text, context, reviewed=reviewed) if with_words else "none"
+
+
+def _passing_claim(text: str, context: _Context, *, reviewed: bool) -> ClaimKind:
+    """Claim of an option whose words stand in a sentence that does not say that it is the answer."""
+    before = text[max(context.start - _REACH, 0) : context.start]
+    if reviewed or SAYS.search(text) or REFUSAL.search(context.before) or REFUSAL.search(context.after):
         return "listed"
-    if INQUIRIES.search(before):
-        return "asked"
-    if OR_BEFORE.search(before[-20:]) or OR_AFTER.match(sentence.text, context.end):
+    if OR_BEFORE.search(before[-20:]) or OR_AFTER.match(text, context.end):
         return "listed"
-    return "named"
+    return "asked" if INQUIRIES.search(before) else "named"
 
 
 def _anchored(reply: MarkedReply, sentence: _Sentence) -> dict[int, str]:
@@ -289,29 +320,7 @@ def _negated(before: str) -> bool:
     return NEGATIONS.search(before) is not None
 
 
-class _Supposed:
-    """Which parts of a sentence are supposed."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        conditions = [match.span() for match in CONDITIONS.finditer(text)]
-        self.starts = [start for start, _ in conditions]
-        opened = [(end, end) for _, end in conditions]
-        opened += [match.span() for match in SPECULATIONS.finditer(text)]
-        opened.sort()
-        self.opened = [start for start, _ in opened]
-        self.opened_ends = [end for _, end in opened]
-
-    def covers(self, start: int, end: int) -> bool:
-        """Whether what stands there is supposed: after a condition, or right before one."""
-        number = bisect_right(self.opened, start)
-        if number and not CONDITION_ENDS.search(self.text, self.opened_ends[number - 1], start):
-            return True
-        number = bisect_left(self.starts, end)
-        return number < len(self.starts) and not INTRODUCED.search(self.text, end, self.starts[number])
-
-
-def _open_list(text: str, context: _Context) -> bool:
+def _offered(text: str, context: _Context) -> bool:
     """Whether several options are offered rather than answered with."""
     before = text[max(context.start - _REACH, 0) : context.start]
     return OR.search(text, context.start, context.end) is not None or OFFERED.search(before) is not None

@@ -227,40 +227,35 @@ def _with_words_after(
     own = label.letters[0]
     gap = _AFTER_LABEL.match(plain, label.end)
     begin = gap.end() if gap else label.end
-    punctuated = begin > label.end and plain[label.end : begin] not in {"", " "}
+    punctuated = plain[label.end : begin] not in {"", " "}
     article = _ARTICLE.match(plain, begin)
-    for words in following:
-        if words.kind != "words" or words.start not in {begin, article.end() if article else begin}:
-            continue
-        if own in words.letters:
-            return Mention((own,), "sign", label.start, words.end)
-        if words.start == begin and options[own].startswith(options[words.letters[0]]):
-            return Mention((own,), "sign", label.start, _cut_end(folded, options[own], begin) or words.end)
-        # "A bottle" is an article and a noun; "C opens it" has the camera wearer in it.
-        if punctuated or label.kind != "weak":
-            return Mention((own, *words.letters), "sign", label.start, words.end)
-        return None
-    if len(options[own]) == 1 and punctuated and folded.startswith(options[own], begin):
-        return Mention((own,), "sign", label.start, begin + 1)
-    if punctuated or label.kind == "sign":
-        return _cut_off(folded, options, label, begin)
-    return None
-
-
-def _cut_end(folded: str, option: str, begin: int) -> int | None:
-    rest = folded[begin:].strip(" .\"'")
-    return len(folded) if rest and option.startswith(rest) else None
+    starts = {begin, article.end() if article else begin}
+    words = next((mention for mention in following if mention.kind == "words" and mention.start in starts), None)
+    if words is None:
+        return _cut_off(folded, options, label, begin) if punctuated or label.kind == "sign" else None
+    letters: tuple[int, ...] | None = None
+    end = words.end
+    if own in words.letters:
+        letters = (own,)
+    elif words.start == begin and options[own].startswith(options[words.letters[0]]):
+        letters = (own,)
+        rest = folded[begin:].strip(" .\"'")
+        end = len(folded) if rest and options[own].startswith(rest) else end
+    elif punctuated or label.kind != "weak":
+        letters = (own, *words.letters)
+    # Else "A bottle" is an article and a noun; "C opens it" has the camera wearer in it.
+    return None if letters is None else Mention(letters, "sign", label.start, end)
 
 
 def _cut_off(folded: str, options: Sequence[str], label: Mention, begin: int) -> Mention | None:
     """A letter whose words the reply's end cuts off: its own option's, or so many of another's that they are sure."""
-    rest = normalised(folded[begin:]) if len(folded) - begin <= max(map(len, options)) + 8 else ""
-    if len(rest) < 2:
-        return None
     own = label.letters[0]
+    if len(options[own]) == 1 and folded.startswith(options[own], begin) and begin > label.end:
+        return Mention((own,), "sign", label.start, begin + 1)
+    rest = normalised(folded[begin:]) if len(folded) - begin <= max(map(len, options)) + 8 else ""
+    if len(rest) < len("it"):
+        return None
     if options[own].startswith(rest):
         return Mention((own,), "sign", label.start, len(folded))
     others = tuple(position for position, option in enumerate(options) if option.startswith(rest))
-    if others and len(rest) >= _LEAST_CUT:
-        return Mention((own, *others), "sign", label.start, len(folded))
-    return None
+    return Mention((own, *others), "sign", label.start, len(folded)) if others and len(rest) >= _LEAST_CUT else None

@@ -1,4 +1,4 @@
-"""A reply as plain text: without thinking, Markdown, LaTeX, HTML and chat tokens; and what it declares as its answer."""
+"""A reply as plain text, without thinking, Markdown, LaTeX, HTML and chat tokens; what it declares as its answer."""
 
 from __future__ import annotations
 
@@ -101,11 +101,9 @@ def without_thinking(text: str) -> str | None:
     An end that was never opened (the template held the opening) ends what stands before it. An element that holds an
     answer counts even where the thinking before it was not closed.
     """
-    final = None
-    for final in _FINAL_CHANNEL.finditer(text):
-        pass
-    if final is not None:
-        return text[final.end() :]
+    finals = list(_FINAL_CHANNEL.finditer(text))
+    if finals:
+        return text[finals[-1].end() :]
     if _STRIPPED_ANALYSIS.match(text):
         return None
     outside: list[str] = []

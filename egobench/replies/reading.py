@@ -1,13 +1,13 @@
 """Reading a reply: which option a model named, and by which rule (PROTOCOL section 3).
 
-What was thought aloud is dropped and an answer that is declared as final is read alone (:mod:`.plain_text`). In that text
-every mention of an option is found, by letter or by words (:mod:`.mentions`), and what is claimed of it
-(:mod:`.claims`). One option that is chosen is the answer; two chosen ones are none. Where none is chosen, the one option
-that is named and neither turned down, supposed, asked about, weighed nor listed is the answer.
+What was thought aloud is dropped, and an answer that is declared as final is read alone (:mod:`.plain_text`). In that
+text every mention of an option is found, by letter or by words (:mod:`.mentions`), and what is claimed of it
+(:mod:`.claims`). One option that is chosen is the answer; two chosen ones are none. Where none is chosen, the one
+option whose words stand there, neither turned down, supposed, asked about, weighed nor listed, is the answer.
 
 A bare capital inside a sentence is never a letter: in egocentric text "C" is the camera wearer and "A" an article. No
-choice is ever random or a default. ``corpus.jsonl`` and ``corpus_second.jsonl`` beside this module hold replies and how a
-person reads them.
+choice is ever random or a default. ``corpus.jsonl`` and ``corpus_second.jsonl`` beside this module hold replies and how
+a person reads them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _AROUND: Final = r"[\s\"'()\[\]{}<>.,:;!?|\\/=+\u2714*`-]"
 _LETTER: Final = re.compile(rf"{_AROUND}*([A-Za-z])(?:{_AROUND}+\1)*{_AROUND}*")
 _SHORT_LETTER: Final = re.compile(r"[\s*(\[\"']{0,4}([A-Za-z])[\s*)\]\"'.:]{0,4}")
 _FUNCTION_WORDS: Final = frozenset(
-    "a an and as at by for from he her his i in is it of on or she the their then to with".split()
+    {
+        *("a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "then", "to", "with"),
+        *("he", "her", "his", "i", "it", "she", "their", "they"),
+    }
 )
 
 
