@@ -57,7 +57,7 @@ _DECLARED_SMALL: Final = re.compile(
     r"\b(?:answer|ans|option|choice|letter)(?:( is)| ?[:=])[ \"'(]*([a-z])(?=[^\w\n]*$|[.,;:)])",
     re.IGNORECASE | re.MULTILINE,
 )
-_DETERMINED: Final = re.compile(r" +(?!(?:it|he|she|they|the|i|c)\b)[a-z]")
+_DETERMINED: Final = re.compile(r" +(?!(?:it|he|she|they|the|i|c)\b)[a-z]", re.IGNORECASE)
 _AFTER_LABEL: Final = re.compile(r"[\s.,:;)|\"'(\]=-]{0,6}")
 _AFTER_WORDS: Final = re.compile(r"[\s\"'.,]{0,3}")
 _ARTICLE: Final = re.compile(r"(?:(?:it|that|this) (?:is|was) )?(?:the|a|an|his|her|my|some) ", re.IGNORECASE)
@@ -117,7 +117,7 @@ def marked_reply(plain: str, options: Sequence[str]) -> MarkedReply:
         for character in plain
     )
     taken = bytearray(len(plain))
-    mentions = list(_words(folded, options, taken))
+    mentions = list(_words(plain, folded, options, taken))
     mentions += _lettered(plain, len(options), taken)
     mentions = _joined(plain, folded, options, sorted(mentions, key=lambda mention: mention.start))
     marked = MarkedReply("", tuple(mentions))
@@ -129,7 +129,7 @@ def marked_reply(plain: str, options: Sequence[str]) -> MarkedReply:
     return replace(marked, text="".join([*pieces, plain[position:]]))
 
 
-def _words(folded: str, options: Sequence[str], taken: bytearray) -> Iterator[Mention]:
+def _words(plain: str, folded: str, options: Sequence[str], taken: bytearray) -> Iterator[Mention]:
     """Mentions by words, the longest option first; an option that is a letter itself has none."""
     positions: dict[str, list[int]] = {}
     for position, option in enumerate(options):
@@ -139,17 +139,17 @@ def _words(folded: str, options: Sequence[str], taken: bytearray) -> Iterator[Me
         start = folded.find(option)
         while start >= 0:
             end = start + len(option)
-            if not any(taken[start:end]) and _stands_alone(folded, start, end, option):
+            if not any(taken[start:end]) and _stands_alone(plain, start, end, option):
                 taken[start:end] = b"\1" * len(option)
                 yield Mention(tuple(positions[option]), "words", start, end)
             start = folded.find(option, end)
 
 
-def _stands_alone(folded: str, start: int, end: int, option: str) -> bool:
-    if _WORD_BEFORE.search(folded, max(start - 2, 0), start) or _WORD_AFTER.match(folded, end):
+def _stands_alone(plain: str, start: int, end: int, option: str) -> bool:
+    if _WORD_BEFORE.search(plain, max(start - 2, 0), start) or _WORD_AFTER.match(plain, end):
         return False
     # "No" before a word that it belongs to ("no doubt") is as little an answer as the article "a".
-    return option != "no" or _DETERMINED.match(folded, end) is None
+    return option != "no" or _DETERMINED.match(plain, end) is None
 
 
 def _lettered(plain: str, count: int, taken: bytearray) -> Iterator[Mention]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import json
-from importlib import resources
 from pathlib import Path
 from time import process_time
-from typing import Any
 
 import pytest
 
@@ -84,79 +81,6 @@ def test_navigation_options_that_contain_each_other_are_matched_longest_first() 
     assert read_reply("It should take a left turn", options).choice is None
 
 
-def corpus() -> list[dict[str, Any]]:
-    text = resources.files("egobench").joinpath("replies_corpus.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
-
-
-@pytest.mark.parametrize("case", corpus(), ids=lambda case: f"{case['outcome']}: {case['why']}")
-def test_every_reply_of_the_corpus_is_read_as_a_person_reads_it(case: dict[str, Any]) -> None:
-    read = {reply: read_reply(reply, case["options"]) for reply in case["replies"]}
-    wrong = {
-        reply: reading
-        for reply, reading in read.items()
-        if (reading.choice, reading.outcome) != (case["choice"], case["outcome"])
-    }
-    assert wrong == {}
-
-
-def test_the_corpus_is_large_and_every_case_is_complete() -> None:
-    cases = corpus()
-    replies = [(reply, tuple(case["options"])) for case in cases for reply in case["replies"]]
-    assert len(replies) == len(set(replies)) >= 300
-    for case in cases:
-        assert case["why"]
-        assert len(case["options"]) >= 2
-        assert (case["choice"] is not None) == (case["outcome"] == "answered")
-        assert case["choice"] is None or 0 <= case["choice"] < len(case["options"])
-
-
-VERBS = ("picks up", "puts down", "washes", "opens", "closes", "cuts", "moves", "holds", "wipes", "looks at")
-NOUNS = ("cup", "bottle", "knife", "drawer", "cloth", "lid", "bowl", "phone", "book", "box of screws")
-PLACES = ("", " in the sink", " with the left hand", " on the table", " next to a woman")
-
-STYLES = (
-    "{letter}",
-    "({letter})",
-    "{letter}.",
-    "{letter}: {text}",
-    "({letter}) {text}",
-    "{text}",
-    "Answer: {letter}",
-    "The correct option is {letter}. {text}",
-    "**{letter}. {text}**",
-)
-
-
-def questions() -> list[tuple[str, ...]]:
-    """500 times five options that begin with "C " and share a verb, a noun or all words but the last ones."""
-    found: list[tuple[str, ...]] = []
-    for number in range(500):
-        verb, noun, place = number % 10, number // 10 % 10, number // 100
-        found.append(
-            (
-                f"C {VERBS[verb]} a {NOUNS[noun]}{PLACES[place]}",
-                f"C {VERBS[verb]} a {NOUNS[noun]}{PLACES[(place + 1) % 5]}",
-                f"C {VERBS[verb]} a {NOUNS[(noun + 3) % 10]}{PLACES[place]}",
-                f"C {VERBS[(verb + 1) % 10]} a {NOUNS[noun]}{PLACES[(place + 2) % 5]}",
-                f"C {VERBS[(verb + 7) % 10]} a {NOUNS[(noun + 1) % 10]}",
-            )
-        )
-    return found
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_nine_styles_of_answering_are_read_right_on_five_hundred_questions(style: str) -> None:
-    asked = questions()
-    assert len({options for options in asked if len(set(options)) == 5}) == 500
-    right = 0
-    for number, options in enumerate(asked):
-        target = number % 5
-        reading = read_reply(style.format(letter="ABCDE"[target], text=options[target]), options)
-        right += reading.choice == target
-    assert right >= 0.995 * 500
-
-
 @pytest.mark.parametrize(
     ("reply", "choice"),
     [
@@ -191,9 +115,8 @@ def test_characters_that_change_their_length_in_lower_case_are_no_trouble() -> N
 def test_nothing_that_reads_or_scores_a_reply_is_random() -> None:
     package = Path(egobench.__file__).parent
     sources = [
-        package / "replies.py",
-        package / "reply_text.py",
-        package / "scoring.py",
+        *(package / "replies").glob("*.py"),
+        *(package / "scoring").glob("*.py"),
         *(package / "metrics").glob("*.py"),
     ]
     assert len(sources) > 5
