@@ -103,6 +103,63 @@ def test_a_reply_that_never_ends_is_read_in_less_than_a_second(reply: str, choic
     assert process_time() - started < 1
 
 
+KITCHEN = ("C opens the fridge", "C closes the door", "C washes a cup", "C picks up a knife", "C walks away")
+NAVIGATION = ("Turn left and move forward", "Move forward", "Stop", "Turn right and move forward")
+TEN = (
+    *("C picks up an onion", "C peels a carrot", "C washes his hands", "C opens a drawer", "C turns on the tap"),
+    *("C stirs the pot", "C wipes the table", "C moves a plate", "C cuts the onion", "C drops a spoon"),
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "options"),
+    [
+        ("C, with his left hand, opens the fridge.", KITCHEN),
+        ("I, as the camera wearer, cut the onion.", TEN),
+        ("The answer cannot be B.", KITCHEN),
+        ("I don't think the answer is B.", KITCHEN),
+        ("A. 10% B. 90%", KITCHEN),
+        ("A. No wait, B.", KITCHEN),
+        ("A. Correction: B.", KITCHEN),
+        ("If A then B", KITCHEN),
+        ("Could you provide options A, B?", KITCHEN),
+        ("(A) Move forward", NAVIGATION),
+        ("(D) Turn left and move forward", NAVIGATION),
+        ("Turn left, then move forward", NAVIGATION),
+    ],
+)
+def test_text_that_names_no_single_option_does_not_become_one(reply: str, options: tuple[str, ...]) -> None:
+    assert read_reply(reply, options).outcome == "unparsed"
+
+
+@pytest.mark.parametrize(
+    ("reply", "choice"),
+    [
+        ("If he took the bottle, the answer would be A. He opens the fridge, so B.", 1),
+        ("(A) No. (B) Yes. (C) No. (D) No. (E) No.", 1),
+        ("B? No, D.", 3),
+        ("Option B is tempting. Option D is what happens.", 3),
+        ("A, B, C, D, E. I choose B.", 1),
+        ("A. No wait. Final answer: B", 1),
+        ("回答：B", 1),  # noqa: RUF001 - full-width colon
+        ("Svar: B", 1),
+        ("Odpowiedź: B", 1),
+        ("Output: B", 1),
+        ("Select B.", 1),
+        ("\x08oxed{B}", 1),
+        ("<seed:think>A</seed:think>B", 1),
+        ("<|START_THINKING|>A<|END_THINKING|>B", 1),
+    ],
+)
+def test_the_one_option_that_is_chosen_is_read(reply: str, choice: int) -> None:
+    assert read_reply(reply, KITCHEN).choice == choice
+
+
+def test_a_letter_with_the_beginning_of_its_option_is_cut_off() -> None:
+    assert read_reply("(A) Turn left and", NAVIGATION).choice == 0
+    assert read_reply("(D) Turn right", NAVIGATION).choice == 3
+
+
 def test_the_end_of_a_long_reply_is_what_counts() -> None:
     assert read_reply("C walks on. " * 5_000 + "The answer is B.", OPTIONS).choice == 1
 
