@@ -21,11 +21,13 @@ from egobench.replies.patterns import (
     INTRODUCED,
     LABEL,
     LEAD,
+    LINKED,
     OFFERED,
     OR,
     OR_AFTER,
     OR_BEFORE,
     QUOTED_QUESTION,
+    RANGE,
     REST_OF_LINE,
     RUN,
     RUN_ON,
@@ -150,7 +152,7 @@ class _Supposed:
 
 def claims(reply: MarkedReply) -> list[Claim]:
     """Read what is claimed of every mention, in the order of the text."""
-    text = RUN_ON.sub(r"\1 ", HEADING.sub(r"\1\2: ", QUOTED_QUESTION.sub('""', reply.text)))
+    text = RUN_ON.sub(r"\1 ", HEADING.sub(r"\1\2: ", RANGE.sub("", QUOTED_QUESTION.sub('""', reply.text))))
     layout = _layout(reply, text)
     sentences = list(_sentences(text))
     read: list[Claim] = []
@@ -316,7 +318,8 @@ def _negated(before: str) -> bool:
     head, colon, tail = before.rpartition(":")
     if colon and not NEGATIONS.search(tail):
         # "Wrong answer: B" turns B down, "It is not open: B" does not.
-        return len(head.split()) <= len(("the", "wrong", "answer")) and NEGATIONS.search(head) is not None
+        labelled = len(head.split()) <= len(("the", "wrong", "answer")) or LINKED.search(head) is not None
+        return labelled and NEGATIONS.search(head) is not None
     return NEGATIONS.search(before) is not None
 
 

@@ -108,6 +108,7 @@ _CONCLUDED: Final = (
     rf"而是|认为是|应该是|应为|=>|->|→){_FILL}(?!{WORDS})({_GROUP}){_ENDS}{_STOPS}",
     rf"^\W*(?:since|as|because|given|with|unlike|rather than|instead of|in|of|from|based|to my|for|not|by|through)"
     rf"\b[^.!?\n]*[,:]\s*{_FILL}((?:{LETTERED}|{BARE}))(?=\W*$)",
+    rf"^\W*not\b[^.!?\n]*:\s*{_FILL}({WEAK})(?=\W*$)",
     rf"^\W*(?:in|to|from) (?:my|this|the|all|short)\b[^.!?\n,]{{0,30}}\b(?:opinion|view|mind|summary|conclusion|"
     rf"total|"
     rf"evidence|end|options),\s*{_FILL}({WEAK})(?=\W*$)",
@@ -169,7 +170,7 @@ _NO: Final = (
 )
 _LABEL_GAP: Final = r"[\"')\]]{0,2}[\s.:=|>-]{0,5}\(?"
 VERDICT: Final = re.compile(
-    rf"(?:(?<=[\n.!?;,{{(|-])\s*|^|(?<=\s)-\s|(?<=✘)\s|(?<=✔)\s)[^\w{NO_MENTION}]{{0,4}}((?:{LETTERED}|{BARE}|"
+    rf"(?:(?<=[\n.!?;,{{(|-])\s*|^|(?<=\s)-\s|(?<=\s)(?={SIGN})|(?<=✘)\s|(?<=✔)\s)[^\w{NO_MENTION}]{{0,4}}((?:{LETTERED}|{BARE}|"
     rf"{WEAK}))"
     rf"{_LABEL_GAP}(?:(?P<yes>{_YES})|(?P<no>{_NO}))"
     rf"(?=\s*(?:[.;)\]}}|!\n]|$|,\s*[\"']?{ANY}[\"')\]]{{0,2}}[\s.:=|-]{{0,5}}(?:{_YES}|{_NO})"
@@ -251,3 +252,6 @@ OFFERED: Final = re.compile(
 QUOTED_QUESTION: Final = re.compile(r'"[^"\n]{1,200}\?"')
 """The question said again."""
 REST_OF_LINE: Final = re.compile(r"[^\n]*?\w")
+RANGE: Final = re.compile(rf"{ANY}\s+(?:to|through)\s+{ANY}")
+"""All options from one to another."""
+LINKED: Final = re.compile(r"\b(?:be|is|are|answer|option|choice)\W*$", re.IGNORECASE)
