@@ -115,7 +115,7 @@ def test_any_reply_has_a_reading(pieces: list[str], joint: str, options: list[st
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @settings(max_examples=20_000, deadline=None)
 @given(WRITTEN, some.sampled_from(["", " "]), SHOWN)
 def test_any_of_twenty_thousand_replies_has_a_reading(pieces: list[str], joint: str, options: list[str]) -> None:
