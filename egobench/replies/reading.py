@@ -75,7 +75,11 @@ def read_reply(text: str, options: Sequence[str]) -> Reading:
         return Reading(None, "unparsed", "empty")
     if ERROR.match(plain(answer[:LONGEST]) if len(answer) > LONGEST else content):
         return Reading(None, "unparsed", "error text")
-    known = tuple(normalised(plain(option)) for option in options)
+    shown = [plain(option) for option in options]
+    for question in (option for option in shown if option.endswith("?")):
+        # An option that is a question asks nothing when it is the answer.
+        content = re.sub(re.escape(question), lambda match: match[0][:-1], content, flags=re.IGNORECASE)
+    known = tuple(map(normalised, shown))
     # What is declared as the answer decides; where it names nothing, the reply as a whole may.
     content_without_tags = without_tags(content)
     reading = _read_parts(declared(content), known) or _read_parts([content_without_tags], known)
@@ -94,9 +98,8 @@ def _read_parts(parts: Sequence[str], options: tuple[str, ...]) -> Reading | Non
 
 def _read_part(part: str, options: tuple[str, ...]) -> Reading | None:
     letter = _LETTER.fullmatch(part)
-    if letter:
-        position = LETTERS.find(letter[1].upper())
-        return Reading(position, "answered", "letter") if position < len(options) else None
+    if letter and (position := LETTERS.find(letter[1].upper())) < len(options):
+        return Reading(position, "answered", "letter")
     same = [position for position, option in enumerate(options) if option and option == normalised(part)]
     if len(same) == 1 and not part.rstrip("\"') ").endswith("?"):
         return Reading(same[0], "answered", "text")

@@ -160,6 +160,15 @@ def test_a_letter_with_the_beginning_of_its_option_is_cut_off() -> None:
     assert read_reply("(D) Turn right", NAVIGATION).choice == 3
 
 
+def test_an_option_that_is_a_question_or_a_letter_is_read() -> None:
+    questions = ("Is the door open?", "Is the fridge open?", "Who is there?")
+    assert read_reply("B. Is the fridge open?", questions).choice == 1
+    assert read_reply("who is there?", questions).choice == 2
+    assert read_reply("Is B right?", questions).choice is None
+    assert read_reply("x", ("w", "x", "y")).choice == 1
+    assert read_reply("z", ("w", "x", "y")).choice is None
+
+
 def test_the_end_of_a_long_reply_is_what_counts() -> None:
     assert read_reply("C walks on. " * 5_000 + "The answer is B.", OPTIONS).choice == 1
 
