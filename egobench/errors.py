@@ -11,6 +11,8 @@ The tree::
     ├── AnnotationError            an annotation file cannot be used
     │   ├── AnnotationFileError    missing, empty, wrong encoding, truncated
     │   └── RecordError            one row of it is malformed
+    ├── TrainingDataError          training data cannot be read or written, or nothing is left of it
+    │   └── LeakError              it shares footage with a sample set
     ├── SampleSetError             a frozen sample set is missing, damaged, or of another version
     ├── ScoreFileError             a table of gallery scores cannot be used: shape, order, not a number
     ├── VideoError                 frames of a clip cannot be had
@@ -119,6 +121,14 @@ class RecordError(AnnotationError):
         """One line: file, row, field, problem."""
         where = f"{self.file}, {self.row}" + (f", field {self.field!r}" if self.field else "")
         return f"{where}: {self.problem}"
+
+
+class TrainingDataError(EgoBenchError):
+    """Training data cannot be read or written, or nothing is left of it."""
+
+
+class LeakError(TrainingDataError):
+    """Training data shares footage with a sample set that models are evaluated on."""
 
 
 class SampleSetError(EgoBenchError):
