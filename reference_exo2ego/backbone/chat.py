@@ -45,8 +45,8 @@ class Chat:
     def render(self, system: str, user: str) -> str:
         """The prompt as one text, up to where the answer begins."""
         if self.system_as == "fixed":
-            marked = f"{self._marked(system)}\n\n" if system else ""
-            return f"{self.tokenizer.bos_token or ''}[INST] {marked}{user} [/INST]"
+            system_turn = f"{self._marked(system)}\n\n" if system else ""
+            return f"{self.tokenizer.bos_token or ''}[INST] {system_turn}{user} [/INST]"
         turns = [{"role": "user", "content": user}]
         if system and self.system_as == "system":
             turns.insert(0, {"role": "system", "content": self._marked(system)})
@@ -84,9 +84,9 @@ def find_chat(tokenizer: Any, *, mistral: bool) -> Chat:
     for place in ("system", "user"):
         chat = Chat(tokenizer, mistral, place)
         try:
-            rendered = chat.render("look closely", f"{VIDEO}\nwhat is this")
+            text = chat.render("look closely", f"{VIDEO}\nwhat is this")
         except TemplateError:
             continue
-        if f"{VIDEO}\nwhat is this" in rendered and (place == "user" or "look closely" in rendered):
+        if f"{VIDEO}\nwhat is this" in text and (place == "user" or "look closely" in text):
             return chat
     raise ModelError("the tokenizer's chat template leaves the question out, or cannot put one")
