@@ -159,7 +159,7 @@ def json_items(
 def json_members(
     files: Annotations, name: str, *, prefix: str, progress: ByteProgress | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """The members of a JSON object, by key.
+    """The members of a JSON object, by key; unlike rows, they are passed on without a look at their depth.
 
     Args:
         files: The folder of annotations.
@@ -173,12 +173,7 @@ def json_members(
     """
     ijson = _ijson()
     with opened(files, name, progress) as (path, stream), _named_faults(path):
-        for key, value in ijson.kvitems(stream, prefix, use_float=True):
-            fault = find_fault(value, finite=False)
-            if fault is None:
-                yield key, value
-            else:
-                files.refuse(RecordError(path, f"key {key!r}", fault.place, fault.problem))
+        yield from ijson.kvitems(stream, prefix, use_float=True)
 
 
 def json_leaves(files: Annotations, name: str, *, prefixes: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -116,3 +116,13 @@ def test_a_file_that_is_no_list_of_takes_is_named(tmp_path: Path, content: bytes
 def test_a_folder_of_something_else_is_named(tmp_path: Path) -> None:
     with pytest.raises(AnnotationFileError, match=r"takes\.json: no such file; is .* the right folder"):
         build(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["takes.json", DESCRIPTIONS])
+def test_what_is_nested_five_thousand_times_is_named(tmp_path: Path, place: str) -> None:
+    path = good(tmp_path) / place
+    deep = "[" * 5_000 + "]" * 5_000
+    old = '"duration_sec": 60.0' if place == "takes.json" else '"timestamp": 3'
+    path.write_text(path.read_text().replace(old, f"{old.partition(':')[0]}: {deep}", 1))
+    with pytest.raises(RecordError, match="nested deeper than 100 lists and objects"):
+        build(tmp_path)
