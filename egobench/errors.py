@@ -26,7 +26,9 @@ The tree::
     ├── JudgeError                 a judge cannot be reached, or has nothing to judge
     ├── ModelError                 a model cannot be loaded or cannot do what was asked of it
     │   ├── PromptError            it cannot take this one prompt; others it can
-    │   └── ModelMemoryError       a batch needs more memory than there is; a smaller one may not
+    │   ├── ModelMemoryError       a batch needs more memory than there is; a smaller one may not
+    │   ├── ConfigurationError     a configuration contradicts itself, or is not that of the checkpoint
+    │   └── StageError             what would train is not what the training stage says
     └── StoreError                 a run folder cannot be used
         └── SpecMismatchError      it holds another run
 
@@ -179,6 +181,14 @@ class PromptError(ModelError):
 
 class ModelMemoryError(ModelError):
     """A batch needs more memory than there is. It is asked again in halves; a single prompt is a request error."""
+
+
+class ConfigurationError(ModelError):
+    """A model's configuration contradicts itself, or is another one than the checkpoint's."""
+
+
+class StageError(ModelError):
+    """What would train is not what the training stage says: a frozen part moves, or a part that moves is left out."""
 
 
 class EndpointError(EgoBenchError):
