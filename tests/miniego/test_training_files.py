@@ -142,6 +142,7 @@ def test_egtea_numbers_its_classes_from_1_and_names_clips_by_time_and_frame(
             recording, start, end = prefix.rsplit("-", 2)
             assert (first, last) == (f"F{round(int(start) * 0.024):06d}", f"F{round(int(end) * 0.024):06d}")
             assert recording in sessions[split]
+            assert rendered[f"egtea/videos/{recording}.mp4"][1].start == 0
             action, verb, *nouns = (int(number) - 1 for number in numbers)
             row = labels[prefix]
             assert row[2:5] == [recording, start, end]
