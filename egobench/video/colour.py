@@ -89,9 +89,12 @@ class RgbConverter:
                 self._conversions[key] = _set_up(*key)
             conversion = self._conversions[key]
             conversion.source.push(frame)
-            pixels: np.ndarray = conversion.sink.pull().to_ndarray()
+            converted = conversion.sink.pull()
         except FFmpegError as error:
             raise ValueError(f"its pixels cannot be converted from {key[0].pixel_format} ({error.strerror})") from error
+        if not isinstance(converted, VideoFrame):
+            raise TypeError(f"the scaler gave {type(converted).__name__}")
+        pixels: np.ndarray = converted.to_ndarray()
         return pixels
 
 
