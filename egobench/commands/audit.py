@@ -20,7 +20,7 @@ def audit(
 ) -> None:
     """Measure what sample sets give away to someone who sees neither video nor question.
 
-    The best attack's share is noted in each manifest as its blind ceiling, and follows every score of the set.
+    Two figures go to each manifest: the best attack on the options alone, and the best that learned from other clusters.
 
     Example: egobench audit data --picture audit.svg
     """

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,109 +11,94 @@ from rich.table import Table
 
 from egobench.commands.console import note
 from egobench.commands.tables import percent
-from egobench.dataset.audit import Audit, audit
+from egobench.dataset.audit import Audit, audit, audit_set
+from egobench.dataset.foreign import read_foreign
 from egobench.dataset.sampleset import SampleSet, find_sets, write_manifest
 from egobench.embedding import SentenceEmbedder
-from egobench.errors import SampleSetError, UnknownPluginError
-from egobench.plugins import load_task
-from egobench.sample import Sample
-from egobench.task import Embedder, Truth
+from egobench.errors import ModelError, SampleSetError
+from egobench.task import Truth
 
 
 def audit_sets(data: Path, embedder: str) -> list[dict[str, Any]]:
-    """Audit sample sets, and note co-correct rate and blind ceiling in their manifests.
-
-    A set of several subsets gets the ceiling of the one that gives most away, and the co-correct rate of all.
+    """Audit sample sets, and note co-correct rate and blind figures in their manifests.
 
     Args:
         data: Folder of sample sets, one of them, or a JSON Lines file of somebody else's samples.
         embedder: Name of a sentence-transformers model.
 
     Returns:
-        One JSON object a subset; sets without options are passed over.
+        One JSON object per subset; sets without options are passed over.
 
     Raises:
         SampleSetError: If there is no set, none that has options, or a manifest cannot be written.
         ModelError: If the extra ``[distractors]`` is not installed.
     """
-    texts = SentenceEmbedder(embedder)
-    rows: list[dict[str, Any]] = []
-    folders = [] if data.is_file() else find_sets(data)
-    for folder in folders:
-        found, audits = audited(SampleSet.read(folder), texts)
-        write_manifest(folder, found.manifest)
-        rows += [_row(found.name, one.blind_ceiling, asdict(one)) for one in audits]
-    if data.is_file():
-        foreign = audit(list(_foreign(data)), Truth(), texts)
-        rows += [_row(data.name, one.blind_ceiling, asdict(one)) for one in foreign]
+    rows = [row(name, found) for name, found in _audits(data, SentenceEmbedder(embedder))]
     if not rows:
         raise SampleSetError(f"{data}: no sample has options and a public answer, so there is nothing to audit")
     return rows
 
 
-def audited(sample_set: SampleSet, embedder: Embedder) -> tuple[SampleSet, list[Audit]]:
-    """A sample set with co-correct rate and blind ceiling in its manifest, and the audits they come from.
+def _audits(data: Path, embedder: SentenceEmbedder) -> Iterator[tuple[str, Audit]]:
+    if data.is_file():
+        yield from ((data.name, found) for found in audit(read_foreign(data), Truth(), embedder))
+        return
+    for folder in find_sets(data):
+        sample_set = SampleSet.read(folder)
+        note(f"auditing {sample_set.name} ...")
+        audited = audit_set(sample_set, embedder)
+        write_manifest(folder, audited.sample_set.manifest)
+        yield from ((sample_set.name, found) for found in audited.audits)
+
+
+def with_blind_figures(sample_set: SampleSet, embedder: SentenceEmbedder) -> SampleSet:
+    """A set that was just built, audited.
+
+    Without the extra ``[distractors]`` a set that was built without it stays as it is, and a note says so.
 
     Raises:
-        ModelError: If the extra ``[distractors]`` is not installed.
+        ModelError: If the extra is not installed, and the set was built with it.
     """
-    manifest = sample_set.manifest
     note(f"auditing {sample_set.name} ...")
-    audits = list(audit(sample_set.samples, _truth(manifest.task), embedder))
-    if audits:
-        share = sum(one.co_correct * one.n for one in audits) / sum(one.n for one in audits)
-        ceiling = max(one.blind_ceiling for one in audits)
-        manifest = replace(manifest, co_correct=share, blind_ceiling=ceiling)
-    return replace(sample_set, manifest=manifest), audits
+    try:
+        return audit_set(sample_set, embedder).sample_set
+    except ModelError as error:
+        if sample_set.manifest.embedder is not None:
+            raise
+        note(f"{sample_set.name} is not audited ({error}); egobench audit does it later")
+        return sample_set
+
+
+def row(name: str, found: Audit) -> dict[str, Any]:
+    """An audit as a JSON object."""
+    figures = {"blind": found.blind, "blind_trained": found.blind_trained, "blind_ceiling": found.blind}
+    return {"sample_set": name, **asdict(found), **figures}
 
 
 def audit_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """What was found, a column a subset."""
+    """What was found, a column per subset."""
+    left_out = sorted({way for found in rows for way in found["left_out"]})
+    besides = f" Left out: {', '.join(left_out)}." if left_out else ""
     table = Table(
-        caption="Shares x 100. An attack sees neither video nor question, the best of them gives the ceiling."
+        caption="Shares x 100. Blind: the best attack on the options alone. Trained: the best that learned from "
+        f"questions, options and answers of other clusters.{besides}"
     )
     table.add_column("")
-    for row in rows:
-        name = row["sample_set"] if row["subset"] == "all" else f"{row['sample_set']} {row['subset']}"
+    for found in rows:
+        name = found["sample_set"] if found["subset"] == "all" else f"{found['sample_set']} {found['subset']}"
         table.add_column(name.replace("/", "/ "), justify="right", overflow="fold")
     for name in ("n", "option_sets"):
-        table.add_row(name.replace("_", " "), *(str(row[name]) for row in rows))
-    table.add_row("chance", *(percent(row["chance"]) for row in rows), end_section=True)
-    for name in rows[0]["attacks"]:
-        table.add_row(name, *(percent(row["attacks"][name]) for row in rows))
-    table.add_section()
-    for name in ("blind_ceiling", "co_correct", "repeated_options"):
-        table.add_row(name.replace("_", " "), *(percent(row[name]) for row in rows))
-    places = ("/".join(f"{100 * share:.0f}" for share in row["positions"]) for row in rows)
+        table.add_row(name.replace("_", " "), *(str(found[name]) for found in rows))
+    table.add_row("chance", *(percent(found["chance"]) for found in rows), end_section=True)
+    for kind, best in (("attacks", "blind"), ("trained_attacks", "blind_trained")):
+        for name in rows[0][kind]:
+            table.add_row(name, *(percent(found[kind][name]) for found in rows))
+        table.add_row(
+            best.replace("_", ", "), *(percent(found[best]) for found in rows), style="bold", end_section=True
+        )
+    for name in ("co_correct", "repeated_options"):
+        table.add_row(name.replace("_", " "), *(percent(found[name]) for found in rows))
+    places = ("/".join(f"{100 * share:.0f}" for share in found["positions"]) for found in rows)
     table.add_row("right at place 1/2/...", *places)
-    table.add_row("mean cosine", *(f"{row['similarity']:.3f}" for row in rows))
+    table.add_row("mean cosine", *(f"{found['similarity']:.3f}" for found in rows))
     return table
-
-
-def _row(name: str, ceiling: float, found: Mapping[str, Any]) -> dict[str, Any]:
-    return {"sample_set": name, **found, "blind_ceiling": ceiling}
-
-
-def _truth(task: str) -> Truth:
-    try:
-        return load_task(task).true_of
-    except UnknownPluginError:
-        return Truth()
-
-
-def _foreign(path: Path) -> Iterator[Sample]:
-    """Samples from lines that hold ``options`` and ``target`` at least; ``cluster`` or ``video`` keep folds apart."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(line)
-            options, target = tuple(row["options"]), row["target"]
-            answer = "" if target is None else options[target]
-            cluster = str(row.get("cluster", row.get("video", number)))
-            fields: dict[str, Any] = {"id": str(number), "task": "", "subset": "all", "video": "", "question": ""}
-            fields |= {"start": 0.0, "end": None, "relevance": None, "tags": {}}
-            yield Sample(**fields, options=options, target=target, answer=answer, cluster=cluster)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise SampleSetError(
-                f"{path}, line {number}: {error!r}; expected a JSON object with the texts 'options' and 'target', the "
-                "position of the right one"
-            ) from error

@@ -31,7 +31,7 @@ def build(
     form: Form = "table",
     as_json: AsJson = False,
 ) -> None:
-    """Build frozen sample sets from official annotation files; constructed sets are audited.
+    """Build frozen sample sets from official annotation files, and audit them.
 
     Example: egobench build egoschema qaego4d --annotations annotations --out data
     """
@@ -52,7 +52,7 @@ def build_sets(
     skip_bad: bool,
     seed: int,
 ) -> Iterator[SampleSet]:
-    """Build the sample sets of some tasks; constructed sets are audited.
+    """Build the sample sets of some tasks, audited.
 
     Args:
         tasks: Names of tasks, or ``["all"]``.
@@ -70,7 +70,7 @@ def build_sets(
         ValueError: If a task has no such construction.
     """
     from egobench.annotations import Annotations
-    from egobench.commands.auditing import audited
+    from egobench.commands.auditing import with_blind_figures
     from egobench.dataset.build import build as build_set
     from egobench.embedding import SentenceEmbedder
     from egobench.plugins import TASKS, load_task, names
@@ -80,10 +80,7 @@ def build_sets(
         own = annotations / task.name
         note(f"building {task.name} ...")
         files = Annotations(own if own.is_dir() else annotations, skip_bad=skip_bad)
-        sample_set = build_set(task, files, texts, construction=construction, seed=seed)
-        if sample_set.manifest.embedder is not None:
-            sample_set, _ = audited(sample_set, texts)
-        yield sample_set
+        yield with_blind_figures(build_set(task, files, texts, construction=construction, seed=seed), texts)
 
 
 def manifests_table(manifests: Sequence[Manifest], out: Path) -> Table:
@@ -91,10 +88,11 @@ def manifests_table(manifests: Sequence[Manifest], out: Path) -> Table:
     table = Table(caption=f"Written to {out}/<task>/<construction>/; dropped rows are in each manifest.json")
     for column in ("task", "construction"):
         table.add_column(column)
-    for column in ("samples", "videos", "captions", "texts", "mean seconds", "dropped", "blind ceiling"):
+    for column in ("samples", "videos", "captions", "texts", "mean seconds", "dropped", "blind", "blind, trained"):
         table.add_column(column, justify="right")
     for manifest in manifests:
         seconds = "-" if manifest.mean_seconds is None else f"{manifest.mean_seconds:.3f}"
         counts = (manifest.n, manifest.videos, manifest.captions, manifest.texts, seconds, len(manifest.dropped))
-        table.add_row(manifest.task, manifest.construction, *map(str, counts), percent(manifest.blind_ceiling))
+        blind = [" / ".join(map(percent, figures.values())) for figures in (manifest.blind, manifest.blind_trained)]
+        table.add_row(manifest.task, manifest.construction, *map(str, counts), *blind)
     return table

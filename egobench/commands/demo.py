@@ -51,7 +51,7 @@ def demo(
 
 def _build_headline_sets(annotations: Path, data: Path) -> list[SampleSet]:
     from egobench.annotations import Annotations
-    from egobench.commands.auditing import audited
+    from egobench.dataset.audit import audit_set
     from egobench.dataset.build import build
     from egobench.embedding import SentenceEmbedder
     from egobench.plugins import TASKS, load_task, names
@@ -61,7 +61,7 @@ def _build_headline_sets(annotations: Path, data: Path) -> list[SampleSet]:
     for task in map(load_task, names(TASKS)):
         sample_set = build(task, Annotations(annotations / task.name), embedder, construction=task.headline)
         if sample_set.manifest.embedder is not None:
-            sample_set, _ = audited(sample_set, embedder)
+            sample_set = audit_set(sample_set, embedder).sample_set
         sample_set.write(data)
         sets.append(sample_set)
     return sets

@@ -1,33 +1,54 @@
-"""The audit of a sample set: what can be had without seeing the video, and what is wrong with the options."""
+"""The audit of a sample set: what can be had without seeing the video, and what is wrong with the options.
+
+Two blind figures (PROTOCOL section 4). ``blind`` is the best attack that is shown a sample's options and nothing else;
+``blind_trained`` the best of those that have learned from the questions, options and answers of other clusters. A score
+that is below the second may owe nothing to the video.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 
-from egobench.distractors.attacks import ATTACKS, Pool, Sheet, credit
-from egobench.distractors.learned import learned
+from egobench.dataset.sampleset import SampleSet
+from egobench.distractors.attacks import LOOKS, PLAIN, Pool, Sheet, credit
+from egobench.distractors.folds import in_shared_sets
+from egobench.distractors.learned import Questions, learned, learned_with_questions
+from egobench.distractors.lookups import lookups, set_lookup
 from egobench.distractors.truth import Known
+from egobench.errors import UnknownPluginError
+from egobench.plugins import load_task
 from egobench.replies import normalised
 from egobench.sample import Sample
 from egobench.task import Embedder, Truth
 
 BINS = 40
 
+MOST_TEXTS = 20_000
+"""Texts of a subset that are embedded, and compared with one another; of more, a part of the samples is drawn."""
+
+ELIMINATION = "elimination in shared option sets"
+"""What no attack may do: the answers of a set that all but one are known of leave the last one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found in one subset of a sample set. Shares are in [0, 1].
+    """What an audit finds in one subset of a sample set. Shares are in [0, 1].
 
     Attributes:
         subset: Its name.
         n: Number of samples with options and a public answer.
         chance: Mean of one in as many as a sample has options.
-        attacks: Share of samples that each attack gets right; it sees neither video nor question.
+        attacks: Share of samples that each attack gets right whose input is the sample's options alone.
+        trained_attacks: The same of attacks that know questions, options and answers of other clusters.
+        left_out: Ways to the answer that the trained attacks do not take.
+        n_embedded: Number of samples that attacks by likeness were tried on: all, or a drawn part of a large subset.
         co_correct: Share of samples with a distractor that is known to be true as well.
         repeated_options: Share of samples with two options that are equal once normalised.
         option_sets: Number of distinct option sets.
@@ -40,6 +61,9 @@ class Audit:
     n: int
     chance: float
     attacks: Mapping[str, float]
+    trained_attacks: Mapping[str, float]
+    left_out: tuple[str, ...]
+    n_embedded: int
     co_correct: float
     repeated_options: float
     option_sets: int
@@ -48,9 +72,55 @@ class Audit:
     histogram: tuple[int, ...]
 
     @property
-    def blind_ceiling(self) -> float:
-        """Share of samples that the best attack gets right."""
+    def blind(self) -> float:
+        """Share of samples that the best attack on the options alone gets right."""
         return max(self.attacks.values())
+
+    @property
+    def blind_trained(self) -> float:
+        """Share of samples that the best trained attack gets right."""
+        return max(self.trained_attacks.values())
+
+
+class AuditedSet(NamedTuple):
+    """A sample set and what its audit found.
+
+    Attributes:
+        sample_set: With co-correct rate and blind figures in its manifest.
+        audits: One for each subset that has a choice.
+    """
+
+    sample_set: SampleSet
+    audits: list[Audit]
+
+
+def audit_set(sample_set: SampleSet, embedder: Embedder) -> AuditedSet:
+    """Audit a sample set and note what was found in its manifest.
+
+    Args:
+        sample_set: The set; its task tells which options are true as well, where it is installed.
+        embedder: Turns texts into vectors.
+
+    Raises:
+        ModelError: If the extra ``[distractors]`` is not installed.
+    """
+    try:
+        truth = load_task(sample_set.manifest.task).true_of
+    except UnknownPluginError:
+        truth = Truth()
+    audits = list(audit(sample_set.samples, truth, embedder))
+    if not audits:
+        return AuditedSet(sample_set, audits)
+    n = sum(found.n for found in audits)
+    manifest = replace(
+        sample_set.manifest,
+        co_correct=math.fsum(found.co_correct * found.n for found in audits) / n,
+        blind_ceiling=max(found.blind for found in audits),
+        blind={found.subset: found.blind for found in audits},
+        blind_trained={found.subset: found.blind_trained for found in audits},
+        blind_left_out=tuple(sorted({way for found in audits for way in found.left_out})),
+    )
+    return AuditedSet(replace(sample_set, manifest=manifest), audits)
 
 
 def audit(samples: Sequence[Sample], truth: Truth, embedder: Embedder) -> Iterator[Audit]:
@@ -76,32 +146,24 @@ def audit(samples: Sequence[Sample], truth: Truth, embedder: Embedder) -> Iterat
 
 
 def _audit(subset: str, samples: Sequence[Sample], truth: Truth, embedder: Embedder) -> Audit:
-    texts = sorted({text for sample in samples for text in sample.options})
-    row = {text: number for number, text in enumerate(texts)}
-    answers = Counter(sample.options[sample.target or 0] for sample in samples)
-    votes = np.array([max(answers[text] - 1, 0) for text in texts], np.int64)
-    pool = Pool(texts, embedder(texts), votes)
-    known = Known(truth, ((sample.answer, sample.tags) for sample in samples))
-    earned: defaultdict[str, float] = defaultdict(float)
-    cosines: list[np.ndarray] = []
-    for part in _by_size(samples):
-        targets = np.array([sample.target for sample in part], np.int64)
-        sheet = Sheet(pool, np.array([[row[text] for text in sample.options] for sample in part], np.int64), targets)
-        for name, attack in ATTACKS.items():
-            earned[name] += float(credit(attack(sheet), targets).sum())
-        earned["learned"] += float(credit(learned(sheet, [sample.cluster for sample in part]), targets).sum())
-        to_answer = sheet.cosines()[np.arange(len(part)), targets]
-        cosines.append(to_answer[np.arange(sheet.size) != targets[:, None]])
     n = len(samples)
-    to_answers = np.concatenate(cosines)
+    known = Known(truth, ((sample.answer, sample.tags) for sample in samples))
+    plain, trained, left_out = _plain(samples)
+    embedded = drawn(samples, MOST_TEXTS)
+    looks, learnt, to_answers = _by_likeness(embedded, embedder)
     places = Counter(sample.target or 0 for sample in samples)
+    also_true = sum(known.co_correct(sample.options, sample.target or 0, sample.tags) for sample in samples)
+    repeated = sum(len({normalised(text) for text in sample.options}) < len(sample.options) for sample in samples)
     return Audit(
         subset=subset,
         n=n,
         chance=math.fsum(1 / len(sample.options) for sample in samples) / n,
-        attacks={name: value / n for name, value in earned.items()},
-        co_correct=sum(known.co_correct(one.options, one.target or 0, one.tags) for one in samples) / n,
-        repeated_options=sum(len({normalised(text) for text in one.options}) < len(one.options) for one in samples) / n,
+        attacks={**looks, **plain, "learned": learnt["learned"]},
+        trained_attacks={**trained, **learnt},
+        left_out=left_out,
+        n_embedded=len(embedded),
+        co_correct=also_true / n,
+        repeated_options=repeated / n,
         option_sets=len({frozenset(sample.options) for sample in samples}),
         positions=tuple(places[place] / n for place in range(max(len(sample.options) for sample in samples))),
         similarity=float(to_answers.mean()),
@@ -109,8 +171,92 @@ def _audit(subset: str, samples: Sequence[Sample], truth: Truth, embedder: Embed
     )
 
 
-def _by_size(samples: Sequence[Sample]) -> list[list[Sample]]:
-    found: defaultdict[int, list[Sample]] = defaultdict(list)
+def drawn(samples: Sequence[Sample], most_texts: int) -> list[Sample]:
+    """As many samples as have at most so many distinct options, in their order; whole option sets are drawn by hash."""
+    key = {sample.id: sha256("\0".join(sorted(sample.options)).encode()).digest() for sample in samples}
+    texts: set[str] = set()
+    kept: set[str] = set()
+    for sample in sorted(samples, key=lambda sample: (key[sample.id], sample.id)):
+        texts.update(sample.options)
+        if len(texts) > most_texts and kept:
+            break
+        kept.add(sample.id)
+    return [sample for sample in samples if sample.id in kept]
+
+
+class _Plain(NamedTuple):
+    attacks: dict[str, float]
+    trained_attacks: dict[str, float]
+    left_out: tuple[str, ...]
+
+
+def _plain(samples: Sequence[Sample]) -> _Plain:
+    """Attacks that need no vectors, over all samples."""
+    earned: defaultdict[str, float] = defaultdict(float)
+    remembered: defaultdict[str, float] = defaultdict(float)
+    shared = 0
+    for part, sheet in _sheets(samples, None):
+        for name, attack in PLAIN.items():
+            earned[name] += _earned(attack(sheet), sheet)
+        questions, clusters = [sample.question for sample in part], [sample.cluster for sample in part]
+        for name, scores in lookups(sheet, questions, clusters).items():
+            remembered[name] += _earned(scores, sheet)
+        shared += int(in_shared_sets(sheet.options, sheet.targets).sum())
+    n = len(samples)
+    return _Plain(
+        {name: value / n for name, value in earned.items()},
+        {name: value / n for name, value in remembered.items()},
+        (ELIMINATION,) if 2 * shared >= n else (),
+    )
+
+
+class _ByLikeness(NamedTuple):
+    attacks: dict[str, float]
+    learned: dict[str, float]
+    cosines: np.ndarray
+
+
+def _by_likeness(samples: Sequence[Sample], embedder: Embedder) -> _ByLikeness:
+    """Attacks that compare vectors, and the cosines of answers to their distractors."""
+    earned: defaultdict[str, float] = defaultdict(float)
+    learnt: defaultdict[str, float] = defaultdict(float)
+    cosines: list[np.ndarray] = []
+    distinct = sorted({sample.question for sample in samples})
+    vector = dict(zip(distinct, embedder(distinct), strict=True))
+    for part, sheet in _sheets(samples, embedder):
+        for name, attack in LOOKS.items():
+            earned[name] += _earned(attack(sheet), sheet)
+        texts, clusters = [sample.question for sample in part], [sample.cluster for sample in part]
+        questions = Questions(texts, np.stack([vector[text] for text in texts]))
+        learnt["learned"] += _earned(learned(sheet, clusters), sheet)
+        scores = learned_with_questions(sheet, questions, clusters)
+        learnt["learned with question"] += _earned(scores, sheet)
+        learnt["option sets, else learned"] += _earned(set_lookup(sheet, clusters, 1 / (1 + np.exp(-scores))), sheet)
+        to_answer = sheet.cosines()[np.arange(len(part)), sheet.targets]
+        cosines.append(to_answer[np.arange(sheet.size) != sheet.targets[:, None]])
+    n = len(samples)
+    return _ByLikeness(
+        {name: value / n for name, value in earned.items()},
+        {name: value / n for name, value in learnt.items()},
+        np.concatenate(cosines),
+    )
+
+
+def _sheets(samples: Sequence[Sample], embedder: Embedder | None) -> Iterator[tuple[list[Sample], Sheet]]:
+    """Samples with equally many options, and the sheet of them; without an embedder the texts have no vectors."""
+    texts = sorted({text for sample in samples for text in sample.options})
+    row = {text: number for number, text in enumerate(texts)}
+    answers = Counter(sample.options[sample.target or 0] for sample in samples)
+    votes = np.array([max(answers[text] - 1, 0) for text in texts], np.int64)
+    vectors = np.empty((len(texts), 0), np.float32) if embedder is None else embedder(texts)
+    pool = Pool(texts, vectors, votes)
+    by_size: defaultdict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
-        found[len(sample.options)].append(sample)
-    return [part for _, part in sorted(found.items())]
+        by_size[len(sample.options)].append(sample)
+    for _, part in sorted(by_size.items()):
+        options = np.array([[row[text] for text in sample.options] for sample in part], np.int64)
+        yield part, Sheet(pool, options, np.array([sample.target for sample in part], np.int64))
+
+
+def _earned(scores: np.ndarray, sheet: Sheet) -> float:
+    return float(credit(scores, sheet.targets).sum())

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from egobench.errors import JsonInputError, SampleSetError, UnknownPluginError
-from egobench.json_input import JsonValue, read_json, read_json_lines
+from egobench.json_input import JsonLine, JsonValue, read_json, read_json_lines
 from egobench.plugins import load_task
 from egobench.prompts import LETTERS
 from egobench.sample import Clip, GalleryItem, Sample
@@ -89,7 +89,7 @@ def read_samples(content: bytes, path: Path, *, task: str, subsets: Collection[s
             its target or relevance does not fit the options. The message names file, line and sample.
     """
     samples: dict[tuple[str, str], Sample] = {}
-    for number, value in _lines(content, path):
+    for number, value in read_lines(content, path):
         named = f", sample {value['id']!r:.80}" if isinstance(value, dict) and "id" in value else ""
         place = f"{path}, line {number}{named}"
         line = validated(_LINE, value, place)
@@ -175,7 +175,12 @@ def check_subsets(task: str, subsets: Iterable[str], folder: Path) -> None:
         )
 
 
-def _lines(content: bytes, path: Path) -> Iterator[tuple[int, JsonValue]]:
+def read_lines(content: bytes, path: Path) -> Iterator[JsonLine]:
+    """The lines of a JSON Lines file of a sample set.
+
+    Raises:
+        SampleSetError: If a line is no JSON, or beyond the limits of :mod:`egobench.json_input`.
+    """
     try:
         yield from read_json_lines(content, str(path))
     except JsonInputError as error:

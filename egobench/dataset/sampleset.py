@@ -42,6 +42,11 @@ class Manifest:
         sources: SHA-256 by annotation file.
         releases: By annotation file, whether it is of the release that the task pins: ``pinned``, ``another`` or
             ``unknown``; empty in sets of before.
+        blind: Accuracy of the best attack that is shown a sample's options and nothing else, by subset; ``None`` where
+            the set was not audited.
+        blind_trained: The same of the best attack that has learned from questions, options and answers of other
+            clusters.
+        blind_left_out: Ways to the answer that the trained attacks do not take.
         samples_sha256: SHA-256 of ``samples.jsonl``.
         embedder: Name and weights hash of the text embedder, ``None`` when none was used.
         seed: Seed of distractors and option orders.
@@ -49,7 +54,7 @@ class Manifest:
         co_correct: Share of samples with a distractor that is true too, where that was counted.
         similarity_ratio: Likeness of distractors to answers, over that of the nearest ones, where that was measured.
         placed: Share of records that got options, where a construction may leave some out.
-        blind_ceiling: Accuracy of the best attack that sees neither video nor question, where the set was audited.
+        blind_ceiling: The largest of ``blind``, where the set was audited; kept for those who read it.
         gallery_sha256: SHA-256 of ``gallery.json``, where there is one.
     """
 
@@ -76,6 +81,9 @@ class Manifest:
     blind_ceiling: float | None = None
     gallery_sha256: str | None = None
     releases: Mapping[str, str] = field(default_factory=dict[str, str])
+    blind: Mapping[str, float] | None = None
+    blind_trained: Mapping[str, float] | None = None
+    blind_left_out: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:

@@ -113,14 +113,11 @@ def position(sheet: Sheet) -> Numbers:
     return np.broadcast_to(shares, sheet.options.shape)
 
 
-ATTACKS: dict[str, Attack] = {
-    "centroid": centroid,
-    "reciprocal": reciprocal,
-    "popularity": popularity,
-    "longest": longest,
-    "shortest": shortest,
-    "position": position,
-}
+LOOKS: dict[str, Attack] = {"centroid": centroid, "reciprocal": reciprocal}
+"""Attacks that compare vectors."""
+
+PLAIN: dict[str, Attack] = {"popularity": popularity, "longest": longest, "shortest": shortest, "position": position}
+"""Attacks that need none."""
 
 
 def credit(scores: Numbers, targets: Whole) -> Numbers:

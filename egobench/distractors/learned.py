@@ -1,19 +1,21 @@
-"""An attack that learns: logistic regression on features of an option among its options, text alone.
+"""Attacks that learn: logistic regression on features of an option among its options, with or without the question.
 
-Every sample is scored by itself, by a model that saw no sample of its cluster and no option set that a sample of its
-cluster has. Keeping only half of an option set's samples would tell the rest by elimination: what is shown but never
-right elsewhere is right here.
+Every sample is scored by itself, by a model that saw no sample of its cluster.
 """
 
+# Scikit-learn has no types.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from egobench.distractors.attacks import Sheet, centroid, longest, reciprocal
+from egobench.distractors.folds import FOLDS, folds_of, in_shared_sets, option_sets
 from egobench.errors import ModelError, install_command
 
 if TYPE_CHECKING:
@@ -23,13 +25,31 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
     Masks = NDArray[np.bool_]
 
-FOLDS = 10
 AXES = 32
 """Main directions of the pool's vectors that are features."""
 
+MOST = 10_000
+"""Samples that a model learns from; of more, as many are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The questions of samples.
+
+    Attributes:
+        texts: One per sample.
+        vectors: ``(n_samples, dim)`` float32, rows of length 1.
+    """
+
+    texts: Sequence[str]
+    vectors: Numbers
+
 
 def learned(sheet: Sheet, clusters: Sequence[str]) -> Numbers:
-    """Scores of the learned attack.
+    """Scores of an attack that has learned how right options look among wrong ones.
+
+    It learns from samples that share neither cluster nor option set with a sample of the fold, so that nothing about
+    an option set is remembered, and only its looks count.
 
     Args:
         sheet: The samples.
@@ -41,21 +61,57 @@ def learned(sheet: Sheet, clusters: Sequence[str]) -> Numbers:
     Raises:
         ModelError: If scikit-learn is not installed.
     """
+    every = np.ones(len(sheet.targets), bool)
+    return _regressed(sheet, [*_of_texts(sheet), *_among_options(sheet)], clusters, apart=every)
+
+
+def learned_with_questions(sheet: Sheet, questions: Questions, clusters: Sequence[str]) -> Numbers:
+    """Scores of an attack that has learned from questions and options which options are right.
+
+    It learns from all samples of other clusters but those of a shared option set that the fold has too.
+
+    Args:
+        sheet: The samples.
+        questions: Their questions.
+        clusters: The cluster of each.
+
+    Returns:
+        ``(n_samples, n_options)``; all 0 for a fold that nothing can be learned for.
+
+    Raises:
+        ModelError: If scikit-learn is not installed.
+    """
+    features = [*_of_texts(sheet), *_among_options(sheet), *_with_question(sheet, questions)]
+    return _regressed(sheet, features, clusters, apart=in_shared_sets(sheet.options, sheet.targets))
+
+
+def _regressed(sheet: Sheet, columns: Sequence[Numbers], clusters: Sequence[str], *, apart: Masks) -> Numbers:
+    """Scores of logistic regression, fold by fold.
+
+    Args:
+        sheet: The samples.
+        columns: The features, ``(n_samples, n_options)`` each.
+        clusters: The cluster of each sample.
+        apart: Samples that nothing is learned from for a fold that has their option set, ``(n_samples,)``.
+    """
     try:
-        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy, and only this attack needs it
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy, and only these attacks need it
     except ImportError as error:
-        raise ModelError(f"the learned attack needs scikit-learn; {install_command('distractors')}") from error
-    fold = np.array([int.from_bytes(sha256(name.encode()).digest()[:4]) % FOLDS for name in clusters], np.int64)
-    known = _known(sheet, fold)
-    features = np.concatenate([_of_texts(sheet), _among_options(sheet)], axis=2)
+        raise ModelError(f"the learned attacks need scikit-learn; {install_command('distractors')}") from error
+    fold = folds_of(clusters)
+    touched = _touched(sheet, fold)
+    features = np.stack([np.asarray(column, np.float64) for column in columns], axis=2)
     flat = features.reshape(-1, features.shape[2])
     spread = flat.std(axis=0)
     features = (features - flat.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
     right = np.arange(sheet.size) == sheet.targets[:, None]
     scores = np.zeros(sheet.options.shape)
     for number in np.unique(fold):
-        train, asked = known[number], fold == number
-        if train.any():
+        train = np.flatnonzero((fold != number) & ~(apart & touched[number]))
+        asked = fold == number
+        if len(train) > MOST:
+            train = np.sort(np.random.default_rng(int(number)).permutation(train)[:MOST])
+        if len(train):
             model = LogisticRegression(max_iter=300)
             model.fit(features[train].reshape(-1, features.shape[2]), right[train].ravel())
             scores[asked] = model.decision_function(features[asked].reshape(-1, features.shape[2])).reshape(
@@ -64,29 +120,35 @@ def learned(sheet: Sheet, clusters: Sequence[str]) -> Numbers:
     return scores
 
 
-def _known(sheet: Sheet, fold: Whole) -> Masks:
-    """Which samples have an option set that no sample of a fold has: ``(FOLDS, n_samples)``."""
-    sets = np.unique(np.sort(sheet.options, axis=1), axis=0, return_inverse=True)[1].ravel()
-    touched = np.zeros((FOLDS, sets.max() + 1), bool)
+def _touched(sheet: Sheet, fold: Whole) -> Masks:
+    """Which samples have an option set that a sample of a fold has: ``(FOLDS, n_samples)``."""
+    sets = option_sets(sheet.options)
+    touched = np.zeros((FOLDS, int(sets.max()) + 1), bool)
     touched[fold, sets] = True
-    return ~touched[:, sets]
+    return touched[:, sets]
 
 
-def _of_texts(sheet: Sheet) -> Numbers:
+def _of_texts(sheet: Sheet) -> list[Numbers]:
     """Where the text lies, and how it is written."""
     vectors = sheet.pool.vectors - sheet.pool.vectors.mean(axis=0)
-    axes = np.linalg.eigh(vectors.T @ vectors)[1][:, ::-1][:, :AXES]
     style = [[text[:1].isupper(), text[-1:] in ".?!", len(text.split())] for text in sheet.pool.texts]
-    return np.concatenate([vectors @ axes, np.array(style, np.float64)], axis=1)[sheet.options]
+    of_texts = np.concatenate([vectors @ _axes(vectors, AXES), np.array(style, np.float64)], axis=1)
+    return [column[sheet.options] for column in of_texts.T]
 
 
-def _among_options(sheet: Sheet) -> Numbers:
+def _axes(vectors: Numbers, count: int) -> Numbers:
+    """Main directions of vectors around 0: ``(dim, count)``."""
+    directions: Numbers = np.linalg.eigh(vectors.T @ vectors)[1][:, ::-1][:, :count]
+    return directions
+
+
+def _among_options(sheet: Sheet) -> list[Numbers]:
     """How the option compares with those beside it, and its place."""
     cosines = sheet.cosines().astype(np.float64)
     diagonal = np.arange(sheet.size)
     cosines[:, diagonal, diagonal] = np.nan
     near, length = reciprocal(sheet), longest(sheet)
-    columns = [
+    return [
         centroid(sheet),
         np.nanmax(cosines, axis=2),
         np.nanmin(cosines, axis=2),
@@ -98,4 +160,26 @@ def _among_options(sheet: Sheet) -> Numbers:
         length == length.min(axis=1, keepdims=True),
         *np.broadcast_to(np.eye(sheet.size)[:, None, :], (sheet.size, *sheet.options.shape)),
     ]
-    return np.stack([np.asarray(column, np.float64) for column in columns], axis=2)
+
+
+def _with_question(sheet: Sheet, questions: Questions) -> list[Numbers]:
+    """How the option goes with the question: likeness, common words, and main directions of both in one another."""
+    texts = sheet.pool.vectors[sheet.options]
+    likeness = np.einsum("nd,nkd->nk", questions.vectors, texts)
+    words = [frozenset(re.findall(r"\w+", text.lower())) for text in sheet.pool.texts]
+    common = np.zeros(sheet.options.shape)
+    for row, question in enumerate(questions.texts):
+        spoken = frozenset(re.findall(r"\w+", question.lower()))
+        common[row] = [len(spoken & words[text]) / max(1, len(words[text])) for text in sheet.options[row]]
+    centred, pool = questions.vectors - questions.vectors.mean(axis=0), sheet.pool.vectors
+    of_questions = centred @ _axes(centred, AXES // 4)
+    of_texts = ((pool - pool.mean(axis=0)) @ _axes(pool - pool.mean(axis=0), AXES // 4))[sheet.options]
+    of_texts = np.moveaxis(of_texts, 2, 0)
+    crossed = [column[:, None] * text for column in of_questions.T for text in of_texts]
+    return [likeness, _among(likeness), common, _among(common), *crossed]
+
+
+def _among(values: Numbers) -> Numbers:
+    """By how much an option's value is above the mean of its sample."""
+    above: Numbers = values - values.mean(axis=1, keepdims=True)
+    return above

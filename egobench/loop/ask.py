@@ -252,5 +252,6 @@ def _question(work: PartRun, view: View) -> Question:
         text=user_turn(sample.question, listed),
         max_new_tokens=MAX_NEW_TOKENS[part.subset.protocol],
         seed=seed_of(sample, settings.seed) + view.evidence.order,
+        task=part.task.name,
     )
     return Question(prompt, view.evidence)

@@ -24,7 +24,7 @@ class ScoredSample:
     Attributes:
         sample: The sample.
         outcome: What became of it.
-        scores: One number an option, higher is better; a choice scores 1 and the rest 0; ``None`` unless answered.
+        scores: One number per option, higher is better; a choice scores 1 and the rest 0; ``None`` unless answered.
         reply: The reply's text, for open questions; ``""`` unless answered.
         turned: The scores under each further order of the options, ``scores`` being the first; all of them by the
             sample's own order. Empty where it was asked in one order.
@@ -47,15 +47,17 @@ class ScoredSample:
 
 @dataclass(frozen=True, slots=True)
 class MeanMetric:
-    """A metric that is the mean of one value a sample.
+    """A metric that is the mean of one value per sample.
 
     Attributes:
         protocol: ``"mcq"`` or ``"open"``: which subsets it applies to.
-        value: The value of one sample, in [0, 1]; 0 for a sample that was not answered.
+        value: The value of one sample, in [``least``, 1]; 0 for a sample that was not answered.
+        least: The least value there is.
     """
 
     protocol: Literal["mcq", "open"]
     value: Callable[[ScoredSample], float]
+    least: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

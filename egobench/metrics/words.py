@@ -3,6 +3,8 @@
 A sample that was not answered, or whose reference is private, scores 0.
 """
 
+# The text metrics have no types.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import re
@@ -17,12 +19,12 @@ if TYPE_CHECKING:
     from egobench.task import Embedder
 
 
-def _words_metric(compare: Callable[[str, str], float]) -> MeanMetric:
+def _words_metric(compare: Callable[[str, str], float], *, least: float = 0.0) -> MeanMetric:
     def value(scored: ScoredSample) -> float:
         reply, answer = scored.reply.strip(), scored.sample.answer.strip()
         return compare(reply, answer) if scored.outcome == "answered" and reply and answer else 0.0
 
-    return MeanMetric("open", value)
+    return MeanMetric("open", value, least)
 
 
 def _exact(reply: str, answer: str) -> float:
@@ -84,5 +86,5 @@ rouge_l = _words_metric(_rouge_l)
 meteor = _words_metric(_meteor)
 """METEOR with its exact and stem stages alone: call it ``METEOR (exact, stem)``; others match synonyms too."""
 
-sentence_similarity = _words_metric(_cosine)
+sentence_similarity = _words_metric(_cosine, least=-1.0)
 """Cosine of the SentenceBERT vectors of reply and answer; in [-1, 1], for two texts may point apart."""

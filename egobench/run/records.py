@@ -132,7 +132,9 @@ def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
             fault = error.errors(include_url=False)[0]
             where = ".".join(map(str, fault["loc"]))
             problem = f"{where}: {fault['msg']}" if where else fault["msg"]
-            raise StoreError(f"{path}, line {number}: damaged ({problem}); delete the line to ask again") from error
+            raise StoreError(
+                f"{path}, line {number}: damaged ({problem}); delete the line and checksums.txt to ask again"
+            ) from error
 
 
 @cache

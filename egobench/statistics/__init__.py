@@ -23,8 +23,8 @@ class Estimate:
     Attributes:
         value: The score.
         se: Its clustered standard error; ``None`` with fewer than two clusters.
-        low: Lower end of the 95 % interval, never clipped to the metric's range; ``None`` where there is none.
-        high: Upper end.
+        low: Lower end of the 95 % interval, in the metric's range; ``None`` where there is none.
+        high: Upper end, in the metric's range.
         n: Number of samples.
         clusters: Number of clusters.
     """
@@ -63,7 +63,7 @@ def estimate(metric: Metric, scored_samples: Sequence[ScoredSample], *, seed: in
     ordered = sorted(scored_samples, key=lambda one: (one.sample.cluster, one.sample.id))
     clusters = [one.sample.cluster for one in ordered]
     if isinstance(metric, MeanMetric):
-        return mean([metric.value(one) for one in ordered], clusters)
+        return mean([metric.value(scored) for scored in ordered], clusters, least=metric.least)
     compute = metric.value
     return bootstrapped(lambda picked: compute([ordered[position] for position in picked]), clusters, seed=seed)
 

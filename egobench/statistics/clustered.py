@@ -25,15 +25,16 @@ EXACT = 1e-12
 """What rounding leaves of a zero."""
 
 
-def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Estimate:
+def mean(values: Sequence[float], clusters: Sequence[Hashable], *, least: float = 0.0) -> Estimate:
     """A mean with its clustered standard error.
 
     ``SE^2 = C / (C - 1) sum_c (sum_{i in c} (x_i - mean))^2 / n^2``, interval ``mean +- t(C - 1) SE``. Wilson's
     interval takes its place for a share (all values 0 or 1) of fewer than 300 samples that are clusters of their own.
 
     Args:
-        values: One a sample, at least one.
+        values: One per sample, at least one, in [``least``, 1].
         clusters: Each sample's cluster.
+        least: The least value that the metric can have.
 
     Returns:
         The mean; without error and interval where there are fewer than two clusters.
@@ -44,7 +45,7 @@ def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Estimate:
         return Estimate(centre, None, None, None, n, count)
     if count == n < SMALL and all(value in (0.0, 1.0) for value in values):
         return Estimate(centre, se, *wilson(centre, count), n, count)
-    return around(centre, se, n, count)
+    return around(centre, se, n, count, least=least)
 
 
 def error(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[float, float | None, int]:
@@ -93,7 +94,7 @@ def bootstrapped(
         return Estimate(value, None, None, None, n, count)
     rng = np.random.default_rng(seed)
     drawn = [
-        compute(np.concatenate([members[number] for number in rng.integers(count, size=count)]).tolist())
+        compute(np.concatenate([members[int(number)] for number in rng.integers(count, size=count)]).tolist())
         for _ in range(replicates or n_replicates(n))
     ]
     return around(value, float(np.std(drawn, ddof=1)), n, count)
@@ -112,9 +113,13 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def around(value: float, se: float, n: int, clusters: int) -> Estimate:
-    """A score in [0, 1] with the interval ``value +- t(C - 1) SE``; Wilson's where it is 0 or 1 without any error."""
+def around(value: float, se: float, n: int, clusters: int, *, least: float = 0.0) -> Estimate:
+    """A score with the interval ``value +- t(C - 1) SE``; Wilson's where it is 0 or 1 without any error.
+
+    The ends are cut off where the range of the metric ends, since no score lies beyond; the error is not.
+    """
     if se < EXACT and min(value, 1 - value) < EXACT:
         return Estimate(value, se, *wilson(round(value), clusters), n, clusters)
     half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * se
-    return Estimate(value, se, value - half, value + half, n, clusters)
+    low, high = max(value - half, min(least, value)), min(value + half, max(1.0, value))
+    return Estimate(value, se, low, high, n, clusters)

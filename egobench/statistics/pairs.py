@@ -17,8 +17,8 @@ class PairedTest:
     Attributes:
         effect: Score of the first run minus score of the second.
         se: Its clustered standard error; ``None`` with fewer than two clusters, as are the interval and ``p``.
-        low: Lower end of the 95 % interval.
-        high: Upper end.
+        low: Lower end of the 95 % interval, at least -1 where scores are in [0, 1].
+        high: Upper end, at most 1 likewise.
         p: Two-sided p-value of no difference.
         detectable: Minimum detectable effect: the true difference that this test, two-sided at 5 %, finds in 80 % of
             repetitions; ``None`` where the error is 0 or unknown.
@@ -96,9 +96,9 @@ def t_test(effect: float, se: float | None, *, n: int, clusters: int, discordant
     critical = float(stdtrit(clusters - 1, (1 + LEVEL) / 2))
     p = 2 * float(stdtr(clusters - 1, -abs(effect) / se))
     detectable = (critical + float(stdtrit(clusters - 1, POWER))) * se
-    return PairedTest(
-        effect, se, effect - critical * se, effect + critical * se, p, detectable, n, clusters, discordant
-    )
+    # A difference of two scores in [0, 1] lies in [-1, 1], or further out where the scores themselves can.
+    low, high = max(effect - critical * se, min(-1.0, effect)), min(effect + critical * se, max(1.0, effect))
+    return PairedTest(effect, se, low, high, p, detectable, n, clusters, discordant)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

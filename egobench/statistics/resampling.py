@@ -27,19 +27,21 @@ class Resampled:
         replicates: ``(n_replicates, n_runs)``, a row for each draw of clusters with replacement.
         n: Number of samples.
         clusters: Number of clusters, one more than the degrees of freedom.
+        least: The least value that the number can have.
     """
 
     values: np.ndarray
     replicates: np.ndarray
     n: int
     clusters: int
+    least: float = 0.0
 
     def estimate(self, run: int) -> Estimate:
         """The number of one run. The interval is around the number itself, for replicates of mAP are biased."""
         value = float(self.values[run])
         if self.clusters < 2:
             return Estimate(value, None, None, None, self.n, self.clusters)
-        return around(value, float(self.replicates[:, run].std(ddof=1)), self.n, self.clusters)
+        return around(value, float(self.replicates[:, run].std(ddof=1)), self.n, self.clusters, least=self.least)
 
     def difference(self, first: int, second: int) -> PairedTest:
         """One run minus another, with the error of that difference over the replicates."""
@@ -112,7 +114,8 @@ class Column:
     def resampled(self, *, seed: int = 0) -> Resampled:
         """The number of each run under a resampling of its clusters."""
         drawn = draw(len(self.clusters), REPLICATES, np.random.default_rng(seed))
-        return Resampled(self.values(), self.replicates(drawn), len(self.samples), len(self.clusters))
+        least = self.metric.least if isinstance(self.metric, MeanMetric) else 0.0
+        return Resampled(self.values(), self.replicates(drawn), len(self.samples), len(self.clusters), least)
 
     def influence(self) -> Influence:
         """What each cluster adds; by leaving it out where the metric is one of all samples at once."""

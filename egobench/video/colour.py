@@ -4,6 +4,8 @@ The conversion is that of ffmpeg's command line (``scale`` with its bicubic filt
 every version of PyAV that is allowed; PyAV's own conversion takes BT.601's matrix for every video before version 17.
 """
 
+# PyAV has half of its types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 from fractions import Fraction

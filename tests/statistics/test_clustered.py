@@ -30,9 +30,9 @@ def test_error_and_interval_are_those_of_statsmodels(rows: list[tuple[float, int
     if len(set(clusters)) < 2 or set(values) <= {0.0, 1.0}:
         return
     result = mean(values, clusters)
-    assert (result.value, result.se, result.low, result.high) == pytest.approx(
-        ols(values, clusters), rel=1e-12, abs=1e-12
-    )
+    value, se, low, high = ols(values, clusters)
+    expected = (value, se, max(low, 0.0), min(high, 1.0))
+    assert (result.value, result.se, result.low, result.high) == pytest.approx(expected, rel=1e-12, abs=1e-12)
     assert (result.n, result.clusters) == (len(rows), len(set(clusters)))
 
 
@@ -40,7 +40,19 @@ def test_equal_samples_of_a_cluster_count_once() -> None:
     """By hand: two clusters of 3 with means 1 and 0, so SE^2 = 2/1 (1.5^2 + 1.5^2) / 36 = 1/4, t(1) = 12.7062."""
     result = mean([1, 1, 1, 0, 0, 0], "aaabbb")
     assert result.se == pytest.approx(0.5, abs=1e-15)
-    assert result.high == pytest.approx(0.5 + 12.7062 * 0.5, abs=1e-4)
+    # 0.5 +- 12.7062 * 0.5 is cut off where no share lies.
+    assert (result.low, result.high) == (0.0, 1.0)
+
+
+def test_an_interval_ends_where_the_range_of_the_metric_ends() -> None:
+    """By hand: (0.1, 0.1, 0.9, 0.9) in two clusters, mean 0.5, SE^2 = 2 (0.8^2 + 0.8^2) / 16 = 0.16, t(1) = 12.7062."""
+    values, clusters = [0.1, 0.1, 0.9, 0.9], "aabb"
+    cosine = mean(values, clusters, least=-1.0)
+    assert (cosine.low, cosine.high, cosine.se) == (-1.0, 1.0, pytest.approx(0.4))
+
+    spread = mean([-0.1, 0.3, -0.1, 0.2, 0.1, 0.2], "abcdef", least=-1.0)
+    assert spread.low is not None
+    assert -1 < spread.low < 0
 
 
 def test_one_cluster_has_no_error() -> None:
