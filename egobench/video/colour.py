@@ -104,7 +104,7 @@ def _set_up(coding: ColourCoding, width: int, height: int) -> _Conversion:
     graph = Graph()
     source = graph.add_buffer(width=width, height=height, format=VideoFormat(coding.pixel_format), time_base=_TICK)
     colours = f":in_color_matrix={coding.matrix}:in_range={coding.range}:out_range=pc" if coding.matrix else ""
-    scale, rgb = graph.add("scale", f"flags=bicubic{colours}"), graph.add("format", "pix_fmts=rgb24")
+    scale, rgb = graph.add("scale", f"flags=bicubic:threads=1{colours}"), graph.add("format", "pix_fmts=rgb24")
     sink = graph.add("buffersink")
     graph.link_nodes(source, scale, rgb, sink).configure()
     return _Conversion(source, sink, graph)
