@@ -285,13 +285,13 @@ def _failure(question: Question, error: ModelError) -> Prediction:
 def _read(question: Question, reply: Reply) -> Prediction:
     if reply.error is not None:
         return replace(question.evidence.prediction("request_error", reply), error=reply.error)
-    options = question.prompt.options
+    options, words = question.prompt.options, {"reply": reply.text, "finish_reason": reply.finish_reason}
     if not options:
         if not reply.text.strip():
-            return replace(question.evidence.prediction("unparsed", reply), reply=reply.text, rule="empty")
-        return replace(question.evidence.prediction("answered", reply), reply=reply.text, rule="words")
+            return replace(question.evidence.prediction("unparsed", reply), **words, rule="empty")
+        return replace(question.evidence.prediction("answered", reply), **words, rule="words")
     reading = read_reply(reply.text, options)
-    prediction = replace(question.evidence.prediction(reading.outcome, reply), reply=reply.text, rule=reading.rule)
+    prediction = replace(question.evidence.prediction(reading.outcome, reply), **words, rule=reading.rule)
     if reading.choice is None:
         return prediction
     return _choose_top(prediction, [float(position == reading.choice) for position in range(len(options))])

@@ -20,7 +20,7 @@ from egobench.plugins import load_task
 from egobench.run.plan import Part, PartId
 from egobench.sample import Sample
 from egobench.scoring.entry import GallerySize, ProtocolId, ScoreEntry, Scores, by_id
-from egobench.scoring.score import estimate_fields
+from egobench.scoring.score import blind_fields, estimate_fields
 from egobench.statistics import Estimate
 from egobench.task import Gallery
 
@@ -207,7 +207,7 @@ def _score(
                 answered_only=attempt.answered_only,
                 problem=attempt.problem,
                 chance=manifest.chance[f"all/{name}"] if tied is None else tied.get(name),
-                blind_ceiling=manifest.blind_ceiling,
+                **blind_fields(manifest, "all"),
                 samples_sha256=manifest.samples_sha256,
                 orders=1,
                 headline=position == 0,

@@ -40,6 +40,7 @@ class Prediction:
         tries: Requests that it took.
         cost: Price of the answer, where prices were given.
         floored: Options whose log-probability is known only by an upper bound.
+        finish_reason: Why the reply ends, as in :class:`egobench.model.Reply`.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, str]] = STRICT
@@ -60,6 +61,7 @@ class Prediction:
     tries: int = 1
     cost: float | None = None
     floored: int = 0
+    finish_reason: str = ""
 
     @property
     def final(self) -> bool:
