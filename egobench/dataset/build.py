@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -133,8 +133,8 @@ def _freeze(
         releases={
             name: task.source.release_of(name, digest) for name, digest in sorted(tools.annotations.sources.items())
         },
-        **tools.report,
     )
+    manifest = replace(manifest, **tools.report)
     return SampleSet(manifest, samples, items, dict(sorted(tools.annotations.videos.items())))
 
 

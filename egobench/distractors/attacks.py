@@ -29,13 +29,10 @@ class Pool:
     Attributes:
         texts: Distinct ones, sorted.
         vectors: ``(n_texts, dim)`` float32, rows of length 1.
-        votes: How many samples each is the answer of, less one: a sample's own answer must not count, and taking one
-            from every text keeps the number from telling which text it was taken from. ``(n_texts,)``, at least 0.
     """
 
     texts: Sequence[str]
     vectors: Numbers
-    votes: Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +89,6 @@ def reciprocal(sheet: Sheet) -> Numbers:
     return found
 
 
-def popularity(sheet: Sheet) -> Numbers:
-    """How often the option is the answer of a sample."""
-    return sheet.pool.votes[sheet.options].astype(np.float64)
-
-
 def longest(sheet: Sheet) -> Numbers:
     """Number of characters."""
     return np.array([len(text) for text in sheet.pool.texts], np.float64)[sheet.options]
@@ -116,7 +108,7 @@ def position(sheet: Sheet) -> Numbers:
 LOOKS: dict[str, Attack] = {"centroid": centroid, "reciprocal": reciprocal}
 """Attacks that compare vectors."""
 
-PLAIN: dict[str, Attack] = {"popularity": popularity, "longest": longest, "shortest": shortest, "position": position}
+PLAIN: dict[str, Attack] = {"longest": longest, "shortest": shortest, "position": position}
 """Attacks that need none."""
 
 
