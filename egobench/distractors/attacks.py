@@ -56,11 +56,11 @@ class Sheet:
 
     def cosines(self) -> Numbers:
         """Between the options of each sample: ``(n_samples, n_options, n_options)``."""
-        found = np.empty((*self.options.shape, self.size), np.float32)
+        cosines = np.empty((*self.options.shape, self.size), np.float32)
         for start in range(0, len(self.options), BLOCK_ROWS):
             vectors = self.pool.vectors[self.options[start : start + BLOCK_ROWS]]
-            found[start : start + BLOCK_ROWS] = vectors @ vectors.swapaxes(1, 2)
-        return found
+            cosines[start : start + BLOCK_ROWS] = vectors @ vectors.swapaxes(1, 2)
+        return cosines
 
 
 Attack = Callable[[Sheet], "Numbers"]
@@ -82,11 +82,11 @@ def reciprocal(sheet: Sheet) -> Numbers:
     itself = near == np.arange(len(near))[:, None]
     itself[~itself.any(axis=1), -1] = True
     others = near[~itself].reshape(len(near), count - 1)
-    found = np.zeros(sheet.options.shape)
+    counts = np.zeros(sheet.options.shape)
     for place in range(sheet.size):
         listed = (others[sheet.options[:, place]][:, :, None] == sheet.options[:, None, :]).any(axis=1)
-        found[:, place] = listed.sum(axis=1) - listed[:, place]
-    return found
+        counts[:, place] = listed.sum(axis=1) - listed[:, place]
+    return counts
 
 
 def longest(sheet: Sheet) -> Numbers:

@@ -108,8 +108,8 @@ def _elsewhere(sheet: Sheet, keys: Whole, own: Whole) -> _Counts:
     right = (np.arange(sheet.size) == sheet.targets[:, None]).ravel()
     entries = np.unique(pairs, return_inverse=True)[1].ravel()
     in_cluster = np.unique(entries * (own.max() + 1) + np.repeat(own, sheet.size), return_inverse=True)[1].ravel()
-    shown, hits = (
+    showings, hits = (
         (np.bincount(entries, weights)[entries] - np.bincount(in_cluster, weights)[in_cluster]).reshape(pairs.shape)
         for weights in (np.ones(len(right)), right.astype(np.float64))
     )
-    return _Counts(shown, hits)
+    return _Counts(showings, hits)
