@@ -1,5 +1,7 @@
 """SentenceBERT: texts as unit vectors, offline by default."""
 
+# Sentence-transformers has half of its types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence

@@ -11,6 +11,8 @@ The tree::
     ├── AnnotationError            an annotation file cannot be used
     │   ├── AnnotationFileError    missing, empty, wrong encoding, truncated
     │   └── RecordError            one row of it is malformed
+    ├── TrainingDataError          training data cannot be read or written, or nothing is left of it
+    │   └── LeakError              it shares footage with a sample set
     ├── SampleSetError             a frozen sample set is missing, damaged, or of another version
     ├── ScoreFileError             a table of gallery scores cannot be used: shape, order, not a number
     ├── VideoError                 frames of a clip cannot be had
@@ -24,7 +26,9 @@ The tree::
     ├── JudgeError                 a judge cannot be reached, or has nothing to judge
     ├── ModelError                 a model cannot be loaded or cannot do what was asked of it
     │   ├── PromptError            it cannot take this one prompt; others it can
-    │   └── ModelMemoryError       a batch needs more memory than there is; a smaller one may not
+    │   ├── ModelMemoryError       a batch needs more memory than there is; a smaller one may not
+    │   ├── ConfigurationError     a configuration contradicts itself, or is not that of the checkpoint
+    │   └── StageError             what would train is not what the training stage says
     └── StoreError                 a run folder cannot be used
         └── SpecMismatchError      it holds another run
 
@@ -119,6 +123,14 @@ class RecordError(AnnotationError):
         return f"{where}: {self.problem}"
 
 
+class TrainingDataError(EgoBenchError):
+    """Training data cannot be read or written, or nothing is left of it."""
+
+
+class LeakError(TrainingDataError):
+    """Training data shares footage with a sample set that models are evaluated on."""
+
+
 class SampleSetError(EgoBenchError):
     """A frozen sample set is missing, damaged, or was written by another version."""
 
@@ -169,6 +181,14 @@ class PromptError(ModelError):
 
 class ModelMemoryError(ModelError):
     """A batch needs more memory than there is. It is asked again in halves; a single prompt is a request error."""
+
+
+class ConfigurationError(ModelError):
+    """A model's configuration contradicts itself, or is another one than the checkpoint's."""
+
+
+class StageError(ModelError):
+    """What would train is not what the training stage says: a frozen part moves, or a part that moves is left out."""
 
 
 class EndpointError(EgoBenchError):

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import numpy as np
 
-OptionForm = Literal["letter", "text"]
-"""What is scored of an option: its letter at one position, or its text."""
+OptionForm = Literal["letter", "text", "enclosed-text"]
+"""What is scored of an option: its letter at one position, its text, or its text with one token before and after it.
 
-Method = Literal["generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"]
+``enclosed-text`` adds two tokens to each option's own: the last one of the prompt, and the one that ends a reply. Their
+mean log-probability is the loss of EgoPlan's released evaluation, negated.
+"""
+
+Method = Literal["generate", "likelihood-letter", "likelihood-sum", "likelihood-mean", "likelihood-official"]
 """How a model's answer becomes a number: a reply that is read, or a score per option."""
 
 
@@ -68,6 +72,7 @@ class Prompt:
         text: The user's turn: question, options and instruction, as rendered by :mod:`egobench.prompts`.
         max_new_tokens: Most tokens a reply may have.
         seed: For any randomness, drawn from the sample's id and the run's seed.
+        task: Name of the task, for a model whose release has words of its own for it; ``""`` outside of a run.
     """
 
     frames: np.ndarray
@@ -78,6 +83,7 @@ class Prompt:
     text: str
     max_new_tokens: int
     seed: int
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +164,8 @@ class ScoresOptions(Protocol):
 
         Args:
             prompts: At least one, each with options.
-            form: Score the option's letter after a prefilled answer start, or the option's text.
+            form: Score the option's letter after a prefilled answer start, or the option's text, alone or with the last
+                token of the prompt and the one that ends a reply.
 
         Returns:
             One entry per prompt, in order.

@@ -147,7 +147,8 @@ class Sample:
         Raises:
             TypeError: If a key is missing or unknown.
         """
-        tags = {key: tuple(value) if isinstance(value, list) else value for key, value in row["tags"].items()}
+        labels: Mapping[str, str | list[str]] = row["tags"]
+        tags = {key: tuple(value) if isinstance(value, list) else value for key, value in labels.items()}
         relevance = None if row["relevance"] is None else tuple(row["relevance"])
         fields: dict[str, Any] = {**row, "options": tuple(row["options"]), "relevance": relevance, "tags": tags}
         return cls(**fields)

@@ -4,6 +4,8 @@ Package indexes serve such a pair (pytorch/vision issues 9077 and 9085): torchvi
 its import fails, and with it every model class of transformers, though what those use needs no compiled operator.
 """
 
+# Torch has half of its types.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import sys

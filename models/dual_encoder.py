@@ -91,7 +91,7 @@ class DualEncoder:
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:  # noqa: ARG002
         """Log-softmax over the options of their cosines, scaled as the model does.
 
-        It has neither letters nor tokens, so both forms score the option's text, as one token: all likelihood methods
+        It has neither letters nor tokens, so every form scores the option's text, as one token: all likelihood methods
         rank by cosine. What SigLIP adds to all cosines alike makes no difference here.
 
         Raises:

@@ -11,8 +11,8 @@ Quirks:
 * A clip runs from the start of the first finished step to the observation frame. The last frame shown is the
   observation itself, as the questions say, and nothing after it is ever shown.
 * The narrations of the finished steps solve half of the questions without a video; no record holds them.
-* The official score is the likelihood of the choices, a token: the method ``likelihood-mean``, not the letters of
-  ``generate``.
+* The official score is the mean likelihood of the choices with a token before and after: the method
+  ``likelihood-official``, not the letters of ``generate``.
 * The official file has 3,355 questions; published rows with 3,339 do not name the 16 they leave out.
 """
 

@@ -92,7 +92,7 @@ def test_relative_and_late_imports_count_and_those_for_types_do_not() -> None:
         "egobench.model",
         "egobench.sample",
     )
-    modules = dict.fromkeys(names, Path())
+    modules: dict[str, Path] = {name: Path() for name in names}
     source = """
 from __future__ import annotations
 from typing import TYPE_CHECKING

@@ -225,7 +225,7 @@ def test_a_model_that_always_says_a_is_found_out(navigation: Navigation) -> None
     # By hand: in four orders the right option stands a quarter of the time first; all answers stand there.
     bias = scores["vln-qa/all/mcq/official/position_bias4/generate"]
     assert bias.value == pytest.approx(3 / 4)
-    assert bias.positions == OptionPositions(said=(1, 0, 0, 0), right=(0.25,) * 4)
+    assert bias.positions == OptionPositions(chosen=(1, 0, 0, 0), right=(0.25,) * 4)
 
 
 def test_only_the_orders_that_have_no_answer_are_asked_again(navigation: Navigation) -> None:

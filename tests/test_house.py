@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("egobench", "tasks", "models", "leaderboard", "reference_exo2ego")
@@ -108,6 +109,23 @@ def test_constraints_pin_a_fitting_version_of_all_that_is_named(file: str, *, al
     ]
     assert unfit == []
     assert [name for name, pin in pins.items() if not re.fullmatch(r"[0-9.]+(post[0-9]+)?", pin)] == []
+
+
+def test_the_lowest_versions_that_are_allowed_are_tested() -> None:
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    pins = {
+        canonicalize_name(name): pin for name, _, pin in (x.partition("==") for x in lines if not x.startswith("#"))
+    }
+    floors = {
+        requirement.name: specifier.version
+        for text in PYPROJECT["project"]["dependencies"]
+        for requirement in [Requirement(text)]
+        for specifier in requirement.specifier
+        if specifier.operator == ">="
+    }
+    assert floors
+    wrong = [name for name, floor in floors.items() if Version(pins[canonicalize_name(name)]) != Version(floor)]
+    assert wrong == []
 
 
 def test_the_version_is_the_same_everywhere() -> None:

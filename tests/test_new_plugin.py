@@ -105,3 +105,26 @@ def test_a_plugin_cannot_take_the_name_of_egobench_itself(kind: str, tmp_path: P
 def test_names_that_no_package_can_have_are_refused(kind: str, name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"is no name for a {kind}; use small letters, digits and -, e.g. my-{kind}"):
         new_plugin(kind, name, tmp_path)
+
+
+def code_of(page: Path, start: str) -> str:
+    """The block of code of a page that begins with these words."""
+    blocks = page.read_text(encoding="utf-8").split("```")[1::2]
+    return next(block.partition("\n")[2] for block in blocks if block.partition("\n")[2].startswith(start))
+
+
+@pytest.mark.slow
+def test_a_new_model_scores_a_gallery_as_its_page_says(tmp_path: Path) -> None:
+    new, page = installed("model", "my-model", tmp_path), Path(__file__).parents[1] / "docs" / "add_a_model.md"
+    module = new.root / "site" / "egobench_my_model.py"
+    text = module.read_text(encoding="utf-8")
+    # Into the class, before its first method.
+    methods = code_of(page, "class Brightness:\n    ...").partition("# as it is\n\n")[2]
+    place = text.index("    # 1. How a prompt is answered.")
+    module.write_text(f"{text[:place]}{methods}\n{text[place:]}", encoding="utf-8")
+    commands = code_of(page, "egobench miniego --out miniego-epic").splitlines()
+    assert [command.split()[1] for command in commands] == ["miniego", "build", "run"]
+    for command in commands:
+        new.done(*command.split())
+    (scores,) = (tmp_path / "runs").glob("my-model/*/scores.json")
+    assert "epic-kitchens-mir/all/gallery/gallery/nDCG" in scores.read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egobench.annotations.files import CsvFile, JsonFile
+from egobench.annotations.files import CsvFile, JsonFile, RawRow
 from egobench.annotations.reader import Annotations, FieldError, Row
 
-__all__ = ["Annotations", "CsvFile", "FieldError", "JsonFile", "Row"]
+__all__ = ["Annotations", "CsvFile", "FieldError", "JsonFile", "RawRow", "Row"]

@@ -86,9 +86,7 @@ class Annotations:
             if first_place == place:
                 yield record
             else:
-                self._refuse(
-                    RecordError(path, raw.name, "", f"its id {record.id!r} was taken already by {first_place}")
-                )
+                self.refuse(RecordError(path, raw.name, "", f"its id {record.id!r} was taken already by {first_place}"))
 
     def table(self, file: RowFile, row: type[R], key: Callable[[R], str]) -> dict[str, R]:
         """Read a file to look things up in, such as labels or frame rates.
@@ -110,8 +108,30 @@ class Annotations:
         for raw in raw_rows:
             entry = self._checked(path, raw, row, lambda entry: entry)
             if entry is not None and entries.setdefault(key(entry), entry) is not entry:
-                self._refuse(RecordError(path, raw.name, "", f"{key(entry)!r} has an entry already; expected one"))
+                self.refuse(RecordError(path, raw.name, "", f"{key(entry)!r} has an entry already; expected one"))
         return entries
+
+    def convert(
+        self, path: Path, raw_rows: Iterable[RawRow], row: type[R], to_value: Callable[[R], T | None]
+    ) -> Iterator[T]:
+        """Check raw rows from anywhere and turn them into values; nothing is remembered of a row once it is passed on.
+
+        Args:
+            path: Where the rows come from, for messages.
+            raw_rows: The rows.
+            row: What a row must hold.
+            to_value: As for :meth:`records`.
+
+        Yields:
+            One value per row that gives any, in order.
+
+        Raises:
+            RecordError: At the first malformed row, unless ``skip_bad`` is on.
+        """
+        for raw in raw_rows:
+            value = self._checked(path, raw, row, to_value)
+            if value is not None:
+                yield value
 
     def fields(self, file: JsonFile) -> frozenset[str]:
         """Names of the fields of a file's first row, by which a reader tells forms of a file apart.
@@ -167,7 +187,7 @@ class Annotations:
             return self._kept.pop(file)
         path, text = self.text(file.name, *file.other_names)
         columns = [name for name, value in row.model_fields.items() if value.is_required()]
-        raw_rows = file.rows(path, text, columns, self._refuse)
+        raw_rows = file.rows(path, text, columns, self.refuse)
         if not raw_rows:
             raise AnnotationFileError(f"{path}: holds no usable row; download it again")
         return path, raw_rows
@@ -183,18 +203,20 @@ class Annotations:
                 if fault["type"] == "missing"
                 else f"found {fault['input']!r:.80}"
             )
-            self._refuse(RecordError(path, raw.name, place, f"{fault['msg'].removeprefix('Value error, ')}; {value}"))
+            self.refuse(RecordError(path, raw.name, place, f"{fault['msg'].removeprefix('Value error, ')}; {value}"))
         except FieldError as error:
-            self._refuse(RecordError(path, raw.name, error.field, error.problem))
+            self.refuse(RecordError(path, raw.name, error.field, error.problem))
         except ValueError as error:
-            self._refuse(RecordError(path, raw.name, "", str(error)))
+            self.refuse(RecordError(path, raw.name, "", str(error)))
         return None
 
-    def _refuse(self, error: RecordError) -> None:
+    def refuse(self, error: RecordError) -> None:
+        """Raise the error of a malformed row or, with ``skip_bad``, note it among the dropped."""
         if not self.skip_bad:
             raise error
         place = f"field {error.field!r}: " if error.field else ""
-        self.drop(f"{error.file.relative_to(self.folder).as_posix()}, {error.row}", place + error.problem)
+        file = error.file.relative_to(self.folder) if error.file.is_relative_to(self.folder) else error.file
+        self.drop(f"{file.as_posix()}, {error.row}", place + error.problem)
 
 
 class FieldError(ValueError):

@@ -20,7 +20,7 @@ def audit(
 ) -> None:
     """Measure what sample sets give away to someone who sees neither video nor question.
 
-    Each manifest gets two figures: the best attack on the options alone, and the best that learned elsewhere.
+    Two figures go to each manifest: the best attack on the options alone, and the best that learned elsewhere.
 
     Example: egobench audit data --picture audit.svg
     """

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 from rich.console import Console
@@ -133,9 +133,10 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
         else:
-            flat[prefix + key] = "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            parts: Any = value
+            flat[prefix + key] = "; ".join(map(str, parts)) if isinstance(value, list | tuple) else value
     return flat
 
 

@@ -19,14 +19,14 @@ def miniego(
     out: Annotated[Path, typer.Option(help="Folder to write; must be empty or new.")],
     size: Annotated[
         Literal["small", "full", "train"],
-        typer.Option(help="At least 100 or 1,000 test questions per task, or the 100 and much to train on."),
+        typer.Option(help="At least 100 or 1,000 test questions per task; train has 100, and 1,000 takes to train on."),
     ] = "small",
     tasks: Annotated[str | None, typer.Option(help="Render the videos of these tasks alone, with commas.")] = None,
     timecode: Annotated[bool, typer.Option("--timecode", help="Show episode and frame number in a strip.")] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Generate MiniEgo: a small egocentric world with the official files of all eight tasks.
+    """Generate MiniEgo: a small egocentric world with the official files of all eight tasks, and of data to train on.
 
     Example: egobench miniego --out miniego --size small
     """
@@ -50,7 +50,7 @@ def make_world(
 
     Args:
         out: An empty or new folder.
-        size: ``small``, ``full`` or ``train``.
+        size: Numbers of questions and episodes.
         timecode: Whether the videos show episode and frame number in a strip.
         seed: Seed of everything random.
         tasks: Tasks whose videos alone are rendered; ``None`` for all, and those to train on.

@@ -75,7 +75,7 @@ def run(
     tasks: Tasks = None,
     construction: Construction = None,
     method: Annotated[
-        Literal["auto", "generate", "likelihood-letter", "likelihood-sum", "likelihood-mean"],
+        Literal["auto", "generate", "likelihood-letter", "likelihood-sum", "likelihood-mean", "likelihood-official"],
         typer.Option(
             help="How an answer becomes a number; auto: letters where the model can, else generate; sums to rerank and "
             "for dual encoders."

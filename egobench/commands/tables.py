@@ -41,12 +41,12 @@ def run_table(scores: Scores, title: str, *, everything: bool = False) -> Table:
     """
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption([scores]))
     table.add_column(SlashedText("task/subset/protocol/construction/metric/method"))
-    for column in ("n", "score", "95 % interval", "chance", "blind", "unanswered"):
+    for column in ("n", "score", "95 % interval", "chance", "blind", "blind, trained", "unanswered"):
         table.add_column(column, justify="right", no_wrap=True)
     for protocol_id, entry in scores.items():
         if everything or entry.shown:
             n = f"{entry.n} of {entry.n_expected}" if entry.partial else str(entry.n)
-            beside = [percent(entry.chance), percent(entry.blind_ceiling), str(entry.unanswered)]
+            beside = [*map(percent, (entry.chance, entry.blind, entry.blind_trained)), str(entry.unanswered)]
             table.add_row(SlashedText(protocol_id), n, percent(entry.value), interval(entry), *beside)
         if everything:
             _add_breakdown(table, entry)
@@ -63,7 +63,7 @@ def comparison_table(runs: Mapping[str, Scores], title: str) -> Table:
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(list(runs.values())))
     table.add_column("task", no_wrap=True)
     table.add_column("metric", no_wrap=True)
-    for column in ("n", *runs, "chance", "blind"):
+    for column in ("n", *runs, "chance", "blind", "blind, trained"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in comparison_rows(runs):
         cells = [
@@ -71,7 +71,7 @@ def comparison_table(runs: Mapping[str, Scores], title: str) -> Table:
             for scores in runs.values()
             if row["id"] in scores
         ]
-        beside = [percent(row["chance"]), percent(row["blind_ceiling"])]
+        beside = [percent(row[key]) for key in ("chance", "blind", "blind_trained")]
         table.add_row(row["column"], row["metric"], str(row["n"]), *cells, *beside)
     return table
 
@@ -90,7 +90,8 @@ def comparison_rows(runs: Mapping[str, Scores]) -> list[dict[str, Any]]:
                 "metric": entry.id.metric,
                 "n": entry.n,
                 "chance": entry.chance,
-                "blind_ceiling": entry.blind_ceiling,
+                "blind": entry.blind,
+                "blind_trained": entry.blind_trained,
                 "runs": {name: scores[protocol_id].to_json() for name, scores in runs.items() if protocol_id in scores},
             }
         )
@@ -101,7 +102,7 @@ def _add_breakdown(table: Table, entry: ScoreEntry) -> None:
     for tag, values in entry.by.items():
         for value, score in values.items():
             cells = [str(score.n), percent(score.value), interval(score), percent(score.chance)]
-            table.add_row(f"  {tag} = {value}", *cells, "", "")
+            table.add_row(f"  {tag} = {value}", *cells, "", "", "")
 
 
 def _caption(runs: Sequence[Scores]) -> str:
@@ -115,6 +116,9 @@ def _caption(runs: Sequence[Scores]) -> str:
     ]
     points = "A judge_score of 100 is 5 of 5 points. " if any(entry.judge for entry in entries) else ""
     blind = ""
-    if any(entry.blind_ceiling is not None for entry in entries):
-        blind = "\nblind: accuracy of the best attack on a constructed set that sees neither video nor question. "
+    if any(entry.blind is not None for entry in entries):
+        blind = (
+            "\nblind: accuracy of the best attack that sees the options alone; trained: of the best that has learned "
+            "from questions, options and answers of other videos. "
+        )
     return f"{partial}Scores x 100, 95 % intervals clustered by source video. {points}{blind}{''.join(problems)}"

@@ -87,7 +87,7 @@ def _exchange(exact: Vectors, conflicts: csr_array, groups: Whole, spare: Whole,
     count, size = groups.shape
     places = rng.integers(0, size, (count,))
     # Neighbours along a random direction exchange, a block at a time.
-    direction = rng.integers(-8, 9, exact.shape[1]).astype(np.float64)
+    direction = np.asarray(rng.integers(-8, 9, exact.shape[1]), np.float64)
     along = np.argsort(exact[groups].sum(axis=1) @ direction, kind="stable")
     blocks = np.array_split(along, -(-count // BLOCK))
     waiting = np.array_split(rng.permutation(spare), len(blocks))

@@ -3,6 +3,8 @@
 Every sample is scored by itself, by a model that saw no sample of its cluster.
 """
 
+# Scikit-learn has no types.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import re

@@ -5,6 +5,8 @@ adapter of lmms-eval accepts. PyAV and decord read the very pixels back; a clip 
 its name.
 """
 
+# PyAV has half of its types.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 from fractions import Fraction

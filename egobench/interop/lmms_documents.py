@@ -167,6 +167,7 @@ def prompt_of(document: Document, seen: DecodedClip | None) -> Prompt:
         text=user_turn(sample.question, sample.options),
         max_new_tokens=MAX_NEW_TOKENS[presentation.part.subset.protocol],
         seed=seed_of(sample, 0),
+        task=presentation.part.task.name,
     )
 
 

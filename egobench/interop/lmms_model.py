@@ -202,7 +202,7 @@ def _device(device: str | None) -> str:
 
 
 def _ends(generation: dict[str, Any]) -> list[str]:
-    until = generation.get("until") or []
+    until: str | list[str] = generation.get("until") or []
     return [until] if isinstance(until, str) else list(until)
 
 

@@ -131,7 +131,9 @@ def score(items: Sequence[Item]) -> float:
     metric = part.task.metrics_of(part.subset)[name]
     entry = score_metric(part, ProtocolId.of(part, name), metric, scored, seed=0)
     outcomes = ", ".join(f"{entry.outcomes[outcome]} {outcome}" for outcome in OUTCOMES if entry.outcomes[outcome])
-    numbers = ", ".join(f"{key} {getattr(entry, key)}" for key in ("value", "low", "high", "chance", "blind_ceiling"))
+    numbers = ", ".join(
+        f"{key} {getattr(entry, key)}" for key in ("value", "low", "high", "chance", "blind", "blind_trained")
+    )
     _log().info(f"{part.name} {name}: {numbers}; {outcomes}; {entry.problem or 'no problem'}")
     return float("nan") if entry.value is None else entry.value
 

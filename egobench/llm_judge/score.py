@@ -89,7 +89,7 @@ def score_with_judge(
         }
         failed = sum(reply.error is not None for reply in of_part.values())
         unparsed = sum(verdict is None for verdict in verdicts.values()) - failed
-        counts = JudgeCounts(judge, rubric_hash(), asked=len(of_part), failed=failed, unparsed=unparsed)
+        counts = JudgeCounts(judge, rubric_hash(), replies=len(of_part), failed=failed, unparsed=unparsed)
         missing = len(keys) - len(of_part)
         for name, metric in judge_metrics(verdicts).items():
             protocol_id = ProtocolId.of(part, name, judge=judge, rubric=rubric_hash())

@@ -20,6 +20,12 @@ from egobench.run.records import Prediction
 
 Number = TypeVar("Number", int, float)
 
+FORMS: dict[Method, OptionForm] = {"likelihood-letter": "letter", "likelihood-official": "enclosed-text"}
+"""What each method scores of an option; the others score its text."""
+
+MEANS: frozenset[Method] = frozenset({"likelihood-mean", "likelihood-official"})
+"""Methods whose scores are a mean over tokens."""
+
 NO_FRAMES = (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0))
 """The frames and times of a prompt that shows no video."""
 
@@ -142,7 +148,7 @@ class LikelihoodAnswerer:
         ]
 
     def _scores(self, model: ScoresOptions, prompts: Sequence[Prompt]) -> Sequence[OptionScores]:
-        form: OptionForm = "letter" if self.method == "likelihood-letter" else "text"
+        form = FORMS.get(self.method, "text")
         with_video = model.score_options(prompts, form)
         if not self.text_prior:
             return with_video
@@ -162,7 +168,7 @@ class LikelihoodAnswerer:
                 f"{len(scores)} scores and {len(answer.tokens)} token counts for {n_options} options; expected one of "
                 "each per option"
             )
-        if self.method == "likelihood-mean":
+        if self.method in MEANS:
             scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
         if not all(score < math.inf for score in scores):
             failed = question.evidence.prediction("request_error")
@@ -279,13 +285,13 @@ def _failure(question: Question, error: ModelError) -> Prediction:
 def _read(question: Question, reply: Reply) -> Prediction:
     if reply.error is not None:
         return replace(question.evidence.prediction("request_error", reply), error=reply.error)
-    options = question.prompt.options
+    options, words = question.prompt.options, {"reply": reply.text, "finish_reason": reply.finish_reason}
     if not options:
         if not reply.text.strip():
-            return replace(question.evidence.prediction("unparsed", reply), reply=reply.text, rule="empty")
-        return replace(question.evidence.prediction("answered", reply), reply=reply.text, rule="words")
+            return replace(question.evidence.prediction("unparsed", reply), **words, rule="empty")
+        return replace(question.evidence.prediction("answered", reply), **words, rule="words")
     reading = read_reply(reply.text, options)
-    prediction = replace(question.evidence.prediction(reading.outcome, reply), reply=reply.text, rule=reading.rule)
+    prediction = replace(question.evidence.prediction(reading.outcome, reply), **words, rule=reading.rule)
     if reading.choice is None:
         return prediction
     return _choose_top(prediction, [float(position == reading.choice) for position in range(len(options))])

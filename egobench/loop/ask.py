@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +62,7 @@ class PartRun:
         videos: The videos of the task.
         run: Where events are written.
         observer: Receives the progress.
+        finish_reasons: How often replies ended for each reason.
     """
 
     part: Part
@@ -69,6 +71,7 @@ class PartRun:
     videos: VideoFolder
     run: Run
     observer: Observer
+    finish_reasons: Counter[str] = field(default_factory=Counter[str])
 
     def record(self, predictions: Sequence[Prediction]) -> None:
         """Write predictions, and count them as progress."""
@@ -82,6 +85,7 @@ class PartRun:
                 self.run.append_event(Event(self.part.name, problem))
                 self.warn(problem)
             for prediction in predictions:
+                self.finish_reasons[prediction.finish_reason] += 1
                 if prediction.outcome == "request_error" and not problem:
                     self.warn(f"{prediction.error}")
             self.record(predictions)
@@ -132,6 +136,11 @@ def ask_part(work: PartRun) -> None:
     if answerer is not None:
         _set_aside(work, pending)
         _ask(work, answerer, pending, shown_clips)
+    if work.finish_reasons["length"]:
+        cut_off = f"{work.finish_reasons['length']} of {work.finish_reasons.total()} replies were cut off by length"
+        work.warn(
+            f"{cut_off}; what names no option before the cut is unparsed. Is the model thinking, or its template wrong?"
+        )
     mode.recorder.flush()
 
 
@@ -252,5 +261,6 @@ def _question(work: PartRun, view: View) -> Question:
         text=user_turn(sample.question, listed),
         max_new_tokens=MAX_NEW_TOKENS[part.subset.protocol],
         seed=seed_of(sample, settings.seed) + view.evidence.order,
+        task=part.task.name,
     )
     return Question(prompt, view.evidence)

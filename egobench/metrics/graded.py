@@ -32,7 +32,7 @@ def relevancy(
     Returns:
         ``(n_clips, n_captions)`` float64 in [0, 1].
     """
-    classes = sorted(set().union(*nouns, *gallery_nouns))
+    classes = sorted(frozenset[int]().union(*nouns, *gallery_nouns))
     clips, captions = _members(nouns, classes), _members(gallery_nouns, classes)
     spoken, spoken_of = np.asarray(verbs), np.asarray(gallery_verbs)
     relevance = np.empty((len(clips), len(captions)))
@@ -146,7 +146,7 @@ def _aps(ranked: np.ndarray, relevance: np.ndarray) -> np.ndarray:
     summed = np.cumsum(relevance, axis=1).ravel()
     above = np.where(n > 0, summed[first - 1], 0.0)
     s = summed[first + m - 1] - above
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n_gallery + 1))])
+    harmonic = np.concatenate([np.zeros(1), np.cumsum(1 / np.arange(1, int(n_gallery) + 1))])
     d = np.where(m == 1, 1 / (n + 1), harmonic[n + m] - harmonic[n])
     gained = p / m * ((above + 1) * d + (s - 1) / np.maximum(m - 1, 1) * (m - (n + 1) * d) * (m > 1))
     n_hits = np.bincount(hits // n_gallery, minlength=len(ranked))
@@ -158,7 +158,8 @@ def _ndcgs(ranked: np.ndarray, relevance: np.ndarray) -> np.ndarray:
     gains = relevance
     if len(starts) < ranked.size:
         gains = np.repeat(np.add.reduceat(relevance.ravel(), starts) / sizes, sizes).reshape(relevance.shape)
-    discount = 1 / np.log2(np.arange(2, relevance.shape[1] + 2))
-    counted = np.arange(relevance.shape[1]) < (relevance > 0).sum(axis=1)[:, None]
+    positions = np.arange(int(relevance.shape[1]))
+    discount = 1 / np.log2(positions + 2)
+    counted = positions < (relevance > 0).sum(axis=1)[:, None]
     ideal = np.sort(relevance, axis=1)[:, ::-1]
     return np.asarray((gains * counted) @ discount / ((ideal * counted) @ discount))

@@ -97,7 +97,7 @@ def class_map(scores: np.ndarray, truth: np.ndarray) -> ClassMap:
         raise ValueError(f"scores {scores.shape} and truth {truth.shape}; expected twice (n_samples, n_classes)")
     ranked = np.where(truth.any(axis=1, keepdims=True), scores, -np.inf)
     n_samples, n_classes = scores.shape
-    classes = np.tile(np.arange(n_classes), n_samples)
+    classes = np.tile(np.arange(int(n_classes)), n_samples)
     return _class_map(classes, ranked.ravel(), truth.ravel(), n_samples)
 
 

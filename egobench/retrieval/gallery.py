@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 from zipfile import BadZipFile
 
 from egobench.dataset.sampleset import SampleSet
@@ -20,7 +20,7 @@ from egobench.plugins import load_task
 from egobench.run.plan import Part, PartId
 from egobench.sample import Sample
 from egobench.scoring.entry import GallerySize, ProtocolId, ScoreEntry, Scores, by_id
-from egobench.scoring.score import estimate_fields
+from egobench.scoring.score import blind_fields, estimate_fields
 from egobench.statistics import Estimate
 from egobench.task import Gallery
 
@@ -124,7 +124,7 @@ def read_scores(path: Path, sample_set: SampleSet) -> np.ndarray:
     try:
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
-            return content
+            return cast("np.ndarray", content)
         with content:
             scores: np.ndarray = content["scores"]
             rows, columns = [str(name) for name in content["samples"]], [str(name) for name in content["gallery"]]
@@ -164,7 +164,7 @@ def _check(scores: np.ndarray, sample_set: SampleSet) -> None:
     for start in range(0, len(scores), ROWS):
         bad = np.argwhere(np.isnan(scores[start : start + ROWS]))
         if len(bad):
-            row, column = start + bad[0][0], bad[0][1]
+            row, column = start + int(bad[0][0]), int(bad[0][1])
             sample, item = sample_set.samples[row].id, sample_set.gallery[column].id
             raise ScoreFileError(f"{what}: the score of sample {sample!r} and item {item!r} is not a number")
 
@@ -207,7 +207,7 @@ def _score(
                 answered_only=attempt.answered_only,
                 problem=attempt.problem,
                 chance=manifest.chance[f"all/{name}"] if tied is None else tied.get(name),
-                blind_ceiling=manifest.blind_ceiling,
+                **blind_fields(manifest, "all"),
                 samples_sha256=manifest.samples_sha256,
                 orders=1,
                 headline=position == 0,

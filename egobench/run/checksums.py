@@ -13,6 +13,9 @@ from egobench.errors import ChecksumError, StoreError
 
 CHECKSUMS = "checksums.txt"
 
+MAX_NAME = 255
+"""Most characters of a file name."""
+
 JUDGE_FILES = "judge.*.jsonl"
 """What judges have replied, one file per judge."""
 
@@ -55,7 +58,8 @@ def verify_run(folder: Path) -> list[FileProblem]:
     digests: dict[str, str] = {}
     for line in lines:
         digest, _, name = line.partition("  ")
-        if len(digest) != 64 or not name or ".." in Path(name).parts or Path(name).is_absolute():
+        parts = Path(name).parts
+        if len(digest) != 64 or not name or ".." in parts or name[0] == "/" or max(map(len, parts)) > MAX_NAME:
             raise ChecksumError(f"{folder / CHECKSUMS}: {line!r:.80} is no checksum; expected a digest and a file name")
         digests[name] = digest
     problems = [FileProblem(name, "missing") for name in digests if not (folder / name).is_file()]
@@ -68,8 +72,12 @@ def verify_run(folder: Path) -> list[FileProblem]:
     return problems + [FileProblem(name, "not signed") for name in sorted(names - digests.keys())]
 
 
-def check_signature(folder: Path) -> None:
+def check_signature(folder: Path, *, complete: bool = True) -> None:
     """Refuse a signed run folder whose rows are not as they were signed; a folder without checksums is unfinished.
+
+    Args:
+        folder: The run folder.
+        complete: Whether missing rows are refused too; they are not where they will be asked again.
 
     Raises:
         ChecksumError: If a file was changed, removed or added.
@@ -79,6 +87,7 @@ def check_signature(folder: Path) -> None:
     # Scores and usage follow from the rows and are written again.
     derived = {"scores.json", "usage.json"}
     problems = [problem for problem in verify_run(folder) if problem.file not in derived]
+    problems = [problem for problem in problems if complete or problem.problem != "missing"]
     if problems:
         listed = ", ".join(f"{problem.file} ({problem.problem})" for problem in problems[:3])
         raise ChecksumError(

@@ -40,6 +40,7 @@ class Prediction:
         tries: Requests that it took.
         cost: Price of the answer, where prices were given.
         floored: Options whose log-probability is known only by an upper bound.
+        finish_reason: Why the reply ends, as in :class:`egobench.model.Reply`.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, str]] = STRICT
@@ -60,6 +61,7 @@ class Prediction:
     tries: int = 1
     cost: float | None = None
     floored: int = 0
+    finish_reason: str = ""
 
     @property
     def final(self) -> bool:
@@ -132,7 +134,9 @@ def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
             fault = error.errors(include_url=False)[0]
             where = ".".join(map(str, fault["loc"]))
             problem = f"{where}: {fault['msg']}" if where else fault["msg"]
-            raise StoreError(f"{path}, line {number}: damaged ({problem}); delete the line to ask again") from error
+            raise StoreError(
+                f"{path}, line {number}: damaged ({problem}); delete the line and checksums.txt to ask again"
+            ) from error
 
 
 @cache

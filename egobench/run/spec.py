@@ -159,8 +159,12 @@ class RunSpec:
         )
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> RunSpec:
+    def from_json(cls, content: Mapping[str, Any], source: str = "run.json") -> RunSpec:
         """The spec from the JSON object in ``run.json``.
+
+        Args:
+            content: The object.
+            source: What names the file for a person.
 
         Raises:
             StoreError: If another version wrote it with other fields.
@@ -170,9 +174,13 @@ class RunSpec:
         try:
             return TypeAdapter(cls).validate_python({**content, "sets": [*content["sets"]]})
         except KeyError as error:
-            raise StoreError(f"a run of another version of EgoBench (no {error} in its spec)") from error
-        except (ValidationError, TypeError) as error:
-            raise StoreError(f"a run of another version of EgoBench ({error})") from error
+            raise StoreError(f"{source} is of another version of EgoBench: no {error} in its spec") from error
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            place = ".".join(map(str, ("spec", *fault["loc"])))
+            raise StoreError(f"{source} is of another version of EgoBench: {place}: {fault['msg']}") from error
+        except TypeError as error:
+            raise StoreError(f"{source} is of another version of EgoBench: {error}") from error
 
     def settings(self) -> Settings:
         """The settings that decide the parts and the scores of a run that was done."""

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path, PurePosixPath
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote, unquote
 
 from egobench.errors import JsonInputError, ReadOnlyRunError, SpecMismatchError, StoreError
@@ -202,7 +202,7 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
     with writing(path):
         (path / "predictions").mkdir(parents=True, exist_ok=True)
     with _locked(path):
-        check_signature(path)
+        check_signature(path, complete=False)
         _claim(path / "run.json", spec, recorded)
         with _opened(path, spec) as run:
             yield run
@@ -249,7 +249,7 @@ def read_run(path: Path) -> RunFile:
         StoreError: If the folder holds no run, or one of another version.
     """
     spec, recorded = _read_run_file(path / "run.json")
-    return RunFile(RunSpec.from_json(spec), recorded)
+    return RunFile(RunSpec.from_json(spec, str(path / "run.json")), recorded)
 
 
 def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -264,7 +264,7 @@ def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise StoreError(f"{path} is damaged: no {error} in it; expected spec and recorded") from error
     if not isinstance(spec, dict) or not isinstance(recorded, dict):
         raise StoreError(f"{path} is damaged: spec and recorded are expected to be objects")
-    return spec, recorded
+    return cast("dict[str, Any]", spec), cast("dict[str, Any]", recorded)
 
 
 @contextmanager

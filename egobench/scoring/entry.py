@@ -150,11 +150,11 @@ class OptionPositions:
     """How often each position was chosen, and how often the right option stood there; both sum to 1.
 
     Attributes:
-        said: Share of the answers per position.
+        chosen: Share of the answers per position.
         right: Share of the right options per position.
     """
 
-    said: tuple[float, ...]
+    chosen: tuple[float, ...]
     right: tuple[float, ...]
 
 
@@ -165,14 +165,14 @@ class JudgeCounts:
     Attributes:
         model: The judge's name.
         rubric: Hash of what it was asked.
-        asked: Answers that it replied about.
+        replies: Answers that it replied about.
         failed: Requests that failed.
         unparsed: Replies that could not be read.
     """
 
     model: str
     rubric: str
-    asked: int
+    replies: int
     failed: int
     unparsed: int
 
@@ -194,7 +194,9 @@ class ScoreEntry:
         answered_only: The score over answered samples alone.
         problem: Why there is no value, or what is wrong with it; ``None`` mostly.
         chance: Value under scores that are all equal.
-        blind_ceiling: Accuracy of the best attack that sees neither video nor question.
+        blind: Accuracy of the best attack that sees a sample's options alone; ``None`` where the set was not audited.
+        blind_trained: The same of the best attack that has learned from questions, options and answers of other
+            clusters.
         samples_sha256: Hash of the samples.
         orders: Orders of the options that the score is about.
         headline: Whether it stands for its subset.
@@ -217,7 +219,8 @@ class ScoreEntry:
     answered_only: float | None
     problem: str | None
     chance: float | None
-    blind_ceiling: float | None
+    blind: float | None
+    blind_trained: float | None
     samples_sha256: str
     orders: int
     headline: bool
@@ -253,6 +256,9 @@ class ScoreEntry:
             TypeError: If a key is unknown.
         """
         fields = {key: value for key, value in row.items() if key not in {"partial", *_GALLERY_KEYS}}
+        if "blind_ceiling" in fields:
+            # Written before there were two figures.
+            fields |= {"blind": fields.pop("blind_ceiling"), "blind_trained": None}
         positions, judge = fields.pop("positions", None), fields.pop("judge", None)
         by = {
             tag: {value: TagScore(**score) for value, score in scores.items()}
@@ -268,7 +274,7 @@ class ScoreEntry:
         )
 
 
-_NULLABLE = ("value", "se", "low", "high", "answered_only", "problem", "chance", "blind_ceiling")
+_NULLABLE = ("value", "se", "low", "high", "answered_only", "problem", "chance", "blind", "blind_trained")
 _GALLERY_KEYS = ("gallery_sha256", "items", "items_with_positives")
 
 Scores = Mapping[str, ScoreEntry]

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypedDict
 
+from egobench.dataset.sampleset import Manifest
 from egobench.errors import ModelError
 from egobench.metrics import OUTCOMES, Metric, Outcome, ScoredSample
 from egobench.metrics.orders import circular, position_bias, positions
@@ -138,7 +139,7 @@ def score_metric(
         answered_only=answered.estimate.value if answered.estimate else None,
         problem=whole.problem,
         chance=chance(metric, part.selected, orders=orders),
-        blind_ceiling=manifest.blind_ceiling,
+        **blind_fields(manifest, part.subset.name),
         samples_sha256=manifest.samples_sha256,
         orders=orders,
         headline=name == part.subset.headline,
@@ -146,6 +147,20 @@ def score_metric(
         by={tag: _by_value(tag, metric, scored, seed) for tag in (part.task.breakdown if orders == 1 else ())},
         positions=positions,
     )
+
+
+class BlindFields(TypedDict):
+    """The fields of an entry that an audit fills."""
+
+    blind: float | None
+    blind_trained: float | None
+
+
+def blind_fields(manifest: Manifest, subset: str) -> BlindFields:
+    """The two blind figures of a subset (PROTOCOL section 4); ``None`` where the set was not audited."""
+    # Audits of before 0.2 noted a single figure per set.
+    blind = manifest.blind_ceiling if manifest.blind is None else manifest.blind.get(subset)
+    return {"blind": blind, "blind_trained": (manifest.blind_trained or {}).get(subset)}
 
 
 class EstimateFields(TypedDict):

@@ -50,12 +50,11 @@ def read_completion(answer: Any) -> Completion:
         AttributeError: If it is none.
     """
     choice = answer["choices"][0]
-    message, usage, finish = choice["message"], answer.get("usage"), str(choice.get("finish_reason") or "")
+    message, finish = choice["message"], str(choice.get("finish_reason") or "")
     if answer.get("error") or choice.get("error") or finish in UNFINISHED:
         raise LookupError("an error in the place of an answer")
-    if not isinstance(usage, dict):
-        usage = {}
-    content = message.get("content")
+    usage: dict[str, Any] = answer["usage"] if isinstance(answer.get("usage"), dict) else {}
+    content: str | list[Any] | None = message.get("content")
     if isinstance(content, list):
         content = "".join(map(_words, content))
     # A refusal in words has a place of its own there.

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 from weakref import finalize
 
-from egobench.errors import EndpointError, RequestError, install_command
+from egobench.errors import EndpointError, JsonInputError, RequestError, install_command
 from egobench.server.completion import Completion, read_completion
-from egobench.server.json_answer import decode, read_json
+from egobench.server.json_answer import decode, read_answer
 from egobench.server.line import Line, ServerAnswer, TryError
 from egobench.server.pace import Outcome, Pace, retry_after
 
@@ -152,8 +152,9 @@ class Connection:
                 raise self._unreachable(error) from error
             return []
         try:
-            return sorted(str(entry["id"]) for entry in read_json(self._safe(decode(answer.content)))["data"])
-        except (ValueError, LookupError, TypeError):
+            listing: Any = read_answer(self._safe(decode(answer.content)), f"{self.endpoint.url}{MODELS}")
+            return sorted(str(entry["id"]) for entry in listing["data"])
+        except (JsonInputError, LookupError, TypeError):
             # Some keys may chat and not list, so that a refusal says nothing either.
             return []
 
@@ -216,8 +217,8 @@ class Connection:
         if not answer.ok:
             raise self._failure(answer, text)
         try:
-            return read_completion(read_json(text))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            return read_completion(read_answer(text, self.endpoint.url))
+        except (JsonInputError, LookupError, TypeError, AttributeError) as error:
             raise TryError(f"the server's answer is no chat completion: {text!r:.300}") from error
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> ServerAnswer:

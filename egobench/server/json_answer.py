@@ -1,52 +1,40 @@
-"""JSON that a server sent: parsed within limits, so that no answer ends in a crash or cannot be written down."""
+"""JSON that a server sent: in whatever encoding it is, within the limits of :mod:`egobench.json_input`."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
 
-DEPTH = 64
-"""Most lists and objects inside one another; an answer needs about ten."""
+from egobench.errors import JsonInputError
+from egobench.json_input import JsonValue, find_fault, parse_json
 
-DIGITS = 400
-"""Most digits of an integer."""
+_ESCAPES = re.compile(
+    r"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    r"|(?P<other>\\.)",
+    re.DOTALL,
+)
+"""What a backslash begins in JSON: both halves of a character, one half alone, or anything else."""
 
 
-def read_json(text: str | bytes) -> Any:
-    """Parse JSON; half a character, an unpaired surrogate, becomes a question mark.
+def read_answer(text: str, source: str) -> JsonValue:
+    """Parse the JSON of an answer; half a character, which could not be written down, becomes a question mark.
 
     Args:
-        text: A text, or bytes in UTF-8, UTF-16 or UTF-32 (RFC 8259, section 8.1, and its forerunners).
+        text: From :func:`decode`.
+        source: What names it for a person.
 
     Raises:
-        ValueError: If it is no JSON, is nested too deep, or holds a number that is too long.
+        JsonInputError: If it is no JSON, or something in it is beyond a limit.
     """
-    if isinstance(text, bytes):
-        text = decode(text)
-    try:
-        return _well_formed(json.loads(text, parse_int=_integer), DEPTH)
-    except RecursionError as error:
-        raise ValueError(f"nested more than {DEPTH} deep") from error
+    value = parse_json(_ESCAPES.sub(lambda escape: "?" if escape["half"] else escape[0], text), source)
+    # Servers send infinities among log-probabilities; who reads those looks at them.
+    fault = find_fault(value, finite=False)
+    if fault is not None:
+        raise JsonInputError(source, fault.place, fault.problem)
+    return value
 
 
 def decode(content: bytes) -> str:
     """Bytes as text, by the encoding that JSON in them has; what a header calls it does not matter."""
     return content.decode(json.detect_encoding(content), errors="replace")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > DIGITS:
-        raise ValueError(f"an integer of {len(digits)} digits")
-    return int(digits)
-
-
-def _well_formed(value: Any, depth: int) -> Any:
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode(errors="replace").decode()
-    if not isinstance(value, list | dict):
-        return value
-    if not depth:
-        raise ValueError(f"nested more than {DEPTH} deep")
-    if isinstance(value, list):
-        return [_well_formed(part, depth - 1) for part in value]
-    return {_well_formed(key, depth - 1): _well_formed(part, depth - 1) for key, part in value.items()}

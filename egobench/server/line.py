@@ -182,7 +182,7 @@ class _Deadline:
 
     def trace(self, event: str, details: Mapping[str, Any]) -> None:
         """Learn of new connections (httpx, Extensions, ``trace``)."""
-        stream = details.get("return_value")
+        stream: Any = details.get("return_value")
         if event.endswith(".complete") and hasattr(stream, "get_extra_info"):
             self._line.use(stream.get_extra_info("socket"))
             if self.expired:

@@ -94,7 +94,7 @@ def bootstrapped(
         return Estimate(value, None, None, None, n, count)
     rng = np.random.default_rng(seed)
     drawn = [
-        compute(np.concatenate([members[number] for number in rng.integers(count, size=count)]).tolist())
+        compute(np.concatenate([members[int(number)] for number in rng.integers(count, size=count)]).tolist())
         for _ in range(replicates or n_replicates(n))
     ]
     return around(value, float(np.std(drawn, ddof=1)), n, count)

@@ -4,6 +4,8 @@ The conversion is that of ffmpeg's command line (``scale`` with its bicubic filt
 every version of PyAV that is allowed; PyAV's own conversion takes BT.601's matrix for every video before version 17.
 """
 
+# PyAV has half of its types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 from fractions import Fraction
@@ -36,13 +38,11 @@ class ColourCoding(NamedTuple):
         pixel_format: FFmpeg's name, e.g. ``"yuv420p"``.
         matrix: The scaler's name of the colour matrix; ``""`` for RGB, which needs none.
         full_range: Whether 0 and 255 are black and white, instead of 16 and 235.
-        depth: Bits of a sample.
     """
 
     pixel_format: str
     matrix: str
     full_range: bool
-    depth: int
 
     @property
     def range(self) -> str:
@@ -57,15 +57,14 @@ def colour_coding_of(frame: VideoFrame) -> ColourCoding:
         ValueError: If its colour matrix is none that can be converted.
     """
     pixel_format = frame.format.name
-    depth = max(component.bits for component in frame.format.components)
     if frame.format.is_rgb or frame.format.has_palette:
-        return ColourCoding(pixel_format, "", full_range=True, depth=depth)
+        return ColourCoding(pixel_format, "", full_range=True)
     is_grey = pixel_format.startswith(_FULL_BY_DEFAULT)
     full_range = frame.color_range == FULL_RANGE or pixel_format.startswith("yuvj")
     matrix = "smpte170m" if is_grey else MATRICES.get(frame.colorspace)
     if matrix is None:
         raise ValueError(f"no conversion is known for its colour matrix, number {frame.colorspace} of ITU-T H.273")
-    return ColourCoding(pixel_format, matrix, full_range or (is_grey and not frame.color_range), depth)
+    return ColourCoding(pixel_format, matrix, full_range or (is_grey and not frame.color_range))
 
 
 class _Conversion(NamedTuple):

@@ -15,8 +15,12 @@ import numpy as np
 from egobench.errors import UnsupportedVideoError
 from egobench.video.self_seeking import FetchedFrames, SelfSeekingReader, import_decoder_package
 
-BITS: Final = 8
-"""Bits of a sample of which decord's pixels are those of ffmpeg."""
+PIXEL_FORMATS: Final = {
+    "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuva420p",
+    "gray", "gbrp", "rgb24", "bgr0", "pal8",
+}  # fmt: skip
+"""Formats of which decord's pixels are those of ffmpeg; not so 10 bits per sample, or chroma at a quarter of the width.
+"""
 
 
 class DecordReader(SelfSeekingReader):
@@ -43,8 +47,8 @@ class DecordReader(SelfSeekingReader):
         turned_kind = self.wrongly_turned_kind()
         if turned_kind is not None:
             return turned_kind
-        if self.picture.colours.depth > BITS:
-            return f"videos of {self.picture.colours.depth} bits a sample"
+        if self.picture.colours.pixel_format not in PIXEL_FORMATS:
+            return f"videos of pixel format {self.picture.colours.pixel_format}"
         if index.hidden.any():
             return "files with an edit list"
         keys = np.flatnonzero(index.key)

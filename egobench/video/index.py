@@ -1,5 +1,7 @@
 """Index of a video file, packet by packet, from one demux pass without decoding."""
 
+# PyAV has half of its types.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import re

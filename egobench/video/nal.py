@@ -61,6 +61,8 @@ def display_orientation_message(packet: memoryview, codec: str, prefix_size: int
     """
     for start in _unit_starts(packet, prefix_size):
         unit_type = packet[start] & 31 if codec == "h264" else packet[start] >> 1 & 63
+        if unit_type in (H264_SLICES if codec == "h264" else HEVC_SLICES):
+            return b""  # messages come before the slices of their picture
         if unit_type == MESSAGE_UNITS[codec]:
             length = int.from_bytes(packet[start - prefix_size : start], "big")
             header_size = 1 if codec == "h264" else 2

@@ -1,5 +1,7 @@
 """How a picture is turned and mirrored before it is displayed: the display matrix of MP4, and of H.264 and HEVC."""
 
+# PyAV has half of its types.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 from typing import Final, NamedTuple

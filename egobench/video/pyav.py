@@ -1,5 +1,7 @@
 """The default decoder: PyAV, driven by a plan over the file's index."""
 
+# PyAV has half of its types.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence

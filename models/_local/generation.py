@@ -81,6 +81,12 @@ def configure_generation(model: Any, tokenizer: Any) -> None:
     )
 
 
+def end_token(model: Any, tokenizer: Any) -> int:
+    """The token that ends a reply: the tokenizer's, else the first that the model ends with."""
+    token = tokenizer.eos_token_id
+    return int(min(model.generation_config.eos_token_id) if token is None else token)
+
+
 def reply_length(model: Any, tokens: Sequence[int]) -> int:
     """Number of tokens of a reply, up to and with the one that ends it.
 

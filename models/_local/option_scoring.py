@@ -56,7 +56,7 @@ class Row:
     paths: list[list[int]]
 
 
-def split(full: Sequence[Sequence[int]], prompt: Sequence[int]) -> tuple[int, list[list[int]]]:
+def split(full: Sequence[Sequence[int]], prompt: Sequence[int], *, before: int = 0) -> tuple[int, list[list[int]]]:
     """Part texts, tokenised as a whole, into what they share with the prompt and what each adds.
 
     A tokenizer may join the prompt's last characters with the first of a continuation (``"("`` and ``"A"`` to
@@ -65,6 +65,7 @@ def split(full: Sequence[Sequence[int]], prompt: Sequence[int]) -> tuple[int, li
     Args:
         full: Tokens of the prompt with each continuation.
         prompt: Tokens of the prompt alone.
+        before: Shared tokens that are scored with each continuation, from the end of what is shared.
 
     Returns:
         How many of the prompt's last tokens belong to the continuations, and each continuation's tokens.
@@ -75,7 +76,7 @@ def split(full: Sequence[Sequence[int]], prompt: Sequence[int]) -> tuple[int, li
     alike = [_alike(tokens, prompt) for tokens in full]
     if any(count == len(tokens) for count, tokens in zip(alike, full, strict=True)):
         raise ValueError("a continuation is empty")
-    shared = min(alike, default=len(prompt))
+    shared = max(0, min(alike, default=len(prompt)) - before)
     return len(prompt) - shared, [list(tokens[shared:]) for tokens in full]
 
 

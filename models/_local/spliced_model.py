@@ -18,7 +18,7 @@ from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
 
 from .device import room
-from .generation import answer_in_batches, check_prompt_fits, finish_reason, reply_length
+from .generation import answer_in_batches, check_prompt_fits, end_token, finish_reason, reply_length
 from .option_scoring import option_scores, split
 
 Purpose = Literal["reply", "letter", "text"]
@@ -142,14 +142,19 @@ class SplicedModel:
         return replies
 
     def _score(self, prompt: Prompt, form: OptionForm) -> OptionScores:
-        turn = self.frontend.prompt_parts(prompt, form)
+        turn = self.frontend.prompt_parts(prompt, "letter" if form == "letter" else "text")
+        enclosed = form == "enclosed-text"
         gap = "" if form == "letter" or turn.after[-1:].isspace() else " "
         answers = LETTERS[: len(prompt.options)] if form == "letter" else [option.strip() for option in prompt.options]
         alone = self.tokens(turn.after)
         try:
-            surplus, continuations = split([self.tokens(turn.after + gap + answer) for answer in answers], alone)
+            full = [self.tokens(turn.after + gap + answer) for answer in answers]
+            surplus, continuations = split(full, alone, before=int(enclosed))
         except ValueError as error:
             raise PromptError(f"model {self.info.name!r} cannot score {list(answers)}: {error}") from error
+        if enclosed:
+            end = end_token(self.language, self.tokenizer)
+            continuations = [[*tokens, end] for tokens in continuations]
         prefix = self.embed(prompt, self.tokens(turn.before), alone[: len(alone) - surplus])
         check_prompt_fits(self.info.name, self.language, prefix.shape[1] + max(map(len, continuations)))
         return option_scores(self.info.name, self.language, {"inputs_embeds": prefix}, continuations)

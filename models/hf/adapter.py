@@ -13,7 +13,7 @@ from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS, user_turn
 
 from .._local.device import room
-from .._local.generation import PREFILL, answer_in_batches, check_prompt_fits, finish_reason, reply_length
+from .._local.generation import PREFILL, answer_in_batches, check_prompt_fits, end_token, finish_reason, reply_length
 from .._local.option_scoring import option_scores, split
 from .chat import Chat, thoughts_opened
 
@@ -45,8 +45,8 @@ class TransformersModel:
     def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
         """Score every option of every prompt.
 
-        ``letter``: the user's turn as it is generated from, the answer begun with :data:`PREFILL`. ``text``: the
-        question alone, without lettered options, answered with each option's text.
+        ``letter``: the user's turn as it is generated from, the answer begun with :data:`PREFILL`. ``text`` and
+        ``enclosed-text``: the question alone, without lettered options, answered with each option's text.
 
         Raises:
             ModelError: As :meth:`generate`, or if a log-probability is no number.
@@ -78,7 +78,7 @@ class TransformersModel:
         ]
 
     def _score(self, prompt: Prompt, form: OptionForm) -> OptionScores:
-        letters = form == "letter"
+        letters, enclosed = form == "letter", form == "enclosed-text"
         turn = prompt.text if letters else user_turn(prompt.question, ())
         question = self.chat.render(prompt, turn)
         rendered = self.chat.begin(question, PREFILL * letters)
@@ -89,9 +89,12 @@ class TransformersModel:
             add_special_tokens=False,
         )["input_ids"]
         try:
-            surplus, continuations = split(full, alone)
+            surplus, continuations = split(full, alone, before=int(enclosed))
         except ValueError as error:
             raise PromptError(f"model {self.info.name!r} cannot score {answers}: {error}") from error
+        if enclosed:
+            end = end_token(self.model, self.chat.processor.tokenizer)
+            continuations = [[*tokens, end] for tokens in continuations]
         ids = inputs["input_ids"]
         checked = min(len(alone), surplus + 8)
         if ids[0, -checked:].tolist() != list(alone[-checked:]):

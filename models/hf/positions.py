@@ -112,7 +112,7 @@ def defined_positions(
     for kind, run in groupby(kinds):
         length = len(list(run))
         if kind != 2:
-            positions += [(start + number,) * 3 for number in range(length)]
+            positions += [(place, place, place) for place in range(start, start + length)]
         else:
             positions += [
                 (

@@ -89,8 +89,13 @@ class ScoringLmmsEvalModel(LmmsEvalModel):
 
         Raises:
             PromptError: If the model cannot score a prompt, or its video did not arrive.
-            ModelError: If the process has ended.
+            ModelError: If the process has ended, or the end of a reply is to be scored, which lmms-eval does not do.
         """
+        if form == "enclosed-text":
+            raise ModelError(
+                f"model {self.info.name!r}: lmms-eval scores a continuation alone, not the tokens around it; "
+                "use --method likelihood-mean"
+            )
         return [self._scores(prompt, form) for prompt in prompts]
 
     def _scores(self, prompt: Prompt, form: OptionForm) -> OptionScores:
@@ -158,7 +163,7 @@ def parse(args: str) -> dict[str, Any]:
             )
         try:
             arguments[name.strip()] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             arguments[name.strip()] = {"True": True, "False": False, "None": None}.get(value, value)
     return arguments
 

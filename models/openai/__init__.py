@@ -58,7 +58,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         extra: Fields of every request beside ours, as a JSON object, e.g.
             ``{"chat_template_kwargs": {"enable_thinking": false}}``.
         concurrency: Most requests under way at a time; fewer are while the server is busy.
-        timeout: Seconds without a byte until a try is given up.
+        timeout: Seconds until a try is given up, its answer read to the end.
         tries: Most tries of one request.
         price_in: Price of a million tokens read, to sum up what a run costs.
         price_out: Price of a million tokens written.
@@ -69,7 +69,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     """
     from .adapter import Prices, open_model
     from .dialect import Dialect
-    from .media import Media
+    from .frame_parts import Media
     from .probe import probe
 
     _check(1, 1000, concurrency=concurrency)
@@ -103,7 +103,7 @@ def _check(least: float, most: float, **numbers: float | None) -> None:
 def _fields(extra: str) -> dict[str, Any]:
     try:
         fields = json.loads(extra or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'-o extra is no JSON ({error}); expected an object such as {{"top_k": 1}}') from error
     if not isinstance(fields, dict):
         raise ValueError(f"-o extra is a {type(fields).__name__}; expected a JSON object")

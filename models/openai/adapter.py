@@ -128,7 +128,7 @@ class ScoredModel(ServedModel):
             ModelError: As :meth:`generate`, or if texts of options are to be scored.
             PromptError: If a request fails in spite of all tries, or its answer holds no log-probabilities.
         """
-        if form == "text":
+        if form != "letter":
             raise ModelError(
                 f"model {self.info.name!r}: chats tell no log-probability of a given text; "
                 "use --method likelihood-letter or --method generate"

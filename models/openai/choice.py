@@ -44,6 +44,6 @@ def read_choice(form: Form, text: str) -> str:
         return text
     try:
         answer = json.loads(text)["answer"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return text
     return answer if isinstance(answer, str) else text

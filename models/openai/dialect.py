@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from egobench.model import Prompt
 
-from .media import Media
+from .frame_parts import Media
 
 
 @dataclass(frozen=True, slots=True)

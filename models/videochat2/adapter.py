@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from egobench.errors import ModelError
@@ -26,13 +28,19 @@ from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_fra
 from .vision import VisualEncoder
 from .weights import load_published, read_plan
 
-SYSTEM = (
+OWN_SYSTEM = (
     "Carefully watch the video and pay attention to the cause and sequence of events, the detail and movement of "
     "objects, and the action and pose of persons. Based on your observations, select the best option that accurately "
     "addresses the question.\n"
 )
-ANSWER = "Best option:("
-"""The release's own system prompt and answer start (``video_chat2/mvbench.ipynb`` of OpenGVLab/Ask-Anything)."""
+OWN_ANSWER = "Best option:("
+OWN_REQUEST = "Only give the best option."
+"""The release's own words (``video_chat2/mvbench.ipynb`` and ``video_chat2/demo/demo_mistral.ipynb`` of
+OpenGVLab/Ask-Anything)."""
+
+EGOSCHEMA = "egoschema"
+"""The task whose script leaves the system prompt to the Q-Former alone, and puts the question in small letters behind a
+capital; for every other task the words are MVBench's."""
 
 MOST_TILES = 6
 """Of one frame, the whole not counted."""
@@ -77,19 +85,21 @@ class VideoChat2Frontend:
     def prompt_parts(self, prompt: Prompt, purpose: Purpose) -> PromptParts:
         """The prompt in the model's own form."""
         options = () if purpose == "text" else prompt.options
-        begun = ANSWER if self.own and options else PREFILL if purpose == "letter" else ""
+        begun = OWN_ANSWER if self.own and options else PREFILL if purpose == "letter" else ""
         question = f"[INST] {self._question(prompt, options)} [/INST]" + f" {begun}" * bool(begun)
         before, after = f"{self.start}{self._system(prompt)}", question
         if len(prompt.frames):
             before, after = f"{before}[INST] <Video>", f"</Video> [/INST] {question}"
         else:
             before, after = "", before + after
-        return PromptParts(before, after, PREFILL if begun == ANSWER else "")
+        return PromptParts(before, after, PREFILL if begun == OWN_ANSWER else "")
 
     def encode_frames(self, prompt: Prompt) -> torch.Tensor:
         """Features of the prompt's frames: ``(tokens, width)``, tile after tile, then the whole."""
         frames = shown_frames(prompt, self.frames)
-        seen = tiles(frames, self.side) if self.tiled else pixels(frames, clip_sight(self.side))[None]
+        seen = (
+            tiles(frames, self.side) if self.tiled else pixels(squares(frames, self.side), clip_sight(self.side))[None]
+        )
         # Of a text longer than the Q-Former reads the end is kept, as in training.
         most = int(self.visual.qformer.config.max_position_embeddings)
         words = self.vocabulary(self._system(prompt), return_tensors="pt", truncation=True, max_length=most)
@@ -98,16 +108,59 @@ class VideoChat2Frontend:
         return features.flatten(0, 1)
 
     def _system(self, prompt: Prompt) -> str:
-        return SYSTEM if self.own else f"{prompt.system}\n"
+        return OWN_SYSTEM if self.own else f"{prompt.system}\n"
 
     def _question(self, prompt: Prompt, options: tuple[str, ...]) -> str:
         if not self.own:
             return prompt.text if options == prompt.options else user_turn(prompt.question, options)
         if not options:
             return prompt.question
-        listed = [f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)]
-        lines = [f"Question: {prompt.question}", "Options:", *listed, "Only give the best option."]
-        return SYSTEM + "\n".join(lines)
+        return own_question(prompt, options)
+
+
+def own_question(prompt: Prompt, options: tuple[str, ...]) -> str:
+    """The user's turn of the release's own evaluation of a task."""
+    listed = [f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)]
+    egoschema = prompt.task == EGOSCHEMA
+    question = prompt.question.capitalize() if egoschema else prompt.question
+    turn = "\n".join([f"Question: {question}", "Options:", *listed, OWN_REQUEST])
+    return turn if egoschema else OWN_SYSTEM + turn
+
+
+def own_words() -> str:
+    """Hash of the release's own words, so that other ones make another run."""
+    prompts = [
+        Prompt(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0), "", "Q q", ("a", "b"), "", 1, 0, task)
+        for task in (EGOSCHEMA, "")
+    ]
+    words = [OWN_SYSTEM, OWN_ANSWER, *(own_question(prompt, prompt.options) for prompt in prompts)]
+    return sha256("\0".join(words).encode()).hexdigest()[:12]
+
+
+def squares(frames: np.ndarray, side: int) -> np.ndarray:
+    """The middle square of each frame, resized and cropped as torchvision's ``Resize`` and ``CenterCrop`` do.
+
+    The longer side is rounded down, half of an odd margin to the nearest even number; transformers' processors round
+    the margin down (:func:`reference_exo2ego.backbone.frames.pixels`).
+
+    Args:
+        frames: uint8 RGB ``(n_frames, height, width, 3)``.
+        side: Pixels of a square's side.
+
+    Returns:
+        uint8 RGB ``(n_frames, side, side, 3)``.
+    """
+    height, width = frames.shape[1:3]
+    short = min(height, width)
+    size = (int(side * width / short), int(side * height / short))
+    left, top = (round((length - side) / 2) for length in size)
+    cut: list[np.ndarray] = []
+    for frame in frames:
+        picture = Image.fromarray(frame)
+        if picture.size != size:
+            picture = picture.resize(size, Image.Resampling.BICUBIC)
+        cut.append(np.asarray(picture.crop((left, top, left + side, top + side))))
+    return np.stack(cut)
 
 
 def grid(height: int, width: int, side: int) -> tuple[int, int]:
@@ -189,7 +242,12 @@ def _open(options: VideoChat2Options) -> SplicedModel:
         weights=fingerprint,
         dtype=str(model.dtype).removeprefix("torch."),
         frames=FramePolicy(options.frames),
-        settings={"prompt": options.prompt, "tiles": tiled, "prefill": PREFILL},
+        settings={
+            "prompt": options.prompt if options.prompt == "harness" else f"own {own_words()}",
+            "tiles": tiled,
+            "prefill": PREFILL,
+            "crop": "torchvision",
+        },
     )
     start = tokenizer.bos_token or ""
     frontend = VideoChat2Frontend(visual, words, start, plan.sizes.side, options.frames, tiled, options.prompt == "own")

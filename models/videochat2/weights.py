@@ -246,6 +246,6 @@ def _json(path: Path) -> dict[str, Any]:
         return {}
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: no JSON ({error}); copy or download it again") from error
     return content if isinstance(content, dict) else {}

@@ -22,7 +22,7 @@ from .._local.generation import PREFILL, configure_generation
 from .._local.library_output import quiet_loading
 from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
-from .prompts import Template, find_template
+from .prompts import Template, find_template, own_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def _open(options: VideoLlama2Options) -> SplicedModel:
     configure_generation(model.language, tokenizer)
     settings: dict[str, str | int | float | bool | None] = {
         "fit": options.fit,
-        "prompt": options.prompt,
+        "prompt": options.prompt if options.prompt == "harness" else f"own {own_words()}",
         "system_as": template.system_as,
         "chat_template": sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12],
         "prefill": PREFILL,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Literal
 
+import numpy as np
 from jinja2 import TemplateError
 
 from egobench.errors import ModelError
@@ -25,6 +27,13 @@ SAFETY = (
     "not correct. If you don't know the answer to a question, please don't share false information."
 )
 """The system prompt that the releases on Mistral were trained with: Llama 2's."""
+
+
+REQUEST = "Answer with the option's letter from the given choices directly and only give the best option."
+"""What the release's own evaluations ask for."""
+
+MVBENCH = frozenset({"vln-qa"})
+"""Tasks that are parts of MVBench (its egocentric navigation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +84,39 @@ class Template:
             return prompt.system, prompt.text if options == prompt.options else user_turn(prompt.question, options)
         # Where a template has no place for it, the release's own system prompt is left out, as the release does.
         system = SAFETY if self.mistral and self.system_as != "user" else ""
-        return system, own_question(prompt.question, options)
+        return system, own_question(prompt, options)
 
     def _marked(self, system: str) -> str:
         return f"<<SYS>>\n{system}\n<</SYS>>" if self.mistral else system
 
 
-def own_question(question: str, options: tuple[str, ...]) -> str:
-    """The user's turn of the release's own evaluation (``videollama2/eval/inference_video_mcqa_egoschema.py``)."""
+def own_question(prompt: Prompt, options: tuple[str, ...]) -> str:
+    """The user's turn of the release's own evaluation of a task.
+
+    VLN-QA is a part of MVBench and gets the words of ``videollama2/eval/inference_video_mcqa_mvbench.py``; every other
+    task those of ``videollama2/eval/inference_video_mcqa_egoschema.py``.
+
+    Args:
+        prompt: The prompt.
+        options: Its options, or none where an answer in words is scored.
+    """
     if not options:
-        return question
-    return "\n".join(
-        [
-            "Select the best answer to the following multiple-choice question based on the video.",
-            question,
-            "Options:",
-            *(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)),
-            "Answer with the option's letter from the given choices directly and only give the best option. The best "
-            "answer is: ",
-        ]
-    )
+        return prompt.question
+    listed = [f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)]
+    if prompt.task in MVBENCH:
+        return "\n".join([f"Question: {prompt.question}", "Options:", *listed, REQUEST])
+    first = "Select the best answer to the following multiple-choice question based on the video."
+    return "\n".join([first, prompt.question, "Options:", *listed, f"{REQUEST} The best answer is: "])
+
+
+def own_words() -> str:
+    """Hash of the release's own words, so that other ones make another run."""
+    prompts = [
+        Prompt(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0), "", "Q", ("a", "b"), "", 1, 0, task)
+        for task in ("", *sorted(MVBENCH))
+    ]
+    words = [SAFETY, *(own_question(prompt, prompt.options) for prompt in prompts)]
+    return sha256("\0".join(words).encode()).hexdigest()[:12]
 
 
 def find_template(tokenizer: Any, *, mistral: bool, own: bool) -> Template:

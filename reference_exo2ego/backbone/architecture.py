@@ -12,8 +12,9 @@ from torch import nn
 
 from egobench.errors import ModelError
 
-from .connector import Connector, Kind
+from .connector import Connector
 from .frames import Sight, clip_sight, siglip_sight
+from .grid import Kind
 
 TOWERS: dict[str, dict[str, Any]] = {
     "openai/clip-vit-large-patch14-336": {
@@ -88,8 +89,6 @@ class VideoLlama2(nn.Module):
     def __init__(self, vision: nn.Module, connector: Connector, language: nn.Module, layer: int) -> None:
         super().__init__()
         self.vision, self.connector, self.language, self.layer = vision, connector, language, layer
-        # CLIP has a token of its own before the patches, SigLIP has none.
-        self.patches_from = int(_is_clip(vision.config))
 
     def see(self, pixels: torch.Tensor) -> torch.Tensor:
         """Tokens of clips.
@@ -100,9 +99,25 @@ class VideoLlama2(nn.Module):
         Returns:
             ``(clips, tokens, width)``, to be put among the embedded words.
         """
-        states = self.vision(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states[self.layer]
-        tokens: torch.Tensor = self.connector(states[:, self.patches_from :].unflatten(0, pixels.shape[:2]))
+        tokens: torch.Tensor = self.connector(patch_features(self.vision, pixels, self.layer))
         return tokens
+
+
+def patch_features(vision: nn.Module, pixels: torch.Tensor, layer: int) -> torch.Tensor:
+    """What a vision tower says of every patch.
+
+    Args:
+        vision: The tower, of transformers.
+        pixels: ``(clips, frames, 3, side, side)``.
+        layer: Which of its hidden states.
+
+    Returns:
+        ``(clips, frames, patches, width)``.
+    """
+    states = vision(pixel_values=pixels.flatten(0, 1), output_hidden_states=True).hidden_states[layer]
+    # CLIP has a token of its own before the patches, SigLIP has none.
+    patches: torch.Tensor = states[:, int(_is_clip(vision.config)) :].unflatten(0, pixels.shape[:2])
+    return patches
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -143,12 +158,12 @@ def architecture(folder: Path, *, vision: Path | None = None) -> Architecture:
     connector = config.get("mm_projector_type")
     if connector not in get_args(Kind):
         raise ModelError(f"{folder}: mm_projector_type {connector!r}; expected {' or '.join(get_args(Kind))}")
-    named = {key: value for key, value in config.items() if key not in _FOREIGN and not key.startswith("mm_")}
+    sizes = {key: value for key, value in config.items() if key not in _FOREIGN and not key.startswith("mm_")}
     if LANGUAGES[family] == "mistral":
         # Mistral-7B-Instruct-v0.2 has no sliding window, transformers' default has one.
-        language = _config(folder, library.MistralConfig, {"sliding_window": None, **named})
+        language = _config(folder, library.MistralConfig, {"sliding_window": None, **sizes})
     else:
-        language = _config(folder, library.Qwen2Config, named)
+        language = _config(folder, library.Qwen2Config, sizes)
     tower, layer = _tower(folder, str(config.get("mm_vision_tower")), vision), config.get("mm_vision_select_layer", -2)
     states, frames = tower.num_hidden_layers + 1, config.get("num_frames", 8)
     if not (isinstance(layer, int) and -states <= layer < states):
@@ -165,19 +180,19 @@ def architecture(folder: Path, *, vision: Path | None = None) -> Architecture:
     )
 
 
-def random_model(described: Architecture) -> VideoLlama2:
+def random_model(sizes: Architecture) -> VideoLlama2:
     """The model with random weights; below ``torch.device("meta")`` with none, for its names and shapes."""
     return VideoLlama2(
-        tower_class(described.vision)(described.vision),
-        random_connector(described),
-        language_class(described.language)(described.language),
-        described.layer,
+        tower_class(sizes.vision)(sizes.vision),
+        random_connector(sizes),
+        language_class(sizes.language)(sizes.language),
+        sizes.layer,
     )
 
 
-def random_connector(described: Architecture) -> Connector:
+def random_connector(sizes: Architecture) -> Connector:
     """The connector with random weights."""
-    return Connector(described.vision.hidden_size, described.language.hidden_size, described.connector)
+    return Connector(sizes.vision.hidden_size, sizes.language.hidden_size, sizes.connector)
 
 
 def tower_class(config: Any) -> Any:
@@ -200,31 +215,31 @@ def _is_clip(config: Any) -> bool:
     return str(config.model_type).startswith("clip")
 
 
-def _tower(folder: Path, name: str, given: Path | None) -> Any:
+def _tower(folder: Path, name: str, explicit: Path | None) -> Any:
     import transformers
 
     library: Any = transformers
-    place = given or next((path for path in (folder / name, Path(name)) if path.is_dir()), None)
-    if name in TOWERS and given is None:
-        described = TOWERS[name]
+    place = explicit or next((path for path in (folder / name, Path(name)) if path.is_dir()), None)
+    if name in TOWERS and explicit is None:
+        values = TOWERS[name]
     elif place is not None:
-        described = read_config(place)
+        values = read_config(place)
         # A folder of all of CLIP describes its two halves.
-        described = described.get("vision_config", described) | {"model_type": described.get("model_type")}
+        values = values.get("vision_config", values) | {"model_type": values.get("model_type")}
     else:
         raise ModelError(f"{folder}: vision tower {name!r} is not known; expected a folder, or {' or '.join(TOWERS)}")
-    kind = str(described["model_type"])
+    kind = str(values["model_type"])
     if not kind.startswith(("clip", "siglip")):
         raise ModelError(f"{folder}: its vision tower is of type {kind!r}; expected CLIP or SigLIP")
     build = library.CLIPVisionConfig if kind.startswith("clip") else library.SiglipVisionConfig
-    return _config(folder, build, {key: value for key, value in described.items() if key not in _FOREIGN})
+    return _config(folder, build, {key: value for key, value in values.items() if key not in _FOREIGN})
 
 
-def _config(folder: Path, build: Any, described: dict[str, Any]) -> Any:
+def _config(folder: Path, build: Any, values: dict[str, Any]) -> Any:
     from huggingface_hub.errors import StrictDataclassError
 
     try:
-        return build(**described)
+        return build(**values)
     except (StrictDataclassError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: its config.json describes no {build.__name__} ({reason})") from error

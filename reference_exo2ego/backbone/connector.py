@@ -8,17 +8,12 @@ published checkpoints.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-Kind = Literal["stc_connector", "stc_connector_v35"]
-"""``mm_projector_type`` of VideoLLaMA2 and of 2.1. The second does not pad before it joins."""
-
-JOINED = 2
-"""Frames, rows and columns that become one."""
+from .grid import JOINED, Kind
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -93,16 +88,16 @@ class Connector(nn.Module):
     """The spatial-temporal convolution connector.
 
     Args:
-        seen: Channels of a patch.
+        channels_seen: Channels of a patch.
         width: Channels of a token.
         kind: Which release's.
         depth: Blocks of each stage; published ones have 4.
     """
 
-    def __init__(self, seen: int, width: int, kind: Kind, depth: int = 4) -> None:
+    def __init__(self, channels_seen: int, width: int, kind: Kind, depth: int = 4) -> None:
         super().__init__()
         self.padding = int(kind == "stc_connector")
-        self.s1 = stage(seen, width, depth)
+        self.s1 = stage(channels_seen, width, depth)
         self.sampler = nn.Sequential(nn.Conv3d(width, width, JOINED, stride=JOINED, padding=self.padding), nn.SiLU())
         self.s2 = stage(width, width, depth)
         self.readout = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
@@ -111,33 +106,20 @@ class Connector(nn.Module):
         """Join frames and neighbouring patches.
 
         Args:
-            patches: Of a square of patches a frame, ``(clips, frames, patches, seen)``.
+            patches: Of a square of patches a frame, ``(clips, frames, patches, channels_seen)``.
 
         Returns:
             ``(clips, tokens, width)``; steps in time, then rows, then columns.
         """
-        clips, frames, count, seen = patches.shape
+        clips, frames, count, channels_seen = patches.shape
         side = math.isqrt(count)
         if not self.padding and frames % JOINED:
             # Without padding the last frame of an odd number would be dropped.
             patches = torch.cat([patches, patches[:, -1:]], dim=1)
             frames += 1
-        found = self.s1(patches.reshape(clips * frames, side, side, seen).permute(0, 3, 1, 2))
-        found = self.sampler(found.unflatten(0, (clips, frames)).transpose(1, 2)).transpose(1, 2)
-        steps = found.shape[1]
-        found = self.s2(found.flatten(0, 1)).unflatten(0, (clips, steps))
-        tokens: torch.Tensor = self.readout(found.permute(0, 1, 3, 4, 2).flatten(1, 3))
+        grid = self.s1(patches.reshape(clips * frames, side, side, channels_seen).permute(0, 3, 1, 2))
+        joined = self.sampler(grid.unflatten(0, (clips, frames)).transpose(1, 2)).transpose(1, 2)
+        steps = joined.shape[1]
+        joined = self.s2(joined.flatten(0, 1)).unflatten(0, (clips, steps))
+        tokens: torch.Tensor = self.readout(joined.permute(0, 1, 3, 4, 2).flatten(1, 3))
         return tokens
-
-
-def token_count(frames: int, side: int, kind: Kind) -> int:
-    """Tokens of one clip.
-
-    Args:
-        frames: Its frames.
-        side: Patches in a row of a frame.
-        kind: Which release's connector.
-    """
-    if kind == "stc_connector":
-        return (frames // JOINED + 1) * (side // JOINED + 1) ** 2
-    return -(-frames // JOINED) * (side // JOINED) ** 2

@@ -57,15 +57,21 @@ def pixels(frames: np.ndarray, sight: Sight, fit: Fit = "crop") -> torch.Tensor:
     Returns:
         float32 ``(n_frames, 3, side, side)``.
     """
-    seen: list[np.ndarray] = []
+    squares: list[np.ndarray] = []
     for frame in frames:
         picture = Image.fromarray(frame)
         if fit == "pad":
             picture = _bordered(picture, [int(255 * part) for part in sight.mean])
-        seen.append(np.asarray(_squashed(picture, sight.side) if sight.squash else _middle(picture, sight.side)))
-    values = torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2).float() / 255
-    mean, deviation = (torch.tensor(parts)[:, None, None] for parts in (sight.mean, sight.deviation))
-    return (values - mean) / deviation
+        squares.append(np.asarray(_squashed(picture, sight.side) if sight.squash else _middle(picture, sight.side)))
+    return normalise(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2), sight)
+
+
+def normalise(frames: torch.Tensor, sight: Sight) -> torch.Tensor:
+    """Squares as the tower takes them: uint8 ``(..., 3, side, side)`` to float32 of the same shape."""
+    mean, deviation = (
+        torch.tensor(parts, device=frames.device)[:, None, None] for parts in (sight.mean, sight.deviation)
+    )
+    return (frames.float() / 255 - mean) / deviation
 
 
 def _squashed(picture: Image.Image, side: int) -> Image.Image:

@@ -64,11 +64,11 @@ class Parts:
             ModelError: If a file is missing, damaged or refused.
         """
         if self.language is None or self.vision is None:
-            found = read_weights(weight_files(self.folder))
+            weights = read_weights(weight_files(self.folder))
         else:
-            found = read_weights([self.folder / PROJECTOR]) | read_weights(weight_files(self.language))
-            found |= _tower_weights(read_weights(weight_files(self.vision)))
-        return {name: tensor for name, tensor in found.items() if not name.endswith(DERIVED)}
+            weights = read_weights([self.folder / PROJECTOR]) | read_weights(weight_files(self.language))
+            weights |= tower_weights(read_weights(weight_files(self.vision)))
+        return {name: tensor for name, tensor in weights.items() if not name.endswith(DERIVED)}
 
 
 def is_connector_alone(folder: Path) -> bool:
@@ -115,43 +115,55 @@ def load_published(parts: Parts, *, dtype: str = "auto", device: str = "cpu") ->
     Raises:
         ModelError: If the checkpoint is of another family, or a tensor is missing, extra or misshapen.
     """
-    described = architecture(parts.folder, vision=parts.vision)
+    sizes = architecture(parts.folder, vision=parts.vision)
     with torch.device("meta"):
         try:
-            wanted = published_shapes(random_model(described))
+            shapes = published_shapes(random_model(sizes))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{parts.folder}: transformers cannot build what its config.json describes ({error!r})"
             ) from error
-        connector = random_connector(described)
-    found = parts.read()
-    check_weights(parts.folder, found, wanted)
-    number = getattr(torch, described.dtype if dtype == "auto" else dtype)
-    of: dict[str, dict[str, torch.Tensor]] = {"vision": {}, "connector": {}, "language": {}}
-    for name in list(found):
+        connector = random_connector(sizes)
+    weights = parts.read()
+    check_weights(parts.folder, weights, shapes)
+    number = getattr(torch, sizes.dtype if dtype == "auto" else dtype)
+    by_part: dict[str, dict[str, torch.Tensor]] = {"vision": {}, "connector": {}, "language": {}}
+    for name in list(weights):
         part, _, rest = own_name(name).partition(".")
-        of[part][rest] = found.pop(name)
-    language = _pretrained(language_class(described.language), described.language, of["language"], number, device)
+        by_part[part][rest] = weights.pop(name)
+    language = pretrained(language_class(sizes.language), sizes.language, by_part["language"], number, device)
     first = language.device
-    vision = _pretrained(tower_class(described.vision), described.vision, of["vision"], number, str(first))
-    placed = {name: tensor.to(device=first, dtype=number) for name, tensor in of["connector"].items()}
+    vision = pretrained(tower_class(sizes.vision), sizes.vision, by_part["vision"], number, str(first))
+    placed = {name: tensor.to(device=first, dtype=number) for name, tensor in by_part["connector"].items()}
     connector.load_state_dict(placed, assign=True)
-    return VideoLlama2(vision, connector, language, described.layer).eval()
+    return VideoLlama2(vision, connector, language, sizes.layer).eval()
 
 
-def _pretrained(build: Any, config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: str) -> Any:
-    # transformers computes what is derived (rotary frequencies, position numbers) and spreads layers over devices.
+def pretrained(build: Any, config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: str) -> Any:
+    """A model of transformers with given weights; it computes what is derived and spreads layers over devices.
+
+    Args:
+        build: Its class.
+        config: Its config.
+        weights: All of them, by their names in the class.
+        dtype: Number format to compute in.
+        device: What :class:`torch.device` takes; ``balanced`` spreads it over all GPUs.
+    """
     return build.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, device_map=device)
 
 
-def _tower_weights(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The vision tower's published names, out of a folder of the tower or of all of CLIP."""
+def tower_weights(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A vision tower's weights by their names in published checkpoints.
+
+    Args:
+        weights: Weights of a folder of the tower alone, or of all of CLIP.
+    """
     inside = "vision_model."
-    halves = any(name.startswith(inside) for name in found)
-    seen = {
-        name.removeprefix(inside): tensor for name, tensor in found.items() if not halves or name.startswith(inside)
+    halves = any(name.startswith(inside) for name in weights)
+    tower = {
+        name.removeprefix(inside): tensor for name, tensor in weights.items() if not halves or name.startswith(inside)
     }
-    return {PREFIXES[0][0] + name: tensor for name, tensor in seen.items()}
+    return {PREFIXES[0][0] + name: tensor for name, tensor in tower.items()}
 
 
 def _tied(model: VideoLlama2) -> frozenset[str]:

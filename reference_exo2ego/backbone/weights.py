@@ -48,41 +48,41 @@ def read_weights(files: Iterable[Path]) -> dict[str, torch.Tensor]:
     Raises:
         ModelError: If a file is damaged, is a pickle that holds more than tensors, or two files hold one name.
     """
-    found: dict[str, torch.Tensor] = {}
+    weights: dict[str, torch.Tensor] = {}
     for path in files:
         tensors = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-        twice = sorted(found.keys() & tensors.keys())
+        twice = sorted(weights.keys() & tensors.keys())
         if twice:
             raise ModelError(f"{path}: {_some(twice)} in another file too; are these parts of one checkpoint?")
-        found |= tensors
-    return found
+        weights |= tensors
+    return weights
 
 
-def check_weights(where: object, found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Size]) -> None:
+def check_weights(where: object, weights: Mapping[str, torch.Tensor], shapes: Mapping[str, torch.Size]) -> None:
     """Compare names and shapes.
 
     Args:
         where: What holds them, for messages.
-        found: The tensors.
-        wanted: The shape of every tensor there has to be.
+        weights: The tensors.
+        shapes: The shape of every tensor there has to be.
 
     Raises:
         ModelError: If a tensor is missing, is not wanted, or has another shape; it names them.
     """
     faults: list[str] = []
-    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+    missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
+    actual = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     other = [
-        f"{name} of {shapes[name]}, not {tuple(wanted[name])}"
-        for name in sorted(wanted.keys() & found.keys())
-        if shapes[name] != tuple(wanted[name])
+        f"{name} of {actual[name]}, not {tuple(shapes[name])}"
+        for name in sorted(shapes.keys() & weights.keys())
+        if actual[name] != tuple(shapes[name])
     ]
     for names, fault in ((missing, "missing"), (extra, "not known"), (other, "of another shape")):
         if names:
             faults.append(f"{len(names)} {fault}: {_some(names)}")
     if faults:
         raise ModelError(
-            f"{where}: of {len(wanted)} tensors expected, {'; '.join(faults)}. Is the checkpoint complete, and of this "
+            f"{where}: of {len(shapes)} tensors expected, {'; '.join(faults)}. Is the checkpoint complete, and of this "
             f"class?"
         )
 
@@ -119,22 +119,22 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
     try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        weights: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         # What torch says goes on with how to read the file all the same.
-        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
-        holds = f"holds more than tensors, {asked[1]}," if asked else "is no file of tensors"
+        code = re.search(r"GLOBAL ([\w.]+)", str(error))
+        holds = f"holds more than tensors, {code[1]}," if code else "is no file of tensors"
         raise ModelError(
             f"{path}: refused, for it {holds} and may run code when it is read; expected tensors by name"
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError) as error:
         reason = str(error).partition(". ")[0] or type(error).__name__
         raise ModelError(f"{path}: cannot be read ({reason}); copy or download it again") from error
-    if isinstance(found, dict) and isinstance(found.get("model"), dict):
-        found = found["model"]
-    if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
+    if isinstance(weights, dict) and isinstance(weights.get("model"), dict):
+        weights = weights["model"]
+    if not isinstance(weights, dict) or not all(torch.is_tensor(value) for value in weights.values()):
         raise ModelError(f"{path}: holds no tensors by name; expected a state dict")
-    return {str(name): tensor for name, tensor in found.items()}
+    return {str(name): tensor for name, tensor in weights.items()}
 
 
 def _json(path: Path) -> Any:

@@ -96,8 +96,8 @@ def test_every_prompt_is_that_of_a_run_of_our_own(kitchen: Kitchen, tmp_path: Pa
         own, ours = model.asked[lmms_tasks.text(row)], prompt_of(row, seen)
         np.testing.assert_array_equal(own.frames, ours.frames)
         np.testing.assert_array_equal(own.times, ours.times)
-        bare = np.zeros(0)
-        assert replace(own, frames=bare, times=bare) == replace(ours, frames=bare, times=bare)
+        words = ("system", "question", "options", "text", "max_new_tokens", "seed")
+        assert [getattr(own, name) for name in words] == [getattr(ours, name) for name in words]
         # And what other models of lmms-eval get: the same pixels as a file, the same texts.
         (path,) = lmms_tasks.visual(row)
         np.testing.assert_array_equal(read_clip(Path(path)), own.frames)

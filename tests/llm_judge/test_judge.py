@@ -102,7 +102,7 @@ def test_verdicts_become_a_share_of_yes_and_a_mean_of_points(run: Path) -> None:
     assert entries[ACC].value == pytest.approx(3 / 8)
     assert entries[SCORE].value == pytest.approx(7 * 3 / 5 / 8)
     assert (entries[ACC].n, entries[ACC].outcomes["unparsed"], entries[ACC].shown) == (8, 1, True)
-    assert entries[ACC].judge == JudgeCounts("toy/judge", rubric_hash(), asked=7, failed=0, unparsed=0)
+    assert entries[ACC].judge == JudgeCounts("toy/judge", rubric_hash(), replies=7, failed=0, unparsed=0)
     assert entries[ACC].problem is None
 
 

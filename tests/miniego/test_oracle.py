@@ -51,8 +51,8 @@ def plain(world: Path, sets: list[SampleSet]) -> tuple[Result, int]:
 
 
 def _written(world: Path, sets: list[SampleSet]) -> dict[str, str]:
-    for each in sets:
-        each.write(world / "data")
+    for sample_set in sets:
+        sample_set.write(world / "data")
     return {"data": str(world / "data")}
 
 

@@ -102,7 +102,7 @@ def test_weights_that_are_missing_extra_or_misshapen_are_named(
     checkpoint: Checkpoint, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     name, ours = "model.layers.1.mlp.up_proj.weight", "model.language_model.layers.1.mlp.up_proj.weight"
-    with pytest.raises(ModelError, match=f"weights of Qwen2VLForConditionalGeneration, 1 missing: {ours}. Is the chec"):
+    with pytest.raises(ModelError, match=f"weights of Qwen2VLForConditionalGeneration, 1 missing: {ours}. Is the"):
         load(altered(checkpoint, tmp_path / "missing", {name: None}))
     with pytest.raises(ModelError, match=rf"1 of another shape: {ours} of \(2, 3\), not \(48, 32\). Is"):
         load(altered(checkpoint, tmp_path / "misshapen", {name: torch.ones(2, 3)}))

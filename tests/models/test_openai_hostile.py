@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from egobench.errors import EndpointError, ModelError, RequestError
+from egobench.errors import EndpointError, JsonInputError, ModelError, RequestError
 from egobench.plugins import load_model
 from egobench.server.endpoint import Connection, find_endpoint
-from egobench.server.json_answer import read_json
+from egobench.server.json_answer import read_answer
 from tests.models.able_server import Able, loaded, talking
 from tests.models.prompts import ask
 from tests.scripted_server import chat
@@ -30,11 +30,16 @@ Bytes = Callable[[], Iterator[bytes]]
 
 
 @contextmanager
-def saying(parts: Bytes) -> Generator[str]:
-    """A server that answers every request with these bytes, as long as somebody listens; its base address."""
+def saying(parts: Bytes, served: list[int] | None = None) -> Generator[str]:
+    """A server that answers every request with these bytes, as long as somebody listens; its base address.
+
+    Args:
+        parts: The bytes, some at a time.
+        served: Gets the number of the connection that each request came over, from 1.
+    """
     over, threads = Event(), list[Thread]()
 
-    def answer(connection: socket.socket) -> None:
+    def answer(connection: socket.socket, number: int) -> None:
         with connection, suppress(OSError):
             while request := connection.recv(1 << 16):
                 head, _, body = request.partition(b"\r\n\r\n")
@@ -43,6 +48,8 @@ def saying(parts: Bytes) -> Generator[str]:
                 )
                 while len(body) < length:
                     body += connection.recv(1 << 16)
+                if served is not None:
+                    served.append(number)
                 for part in parts():
                     if over.is_set():
                         return
@@ -53,7 +60,7 @@ def saying(parts: Bytes) -> Generator[str]:
             with suppress(TimeoutError):
                 connection, _ = listener.accept()
                 connection.settimeout(5)
-                threads.append(Thread(target=answer, args=(connection,), daemon=True))
+                threads.append(Thread(target=answer, args=(connection, len(threads) + 1), daemon=True))
                 threads[-1].start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -117,7 +124,6 @@ def test_an_answer_a_byte_at_a_time_is_given_up_in_time(parts: Bytes) -> None:
 
 def test_a_connection_is_used_again_after_an_answer_in_time_and_not_after_a_late_one() -> None:
     answers = [chat("first")[2], b"", chat("third")[2], chat("fourth")[2]]
-    connections: list[int] = []
 
     def parts() -> Iterator[bytes]:
         content = answers.pop(0)
@@ -125,15 +131,16 @@ def test_a_connection_is_used_again_after_an_answer_in_time_and_not_after_a_late
             yield from body_a_byte_at_a_time()
         yield head(f"Content-Length: {len(content)}") + content
 
-    with saying(parts) as url:
+    served: list[int] = []
+    with saying(parts, served) as url:
         connection = connected(url, timeout=1.0)
         assert connection.chat({}).text == "first"
         with pytest.raises(RequestError, match="no answer within 1 seconds"):
             connection.chat({})
-        connections.append(len(connection._idle))  # type: ignore[attr-defined]
         assert [connection.chat({}).text for _ in range(2)] == ["third", "fourth"]
         connection.close()
-    assert connections == [0]
+    # The late one was closed, and the next two answers came over another.
+    assert served == [1, 1, 2, 2]
 
 
 def endless() -> Iterator[bytes]:
@@ -235,17 +242,24 @@ def test_a_part_without_words_leaves_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("[" * 65 + "]" * 65, "nested more than 64 deep"), ("[" * 100_000, "nested more"), ("1" * 401, "of 401 digits")],
+    [
+        ("[" * 102 + "]" * 102, "nested deeper than 100"),
+        ("[" * 100_000, "nested deeper than 100"),
+        (str(2**63), "a whole number of about 19 digits; expected one of 64 bits"),
+        ("1" * 5000, "a number of too many digits"),
+        ('{"a": 1, "a": 2}', "the key 'a' comes twice"),
+    ],
 )
 def test_json_has_limits(text: str, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
-        read_json(text)
+    with pytest.raises(JsonInputError, match=problem):
+        read_answer(text, "the answer")
 
 
 def test_json_within_the_limits_is_read() -> None:
-    assert read_json("[" * 64 + "]" * 64)
-    assert read_json("1" * 400) == int("1" * 400)
-    assert read_json('{"\\ud83d": "\\ud83d\\ude00"}') == {"?": "\N{GRINNING FACE}"}
+    assert read_answer("[" * 100 + "]" * 100, "the answer")
+    # Both halves are a character, one alone is none, and behind an escaped backslash there is no escape.
+    text = r'{"\ud83d": "\ud83d\ude00", "\ude00\ud83d": "\\ud83d", "\n": -Infinity}'
+    assert read_answer(text, "the answer") == {"?": "\N{GRINNING FACE}", "??": "\\ud83d", "\n": float("-inf")}
 
 
 # --- Refused connections and cut replies -----------------------------------------------------------------------------

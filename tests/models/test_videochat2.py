@@ -19,11 +19,11 @@ import pytest
 from egobench.errors import ModelError
 from egobench.evaluate import evaluate
 from egobench.model import FramePolicy, Prompt
-from egobench.plugins import load_model
 from egobench.prompts import LETTERS, SYSTEM, user_turn
 from egobench.run.spec import Settings
 from tests.conftest import Navigation
 from tests.models.prompts import OPTIONS, QUESTION, ask
+from tests.models.videochat2_asking import load, written
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -36,19 +36,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.models.tiny_videochat2 import tiny_videochat2
 
     return tiny_videochat2(tmp_path_factory.mktemp("tiny") / "videochat2")
-
-
-def load(file: Path, **options: object) -> Any:
-    """The adapter; tests look at its ``language`` and ``reader`` too."""
-    below = file if file.is_dir() else file.parent
-    parts = {"language": str(below / "language"), "vocabulary": str(below / "vocabulary")}
-    return load_model("videochat2", checkpoint=str(file), **parts | options)
-
-
-def written(adapter: Any, prompt: Prompt, purpose: str = "reply") -> str:
-    """The prompt as the model reads it, the clip marked."""
-    turn = adapter.frontend.prompt_parts(prompt, purpose)
-    return f"{turn.before}<clip>{turn.after}" if len(prompt.frames) else turn.after
 
 
 def full_forwards(adapter: Any, prompt: Prompt, purpose: str, answers: Sequence[str]) -> list[tuple[float, int]]:

@@ -334,3 +334,14 @@ def test_transformers_has_nothing_to_warn_of(tiny: Tiny, caplog: pytest.LogCaptu
     finally:
         logging.disable_propagation()
     assert [record.message for record in caplog.records if record.name.startswith("transformers")] == []
+
+
+def test_a_part_of_mvbench_is_asked_in_the_words_of_its_own_script(tiny: Tiny) -> None:
+    # videollama2/eval/inference_video_mcqa_mvbench.py of the official repository.
+    options = "(A) an onion\n(B) the red mug\n(C) a slice of bread\n(D) nothing"
+    last = "Answer with the option's letter from the given choices directly and only give the best option."
+    adapter = load(tiny("2.1"), prompt="own")
+    read = written(adapter, replace(ask(), task="vln-qa"))
+    assert read == f"<s>user\n<clip>\nQuestion: {QUESTION}\nOptions:\n{options}\n{last}</s>\n<s>assistant\n"
+    assert "Select the best answer" in written(adapter, replace(ask(), task="egoschema"))
+    assert str(adapter.info.settings["prompt"]).startswith("own ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-LOCAL = ("dual-encoder", "hf", "videochat2", "videollama2")
+LOCAL = ("dual-encoder", "exo2ego", "hf", "videochat2", "videollama2")
 
 TRY = """
 import sys

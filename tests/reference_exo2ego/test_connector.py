@@ -94,7 +94,7 @@ def connector(kind: Kind, depth: int = 2) -> tuple[Any, Weights]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("frames", "side"), [(4, 4), (2, 3), (1, 2)])
 def test_tokens_are_those_of_the_formulas(kind: Kind, frames: int, side: int) -> None:
-    from reference_exo2ego.backbone.connector import token_count
+    from reference_exo2ego.backbone.grid import token_count
 
     built, weights = connector(kind)
     padding = int(kind == "stc_connector")
@@ -112,7 +112,7 @@ def test_tokens_are_those_of_the_formulas(kind: Kind, frames: int, side: int) ->
 
 def test_token_counts_are_those_of_the_published_models() -> None:
     # By hand: floor((n + 2 p - 2) / 2) + 1 along each axis; 24 x 24 patches of CLIP, 27 x 27 of SigLIP.
-    from reference_exo2ego.backbone.connector import token_count
+    from reference_exo2ego.backbone.grid import token_count
 
     assert [token_count(frames, 24, "stc_connector") for frames in (8, 16, 32)] == [5 * 169, 9 * 169, 17 * 169]
     assert token_count(16, 27, "stc_connector_v35") == 8 * 13 * 13

@@ -46,8 +46,21 @@ def test_an_edited_prediction_is_named_and_never_scored(
     assert verify_run(folder) == [FileProblem(LINES, problem)]  # type: ignore[arg-type]
     with pytest.raises(ChecksumError, match=rf"main.jsonl \({problem}\)"):
         rescore(folder)
+    assert (folder / "scores.json").read_bytes() == before
+
+
+def test_a_run_whose_rows_were_edited_is_not_gone_on_with(navigation: Navigation) -> None:
+    folder = run(navigation).path
+    edit(folder / LINES)
     with pytest.raises(ChecksumError, match="--accept-changes"):
         run(navigation)
+
+
+def test_rows_that_are_gone_are_asked_again(navigation: Navigation) -> None:
+    folder = run(navigation).path
+    before = (folder / "scores.json").read_bytes()
+    (folder / LINES).unlink()
+    run(navigation)
     assert (folder / "scores.json").read_bytes() == before
 
 

@@ -148,3 +148,17 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("[" * 50_000)
     with pytest.raises(StoreError, match=r"run.json is damaged"):
         read_run(tmp_path)
+
+
+def test_replies_that_were_cut_off_are_kept_as_such_and_counted(navigation: Navigation) -> None:
+    class Talkative(Counter):
+        def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+            super().generate(prompts)
+            return [Reply("Well, first of all,", finish_reason="length" if len(self.prompts) % 2 else "stop")]
+
+    notes = Notes()
+    result = run(navigation, Talkative(), notes)
+    assert any("6 of 12 replies were cut off by length" in message for message in notes.messages)
+    (file,) = (result.path / "predictions").iterdir()
+    reasons = [json.loads(line)["finish_reason"] for line in file.read_text().splitlines()]
+    assert reasons == ["length", "stop"] * 6

@@ -75,7 +75,8 @@ def entry(**fields: object) -> ScoreEntry:
         "id": ProtocolId(PartId("egoplan", "all", "mcq", "official"), "acc", "generate"),
         "n": 3, "n_expected": 4, "outcomes": {"answered": 2, "unparsed": 1}, "clusters": 2,
         "value": 0.5, "se": 0.1, "low": 0.3, "high": 0.7, "answered_only": 0.75, "problem": None,
-        "chance": 0.25, "blind_ceiling": None, "samples_sha256": "00", "orders": 1, "headline": True, "shown": True,
+        "chance": 0.25, "blind": 0.3, "blind_trained": None,
+        "samples_sha256": "00", "orders": 1, "headline": True, "shown": True,
     }  # fmt: skip
     return ScoreEntry(**(required | fields))  # type: ignore[arg-type]
 

@@ -75,7 +75,7 @@ def is_right_or_refused(path: Path, decoder: str, expected: np.ndarray | None = 
     Anything else fails the test.
     """
     expected = reference_frames(path) if expected is None else expected
-    for numbers in (range(len(expected)), [1, len(expected) // 2, len(expected) - 2]):
+    for numbers in (range(len(expected)), sorted({1, len(expected) // 2, len(expected) - 2})):
         try:
             with open_reader(decoder, path, 1) as reader:
                 assert len(reader.index.times) == len(expected)
@@ -239,7 +239,7 @@ def test_every_colour_matrix_and_aspect_of_mp4_has_the_pixels_of_ffmpeg_or_is_re
         ("yuv410p", "ffv1"), ("bgr0", "ffv1"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("colour", COLOURS, ids="-".join)
+@pytest.mark.parametrize("colour", [("smpte170m", "tv"), ("bt709", "tv"), ("bt2020nc", "pc")], ids="-".join)
 def test_every_pixel_format_has_the_pixels_of_ffmpeg_or_is_refused(
     tmp_path: Path, pixel_format: str, encoder: str, colour: tuple[str, str], decoders: list[str]
 ) -> None:

@@ -5,6 +5,8 @@ until ``(k + 1) / fps``; a clip from ``start`` to ``end`` holds the frames ``rou
 ``round(end * fps)``.
 """
 
+# PyAV has half of its types.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 from collections import defaultdict

@@ -65,8 +65,8 @@ def draw(frame: Picture, episode: int, index: int) -> None:
         raise ValueError(f"a picture of {width}x{height} is too small for a timecode: {MINIMUM_WIDTH}x{MINIMUM_HEIGHT}")
     cells = np.where(_cells(episode, index), np.uint8(_WHITE), np.uint8(_BLACK))
     strip = height // SHARE
-    rows = np.arange(strip) * ROWS // strip
-    columns = np.arange(width) * COLUMNS // width
+    rows = np.arange(int(strip)) * ROWS // strip
+    columns = np.arange(int(width)) * COLUMNS // width
     frame[:strip] = cells[rows][:, columns, None]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from egobench.miniego.world.episode import Episode, View
@@ -24,7 +24,8 @@ def write_json(path: Path, content: Any) -> None:
     """Write a JSON file; of a list, a line per row."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, list):
-        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in content)
+        rows = cast("list[object]", content)
+        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
         path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     else:
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

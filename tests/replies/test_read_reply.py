@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import json
-from importlib import resources
 from pathlib import Path
 from time import process_time
-from typing import Any
 
 import pytest
 
@@ -84,79 +81,6 @@ def test_navigation_options_that_contain_each_other_are_matched_longest_first() 
     assert read_reply("It should take a left turn", options).choice is None
 
 
-def corpus() -> list[dict[str, Any]]:
-    text = resources.files("egobench").joinpath("replies_corpus.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
-
-
-@pytest.mark.parametrize("case", corpus(), ids=lambda case: f"{case['outcome']}: {case['why']}")
-def test_every_reply_of_the_corpus_is_read_as_a_person_reads_it(case: dict[str, Any]) -> None:
-    read = {reply: read_reply(reply, case["options"]) for reply in case["replies"]}
-    wrong = {
-        reply: reading
-        for reply, reading in read.items()
-        if (reading.choice, reading.outcome) != (case["choice"], case["outcome"])
-    }
-    assert wrong == {}
-
-
-def test_the_corpus_is_large_and_every_case_is_complete() -> None:
-    cases = corpus()
-    replies = [(reply, tuple(case["options"])) for case in cases for reply in case["replies"]]
-    assert len(replies) == len(set(replies)) >= 300
-    for case in cases:
-        assert case["why"]
-        assert len(case["options"]) >= 2
-        assert (case["choice"] is not None) == (case["outcome"] == "answered")
-        assert case["choice"] is None or 0 <= case["choice"] < len(case["options"])
-
-
-VERBS = ("picks up", "puts down", "washes", "opens", "closes", "cuts", "moves", "holds", "wipes", "looks at")
-NOUNS = ("cup", "bottle", "knife", "drawer", "cloth", "lid", "bowl", "phone", "book", "box of screws")
-PLACES = ("", " in the sink", " with the left hand", " on the table", " next to a woman")
-
-STYLES = (
-    "{letter}",
-    "({letter})",
-    "{letter}.",
-    "{letter}: {text}",
-    "({letter}) {text}",
-    "{text}",
-    "Answer: {letter}",
-    "The correct option is {letter}. {text}",
-    "**{letter}. {text}**",
-)
-
-
-def questions() -> list[tuple[str, ...]]:
-    """500 times five options that begin with "C " and share a verb, a noun or all words but the last ones."""
-    found: list[tuple[str, ...]] = []
-    for number in range(500):
-        verb, noun, place = number % 10, number // 10 % 10, number // 100
-        found.append(
-            (
-                f"C {VERBS[verb]} a {NOUNS[noun]}{PLACES[place]}",
-                f"C {VERBS[verb]} a {NOUNS[noun]}{PLACES[(place + 1) % 5]}",
-                f"C {VERBS[verb]} a {NOUNS[(noun + 3) % 10]}{PLACES[place]}",
-                f"C {VERBS[(verb + 1) % 10]} a {NOUNS[noun]}{PLACES[(place + 2) % 5]}",
-                f"C {VERBS[(verb + 7) % 10]} a {NOUNS[(noun + 1) % 10]}",
-            )
-        )
-    return found
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_nine_styles_of_answering_are_read_right_on_five_hundred_questions(style: str) -> None:
-    asked = questions()
-    assert len({options for options in asked if len(set(options)) == 5}) == 500
-    right = 0
-    for number, options in enumerate(asked):
-        target = number % 5
-        reading = read_reply(style.format(letter="ABCDE"[target], text=options[target]), options)
-        right += reading.choice == target
-    assert right >= 0.995 * 500
-
-
 @pytest.mark.parametrize(
     ("reply", "choice"),
     [
@@ -179,6 +103,72 @@ def test_a_reply_that_never_ends_is_read_in_less_than_a_second(reply: str, choic
     assert process_time() - started < 1
 
 
+KITCHEN = ("C opens the fridge", "C closes the door", "C washes a cup", "C picks up a knife", "C walks away")
+NAVIGATION = ("Turn left and move forward", "Move forward", "Stop", "Turn right and move forward")
+TEN = (
+    *("C picks up an onion", "C peels a carrot", "C washes his hands", "C opens a drawer", "C turns on the tap"),
+    *("C stirs the pot", "C wipes the table", "C moves a plate", "C cuts the onion", "C drops a spoon"),
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "options"),
+    [
+        ("C, with his left hand, opens the fridge.", KITCHEN),
+        ("I, as the camera wearer, cut the onion.", TEN),
+        ("The answer cannot be B.", KITCHEN),
+        ("I don't think the answer is B.", KITCHEN),
+        ("A. 10% B. 90%", KITCHEN),
+        ("A. No wait, B.", KITCHEN),
+        ("A. Correction: B.", KITCHEN),
+        ("If A then B", KITCHEN),
+        ("Could you provide options A, B?", KITCHEN),
+        ("(A) Move forward", NAVIGATION),
+        ("(D) Turn left and move forward", NAVIGATION),
+        ("Turn left, then move forward", NAVIGATION),
+    ],
+)
+def test_text_that_names_no_single_option_does_not_become_one(reply: str, options: tuple[str, ...]) -> None:
+    assert read_reply(reply, options).outcome == "unparsed"
+
+
+@pytest.mark.parametrize(
+    ("reply", "choice"),
+    [
+        ("If he took the bottle, the answer would be A. He opens the fridge, so B.", 1),
+        ("(A) No. (B) Yes. (C) No. (D) No. (E) No.", 1),
+        ("B? No, D.", 3),
+        ("Option B is tempting. Option D is what happens.", 3),
+        ("A, B, C, D, E. I choose B.", 1),
+        ("A. No wait. Final answer: B", 1),
+        ("回答：B", 1),  # noqa: RUF001 - full-width colon
+        ("Svar: B", 1),
+        ("Odpowiedź: B", 1),
+        ("Output: B", 1),
+        ("Select B.", 1),
+        ("\x08oxed{B}", 1),
+        ("<seed:think>A</seed:think>B", 1),
+        ("<|START_THINKING|>A<|END_THINKING|>B", 1),
+    ],
+)
+def test_the_one_option_that_is_chosen_is_read(reply: str, choice: int) -> None:
+    assert read_reply(reply, KITCHEN).choice == choice
+
+
+def test_a_letter_with_the_beginning_of_its_option_is_cut_off() -> None:
+    assert read_reply("(A) Turn left and", NAVIGATION).choice == 0
+    assert read_reply("(D) Turn right", NAVIGATION).choice == 3
+
+
+def test_an_option_that_is_a_question_or_a_letter_is_read() -> None:
+    questions = ("Is the door open?", "Is the fridge open?", "Who is there?")
+    assert read_reply("B. Is the fridge open?", questions).choice == 1
+    assert read_reply("who is there?", questions).choice == 2
+    assert read_reply("Is B right?", questions).choice is None
+    assert read_reply("x", ("w", "x", "y")).choice == 1
+    assert read_reply("z", ("w", "x", "y")).choice is None
+
+
 def test_the_end_of_a_long_reply_is_what_counts() -> None:
     assert read_reply("C walks on. " * 5_000 + "The answer is B.", OPTIONS).choice == 1
 
@@ -191,9 +181,8 @@ def test_characters_that_change_their_length_in_lower_case_are_no_trouble() -> N
 def test_nothing_that_reads_or_scores_a_reply_is_random() -> None:
     package = Path(egobench.__file__).parent
     sources = [
-        package / "replies.py",
-        package / "reply_text.py",
-        package / "scoring.py",
+        *(package / "replies").glob("*.py"),
+        *(package / "scoring").glob("*.py"),
         *(package / "metrics").glob("*.py"),
     ]
     assert len(sources) > 5

@@ -1,0 +1,49 @@
+"""Exo2Ego (arXiv 2503.09143), the reference model: a folder that training or ``exo2ego export`` wrote.
+
+Only what answers is loaded: the egocentric encoder, the connector, F and the language model; no exocentric encoder.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from egobench.errors import ModelError, install_command
+from egobench.model import Model
+
+
+def load(
+    *,
+    checkpoint: str,
+    revision: str = "",
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    device: str = "auto",
+    frames: int | None = None,
+    fit: Literal["crop", "pad"] = "crop",
+) -> Model:
+    """Load a checkpoint.
+
+    Args:
+        checkpoint: Its folder.
+        revision: What to call its version.
+        dtype: Number format to compute in; ``auto`` is the checkpoint's.
+        device: What :class:`torch.device` takes; ``auto`` is the first GPU, else the CPU; ``balanced`` spreads the
+            language model over all GPUs.
+        frames: Number of frames to ask for; ``None`` for as many as the checkpoint was trained with.
+        fit: ``crop`` shows the middle square of each frame; ``pad`` shows all of it.
+
+    Raises:
+        ModelError: If torch or transformers is missing, or the checkpoint is missing or cannot be used.
+    """
+    from egobench.torchvision_ops import ensure_torchvision
+
+    try:
+        ensure_torchvision()
+
+        from .adapter import Exo2EgoOptions, open_model
+    except ImportError as error:
+        raise ModelError(
+            f"model 'exo2ego' needs torch and transformers ({error}); install them: " + install_command("models")
+        ) from error
+    return open_model(
+        Exo2EgoOptions(checkpoint=checkpoint, revision=revision, dtype=dtype, device=device, frames=frames, fit=fit)
+    )

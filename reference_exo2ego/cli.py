@@ -1,0 +1,63 @@
+"""The command line of the reference model. What is heavy is imported when a command runs.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+
+from egobench.commands.console import printable
+from egobench.errors import EgoBenchError
+from reference_exo2ego.commands.clips import clips
+from reference_exo2ego.commands.egoclip import egoclip
+from reference_exo2ego.commands.instructions import instructions, write_instructions
+from reference_exo2ego.commands.leaks import leaks
+from reference_exo2ego.commands.pairs import pairs
+
+app = typer.Typer(
+    name="exo2ego",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Make the training data of the reference model. Try: exo2ego clips --egoexo4d DIR --out clips.jsonl",
+)
+
+
+@app.callback()
+def exo2ego(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks of errors. Works after a command too.")
+    ] = False,
+) -> None:
+    """Exo2Ego, the reference model: its training data."""
+
+
+for command in (clips, egoclip, pairs, instructions, write_instructions, leaks):
+    app.command()(command)
+
+
+def _in_one_line(message: Warning | str, *_: object, **__: object) -> str:
+    return f"warning: {printable(str(message))}\n"
+
+
+def main() -> None:
+    """Run the command line; any of our errors is one line on standard error, without a traceback, as are warnings."""
+    debug = "--debug" in sys.argv
+    if not debug:
+        warnings.formatwarning = _in_one_line
+    try:
+        app([argument for argument in sys.argv[1:] if argument != "--debug"])
+    except (EgoBenchError, ValueError) as error:
+        if debug:
+            raise
+        typer.echo(printable(f"exo2ego: {error}"), err=True)
+        raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

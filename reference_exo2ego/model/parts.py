@@ -1,0 +1,90 @@
+"""What Exo2Ego is put together from: parts by name, with fresh weights."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, assert_never
+
+import torch
+from torch import nn
+
+from reference_exo2ego.backbone.connector import Connector
+
+from .configuration import Exo2EgoConfig
+from .mapping import build_mapping
+from .stages import Part
+
+View = Literal["ego", "exo"]
+"""Seen by the wearer, or from outside."""
+
+
+class Delimiters(nn.Module):
+    """Learned vectors at the beginning and the end of each view's tokens.
+
+    Args:
+        width: Of the language model.
+        spread: Standard deviation of fresh vectors: that of its words.
+    """
+
+    def __init__(self, width: int, spread: float) -> None:
+        super().__init__()
+        self.ego = nn.Parameter(torch.randn(2, width) * spread)
+        self.exo = nn.Parameter(torch.randn(2, width) * spread)
+
+    def forward(self, tokens: torch.Tensor, view: View) -> torch.Tensor:
+        """Enclose ``(clips, tokens, width)``: two tokens more."""
+        first, last = (self.ego if view == "ego" else self.exo).to(tokens)[:, None].expand(-1, len(tokens), -1)
+        return torch.cat([first[:, None], tokens, last[:, None]], dim=1)
+
+
+def build_part(config: Exo2EgoConfig, part: Part) -> nn.Module:
+    """A part with fresh weights; below ``torch.device("meta")`` with none.
+
+    Raises:
+        ValueError: If it is ``low_rank``, which is no module of its own.
+    """
+    import transformers
+
+    library: Any = transformers
+    match part:
+        case "ego_encoder" | "exo_encoder":
+            encoder: nn.Module = library.CLIPVisionModel(vision_config(config))
+            return encoder
+        case "connector" | "exo_connector":
+            return Connector(config.vision.hidden_size, config.language.hidden_size, config.stc.kind, config.stc.depth)
+        case "to_exo" | "to_ego":
+            return build_mapping(config.feature_width, config.mapping)
+        case "fusion":
+            return _fusion(config.language.hidden_size)
+        case "delimiters":
+            return Delimiters(config.language.hidden_size, config.language.initializer_range)
+        case "language":
+            language: nn.Module = library.MistralForCausalLM(language_config(config))
+            return language
+        case "low_rank":
+            raise ValueError("low_rank lies in the language model's layers; see add_low_rank")
+    assert_never(part)
+
+
+def vision_config(config: Exo2EgoConfig) -> Any:
+    """Sizes of the encoders as transformers' ``CLIPVisionConfig``."""
+    import transformers
+
+    library: Any = transformers
+    return library.CLIPVisionConfig(**config.vision.model_dump(exclude={"layer"}))
+
+
+def language_config(config: Exo2EgoConfig) -> Any:
+    """Sizes of the language model as transformers' ``MistralConfig``; version 0.2 has no sliding window."""
+    import transformers
+
+    library: Any = transformers
+    return library.MistralConfig(**config.language.model_dump(), sliding_window=None)
+
+
+def _fusion(width: int) -> nn.Linear:
+    """Joins two views' channels; at first it lets the learner's through as they are."""
+    layer = nn.Linear(2 * width, width)
+    with torch.no_grad():
+        layer.weight.copy_(torch.eye(width, 2 * width))
+        layer.bias.zero_()
+    return layer

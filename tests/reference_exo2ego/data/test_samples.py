@@ -1,0 +1,133 @@
+"""The format on disk: VideoLLaMA2's conversations and ours, there and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from egobench.errors import AnnotationFileError, RecordError, TrainingDataError
+from reference_exo2ego.data.samples import SampleWriter, SyncedView, TrainingSample, read_samples
+
+OURS = TrainingSample(
+    id="a",
+    media="v.mp4",
+    modality="video",
+    turns=("<video>\nWhat?", "A cup."),
+    start=1.0,
+    end=2.5,
+    exo=(SyncedView("cam01", "e.mp4"), SyncedView("cam02", "f.mp4", 1.5, 3.0)),
+    source="here",
+    facts={"text": "é"},
+)
+
+
+def turns(*values: str) -> list[dict[str, str]]:
+    return [{"from": "gpt" if number % 2 else "human", "value": value} for number, value in enumerate(values)]
+
+
+def written(folder: Path, rows: list[Any], name: str = "a.json") -> Path:
+    path = folder / name
+    lines = [json.dumps(row) for row in rows]
+    path.write_text("\n".join(lines) if name.endswith("l") else f"[{','.join(lines)}]", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_samples_come_back_as_they_were_written(tmp_path: Path, name: str) -> None:
+    others = [
+        TrainingSample("b", "p.png", "image", ("<image>\nWhat?", "A cat.", "Where?", "There.")),
+        TrainingSample("c", "", "text", ("Hello.", "Good day.")),
+    ]
+    with SampleWriter(tmp_path / name) as writer:
+        for sample in (OURS, *others):
+            writer.write(sample)
+    assert list(read_samples(tmp_path / name)) == [OURS, *others]
+
+
+def test_nothing_written_is_an_empty_list(tmp_path: Path) -> None:
+    with SampleWriter(tmp_path / "a.json"):
+        pass
+    assert json.loads((tmp_path / "a.json").read_text()) == []
+
+
+def test_videollama2s_own_rows_are_read(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": 0,
+            "video": "videos/xxx.mp4",
+            "conversations": turns("<video>\nWhat is done?", "He runs."),
+        },
+        {"id": 1, "image": "images/xxx.jpg", "conversations": turns("<image>\nDescribe it.", "A dog.")},
+        {"id": 2, "image": {"video": "e.mp4"}, "conversations": turns("<video>\nWhich hand?", "The left one.")},
+    ]
+    samples = list(read_samples(written(tmp_path, rows)))
+    assert [(sample.id, sample.media, sample.modality) for sample in samples] == [
+        ("0", "videos/xxx.mp4", "video"), ("1", "images/xxx.jpg", "image"), ("2", "e.mp4", "video"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"conversations": []}, "conversations"),
+        ({"conversations": turns("<video>\nWhat?", "A.", "B?")}, "conversations"),
+        (
+            {"conversations": [{"from": "human", "value": "a"}, {"from": "x", "value": "b"}]},
+            "conversations.1.from",
+        ),
+        ({"image": "b.png"}, "image"),
+        ({"start": 3, "end": 2}, "end"),
+        ({"start": -1}, "start"),
+        ({"exo": [{"camera": "cam01"}]}, "exo.0.video"),
+        ({"id": None}, "id"),
+    ],
+)
+@pytest.mark.parametrize(("name", "row"), [("a.json", "row 2"), ("a.jsonl", "line 2")])
+def test_a_malformed_row_is_named_or_passed_over(
+    tmp_path: Path, change: dict[str, Any], field: str, name: str, row: str
+) -> None:
+    good = {"id": "a", "video": "v.mp4", "conversations": turns("<video>\nWhat?", "A cup.")}
+    path = written(tmp_path, [good, {**good, **change}, good], name)
+    with pytest.raises(RecordError) as error:
+        list(read_samples(path))
+    assert (error.value.file, error.value.row, error.value.field) == (path, row, field)
+    assert len(list(read_samples(path, skip_bad=True))) == 2
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"id": "a"\n')
+    with pytest.raises(RecordError, match=r"a\.jsonl, line 1: not JSON"):
+        list(read_samples(path))
+    path.write_bytes('{"id": "ü"}\n'.encode("latin-1"))
+    with pytest.raises(RecordError, match=r"a\.jsonl, line 1: not UTF-8; .*byte 8"):
+        list(read_samples(path))
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationFileError, match=r"a file \.json or \.jsonl"):
+        read_samples(tmp_path / "a.csv")
+    with pytest.raises(ValueError, match=r"ends in \.json or \.jsonl"):
+        SampleWriter(tmp_path / "a.csv")
+
+
+def test_an_earlier_file_stays_until_a_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("an earlier one\n")
+    with pytest.raises(KeyError), SampleWriter(path) as writer:
+        writer.write(OURS)
+        raise KeyError
+    assert path.read_text() == "an earlier one\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(TrainingDataError, match=r"file/a\.jsonl: cannot be written"),
+        SampleWriter(tmp_path / "file/a.jsonl"),
+    ):
+        pass
