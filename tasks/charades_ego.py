@@ -118,15 +118,15 @@ def class_names(annotations: Annotations) -> dict[str, str]:
 
 def actions(row: Video, names: dict[str, str]) -> list[Segment]:
     """The actions of a video as they are listed."""
-    found: list[Segment] = []
+    listed_actions: list[Segment] = []
     for entry in filter(None, row.actions.strip().split(";")):
         match = ACTION.fullmatch(entry.strip())
         if match is None:
             raise FieldError("actions", f"{entry!r:.80} is no action; expected c135 0.0 14.69")
         if match["action"] not in names:
             raise FieldError("actions", f"class {match['action']!r} is not in {CLASSES}")
-        found.append(Segment(match["action"], float(match["start"]), float(match["end"])))
-    return found
+        listed_actions.append(Segment(match["action"], float(match["start"]), float(match["end"])))
+    return listed_actions
 
 
 def segments(row: Video, names: dict[str, str]) -> list[Segment]:
@@ -143,18 +143,18 @@ def read(annotations: Annotations) -> Iterator[Record]:
     def record(row: Video) -> Record | None:
         if row.length is not None:
             annotations.videos[f"{row.id}.mp4"] = {"seconds": row.length}
-        found = segments(row, names)
-        if not found:
+        timed_actions = segments(row, names)
+        if not timed_actions:
             annotations.drop(row.id, "no action with a length" if row.actions.strip() else "no action")
             return None
-        longest = min(found, key=lambda one: (one.start - one.end, one.action, one.start))
+        longest = min(timed_actions, key=lambda one: (one.start - one.end, one.action, one.start))
         return Record(
             id=row.id,
             clip=Clip(f"{row.id}.mp4", longest.start, longest.end),
             question=QUESTION,
             answer=names[longest.action],
             cluster=row.id,
-            tags={"class": longest.action, "actions": tuple(sorted({names[one.action] for one in found}))},
+            tags={"class": longest.action, "actions": tuple(sorted({names[one.action] for one in timed_actions}))},
         )
 
     return annotations.records(VIDEOS, Video, record)

@@ -107,9 +107,9 @@ def read(annotations: Annotations) -> Iterator[Record]:
 
     def record(row: Question) -> Record:
         options = (row.choice_a, row.choice_b, row.choice_c, row.choice_d)
-        shown = clip(row, epic)
+        shown_clip = clip(row, epic)
         known = epic.get(row.video_id) if row.video_source != "Ego4D" else None
-        annotations.videos[shown.video] = (
+        annotations.videos[shown_clip.video] = (
             {"seconds": known.duration, "fps": known.fps} if known else {"fps": EGO4D_FRAMES_PER_SECOND}
         )
         target = lettered(row.golden_choice_idx, options, field="golden_choice_idx")
@@ -118,7 +118,7 @@ def read(annotations: Annotations) -> Iterator[Record]:
             raise FieldError("answer", f"{row.answer!r} is not the choice {letter}, which is {options[target]!r}")
         return Record(
             id=row.sample_id,
-            clip=shown,
+            clip=shown_clip,
             question=row.question,
             answer=row.answer,
             cluster=row.video_id,

@@ -69,36 +69,36 @@ def with_blind_figures(sample_set: SampleSet, embedder: SentenceEmbedder) -> Sam
         return sample_set
 
 
-def row(name: str, found: Audit) -> dict[str, Any]:
+def row(name: str, finding: Audit) -> dict[str, Any]:
     """An audit as a JSON object."""
-    figures = {"blind": found.blind, "blind_trained": found.blind_trained, "blind_ceiling": found.blind}
-    return {"sample_set": name, **asdict(found), **figures}
+    figures = {"blind": finding.blind, "blind_trained": finding.blind_trained, "blind_ceiling": finding.blind}
+    return {"sample_set": name, **asdict(finding), **figures}
 
 
 def audit_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """What was found, a column per subset."""
-    left_out = sorted({way for found in rows for way in found["left_out"]})
+    """A table of findings, a column per subset."""
+    left_out = sorted({way for finding in rows for way in finding["left_out"]})
     besides = f" Left out: {', '.join(left_out)}." if left_out else ""
     table = Table(
         caption="Shares x 100. Blind: the best attack on the options alone. Trained: the best that learned from "
         f"questions, options and answers of other clusters.{besides}"
     )
     table.add_column("")
-    for found in rows:
-        name = found["sample_set"] if found["subset"] == "all" else f"{found['sample_set']} {found['subset']}"
+    for finding in rows:
+        name = finding["sample_set"] if finding["subset"] == "all" else f"{finding['sample_set']} {finding['subset']}"
         table.add_column(name.replace("/", "/ "), justify="right", overflow="fold")
     for name in ("n", "option_sets"):
-        table.add_row(name.replace("_", " "), *(str(found[name]) for found in rows))
-    table.add_row("chance", *(percent(found["chance"]) for found in rows), end_section=True)
+        table.add_row(name.replace("_", " "), *(str(finding[name]) for finding in rows))
+    table.add_row("chance", *(percent(finding["chance"]) for finding in rows), end_section=True)
     for kind, best in (("attacks", "blind"), ("trained_attacks", "blind_trained")):
         for name in rows[0][kind]:
-            table.add_row(name, *(percent(found[kind][name]) for found in rows))
+            table.add_row(name, *(percent(finding[kind][name]) for finding in rows))
         table.add_row(
-            best.replace("_", ", "), *(percent(found[best]) for found in rows), style="bold", end_section=True
+            best.replace("_", ", "), *(percent(finding[best]) for finding in rows), style="bold", end_section=True
         )
     for name in ("co_correct", "repeated_options"):
-        table.add_row(name.replace("_", " "), *(percent(found[name]) for found in rows))
-    places = ("/".join(f"{100 * share:.0f}" for share in found["positions"]) for found in rows)
+        table.add_row(name.replace("_", " "), *(percent(finding[name]) for finding in rows))
+    places = ("/".join(f"{100 * share:.0f}" for share in finding["positions"]) for finding in rows)
     table.add_row("right at place 1/2/...", *places)
-    table.add_row("mean cosine", *(f"{found['similarity']:.3f}" for found in rows))
+    table.add_row("mean cosine", *(f"{finding['similarity']:.3f}" for finding in rows))
     return table

@@ -93,6 +93,9 @@ def manifests_table(manifests: Sequence[Manifest], out: Path) -> Table:
     for manifest in manifests:
         seconds = "-" if manifest.mean_seconds is None else f"{manifest.mean_seconds:.3f}"
         counts = (manifest.n, manifest.videos, manifest.captions, manifest.texts, seconds, len(manifest.dropped))
-        blind = [" / ".join(map(percent, figures.values())) for figures in (manifest.blind, manifest.blind_trained)]
+        blind = [
+            " / ".join(map(percent, (figures or {}).values())) or "-"
+            for figures in (manifest.blind, manifest.blind_trained)
+        ]
         table.add_row(manifest.task, manifest.construction, *map(str, counts), *blind)
     return table

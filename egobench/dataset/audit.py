@@ -246,10 +246,8 @@ def _sheets(samples: Sequence[Sample], embedder: Embedder | None) -> Iterator[tu
     """Samples with equally many options, and the sheet of them; without an embedder the texts have no vectors."""
     texts = sorted({text for sample in samples for text in sample.options})
     row = {text: number for number, text in enumerate(texts)}
-    answers = Counter(sample.options[sample.target or 0] for sample in samples)
-    votes = np.array([max(answers[text] - 1, 0) for text in texts], np.int64)
     vectors = np.empty((len(texts), 0), np.float32) if embedder is None else embedder(texts)
-    pool = Pool(texts, vectors, votes)
+    pool = Pool(texts, vectors)
     by_size: defaultdict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
         by_size[len(sample.options)].append(sample)

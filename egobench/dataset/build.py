@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from egobench.annotations import Annotations
 from egobench.dataset.sampleset import Manifest, SampleSet, encode, encode_gallery
@@ -133,8 +133,9 @@ def _freeze(
         releases={
             name: task.source.release_of(name, digest) for name, digest in sorted(tools.annotations.sources.items())
         },
-        **tools.report,
     )
+    figures: dict[str, Any] = {**tools.report}
+    manifest = replace(manifest, **figures)
     return SampleSet(manifest, samples, items, dict(sorted(tools.annotations.videos.items())))
 
 

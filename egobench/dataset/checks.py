@@ -148,8 +148,8 @@ def validated(kind: TypeAdapter[T], value: Any, place: str) -> T:
         field = ".".join(str(part) for part in fault["loc"])
         where = f", field {field!r}" if field else ""
         problem = fault["msg"].removeprefix("Value error, ")
-        found = "" if fault["type"] in {"missing", "value_error"} else f", found {fault['input']!r:.80}"
-        raise SampleSetError(f"{place}{where}: the sample set is damaged ({problem}{found}); {AGAIN}") from error
+        shown_value = "" if fault["type"] in {"missing", "value_error"} else f", found {fault['input']!r:.80}"
+        raise SampleSetError(f"{place}{where}: the sample set is damaged ({problem}{shown_value}); {AGAIN}") from error
 
 
 def check_subsets(task: str, subsets: Iterable[str], folder: Path) -> None:

@@ -208,15 +208,15 @@ def find_sets(data: Path, tasks: tuple[str, ...] | None = None, construction: st
     """
     if (data / MANIFEST).is_file():
         return [data]
-    found = sorted(path.parent for path in data.glob(f"*/{construction or '*'}/{MANIFEST}"))
-    have = sorted({folder.parent.name for folder in found})
+    folders = sorted(path.parent for path in data.glob(f"*/{construction or '*'}/{MANIFEST}"))
+    have = sorted({folder.parent.name for folder in folders})
     missing = [task for task in tasks or () if task not in have]
-    if missing or not found:
-        wanted = ", ".join(missing) or "any task"
+    if missing or not folders:
+        tasks_missing = ", ".join(missing) or "any task"
         raise SampleSetError(
-            f"{data} holds no sample set of {wanted}; it holds {', '.join(have) or 'none'}; run egobench build"
+            f"{data} holds no sample set of {tasks_missing}; it holds {', '.join(have) or 'none'}; run egobench build"
         )
-    return [folder for folder in found if tasks is None or folder.parent.name in tasks]
+    return [folder for folder in folders if tasks is None or folder.parent.name in tasks]
 
 
 def _bytes(path: Path) -> bytes:

@@ -53,7 +53,7 @@ class Answers:
         near = near_copies(self._vectors[rows], numbers, self._paraphrase)
         kinds = [self._known.kind(one.answer, one.tags) for one in records]
         number = {kind: place for place, kind in enumerate(sorted(set(kinds)))}
-        found = alike(
+        groups = alike(
             self._vectors[rows][numbers],
             conflicts(records, self._known, near),
             np.array([number[kind] for kind in kinds]),
@@ -61,7 +61,7 @@ class Answers:
             seed=seed,
             left_out=left_out,
         )
-        return [[records[member] for member in group] for group in found]
+        return [[records[member] for member in group] for group in groups]
 
     def also_true(self, record: Record, options: Options) -> bool:
         """Whether an option other than the record's answer is known to be true of its clip."""

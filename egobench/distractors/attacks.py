@@ -29,13 +29,10 @@ class Pool:
     Attributes:
         texts: Distinct ones, sorted.
         vectors: ``(n_texts, dim)`` float32, rows of length 1.
-        votes: How many samples each is the answer of, less one: a sample's own answer must not count, and taking one
-            from every text keeps the number from telling which text it was taken from. ``(n_texts,)``, at least 0.
     """
 
     texts: Sequence[str]
     vectors: Numbers
-    votes: Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +56,11 @@ class Sheet:
 
     def cosines(self) -> Numbers:
         """Between the options of each sample: ``(n_samples, n_options, n_options)``."""
-        found = np.empty((*self.options.shape, self.size), np.float32)
+        cosines = np.empty((*self.options.shape, self.size), np.float32)
         for start in range(0, len(self.options), BLOCK_ROWS):
             vectors = self.pool.vectors[self.options[start : start + BLOCK_ROWS]]
-            found[start : start + BLOCK_ROWS] = vectors @ vectors.swapaxes(1, 2)
-        return found
+            cosines[start : start + BLOCK_ROWS] = vectors @ vectors.swapaxes(1, 2)
+        return cosines
 
 
 Attack = Callable[[Sheet], "Numbers"]
@@ -85,16 +82,11 @@ def reciprocal(sheet: Sheet) -> Numbers:
     itself = near == np.arange(len(near))[:, None]
     itself[~itself.any(axis=1), -1] = True
     others = near[~itself].reshape(len(near), count - 1)
-    found = np.zeros(sheet.options.shape)
+    counts = np.zeros(sheet.options.shape)
     for place in range(sheet.size):
         listed = (others[sheet.options[:, place]][:, :, None] == sheet.options[:, None, :]).any(axis=1)
-        found[:, place] = listed.sum(axis=1) - listed[:, place]
-    return found
-
-
-def popularity(sheet: Sheet) -> Numbers:
-    """How often the option is the answer of a sample."""
-    return sheet.pool.votes[sheet.options].astype(np.float64)
+        counts[:, place] = listed.sum(axis=1) - listed[:, place]
+    return counts
 
 
 def longest(sheet: Sheet) -> Numbers:
@@ -116,7 +108,7 @@ def position(sheet: Sheet) -> Numbers:
 LOOKS: dict[str, Attack] = {"centroid": centroid, "reciprocal": reciprocal}
 """Attacks that compare vectors."""
 
-PLAIN: dict[str, Attack] = {"popularity": popularity, "longest": longest, "shortest": shortest, "position": position}
+PLAIN: dict[str, Attack] = {"longest": longest, "shortest": shortest, "position": position}
 """Attacks that need none."""
 
 

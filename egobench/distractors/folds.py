@@ -47,4 +47,5 @@ def in_shared_sets(options: Whole, targets: Whole) -> Masks:
     ranks = np.argsort(np.argsort(options, axis=1, kind="stable"), axis=1, kind="stable")
     right = np.zeros((int(sets.max()) + 1, options.shape[1]), np.int64)
     np.add.at(right, (sets, ranks[np.arange(len(targets)), targets]), 1)
-    return (right == 1).all(axis=1)[sets]
+    shared: Masks = (right == 1).all(axis=1)[sets]
+    return shared

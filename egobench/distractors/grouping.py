@@ -46,17 +46,17 @@ def alike(vectors: Vectors, conflicts: csr_array, kinds: Whole, size: int, *, se
     """
     rng = np.random.default_rng(seed)
     exact = np.rint(np.asarray(vectors, np.float64) * SCALE)
-    wanted = int(len(exact) * (1 - left_out) + 1e-9) // size
-    free, found = np.arange(len(exact)), np.empty((0, size), np.int64)
-    while len(found) < wanted:
-        count = min(wanted - len(found), _most_groups(kinds[free], size))
+    n_groups = int(len(exact) * (1 - left_out) + 1e-9) // size
+    free, finished = np.arange(len(exact)), np.empty((0, size), np.int64)
+    while len(finished) < n_groups:
+        count = min(n_groups - len(finished), _most_groups(kinds[free], size))
         groups = _improved(exact, conflicts, rng.permutation(free), (count, size), rng)
         sound = groups[~_in_conflict(groups, conflicts, len(exact))]
         if not len(sound):
             break
-        found = np.concatenate([found, sound])
+        finished = np.concatenate([finished, sound])
         free = np.setdiff1d(free, sound)
-    return found
+    return finished
 
 
 def _most_groups(kinds: Whole, size: int) -> int:
@@ -106,8 +106,8 @@ def _exchange(exact: Vectors, conflicts: csr_array, groups: Whole, spare: Whole,
 def _against(conflicts: csr_array, members: Whole, kept: Whole, total: int) -> Vectors:
     """How many of the kept each member is in conflict with: ``(n_members, n_groups)``."""
     columns = np.repeat(np.arange(len(kept)), kept.shape[1])
-    held = csr_array((np.ones(kept.size), (kept.ravel(), columns)), shape=(total, len(kept)))
-    return (conflicts[members] @ held).toarray()
+    membership = csr_array((np.ones(kept.size), (kept.ravel(), columns)), shape=(total, len(kept)))
+    return (conflicts[members] @ membership).toarray()
 
 
 def _in_conflict(groups: Whole, conflicts: csr_array, total: int) -> NDArray[np.bool_]:
@@ -115,5 +115,5 @@ def _in_conflict(groups: Whole, conflicts: csr_array, total: int) -> NDArray[np.
     group_of = np.full(total, -1)
     group_of[groups] = np.arange(len(groups))[:, None]
     pairs = conflicts.tocoo()
-    one, other = group_of[pairs.row], group_of[pairs.col]
-    return np.isin(np.arange(len(groups)), one[one == other])
+    first, second = group_of[pairs.row], group_of[pairs.col]
+    return np.isin(np.arange(len(groups)), first[first == second])

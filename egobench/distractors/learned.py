@@ -108,13 +108,13 @@ def _regressed(sheet: Sheet, columns: Sequence[Numbers], clusters: Sequence[str]
     scores = np.zeros(sheet.options.shape)
     for number in np.unique(fold):
         train = np.flatnonzero((fold != number) & ~(apart & touched[number]))
-        asked = fold == number
+        held_out = fold == number
         if len(train) > MOST:
             train = np.sort(np.random.default_rng(int(number)).permutation(train)[:MOST])
         if len(train):
             model = LogisticRegression(max_iter=300)
             model.fit(features[train].reshape(-1, features.shape[2]), right[train].ravel())
-            scores[asked] = model.decision_function(features[asked].reshape(-1, features.shape[2])).reshape(
+            scores[held_out] = model.decision_function(features[held_out].reshape(-1, features.shape[2])).reshape(
                 -1, sheet.size
             )
     return scores

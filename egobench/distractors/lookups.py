@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -53,13 +53,16 @@ def lookups(sheet: Sheet, questions: Sequence[str], clusters: Sequence[str]) -> 
         clusters: The cluster of each.
 
     Returns:
-        ``(n_samples, n_options)`` by name of the attack: ``option texts``, ``option sets``, ``questions`` and
-        ``question templates``. The answers of shared option sets are not counted for ``option sets``.
+        ``(n_samples, n_options)`` by name of the attack: ``popularity`` (how often an option is an answer elsewhere),
+        ``option texts`` (in what share of times that it is shown), ``option sets``, ``questions`` and ``question
+        templates``. The answers of shared option sets are not counted for ``option sets``.
     """
     own = _numbers(clusters)
     chance = np.full(sheet.options.shape, 1 / sheet.size)
-    texts = _shares(sheet, np.zeros(len(own), np.int64), own, chance)
+    everything = np.zeros(len(own), np.int64)
+    texts = _shares(sheet, everything, own, chance)
     return {
+        "popularity": _elsewhere(sheet, everything, own).right,
         "option texts": texts,
         "option sets": set_lookup(sheet, clusters, texts),
         "questions": _shares(sheet, _numbers([normalised(question) for question in questions]), own, texts),
@@ -88,13 +91,25 @@ def _shares(sheet: Sheet, keys: Whole, own: Whole, wider: Numbers) -> Numbers:
         own: The cluster of each: ``(n_samples,)`` from 0.
         wider: Shares under a wider key, ``(n_samples, n_options)``: they count as one more showing.
     """
+    counts = _elsewhere(sheet, keys, own)
+    return np.asarray((counts.right + wider) / (counts.shown + 1), np.float64)
+
+
+class _Counts(NamedTuple):
+    """How often an option was shown and was right under the key of its sample: ``(n_samples, n_options)`` each."""
+
+    shown: Numbers
+    right: Numbers
+
+
+def _elsewhere(sheet: Sheet, keys: Whole, own: Whole) -> _Counts:
+    """Counts over the samples of other clusters."""
     pairs = keys[:, None] * len(sheet.pool.texts) + sheet.options
     right = (np.arange(sheet.size) == sheet.targets[:, None]).ravel()
     entries = np.unique(pairs, return_inverse=True)[1].ravel()
     in_cluster = np.unique(entries * (own.max() + 1) + np.repeat(own, sheet.size), return_inverse=True)[1].ravel()
-    elsewhere = [
-        np.bincount(entries, weights)[entries] - np.bincount(in_cluster, weights)[in_cluster]
+    showings, hits = (
+        (np.bincount(entries, weights)[entries] - np.bincount(in_cluster, weights)[in_cluster]).reshape(pairs.shape)
         for weights in (np.ones(len(right)), right.astype(np.float64))
-    ]
-    shares = (elsewhere[1] + wider.ravel()) / (elsewhere[0] + 1)
-    return np.asarray(shares.reshape(pairs.shape), np.float64)
+    )
+    return _Counts(showings, hits)

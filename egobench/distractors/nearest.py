@@ -70,7 +70,7 @@ def nearest_rows(queries: np.ndarray, vectors: np.ndarray, count: int) -> np.nda
     """
     import numpy as np  # noqa: PLC0415 - a task that names a construction stays light
 
-    found = np.empty((len(queries), count), dtype=np.int64)
+    nearest_columns = np.empty((len(queries), count), dtype=np.int64)
     for start in range(0, len(queries), BLOCK_ROWS):
         scores = queries[start : start + BLOCK_ROWS] @ vectors.T
         last = np.partition(scores, -count, axis=1)[:, -count]
@@ -79,8 +79,8 @@ def nearest_rows(queries: np.ndarray, vectors: np.ndarray, count: int) -> np.nda
         rounded = np.round(scores[rows, columns].astype(np.float64), 6)
         order = np.lexsort((columns, -rounded, rows))
         firsts = np.searchsorted(rows, np.arange(len(scores)))
-        found[start : start + BLOCK_ROWS] = columns[order[firsts[:, None] + np.arange(count)]]
-    return found
+        nearest_columns[start : start + BLOCK_ROWS] = columns[order[firsts[:, None] + np.arange(count)]]
+    return nearest_columns
 
 
 def _own_texts(records: Sequence[Record], subset: str) -> list[str]:

@@ -87,7 +87,7 @@ class _Rules:
     def construct(self, records: Sequence[Record], tools: Tools) -> Iterator[Options | Dropped]:
         from egobench.distractors.answers import Answers  # noqa: PLC0415 - numpy and scipy, only for a build
 
-        shown: dict[tuple[str, str], Options] = {}
+        options_by_id: dict[tuple[str, str], Options] = {}
         likeness = [0.0, 0.0]
         also_true = 0
         for subset in sorted({record.subset for record in records}):
@@ -101,14 +101,14 @@ class _Rules:
             searched = [group for group in groups if not _two_way(group[0])]
             for place, value in enumerate(answers.likeness(searched)):
                 likeness[place] += value
-            shown |= own
-        tools.report["placed"] = len(shown) / len(records) if records else 0.0
-        if shown:
-            tools.report["co_correct"] = also_true / len(shown)
+            options_by_id |= own
+        tools.report["placed"] = len(options_by_id) / len(records) if records else 0.0
+        if options_by_id:
+            tools.report["co_correct"] = also_true / len(options_by_id)
         if likeness[1] > 0:
             tools.report["similarity_ratio"] = likeness[0] / likeness[1]
         for record in records:
-            yield shown.get((record.subset, record.id)) or Dropped(self._reason(record))
+            yield options_by_id.get((record.subset, record.id)) or Dropped(self._reason(record))
 
     def _groups(self, part: Sequence[Record], answers: Answers, tools: Tools) -> list[Group]:
         groups: list[Group] = []
@@ -117,13 +117,13 @@ class _Rules:
             blocks: defaultdict[tuple[bool, str], Group] = defaultdict(list)
             for record in waiting:
                 blocks[_two_way(record), key(record)].append(record)
-            found: list[Group] = []
+            new_groups: list[Group] = []
             for (two_way, name), block in sorted(blocks.items()):
                 seed = _seed(tools, part[0].subset, f"{number}/{name}")
-                found += _pairs(block, seed) if two_way else answers.group(block, self.size, seed, self.left_out)
-            placed = {record.id for group in found for record in group}
+                new_groups += _pairs(block, seed) if two_way else answers.group(block, self.size, seed, self.left_out)
+            placed = {record.id for group in new_groups for record in group}
             waiting = [record for record in waiting if record.id not in placed]
-            groups += found
+            groups += new_groups
             if number:
                 tools.annotations.facts[WIDER] = tools.annotations.facts.get(WIDER, 0) + len(placed)
         return groups

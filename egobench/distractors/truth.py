@@ -32,14 +32,14 @@ class Known:
 
     def __init__(self, truth: Truth, answers: Iterable[tuple[str, Tags]]) -> None:
         self._truth = truth
-        self._said: defaultdict[str, set[Statement]] = defaultdict(set)
+        self._meanings: defaultdict[str, set[Statement]] = defaultdict(set)
         for answer, tags in answers:
-            self._said[normalised(answer)] |= self._meaning(tags)
+            self._meanings[normalised(answer)] |= self._meaning(tags)
 
     def says(self, text: str) -> set[Statement]:
         """What a text says: itself, and what any answer of the same text says."""
         plain = normalised(text)
-        return {(plain,)} | self._said.get(plain, set())
+        return {(plain,)} | self._meanings.get(plain, set())
 
     def holds(self, answer: str, tags: Tags) -> set[Statement]:
         """What is true of a clip with this answer and these tags."""
@@ -53,8 +53,11 @@ class Known:
 
     def co_correct(self, options: Sequence[str], target: int, tags: Tags) -> bool:
         """Whether an option other than the target is known to be true as well."""
-        held = self.holds(options[target], tags)
-        return any(place != target and not self.says(option).isdisjoint(held) for place, option in enumerate(options))
+        true_statements = self.holds(options[target], tags)
+        return any(
+            place != target and not self.says(option).isdisjoint(true_statements)
+            for place, option in enumerate(options)
+        )
 
     def _meaning(self, tags: Tags) -> set[Statement]:
         values = [tags.get(name, "") for name in self._truth.same]
@@ -79,9 +82,9 @@ def conflicts(records: Sequence[Record], known: Known, near: csr_array) -> csr_a
         [known.holds(record.answer, record.tags) for record in records],
     )
     true = says @ holds.T
-    found = (true + true.T + near + _overlaps([record.clip for record in records])).tocoo()
-    off = found.row != found.col
-    return csr_array((np.ones(int(off.sum())), (found.row[off], found.col[off])), shape=found.shape)
+    pairs = (true + true.T + near + _overlaps([record.clip for record in records])).tocoo()
+    off = pairs.row != pairs.col
+    return csr_array((np.ones(int(off.sum())), (pairs.row[off], pairs.col[off])), shape=pairs.shape)
 
 
 def statements(*groups: Sequence[set[Statement]]) -> list[csr_array]:
@@ -89,12 +92,12 @@ def statements(*groups: Sequence[set[Statement]]) -> list[csr_array]:
     column: dict[Statement, int] = {}
     for one in sorted({statement for group in groups for held in group for statement in held}):
         column[one] = len(column)
-    found: list[csr_array] = []
+    matrices: list[csr_array] = []
     for group in groups:
         columns = [column[one] for held in group for one in sorted(held)]
         rows = np.repeat(np.arange(len(group)), [len(held) for held in group])
-        found.append(csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(group), len(column))))
-    return found
+        matrices.append(csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(group), len(column))))
+    return matrices
 
 
 def near_copies(vectors: NDArray[np.floating], rows: NDArray[np.int64], limit: float) -> csr_array:

@@ -86,10 +86,10 @@ def labels(tag: str) -> Relevance:
         import numpy as np  # noqa: PLC0415 - a task that names a gallery stays light
 
         column = {item.id: number for number, item in enumerate(items)}
-        found = np.zeros((len(samples), len(items)))
+        table = np.zeros((len(samples), len(items)))
         for row, sample in enumerate(samples):
-            found[row, [column[label] for label in sample.tags[tag]]] = 1.0
-        return found
+            table[row, [column[label] for label in sample.tags[tag]]] = 1.0
+        return table
 
     return relevance
 

@@ -35,14 +35,14 @@ def relevancy(
     classes = sorted(frozenset[int]().union(*nouns, *gallery_nouns))
     clips, captions = _members(nouns, classes), _members(gallery_nouns, classes)
     spoken, spoken_of = np.asarray(verbs), np.asarray(gallery_verbs)
-    found = np.empty((len(clips), len(captions)))
+    relevance = np.empty((len(clips), len(captions)))
     for start in range(0, len(clips), ROWS):
         rows = slice(start, start + ROWS)
         common = clips[rows] @ captions.T
         union = clips[rows].sum(axis=1)[:, None] + captions.sum(axis=1)[None] - common
         alike = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-        found[rows] = 0.5 * (spoken[rows, None] == spoken_of[None]) + 0.5 * alike
-    return found
+        relevance[rows] = 0.5 * (spoken[rows, None] == spoken_of[None]) + 0.5 * alike
+    return relevance
 
 
 def graded_aps(scores: np.ndarray, relevance: np.ndarray) -> np.ndarray:
@@ -94,10 +94,10 @@ def graded_ndcgs(scores: np.ndarray, relevance: np.ndarray) -> np.ndarray:
 
 def _members(sets: Sequence[frozenset[int]], classes: Sequence[int]) -> np.ndarray:
     place = {each: number for number, each in enumerate(classes)}
-    found = np.zeros((len(sets), len(classes)))
+    membership = np.zeros((len(sets), len(classes)))
     for row, members in enumerate(sets):
-        found[row, [place[each] for each in members]] = 1.0
-    return found
+        membership[row, [place[each] for each in members]] = 1.0
+    return membership
 
 
 def _check(scores: np.ndarray, relevance: np.ndarray) -> None:
@@ -119,9 +119,9 @@ def _by_block(
 ) -> np.ndarray:
     def values() -> Iterator[np.ndarray]:
         for start in range(0, len(scores), ROWS):
-            part, wanted = scores[start : start + ROWS], relevance[start : start + ROWS].astype(np.float64)
+            part, gains = scores[start : start + ROWS], relevance[start : start + ROWS].astype(np.float64)
             order = np.argsort(-part, axis=1)
-            yield compute(np.take_along_axis(part, order, axis=1), np.take_along_axis(wanted, order, axis=1))
+            yield compute(np.take_along_axis(part, order, axis=1), np.take_along_axis(gains, order, axis=1))
 
     # A perfect ranking may round to a little more than 1.
     return np.minimum(np.concatenate(list(values())), 1.0) if len(scores) else np.zeros(0)
@@ -140,8 +140,8 @@ def _aps(ranked: np.ndarray, relevance: np.ndarray) -> np.ndarray:
     n_gallery = ranked.shape[1]
     # Only blocks that hold a full hit count, and there are few.
     hits = np.flatnonzero(relevance.ravel() == 1)
-    held, p = np.unique(np.searchsorted(starts, hits, side="right") - 1, return_counts=True)
-    first, m = starts[held], sizes[held]
+    blocks, p = np.unique(np.searchsorted(starts, hits, side="right") - 1, return_counts=True)
+    first, m = starts[blocks], sizes[blocks]
     n = first % n_gallery
     summed = np.cumsum(relevance, axis=1).ravel()
     above = np.where(n > 0, summed[first - 1], 0.0)

@@ -13,7 +13,7 @@ from egobench.orders import shown_at
 
 
 def positions(scored_samples: Sequence[ScoredSample]) -> tuple[list[float], list[float]]:
-    """How often each position was said, and how often the right option stood there, over all answers.
+    """How often each position was answered, and how often the right option stood there, over all answers.
 
     Args:
         scored_samples: Samples with their scores in every order; tied top scores share.
@@ -21,21 +21,21 @@ def positions(scored_samples: Sequence[ScoredSample]) -> tuple[list[float], list
     Returns:
         Twice a share of the answers for each position; both sum to 1. Empty where nothing was answered.
     """
-    said: dict[int, float] = defaultdict(float)
+    answered_at: dict[int, float] = defaultdict(float)
     stood: dict[int, float] = defaultdict(float)
     answers = 0
-    for one in scored_samples:
-        if one.outcome != "answered" or one.scores is None or one.sample.target is None:
+    for scored in scored_samples:
+        if scored.outcome != "answered" or scored.scores is None or scored.sample.target is None:
             continue
-        n_options = len(one.scores)
-        for order, scores in enumerate((one.scores, *one.turned)):
+        n_options = len(scored.scores)
+        for order, scores in enumerate((scored.scores, *scored.turned)):
             top = max(scores)
             answers += 1
-            stood[shown_at(one.sample.target, order, n_options)] += 1
+            stood[shown_at(scored.sample.target, order, n_options)] += 1
             for position, score in enumerate(scores):
-                said[shown_at(position, order, n_options)] += (score == top) / scores.count(top)
-    length = range(max(said, default=-1) + 1)
-    return [said[position] / answers for position in length], [stood[position] / answers for position in length]
+                answered_at[shown_at(position, order, n_options)] += (score == top) / scores.count(top)
+    length = range(max(answered_at, default=-1) + 1)
+    return [answered_at[position] / answers for position in length], [stood[position] / answers for position in length]
 
 
 def _right_in_all(scored: ScoredSample) -> float:

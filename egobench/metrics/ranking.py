@@ -152,10 +152,10 @@ def _over_options(scored_samples: Sequence[ScoredSample]) -> float:
     classes: list[int] = []
     scores: list[float] = []
     positive: list[bool] = []
-    for one in scored_samples:
-        sample = one.sample
-        given = one.scores if possible_ranks(one) else (-math.inf,) * len(sample.options)
-        for position, (option, score) in enumerate(zip(sample.options, given or (), strict=True)):
+    for scored in scored_samples:
+        sample = scored.sample
+        option_scores = scored.scores if possible_ranks(scored) else (-math.inf,) * len(sample.options)
+        for position, (option, score) in enumerate(zip(sample.options, option_scores or (), strict=True)):
             classes.append(number.setdefault(option, len(number)))
             scores.append(score)
             positive.append(position == sample.target)

@@ -49,11 +49,11 @@ def average_influence(columns: Sequence[Column]) -> Influence:
     """
     names, places = _shared(columns)
     parts = [column.influence() for column in columns]
-    each, shares = np.zeros((len(names), len(parts[0].values))), np.zeros(len(names))
+    by_cluster, shares = np.zeros((len(names), len(parts[0].values))), np.zeros(len(names))
     for part, place in zip(parts, places, strict=True):
-        each[place] += part.each / len(parts)
+        by_cluster[place] += part.each / len(parts)
         shares[place] += part.shares / len(parts)
-    return Influence(np.mean([part.values for part in parts], axis=0), each, shares)
+    return Influence(np.mean([part.values for part in parts], axis=0), by_cluster, shares)
 
 
 def _shared(columns: Sequence[Column]) -> tuple[list[str], list[np.ndarray]]:

@@ -27,7 +27,7 @@ class RankSet:
         return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
 
 
-def rank_sets(found: Influence, *, seed: int = 0) -> list[RankSet]:
+def rank_sets(influence: Influence, *, seed: int = 0) -> list[RankSet]:
     """Rank sets that are right together in 95 % of all cases.
 
     All pairs of runs are compared at once: a pair is apart if the size of its clustered t is above the 95 % quantile of
@@ -38,21 +38,21 @@ def rank_sets(found: Influence, *, seed: int = 0) -> list[RankSet]:
     division by the number of pairs.
 
     Args:
-        found: A number of at least one run, higher is better.
+        influence: A number of at least one run, higher is better.
         seed: Of the bootstrap.
 
     Returns:
         One a run.
     """
-    n_clusters, n_runs = found.each.shape
+    n_clusters, n_runs = influence.each.shape
     first, second = np.triu_indices(n_runs, 1)
-    effect = found.values[first] - found.values[second]
-    squares = ((found.each[:, first] - found.each[:, second]) ** 2).sum(axis=0)
+    effect = influence.values[first] - influence.values[second]
+    squares = ((influence.each[:, first] - influence.each[:, second]) ** 2).sum(axis=0)
     known = squares > EXACT**2
     apart = (np.abs(effect) > EXACT) & (2 * 0.5**n_clusters <= (1 - LEVEL) / max(1, len(first)))
     if known.any() and n_clusters > 1:
         pairs = (first[known], second[known])
-        critical = np.quantile(_largest_t(found, pairs, squares[known], seed), LEVEL, method="higher")
+        critical = np.quantile(_largest_t(influence, pairs, squares[known], seed), LEVEL, method="higher")
         apart[known] = np.abs(effect[known]) > critical * np.sqrt(squares[known] * n_clusters / (n_clusters - 1))
     better = np.zeros((n_runs, n_runs), bool)
     better[first, second] = apart & (effect > 0)
@@ -61,14 +61,16 @@ def rank_sets(found: Influence, *, seed: int = 0) -> list[RankSet]:
     return [RankSet(int(1 + above[run]), int(n_runs - below[run])) for run in range(n_runs)]
 
 
-def _largest_t(found: Influence, pairs: tuple[np.ndarray, np.ndarray], squares: np.ndarray, seed: int) -> np.ndarray:
+def _largest_t(
+    influence: Influence, pairs: tuple[np.ndarray, np.ndarray], squares: np.ndarray, seed: int
+) -> np.ndarray:
     """The size of the largest t of any pair when the clusters' signs are random.
 
     With signs e, influences u and shares s, the difference is ``d = sum_c e_c u_c`` and its squared error
     ``C / (C - 1) sum_c (e_c u_c - s_c d)^2``.
 
     Args:
-        found: Influences of the runs.
+        influence: Influences of the runs.
         pairs: First and second run of each pair, twice ``(n_pairs,)``.
         squares: ``(n_pairs,)``, sum of the squared influences of each pair.
         seed: Of the signs.
@@ -77,12 +79,12 @@ def _largest_t(found: Influence, pairs: tuple[np.ndarray, np.ndarray], squares: 
         ``(n_replicates,)``; infinite where some pair's error vanishes.
     """
     first, second = pairs
-    n_clusters = len(found.shares)
+    n_clusters = len(influence.shares)
     signs = 2.0 * np.random.default_rng(seed).integers(2, size=(REPLICATES, n_clusters), dtype=np.int8) - 1
-    runs, crossed = signs @ found.each, signs @ (found.each * found.shares[:, None])
+    runs, crossed = signs @ influence.each, signs @ (influence.each * influence.shares[:, None])
     difference = runs[:, first] - runs[:, second]
     left = squares - 2 * difference * (crossed[:, first] - crossed[:, second])
-    left += difference**2 * (found.shares**2).sum()
+    left += difference**2 * (influence.shares**2).sum()
     with np.errstate(divide="ignore"):
         t_squared = difference**2 / np.maximum(left, 0)
     largest: np.ndarray = np.sqrt(t_squared.max(axis=1) * (n_clusters - 1) / n_clusters)

@@ -128,8 +128,8 @@ class Column:
             [self.metric.value(run[:start] + run[start + size :]) for run in self.runs]
             for start, size in zip(starts.tolist(), self.sizes.tolist(), strict=True)
         ]
-        each = (values - np.array(rest)) * (1 - shares[:, None])
-        return Influence(values, each - shares[:, None] * each.sum(axis=0), shares)
+        by_cluster = (values - np.array(rest)) * (1 - shares[:, None])
+        return Influence(values, by_cluster - shares[:, None] * by_cluster.sum(axis=0), shares)
 
     @property
     def at_once(self) -> bool:
@@ -166,11 +166,11 @@ def column(metric: Metric, runs: Sequence[Sequence[ScoredSample]]) -> Column:
         raise ValueError("no samples to compare")
     if any(tuple(one.sample for one in run) != samples for run in ordered):
         raise ValueError("the runs are not about the same samples")
-    each = np.empty((len(samples), 0))
+    by_sample = np.empty((len(samples), 0))
     if isinstance(metric, MeanMetric):
-        each = np.array([[metric.value(one) for one in run] for run in ordered]).T
+        by_sample = np.array([[metric.value(one) for one in run] for run in ordered]).T
     names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
-    return Column(metric, tuple(map(tuple, ordered)), samples, each, tuple(names.tolist()), sizes)
+    return Column(metric, tuple(map(tuple, ordered)), samples, by_sample, tuple(names.tolist()), sizes)
 
 
 def draw(n_clusters: int, n_replicates: int, rng: np.random.Generator) -> np.ndarray:
@@ -184,18 +184,18 @@ def draw(n_clusters: int, n_replicates: int, rng: np.random.Generator) -> np.nda
     return np.bincount(drawn.ravel(), minlength=n_replicates * n_clusters).reshape(n_replicates, n_clusters)
 
 
-def means(each: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+def means(by_sample: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Means over drawn clusters.
 
     Args:
-        each: ``(n_samples, n_runs)``, sorted by cluster.
-        sizes: ``(n_clusters,)``, samples of each cluster, at least 1.
-        drawn: ``(n_replicates, n_clusters)`` integers, at least one of each row above 0.
+        by_sample: ``(n_samples, n_runs)``, sorted by cluster.
+        sizes: ``(n_clusters,)``, samples of by_sample cluster, at least 1.
+        drawn: ``(n_replicates, n_clusters)`` integers, at least one of by_sample row above 0.
 
     Returns:
         ``(n_replicates, n_runs)``.
     """
-    sums = np.add.reduceat(each, np.cumsum(sizes) - sizes, axis=0)
+    sums = np.add.reduceat(by_sample, np.cumsum(sizes) - sizes, axis=0)
     weights = drawn.astype(np.float64)
-    found: np.ndarray = (weights @ sums) / (weights @ sizes)[:, None]
-    return found
+    drawn_means: np.ndarray = (weights @ sums) / (weights @ sizes)[:, None]
+    return drawn_means

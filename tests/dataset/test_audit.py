@@ -17,7 +17,7 @@ from egobench.annotations import Annotations
 from egobench.dataset.audit import Audit, audit
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
-from egobench.distractors.attacks import Pool, Sheet, centroid, credit, popularity, position, reciprocal
+from egobench.distractors.attacks import Pool, Sheet, centroid, credit, position, reciprocal
 from egobench.embedding import SentenceEmbedder
 from egobench.plugins import load_task
 from egobench.sample import Sample, Tags
@@ -44,12 +44,11 @@ class Clock:
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-def sheet(angles: Sequence[Sequence[int]], targets: Sequence[int], votes: Sequence[int] = ()) -> Sheet:
-    """Samples whose options are hands of a clock; votes by ascending angle."""
+def sheet(angles: Sequence[Sequence[int]], targets: Sequence[int]) -> Sheet:
+    """Samples whose options are hands of a clock."""
     texts = sorted({f"cup {angle:03}" for options in angles for angle in options})
     options = np.array([[texts.index(f"cup {angle:03}") for angle in row] for row in angles])
-    counted = np.array(votes or [0] * len(texts))
-    return Sheet(Pool(texts, Clock()(texts), counted), options, np.array(targets))
+    return Sheet(Pool(texts, Clock()(texts)), options, np.array(targets))
 
 
 def sample(
@@ -109,12 +108,22 @@ def test_position_is_the_most_frequent_place() -> None:
 
 
 @needs_sklearn
-def test_popularity_is_how_often_a_text_is_an_answer_and_a_samples_own_answer_does_not_count() -> None:
-    assert popularity(sheet([[0, 10]], [0], votes=[3, 1])).tolist() == [[3.0, 1.0]]
+def test_popularity_is_how_often_a_text_is_the_answer_in_other_clusters() -> None:
     once = [sample(number, [f"cup {10 * number}", f"pan {10 * number}"]) for number in range(6)]
-    assert audited(once).attacks["popularity"] == 0.5
+    assert audited(once).trained_attacks["popularity"] == 0.5
     often = [sample(number, ["cup 0", f"pan {10 * number}"]) for number in range(6)]
-    assert audited(often).attacks["popularity"] == 1.0
+    assert audited(often).trained_attacks["popularity"] == 1.0
+    at_home = [sample(number, ["cup 0", f"pan {10 * number}"], cluster="one") for number in range(6)]
+    assert audited(at_home).trained_attacks["popularity"] == 0.5
+
+
+@needs_sklearn
+def test_popularity_finds_nothing_in_options_drawn_by_lot() -> None:
+    """2,000 samples of four texts each out of 1,500, any of them right: a standard error of 1 point."""
+    rng = Random(3)
+    texts = [f"text {number}" for number in range(1500)]
+    drawn = [sample(n, rng.sample(texts, 4), rng.randrange(4)) for n in range(2000)]
+    assert abs(audited(drawn).trained_attacks["popularity"] - 0.25) <= 0.03
 
 
 @needs_sklearn

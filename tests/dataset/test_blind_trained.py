@@ -31,7 +31,7 @@ class Words:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         vectors = np.stack([np.sum([self._direction(word) for word in text.lower().split()], axis=0) for text in texts])
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
     def _direction(self, word: str) -> np.ndarray:
         return np.random.default_rng(int.from_bytes(sha256(word.encode()).digest()[:4])).normal(size=64)
@@ -94,7 +94,8 @@ def test_a_template_that_decides_yes_or_no_is_found_behind_words_that_change() -
 
 
 def test_an_option_that_repeats_the_question_is_learned() -> None:
-    rng, samples = Random(1), []
+    rng = Random(1)
+    samples: list[Sample] = []
     for number in range(400):
         things = [f"w{thing}" for thing in rng.sample(range(1000, 9999), 4)]
         options, target = shuffled(f"it is {things[0]}", [f"it is {thing}" for thing in things[1:]], rng)
@@ -107,7 +108,8 @@ def test_an_option_that_repeats_the_question_is_learned() -> None:
 
 def groups(n_groups: int, size: int) -> list[Sample]:
     """Shared option sets whose samples are of different clusters."""
-    rng, samples = Random(2), []
+    rng = Random(2)
+    samples: list[Sample] = []
     for group in range(n_groups):
         answers = [f"act{rng.randrange(60)} on x{group}-{place}" for place in range(size)]
         for place, answer in enumerate(answers):
