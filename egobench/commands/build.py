@@ -13,9 +13,11 @@ from rich.table import Table
 from egobench.commands.arguments import AsJson, Embedder, Form, Seed, choose_format
 from egobench.commands.console import note, print_rows
 from egobench.commands.tables import percent
+from egobench.errors import ModelError
 
 if TYPE_CHECKING:
     from egobench.dataset.sampleset import Manifest, SampleSet
+    from egobench.embedding import SentenceEmbedder
 
 
 def build(
@@ -70,7 +72,6 @@ def build_sets(
         ValueError: If a task has no such construction.
     """
     from egobench.annotations import Annotations
-    from egobench.commands.auditing import with_blind_figures
     from egobench.dataset.build import build as build_set
     from egobench.embedding import SentenceEmbedder
     from egobench.plugins import TASKS, load_task, names
@@ -81,6 +82,26 @@ def build_sets(
         note(f"building {task.name} ...")
         files = Annotations(own if own.is_dir() else annotations, skip_bad=skip_bad)
         yield with_blind_figures(build_set(task, files, texts, construction=construction, seed=seed), texts)
+
+
+def with_blind_figures(sample_set: SampleSet, embedder: SentenceEmbedder) -> SampleSet:
+    """A set that was just built, audited.
+
+    Without the extra ``[distractors]`` a set that was built without it stays as it is, and a note says so.
+
+    Raises:
+        ModelError: If the extra is not installed, and the set was built with it.
+    """
+    from egobench.dataset.audit import audit_set
+
+    note(f"auditing {sample_set.name} ...")
+    try:
+        return audit_set(sample_set, embedder).sample_set
+    except ModelError as error:
+        if sample_set.manifest.embedder is not None:
+            raise
+        note(f"{sample_set.name} is not audited ({error}); egobench audit does it later")
+        return sample_set
 
 
 def manifests_table(manifests: Sequence[Manifest], out: Path) -> Table:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from egobench.commands.arguments import AsJson
+from egobench.commands.build import with_blind_figures
 from egobench.commands.console import console, note, print_json
 from egobench.commands.miniego import make_world
 
@@ -51,7 +52,6 @@ def demo(
 
 def _build_headline_sets(annotations: Path, data: Path) -> list[SampleSet]:
     from egobench.annotations import Annotations
-    from egobench.dataset.audit import audit_set
     from egobench.dataset.build import build
     from egobench.embedding import SentenceEmbedder
     from egobench.plugins import TASKS, load_task, names
@@ -60,8 +60,7 @@ def _build_headline_sets(annotations: Path, data: Path) -> list[SampleSet]:
     sets: list[SampleSet] = []
     for task in map(load_task, names(TASKS)):
         sample_set = build(task, Annotations(annotations / task.name), embedder, construction=task.headline)
-        if sample_set.manifest.embedder is not None:
-            sample_set = audit_set(sample_set, embedder).sample_set
+        sample_set = with_blind_figures(sample_set, embedder)
         sample_set.write(data)
         sets.append(sample_set)
     return sets

@@ -8,33 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from egobench.metrics import MeanMetric, Metric, ScoredSample
 from egobench.orders import orders_of
 from egobench.sample import Sample
+from egobench.statistics.estimates import Estimate
 from egobench.statistics.pairs import PairedTest, holm, paired
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A score and how sure it is.
-
-    Attributes:
-        value: The score.
-        se: Its clustered standard error; ``None`` with fewer than two clusters.
-        low: Lower end of the 95 % interval, in the metric's range; ``None`` where there is none.
-        high: Upper end, in the metric's range.
-        n: Number of samples.
-        clusters: Number of clusters.
-    """
-
-    value: float
-    se: float | None
-    low: float | None
-    high: float | None
-    n: int
-    clusters: int
 
 
 def estimate(metric: Metric, scored_samples: Sequence[ScoredSample], *, seed: int = 0) -> Estimate:

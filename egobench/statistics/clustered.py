@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from egobench.statistics import Estimate
+from egobench.statistics.estimates import Estimate
 
 LEVEL = 0.95
 """Of every interval."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from egobench.metrics import MeanMetric, Metric, ScoredSample, SetMetric
 from egobench.sample import Sample
-from egobench.statistics import Estimate
 from egobench.statistics.clustered import around
+from egobench.statistics.estimates import Estimate
 from egobench.statistics.pairs import PairedTest, paired, t_test
 
 REPLICATES = 1000

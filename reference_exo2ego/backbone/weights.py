@@ -7,7 +7,6 @@ import pickle
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -85,26 +84,6 @@ def check_weights(where: object, weights: Mapping[str, torch.Tensor], shapes: Ma
             f"{where}: of {len(shapes)} tensors expected, {'; '.join(faults)}. Is the checkpoint complete, and of this "
             f"class?"
         )
-
-
-def pickle_fingerprint(path: Path) -> str:
-    """Fingerprint of the weights in a pickle: names, sizes and check sums of its records, or of all its bytes.
-
-    Returns:
-        ``"sha256:"`` and 16 hex digits.
-    """
-    digest = sha256()
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for record in archive.infolist():
-                # Records lie below a folder named as the file was when it was written.
-                inside = record.filename.partition("/")[2]
-                digest.update(f"{inside}\0{record.file_size}\0{record.CRC}\0".encode())
-    else:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return f"sha256:{digest.hexdigest()[:16]}"
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
