@@ -285,16 +285,21 @@ def _failure(question: Question, error: ModelError) -> Prediction:
 def _read(question: Question, reply: Reply) -> Prediction:
     if reply.error is not None:
         return replace(question.evidence.prediction("request_error", reply), error=reply.error)
-    options, words = question.prompt.options, {"reply": reply.text, "finish_reason": reply.finish_reason}
+    options = question.prompt.options
     if not options:
-        if not reply.text.strip():
-            return replace(question.evidence.prediction("unparsed", reply), **words, rule="empty")
-        return replace(question.evidence.prediction("answered", reply), **words, rule="words")
+        outcome: Outcome = "answered" if reply.text.strip() else "unparsed"
+        return _worded(question, reply, outcome, "words" if reply.text.strip() else "empty")
     reading = read_reply(reply.text, options)
-    prediction = replace(question.evidence.prediction(reading.outcome, reply), **words, rule=reading.rule)
+    prediction = _worded(question, reply, reading.outcome, reading.rule)
     if reading.choice is None:
         return prediction
     return _choose_top(prediction, [float(position == reading.choice) for position in range(len(options))])
+
+
+def _worded(question: Question, reply: Reply, outcome: Outcome, rule: str) -> Prediction:
+    """The prediction of a reply in words, before a choice is made of them."""
+    prediction = question.evidence.prediction(outcome, reply)
+    return replace(prediction, reply=reply.text, finish_reason=reply.finish_reason, rule=rule)
 
 
 def _choose_top(prediction: Prediction, scores: Sequence[float]) -> Prediction:
