@@ -79,11 +79,11 @@ class DualEncoder:
         """
         import torch
 
-        from ._local.device import room
+        from ._local.device import memory_guard
 
         embeddings: list[np.ndarray] = []
         for start in range(0, len(texts), TEXTS):
-            with room(self.info.name), torch.inference_mode():
+            with memory_guard(self.info.name), torch.inference_mode():
                 tokens = self._tokens(texts[start : start + TEXTS])
                 embeddings.append(_unit(self.model.get_text_features(**tokens)).cpu().numpy())
         return np.concatenate(embeddings)
@@ -110,21 +110,21 @@ class DualEncoder:
     def _clip(self, frames: np.ndarray) -> np.ndarray:
         import torch
 
-        from ._local.device import room
+        from ._local.device import memory_guard
 
         embed = self.model.get_image_features if self.clip_frames is None else self.model.get_video_features
-        with room(self.info.name), torch.inference_mode():
+        with memory_guard(self.info.name), torch.inference_mode():
             return _unit(_unit(embed(**self._pixels(frames))).mean(dim=0)).cpu().numpy()
 
     def _cosines(self, frames: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Of texts with a clip: ``(n_texts,)``."""
         import torch
 
-        from ._local.device import room
+        from ._local.device import memory_guard
 
         if self.clip_frames is None:
             return cosines(self.encode_texts(texts), self._clip(frames))
-        with room(self.info.name), torch.inference_mode():
+        with memory_guard(self.info.name), torch.inference_mode():
             outputs = self.model(**self._tokens(texts), **self._pixels(frames))
             return cosines(_unit(outputs.text_embeds)[0].cpu().numpy(), _unit(outputs.video_embeds)[0].cpu().numpy())
 

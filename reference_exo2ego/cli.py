@@ -16,6 +16,7 @@ from egobench.commands.console import printable
 from egobench.errors import EgoBenchError
 from reference_exo2ego.commands.clips import clips
 from reference_exo2ego.commands.egoclip import egoclip
+from reference_exo2ego.commands.export import export
 from reference_exo2ego.commands.instructions import instructions, write_instructions
 from reference_exo2ego.commands.leaks import leaks
 from reference_exo2ego.commands.pairs import pairs
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Make the training data of the reference model. Try: exo2ego clips --egoexo4d DIR --out clips.jsonl",
+    help="Training data and checkpoints of the reference model. Try: exo2ego clips --egoexo4d DIR --out clips.jsonl",
 )
 
 
@@ -36,10 +37,10 @@ def exo2ego(
         bool, typer.Option("--debug", help="Show tracebacks of errors. Works after a command too.")
     ] = False,
 ) -> None:
-    """Exo2Ego, the reference model: its training data."""
+    """Exo2Ego, the reference model: its training data and checkpoints."""
 
 
-for command in (clips, egoclip, pairs, instructions, write_instructions, leaks):
+for command in (clips, egoclip, pairs, instructions, write_instructions, leaks, export):
     app.command()(command)
 
 

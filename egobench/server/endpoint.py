@@ -136,8 +136,8 @@ class Connection:
             # Plain text goes to this machine alone, and so never to a proxy that the environment names.
             trust_env=https,
         )
-        self._idle: list[Line] = [self._open_line(endpoint.timeout)]
-        self.close = finalize(self, _close_all, self._idle)
+        self._idle = _IdleLines()
+        self.close = finalize(self, self._idle.close)
 
     def models(self) -> list[str]:
         """Names of the models that the server offers; none where it does not say. Asked once, without patience.
@@ -227,10 +227,7 @@ class Connection:
         Raises:
             TryError: If there is no whole answer.
         """
-        try:
-            line = self._idle.pop()
-        except IndexError:
-            line = self._open_line(self.endpoint.timeout)
+        line = self._idle.take() or self._open_line(self.endpoint.timeout)
         try:
             answer = line.send(method, path, body)
         except TryError as error:
@@ -240,7 +237,7 @@ class Connection:
         except BaseException:
             line.close()
             raise
-        self._idle.append(line)
+        self._idle.put(line)
         return answer
 
     def _unreachable(self, error: TryError) -> EndpointError:
@@ -284,9 +281,33 @@ class Connection:
         return text if len(key) < SECRET else text.replace(json.dumps(key)[1:-1], "[key]").replace(key, "[key]")
 
 
-def _close_all(lines: list[Line]) -> None:
-    while lines:
-        lines.pop().close()
+class _IdleLines:
+    """Lines that nobody uses now; once they are closed, those that come back are closed too."""
+
+    def __init__(self) -> None:
+        self._lines: list[Line] = []
+        self._closed, self._lock = False, Lock()
+
+    def take(self) -> Line | None:
+        """The line used last, ``None`` where there is none."""
+        with self._lock:
+            return self._lines.pop() if self._lines else None
+
+    def put(self, line: Line) -> None:
+        """Give a line back."""
+        with self._lock:
+            if not self._closed:
+                self._lines.append(line)
+                return
+        line.close()
+
+    def close(self) -> None:
+        """Close all of them."""
+        with self._lock:
+            self._closed = True
+            lines, self._lines = self._lines, []
+        for line in lines:
+            line.close()
 
 
 def find_endpoint(url: str, option: str) -> Endpoint:

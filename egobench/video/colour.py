@@ -91,9 +91,12 @@ class RgbConverter:
                 self._conversions[key] = _set_up(*key)
             conversion = self._conversions[key]
             conversion.source.push(frame)
-            pixels: np.ndarray = conversion.sink.pull().to_ndarray()
+            converted = conversion.sink.pull()
         except FFmpegError as error:
             raise ValueError(f"its pixels cannot be converted from {key[0].pixel_format} ({error.strerror})") from error
+        if not isinstance(converted, VideoFrame):
+            raise TypeError(f"the scaler gave {type(converted).__name__}")
+        pixels: np.ndarray = converted.to_ndarray()
         return pixels
 
 
@@ -101,7 +104,7 @@ def _set_up(coding: ColourCoding, width: int, height: int) -> _Conversion:
     graph = Graph()
     source = graph.add_buffer(width=width, height=height, format=VideoFormat(coding.pixel_format), time_base=_TICK)
     colours = f":in_color_matrix={coding.matrix}:in_range={coding.range}:out_range=pc" if coding.matrix else ""
-    scale, rgb = graph.add("scale", f"flags=bicubic{colours}"), graph.add("format", "pix_fmts=rgb24")
+    scale, rgb = graph.add("scale", f"flags=bicubic:threads=1{colours}"), graph.add("format", "pix_fmts=rgb24")
     sink = graph.add("buffersink")
     graph.link_nodes(source, scale, rgb, sink).configure()
     return _Conversion(source, sink, graph)

@@ -19,8 +19,7 @@ PIXEL_FORMATS: Final = {
     "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuva420p",
     "gray", "gbrp", "rgb24", "bgr0", "pal8",
 }  # fmt: skip
-"""Formats of which decord's pixels are those of ffmpeg; not so 10 bits per sample, or chroma at a quarter of the width.
-"""
+"""Formats of which decord's pixels are those of ffmpeg: not those of 10 bits, or with a quarter of the chroma."""
 
 
 class DecordReader(SelfSeekingReader):

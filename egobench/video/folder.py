@@ -11,7 +11,7 @@ in a file ``fps.txt``, e.g. ``60000/1001``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from hashlib import sha256
@@ -204,7 +204,7 @@ def rgb_pixels(picture: Image.Image) -> np.ndarray:
 
 
 @contextmanager
-def _open_picture(path: Path) -> Iterator[Image.Image]:
+def _open_picture(path: Path) -> Generator[Image.Image, None, None]:
     """Open a picture file.
 
     Raises:

@@ -30,7 +30,7 @@ class NumberedFrame(NamedTuple):
 
 class _WaitingFrame(NamedTuple):
     position: int
-    count: int
+    output_number: int
     frame: VideoFrame
     intact: bool
 
@@ -85,7 +85,7 @@ class FrameNumbering:
         if self._by_stamp and rank < self._last_rank:
             # Not display times: from now on frames are counted, if stamps and count have agreed until now.
             self._by_stamp = False
-            self.uncertain = self._waiting[0].count != self._next_number
+            self.uncertain = self._waiting[0].output_number != self._next_number
         self._last_rank = rank
         self._skip_decoded()
         if len(self._waiting) > MOST_WAITING:
@@ -111,7 +111,7 @@ class FrameNumbering:
             if self._pending and waiting.position > self._pending[0]:
                 break
             self._waiting.popleft()
-            number = int(self._ranks[waiting.position]) if self._by_stamp else waiting.count
+            number = int(self._ranks[waiting.position]) if self._by_stamp else waiting.output_number
             self._next_number = number + 1
             released.append(NumberedFrame(number, waiting.frame, waiting.intact))
         return released

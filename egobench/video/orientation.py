@@ -4,10 +4,10 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import av
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
 from egobench.video.sampling import Size
@@ -69,8 +69,11 @@ _WORDS: Final = {
 
 
 def display_matrix_of(frame: VideoFrame) -> bytes | None:
-    """Return the display matrix that comes with a frame, ``None`` if none does."""
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    """Return the display matrix that comes with a frame, ``None`` if none does, ``b""`` if PyAV cannot tell."""
+    try:
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV refuses the lot where it does not know the kind of one
+        return b""
     return None if matrix is None else bytes(matrix)
 
 
@@ -113,10 +116,12 @@ def orientation_of(matrix: bytes | None) -> Orientation:
             pixel ``(p, q)`` is displayed at ``(a p + c q + x, b p + d q + y)``. A matrix of zeros says nothing.
 
     Raises:
-        ValueError: If the matrix turns the picture by an angle between the quarters.
+        ValueError: If the matrix turns the picture by an angle between the quarters, or cannot be read.
     """
     if matrix is None:
         return UPRIGHT
+    if not matrix:
+        raise ValueError(f"it comes with data of a kind that PyAV {av.__version__} does not know; install a newer one")
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float).tolist()
     if not any((a, b, c, d)):
         return UPRIGHT

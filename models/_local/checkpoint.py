@@ -54,7 +54,7 @@ def find_checkpoint(
 
 @contextmanager
 def explained(problem: str) -> Generator[None]:
-    """Have transformers read files that it may not be able to use.
+    """Turn whatever transformers raises about files into one error.
 
     Args:
         problem: Which files these are and what cannot be done with them, for messages.
@@ -76,7 +76,7 @@ def explained(problem: str) -> Generator[None]:
 
 
 def check_whole(folder: Path) -> None:
-    """See to it that a folder holds a model, not an adapter of one.
+    """Refuse a folder that holds an adapter of a model.
 
     Raises:
         ModelError: If it holds an adapter alone.
@@ -89,7 +89,7 @@ def check_whole(folder: Path) -> None:
 
 
 def check_kind(folder: Path) -> None:
-    """See to it that a folder holds a model that transformers can show images or videos to.
+    """Refuse a folder whose model transformers cannot show images or videos to.
 
     Raises:
         ModelError: If it holds a model of text alone, one with code of its own, one that this release of transformers

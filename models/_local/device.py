@@ -1,4 +1,4 @@
-"""Where a local model computes, and what happens when there is no room."""
+"""Devices that local models compute on, and running out of their memory."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ OUT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FA
 
 
 @contextmanager
-def room(name: str) -> Generator[None]:
-    """Run what may need more memory than there is.
+def memory_guard(name: str) -> Generator[None]:
+    """Turn running out of memory into an error that names the remedy.
 
     Args:
         name: The model's, for messages.

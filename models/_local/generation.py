@@ -1,4 +1,4 @@
-"""What all local models do alike when they are asked: batches, greedy replies, and prompts that are too long."""
+"""Greedy generation with local models: batches of one kind, ends of replies, prompts that are too long."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from egobench.errors import ModelError, PromptError
 from egobench.model import Prompt, Reply
 
-from .device import room
+from .device import memory_guard
 
 PREFILL = "("
-"""How an answer begins whose next letter is scored: options are listed as ``(A) ...``."""
+"""Start of an answer whose next letter is scored: options are listed as ``(A) ...``."""
 
 
 def answer_in_batches(
@@ -39,14 +39,14 @@ def answer_in_batches(
         kinds.setdefault((kind(prompt), prompt.max_new_tokens), []).append(number)
     replies: dict[int, Reply] = {}
     for numbers in kinds.values():
-        with room(name):
+        with memory_guard(name):
             answers = answer([prompts[number] for number in numbers])
         replies |= zip(numbers, answers, strict=True)
     return [replies[number] for number in range(len(prompts))]
 
 
 def check_prompt_fits(name: str, model: Any, tokens: int) -> None:
-    """See to it that a model can read a prompt and its answer.
+    """Refuse a prompt that is too long to be read together with its answer.
 
     Args:
         name: The model's, for messages.

@@ -17,7 +17,7 @@ from egobench.errors import PromptError
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
 
-from .device import room
+from .device import memory_guard
 from .generation import answer_in_batches, check_prompt_fits, end_token, finish_reason, reply_length
 from .option_scoring import option_scores, split
 
@@ -85,7 +85,7 @@ class SplicedModel:
         """
         scores: list[OptionScores] = []
         for prompt in prompts:
-            with room(self.info.name):
+            with memory_guard(self.info.name):
                 scores.append(self._score(prompt, form))
         return scores
 

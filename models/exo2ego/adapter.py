@@ -11,6 +11,7 @@ import torch
 
 from egobench.errors import ModelError
 from egobench.model import FramePolicy, ModelInfo, Prompt
+from reference_exo2ego.backbone.chat import find_chat
 from reference_exo2ego.backbone.frames import clip_sight, pixels
 from reference_exo2ego.model.checkpoint import FOLDERS, load, read_saved
 from reference_exo2ego.model.exo2ego import Exo2Ego
@@ -23,7 +24,7 @@ from .._local.generation import PREFILL, configure_generation
 from .._local.library_output import quiet_loading
 from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
-from ..videollama2.prompts import Template, find_template
+from ..videollama2.prompts import Template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ def _open(options: Exo2EgoOptions) -> SplicedModel:
     device, saved = torch_device(options.device), read_saved(folder)
     with explained(f"{folder / 'language'}: no tokenizer that transformers loads; expected tokenizer.json"):
         tokenizer = library.AutoTokenizer.from_pretrained(folder / "language", trust_remote_code=False)
-    template = find_template(tokenizer, mistral=True, own=False)
+    chat = find_chat(tokenizer, mistral=True)
     folders = [folder, *(folder / part for part in saved.learner if part in FOLDERS | {"low_rank"})]
     weights = checkpoint_fingerprint(folders, saved.files(saved.learner))
     model = load(folder, learner=True, dtype=options.dtype, device=device)
@@ -99,9 +100,10 @@ def _open(options: Exo2EgoOptions) -> SplicedModel:
         settings={
             "fit": options.fit,
             "stage": saved.stage,
-            "system_as": template.system_as,
+            "system_as": chat.system_as,
             "chat_template": sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12],
             "prefill": PREFILL,
         },
     )
-    return SplicedModel(info, model.language, tokenizer, Exo2EgoFrontend(model, template, saved.stage, options.fit))
+    frontend = Exo2EgoFrontend(model, Template(chat, own=False), saved.stage, options.fit)
+    return SplicedModel(info, model.language, tokenizer, frontend)

@@ -12,7 +12,7 @@ from egobench.errors import ModelError, PromptError
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS, user_turn
 
-from .._local.device import room
+from .._local.device import memory_guard
 from .._local.generation import PREFILL, answer_in_batches, check_prompt_fits, end_token, finish_reason, reply_length
 from .._local.option_scoring import option_scores, split
 from .chat import Chat, thoughts_opened
@@ -53,7 +53,7 @@ class TransformersModel:
         """
         scores: list[OptionScores] = []
         for prompt in prompts:
-            with room(self.info.name):
+            with memory_guard(self.info.name):
                 scores.append(self._score(prompt, form))
         return scores
 

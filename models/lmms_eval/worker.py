@@ -52,7 +52,7 @@ LMMS_EVAL = "0.7"
 
 
 class ModelTrace:
-    """What went through a model since it was last emptied."""
+    """Trace of what went through a model since it was last emptied."""
 
     def __init__(self) -> None:
         self.pixels: dict[int, list[Any]] = {}
@@ -83,8 +83,8 @@ class ModelTrace:
                 self._watched_layers.add(name)
 
     def evidence(self, prompt: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
-        """What of it is evidence: tokens read and written, how often each text was read, and the pixels."""
-        evidence: dict[str, Any] = {"pixels": self._pixels_told(int(prompt.get("levels", 0)))}
+        """Evidence of what arrived: tokens read and written, how often each text was read, and the pixels."""
+        evidence: dict[str, Any] = {"pixels": self._pixel_evidence(int(prompt.get("levels", 0)))}
         if not self.prompts:
             return evidence
         tokens = self.prompts[-1][0].tolist()
@@ -121,7 +121,7 @@ class ModelTrace:
 
         return generate
 
-    def _pixels_told(self, levels: int) -> dict[str, Any] | None:
+    def _pixel_evidence(self, levels: int) -> dict[str, Any] | None:
         if not self.pixels:
             return None
         digest = sha256()
@@ -156,7 +156,7 @@ def _dense(text: str) -> str:
 
 
 class LoadedModel:
-    """A model of lmms-eval, and how it is told things."""
+    """A model of lmms-eval, and how prompts are put to it."""
 
     def __init__(self, request: Mapping[str, Any], seen: ModelTrace) -> None:
         kind: Any = _lmms_eval("models").get_model(request["model"], force_simple=request["force_simple"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
@@ -84,14 +83,6 @@ class ServedModel:
             answer = self._ask(prompt, fields)
         except RequestError as error:
             return Reply("", error=str(error), tries=error.tries)
-        if answer.finish == "length":
-            most = prompt.max_new_tokens + self.abilities.dialect.thinking
-            # The same words and place each time, so that a run says it once.
-            warnings.warn(
-                f"model {self.info.name!r}: replies are cut off at {most} tokens; give a model that thinks more of "
-                "them, -o thinking=4096",
-                stacklevel=1,
-            )
         return Reply(
             (read_choice(form, answer.text) if form else answer.text).strip(),
             finish_reason=answer.finish,

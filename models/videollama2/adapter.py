@@ -12,6 +12,7 @@ import torch
 from egobench.errors import ModelError
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from reference_exo2ego.backbone.architecture import LANGUAGES, VideoLlama2, architecture, read_config
+from reference_exo2ego.backbone.chat import find_chat
 from reference_exo2ego.backbone.frames import Sight, pixels
 from reference_exo2ego.backbone.published import PROJECTOR, Parts, is_connector_alone, load_published
 
@@ -22,7 +23,7 @@ from .._local.generation import PREFILL, configure_generation
 from .._local.library_output import quiet_loading
 from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
-from .prompts import Template, find_template, own_words
+from .prompts import Template, own_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def _open(options: VideoLlama2Options) -> SplicedModel:
         # Told the language model's config, transformers does not look for the published one's model_type in vain.
         tokenizer = library.AutoTokenizer.from_pretrained(words, config=described.language, trust_remote_code=False)
     mistral = described.language.model_type == "mistral"
-    template = find_template(tokenizer, mistral=mistral, own=options.prompt == "own")
+    chat = find_chat(tokenizer, mistral=mistral)
     folders = [parts.folder, *filter(None, [parts.language, parts.vision])]
     weights = checkpoint_fingerprint(folders, parts.files)
     model = load_published(parts, dtype=options.dtype, device=device)
@@ -96,7 +97,7 @@ def _open(options: VideoLlama2Options) -> SplicedModel:
     settings: dict[str, str | int | float | bool | None] = {
         "fit": options.fit,
         "prompt": options.prompt if options.prompt == "harness" else f"own {own_words()}",
-        "system_as": template.system_as,
+        "system_as": chat.system_as,
         "chat_template": sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12],
         "prefill": PREFILL,
     }
@@ -108,6 +109,7 @@ def _open(options: VideoLlama2Options) -> SplicedModel:
         frames=FramePolicy(described.frames if options.frames is None else options.frames, described.sight.side),
         settings=settings,
     )
+    template = Template(chat, own=options.prompt == "own")
     frontend = VideoLlama2Frontend(model, template, described.sight, options.fit, described.frames)
     return SplicedModel(info, model.language, tokenizer, frontend)
 

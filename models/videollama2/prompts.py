@@ -1,23 +1,18 @@
-"""How VideoLLaMA2 is addressed: by its tokenizer's chat template, or by the fixed prompt of its first release."""
+"""What VideoLLaMA2 is asked: the harness's prompt, or that of the release's own evaluation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal
 
 import numpy as np
-from jinja2 import TemplateError
 
-from egobench.errors import ModelError
 from egobench.model import Prompt
 from egobench.prompts import LETTERS, user_turn
+from reference_exo2ego.backbone.chat import Chat
 
 from .._local.generation import PREFILL
 from .._local.spliced_model import PromptParts, Purpose
-
-VIDEO = "<video>"
-"""Where the clip's features go."""
 
 SAFETY = (
     "You are a helpful, respectful and honest assistant. Always answer as helpfully as possible, while being safe.  "
@@ -38,56 +33,31 @@ MVBENCH = frozenset({"vln-qa"})
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """How a checkpoint's language model is addressed.
+    """How a checkpoint's language model is asked.
 
     Attributes:
-        tokenizer: Its tokenizer.
-        mistral: Whether system prompts stand in marks of Llama 2.
+        chat: How it is addressed.
         own: Whether the release's own prompt is put, else the harness's.
-        system_as: Where a system prompt goes.
     """
 
-    tokenizer: Any
-    mistral: bool
+    chat: Chat
     own: bool
-    system_as: Literal["system", "user", "fixed"]
-
-    def render(self, system: str, user: str) -> str:
-        """The prompt as one text, up to where the answer begins."""
-        if self.system_as == "fixed":
-            marked = f"{self._marked(system)}\n\n" if system else ""
-            return f"{self.tokenizer.bos_token or ''}[INST] {marked}{user} [/INST]"
-        turns = [{"role": "user", "content": user}]
-        if system and self.system_as == "system":
-            turns.insert(0, {"role": "system", "content": self._marked(system)})
-        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
     def prompt_parts(self, prompt: Prompt, purpose: Purpose) -> PromptParts:
         """The prompt in the model's own form."""
         options = () if purpose == "text" else prompt.options
         system, user = self._words(prompt, options)
-        if self.system_as == "user" and system:
-            user = f"{system}\n{user}"
-            system = ""
-        if len(prompt.frames):
-            user = f"{VIDEO}\n{user}"
-        rendered = self.render(system, user)
+        before, after = self.chat.around_video(system, user, video=len(prompt.frames) > 0)
         if purpose == "letter":
-            rendered += PREFILL if rendered[-1:].isspace() else f" {PREFILL}"
-        if not len(prompt.frames):
-            return PromptParts("", rendered)
-        before, _, after = rendered.partition(VIDEO)
+            after += PREFILL if after[-1:].isspace() else f" {PREFILL}"
         return PromptParts(before, after)
 
     def _words(self, prompt: Prompt, options: tuple[str, ...]) -> tuple[str, str]:
         if not self.own:
             return prompt.system, prompt.text if options == prompt.options else user_turn(prompt.question, options)
         # Where a template has no place for it, the release's own system prompt is left out, as the release does.
-        system = SAFETY if self.mistral and self.system_as != "user" else ""
+        system = SAFETY if self.chat.mistral and self.chat.system_as != "user" else ""
         return system, own_question(prompt, options)
-
-    def _marked(self, system: str) -> str:
-        return f"<<SYS>>\n{system}\n<</SYS>>" if self.mistral else system
 
 
 def own_question(prompt: Prompt, options: tuple[str, ...]) -> str:
@@ -117,24 +87,3 @@ def own_words() -> str:
     ]
     words = [SAFETY, *(own_question(prompt, prompt.options) for prompt in prompts)]
     return sha256("\0".join(words).encode()).hexdigest()[:12]
-
-
-def find_template(tokenizer: Any, *, mistral: bool, own: bool) -> Template:
-    """Find out how a tokenizer's chat template takes a system prompt.
-
-    Raises:
-        ModelError: If a checkpoint that is not on Mistral has no template, or it leaves the question out.
-    """
-    if not tokenizer.chat_template:
-        if mistral:
-            return Template(tokenizer, mistral, own, "fixed")
-        raise ModelError("the tokenizer has no chat template; expected one in tokenizer_config.json or beside it")
-    for place in ("system", "user"):
-        template = Template(tokenizer, mistral, own, place)
-        try:
-            rendered = template.render("look closely", f"{VIDEO}\nwhat is this")
-        except TemplateError:
-            continue
-        if f"{VIDEO}\nwhat is this" in rendered and (place == "user" or "look closely" in rendered):
-            return template
-    raise ModelError("the tokenizer's chat template leaves the question out, or cannot put one")

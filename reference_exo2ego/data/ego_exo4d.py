@@ -7,14 +7,17 @@ cameras and are none. Which camera is the wearer's is said by ``is_ego`` in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AliasChoices, Field
 
 from egobench.annotations import Annotations, RawRow, Row
 from egobench.annotations.fields import Id, Seconds, Text
+from egobench.errors import RecordError
+from egobench.json_input import MAX_DEPTH
 from reference_exo2ego.data.streaming import ByteProgress, is_there, json_items, json_leaves, json_members
 
 TAKES: Final = "takes.json"
@@ -194,7 +197,9 @@ def read_passes(
     for take_uid, content in json_members(files, name, prefix="annotations", progress=progress):
         passes = content if isinstance(content, list) else [content]
         raw = (RawRow(f"take {take_uid!r}, pass {number}", row) for number, row in enumerate(passes, 1))
-        yield take_uid, list(files.convert(path, raw, AnnotatorPass, lambda row: row))
+        with _shallow(path, f"take {take_uid!r}"):
+            annotator_passes = list(files.convert(path, raw, AnnotatorPass, lambda row: row))
+        yield take_uid, annotator_passes
 
 
 def narrations(
@@ -208,5 +213,16 @@ def narrations(
     path = files.folder / DESCRIPTIONS.format(split=split)
     where = f"take {take_uid!r}, pass {annotator_pass.annotation_uid!r}, description"
     for number, raw in enumerate(annotator_pass.descriptions or ()):
-        for description in files.convert(path, [RawRow(f"{where} {number + 1}", raw)], Description, lambda row: row):
-            yield number, description
+        name = f"{where} {number + 1}"
+        with _shallow(path, name):
+            descriptions = list(files.convert(path, [RawRow(name, raw)], Description, lambda row: row))
+        yield from ((number, description) for description in descriptions)
+
+
+@contextmanager
+def _shallow(path: Path, row: str) -> Generator[None]:
+    """Name a row that is nested so deep that not even a message can quote it."""
+    try:
+        yield
+    except RecursionError as error:
+        raise RecordError(path, row, "", f"nested deeper than {MAX_DEPTH} lists and objects") from error

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from egobench.annotations import Annotations, RawRow
 from egobench.errors import AnnotationFileError, JsonInputError, RecordError, TrainingDataError, install_command
-from egobench.json_input import RepeatedKeys, find_fault, parse_json
+from egobench.json_input import MAX_DEPTH, RepeatedKeys, find_fault, parse_json
 from egobench.observer import Observer
 
 ByteProgress = Callable[[int], None]
@@ -39,6 +39,10 @@ class _Tabs(csv.Dialect):
 _CELLS: Final[Mapping[str, type[csv.Dialect]]] = {",": _Commas, ";": _Semicolons, "\t": _Tabs}
 _CHUNK: Final = 1 << 16
 _MEGABYTE: Final = 1_000_000
+_SLICE: Final = 2048
+"""Bytes in which brackets are counted together: depth that comes and goes within them is no burden."""
+_SUSPICIOUS: Final = 1000
+"""Brackets left open at which the exact depth is found out."""
 
 
 def in_megabytes(observer: Observer, path: Path) -> ByteProgress:
@@ -77,6 +81,58 @@ class _HashedFile(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+class _ShallowJson:
+    """Reads JSON for ijson, whose memory grows with the square of the depth, and refuses it where it is too deep.
+
+    Brackets are counted without a look at what they are part of; where there are many more opening than closing ones,
+    which texts may be the reason of too, the depth is found out exactly.
+    """
+
+    def __init__(self, path: Path, stream: io.BufferedReader[_HashedFile]) -> None:
+        self._path, self._stream = path, stream
+        self._depth = self._position = 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._stream.read(size)
+        for start in range(0, len(chunk), _SLICE):
+            part = chunk[start : start + _SLICE]
+            self._depth += part.count(b"[") + part.count(b"{") - part.count(b"]") - part.count(b"}")
+            self._position += len(part)
+            if self._depth > _SUSPICIOUS:
+                self._depth = self._exact_depth()
+        return chunk
+
+    def _exact_depth(self) -> int:
+        """Depth at the position.
+
+        Raises:
+            AnnotationFileError: If there is more anywhere before it than is allowed.
+        """
+        import ijson
+
+        depth = 0
+        with self._path.open("rb") as file, suppress(ijson.JSONError):
+            for event, _ in ijson.basic_parse(_Beginning(file, self._position)):
+                depth += event in {"start_map", "start_array"}
+                depth -= event in {"end_map", "end_array"}
+                if depth > MAX_DEPTH:
+                    problem = f"nested deeper than {MAX_DEPTH} lists and objects before byte {self._position}"
+                    raise AnnotationFileError(f"{self._path}: {problem}; is it another file?")
+        return depth
+
+
+class _Beginning:
+    """The first bytes of a file."""
+
+    def __init__(self, file: io.BufferedReader[Any], size: int) -> None:
+        self._file, self._left = file, size
+
+    def read(self, size: int) -> bytes:
+        part = self._file.read(min(size, self._left))
+        self._left -= len(part)
+        return part
 
 
 @contextmanager
@@ -144,7 +200,7 @@ def json_items(
     ijson = _ijson()
     with opened(files, name, progress) as (path, stream), _named_faults(path):
         number = 0
-        for number, row in enumerate(ijson.items(stream, prefix, use_float=True), 1):
+        for number, row in enumerate(ijson.items(_ShallowJson(path, stream), prefix, use_float=True), 1):
             fault = find_fault(row, finite=False)
             if fault is not None:
                 files.refuse(RecordError(path, f"row {number}", fault.place, fault.problem))
@@ -159,7 +215,7 @@ def json_items(
 def json_members(
     files: Annotations, name: str, *, prefix: str, progress: ByteProgress | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """The members of a JSON object, by key.
+    """The members of a JSON object, by key; unlike rows, they are passed on without a look at their depth.
 
     Args:
         files: The folder of annotations.
@@ -173,12 +229,7 @@ def json_members(
     """
     ijson = _ijson()
     with opened(files, name, progress) as (path, stream), _named_faults(path):
-        for key, value in ijson.kvitems(stream, prefix, use_float=True):
-            fault = find_fault(value, finite=False)
-            if fault is None:
-                yield key, value
-            else:
-                files.refuse(RecordError(path, f"key {key!r}", fault.place, fault.problem))
+        yield from ijson.kvitems(_ShallowJson(path, stream), prefix, use_float=True)
 
 
 def json_leaves(files: Annotations, name: str, *, prefixes: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -195,7 +246,7 @@ def json_leaves(files: Annotations, name: str, *, prefixes: Sequence[str]) -> It
     ijson = _ijson()
     starts = tuple(f"{prefix}." for prefix in prefixes)
     with opened(files, name, None) as (path, stream), _named_faults(path):
-        for place, event, value in ijson.parse(stream):
+        for place, event, value in ijson.parse(_ShallowJson(path, stream)):
             if event == "string" and place.startswith(starts):
                 yield place, value
 

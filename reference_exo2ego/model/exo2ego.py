@@ -82,7 +82,7 @@ class Exo2Ego(nn.Module):
 
     Args:
         config: Its configuration.
-        parts: Which parts to build; ``None`` for all but LoRA, which :func:`~.stages.begin_stage` adds in its time.
+        parts: Which parts to build; ``None`` for all but LoRA, which :func:`~.freezing.begin_stage` adds in its time.
 
     Attributes:
         config: The configuration.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -64,6 +64,27 @@ class Spliced(NamedTuple):
     labels: torch.Tensor
     mask: torch.Tensor | None
     positions: torch.Tensor | None
+
+
+def tokenise(tokenizer: Any, after: str, answer: str) -> Question:
+    """A question behind the video and its answer as tokens, as they are scored.
+
+    Prompt and answer are tokenised together, for a tokenizer may join the last characters of the one with the first of
+    the other; a blank parts them where the prompt does not end in one.
+
+    Args:
+        tokenizer: Tokenizer of transformers.
+        after: Words behind the video, up to where the answer begins.
+        answer: The answer.
+    """
+    gap = "" if after[-1:].isspace() else " "
+    alone, together = (
+        list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        for text in (after, f"{after}{gap}{answer.strip()}")
+    )
+    alike = [own == other for own, other in zip(alone, together, strict=False)]
+    shared = alike.index(False) if False in alike else len(alike)
+    return Question(together[:shared], [*together[shared:], tokenizer.eos_token_id])
 
 
 def pack(rows: Sequence[tuple[Sequence[int], Sequence[Question]]]) -> Words:

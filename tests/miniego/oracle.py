@@ -234,9 +234,9 @@ def _reason(facts: Facts, noun: str) -> str | None:
 
 
 @_rule(r"Does the person take the (.+) before taking the (.+)\?")
-def _order(facts: Facts, one: str, other: str) -> str | None:
+def _order(facts: Facts, first: str, other: str) -> str | None:
     takes = [
-        [s.start for s in facts.steps if s.verb == "take" and facts.noun[s.thing] == noun] for noun in (one, other)
+        [s.start for s in facts.steps if s.verb == "take" and facts.noun[s.thing] == noun] for noun in (first, other)
     ]
     return _yes(takes[0][0] < takes[1][0]) if all(len(times) == 1 for times in takes) else None
 
@@ -388,6 +388,6 @@ class Oracle:
             return None
         episode = self._episodes[known[0][0]]
         times = tuple(index / episode.fps for _, index in known)
-        if any(abs(time - told) > 0.02 for time, told in zip(times, prompt.times, strict=True)):
+        if any(abs(time - reported) > 0.02 for time, reported in zip(times, prompt.times, strict=True)):
             return None
         return Seen(episode, times)

@@ -39,7 +39,7 @@ def _overlapping(question: str, options: Sequence[str]) -> str:
 
 
 def _central(_: str, options: Sequence[str]) -> str:
-    return max(options, key=lambda one: (sum(len(_words(one) & _words(other)) for other in options), one))
+    return max(options, key=lambda option: (sum(len(_words(option) & _words(other)) for other in options), option))
 
 
 @pytest.mark.parametrize("task", OFFICIAL)

@@ -46,8 +46,9 @@ def _options(row: Row) -> tuple[str, ...]:
 
 def _vectors(texts: Sequence[str]) -> csr_matrix:
     """Words, pairs and triples of words of each text: ``(n_texts, 2**13)``."""
-    words = HashingVectorizer(n_features=1 << 13, ngram_range=(1, 3), alternate_sign=False)
-    return csr_matrix(words.transform(texts))
+    words: Any = HashingVectorizer(n_features=1 << 13, ngram_range=(1, 3), alternate_sign=False)
+    vectors: csr_matrix = words.transform(texts)
+    return vectors
 
 
 def _folds(keys: Sequence[object]) -> np.ndarray:

@@ -142,6 +142,7 @@ def test_egtea_numbers_its_classes_from_1_and_names_clips_by_time_and_frame(
             recording, start, end = prefix.rsplit("-", 2)
             assert (first, last) == (f"F{round(int(start) * 0.024):06d}", f"F{round(int(end) * 0.024):06d}")
             assert recording in sessions[split]
+            assert rendered[f"egtea/videos/{recording}.mp4"][1].start == 0
             action, verb, *nouns = (int(number) - 1 for number in numbers)
             row = labels[prefix]
             assert row[2:5] == [recording, start, end]
@@ -187,14 +188,14 @@ def test_egotimeqa_has_three_wrong_answers_and_a_clip_of_the_right_length(
     films = Films(tmp_path)
     egotimeqa.write(tmp_path, training, Random(0), films)
     rows: list[Json] = _json(tmp_path / "annotations.EgoTimeQA.json")
-    shown = _films(films, [*training.takes, *training.walks])
+    films_by_path = _films(films, [*training.takes, *training.walks])
     for row in rows:
         assert set(row) == {
             "video_id", "sample_id", "question", "answer", "start_sec", "end_sec", "moment_start_frame",
             "moment_end_frame", "narrations", "wrong_answers",
         }  # fmt: skip
         assert len({row["answer"], *row["wrong_answers"]}) == 4
-        _, film = shown[f"egotimeqa/{row['video_id']}.mp4"]
+        _, film = films_by_path[f"egotimeqa/{row['video_id']}.mp4"]
         assert film.start == 0 <= row["start_sec"] <= row["end_sec"] <= film.end
         assert row["moment_start_frame"] == pytest.approx(30 * row["start_sec"], abs=0.01)
         assert row["moment_end_frame"] == pytest.approx(30 * row["end_sec"], abs=0.01)
@@ -214,10 +215,10 @@ def test_egotimeqa_asks_what_the_tests_ask(training: TrainingEpisodes, tmp_path:
 def test_the_simulators_log_gives_the_same_answers_to_egotimeqa(training: TrainingEpisodes, tmp_path: Path) -> None:
     films = Films(tmp_path)
     egotimeqa.write(tmp_path, training, Random(0), films)
-    shown = _films(films, [*training.takes, *training.walks])
+    films_by_path = _films(films, [*training.takes, *training.walks])
     counts: Counter[str] = Counter()
     for row in _json(tmp_path / "annotations.EgoTimeQA.json"):
-        episode, film = shown[f"egotimeqa/{row['video_id']}.mp4"]
+        episode, film = films_by_path[f"egotimeqa/{row['video_id']}.mp4"]
         question = row["question"]
         options = [row["answer"], *row["wrong_answers"]]
         if episode.kind == "walk":
@@ -249,13 +250,13 @@ def test_openeqa_asks_about_folders_of_frames(training: TrainingEpisodes, tmp_pa
     films = Films(tmp_path)
     count = openeqa.write(tmp_path, training, Random(0), films)
     rows: list[Json] = _json(tmp_path / "data/open-eqa-v0.json")
-    shown = _films(films, [*training.takes, *training.walks])
+    films_by_path = _films(films, [*training.takes, *training.walks])
     assert len(rows) == len({row["question_id"] for row in rows}) == count
     assert films.count == 0  # folders, not videos
     for row in rows:
         assert set(row) == {"question", "answer", "category", "question_id", "episode_history"}
         kind = row["episode_history"].partition("/")[0]
-        episode, film = shown[f"open-eqa/data/frames/{row['episode_history']}"]
+        episode, film = films_by_path[f"open-eqa/data/frames/{row['episode_history']}"]
         assert kind == {"walk": "hm3d-v0", "activity": "scannet-v0"}[episode.kind]
         assert film.png_fps == {"walk": 6.0, "activity": 1.0}[episode.kind]
     assert {row["category"] for row in rows} == set(openeqa.CATEGORIES.values())
@@ -264,10 +265,10 @@ def test_openeqa_asks_about_folders_of_frames(training: TrainingEpisodes, tmp_pa
 def test_the_simulators_log_gives_the_same_answers_to_openeqa(training: TrainingEpisodes, tmp_path: Path) -> None:
     films = Films(tmp_path)
     openeqa.write(tmp_path, training, Random(0), films)
-    shown = _films(films, [*training.takes, *training.walks])
+    films_by_path = _films(films, [*training.takes, *training.walks])
     sides = {"left": "to the left", "ahead": "straight ahead", "right": "to the right"}
     for row in _json(tmp_path / "data/open-eqa-v0.json"):
-        episode, _ = shown[f"open-eqa/data/frames/{row['episode_history']}"]
+        episode, _ = films_by_path[f"open-eqa/data/frames/{row['episode_history']}"]
         question = row["question"]
         if question.startswith("Where is the"):
             side, distance = _door(episode, question.split("the ")[1].split(" ")[0])

@@ -98,6 +98,25 @@ def test_cached_scores_are_those_of_full_forwards(variant: str, count: int, fold
         assert scores.logprobs == pytest.approx([total for total, _ in expected], abs=1e-5)
 
 
+def test_what_is_trained_is_what_is_scored(folders: dict[str, Path]) -> None:
+    from reference_exo2ego.backbone.frames import clip_sight, pixels
+    from reference_exo2ego.model.exo2ego import Batch
+    from reference_exo2ego.model.words import pack, tokenise
+
+    adapter, prompt = load(folders["plain"]), ask(size=(64, 64))
+    (scores,) = adapter.score_options([prompt], "text")
+    parts, model = adapter.frontend.prompt_parts(prompt, "text"), adapter.frontend.model
+    video = pixels(prompt.frames, clip_sight(64))[None]
+    for option, logprob in zip(prompt.options, scores.logprobs, strict=True):
+        question = tokenise(adapter.tokenizer, parts.after, option)
+        assert question.answer[-1] == adapter.tokenizer.eos_token_id
+        # The end of the text is trained and not scored.
+        words = pack([(adapter.tokens(parts.before), [question._replace(answer=question.answer[:-1])])])
+        with torch.inference_mode():
+            losses = model("stage3", Batch(words, ego=video))
+        assert -float(losses.vtg) * losses.tokens == pytest.approx(logprob, abs=1e-4)
+
+
 def test_each_of_sixteen_frames_changes_the_scores(folders: dict[str, Path]) -> None:
     adapter, prompt = load(folders["plain"]), ask(size=(64, 96))
     # By hand: (16 / 2 + 1) steps of 5 x 5 tokens, twice: the learner's and those of F(x).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -186,7 +187,7 @@ def test_a_folder_that_begins_at_frame_zero_alone_is_one(tmp_path: Path) -> None
     assert probe(folder).frames == 1
 
 
-def frame_folder(path: Path, picture: Image.Image, suffix: str = ".png", **options: object) -> Path:
+def frame_folder(path: Path, picture: Image.Image, suffix: str = ".png", **options: Any) -> Path:
     path.mkdir()
     (path / "fps.txt").write_text("30")
     picture.save(path / f"frame_0000000001{suffix}", **options)
@@ -196,7 +197,8 @@ def frame_folder(path: Path, picture: Image.Image, suffix: str = ".png", **optio
 def first_frame(folder: Path) -> np.ndarray:
     (clip,) = read_clips(folder, [ClipRequest("a", folder, 0, None, FrameRule(count=1))])
     assert isinstance(clip, DecodedClip), clip
-    return clip.frames[0]
+    pixels: np.ndarray = clip.frames[0]
+    return pixels
 
 
 def test_grey_of_sixteen_bits_is_scaled_to_eight(tmp_path: Path) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from threading import Event
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from egobench.errors import UnsupportedVideoError
+from egobench.video.decoders import open_reader
 from egobench.video.orientation import UPRIGHT, Orientation, orientation_of
 from egobench.video.sampling import Size
-from tests.video.ffmpeg import MATRICES
+from tests.video.ffmpeg import MATRICES, reference_frames
 
 STORED = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)[:, :, None].repeat(3, axis=2)
 
@@ -52,3 +58,20 @@ def test_a_matrix_that_also_scales_turns_all_the_same() -> None:
 def test_an_angle_between_the_quarters_is_refused(entries: tuple[float, float, float, float]) -> None:
     with pytest.raises(ValueError, match="between the quarters"):
         orientation_of(matrix(*entries))
+
+
+def test_data_that_pyav_cannot_read_is_no_reason_to_guess() -> None:
+    with pytest.raises(ValueError, match="does not know"):
+        orientation_of(b"")
+
+
+def test_a_photograph_is_turned_as_its_exif_says_or_refused(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3)).save(tmp_path / "a.jpg", exif=exif)
+    with open_reader("pyav", tmp_path / "a.jpg", 1) as reader:
+        (frame,) = reader.frames([0], Event())
+    if frame.pixels is None:
+        assert isinstance(frame.error, UnsupportedVideoError)  # PyAV below 16
+    else:
+        assert np.array_equal(frame.pixels, reference_frames(tmp_path / "a.jpg")[0])

@@ -245,8 +245,8 @@ def test_every_pixel_format_has_the_pixels_of_ffmpeg_or_is_refused(
 ) -> None:
     matrix, colour_range = colour
     is_rgb = pixel_format in {"gbrp", "rgb24", "pal8", "bgr0"}
-    options = ("-c:v", encoder, "-pix_fmt", pixel_format, "-color_range", colour_range)
-    options += () if is_rgb else ("-colorspace", matrix)
+    options = ["-c:v", encoder, "-pix_fmt", pixel_format, "-color_range", colour_range]
+    options += [] if is_rgb else ["-colorspace", matrix]
     filters = "null" if is_rgb else f"scale=out_color_matrix={matrix}:out_range={colour_range},format={pixel_format}"
     path = write_pattern(tmp_path / "a.mkv", *options, "-strict", "-2", filters=filters, frames=4)
     assert_right_or_refused(path, decoders)

@@ -83,7 +83,7 @@ def _rows(group: Group, films: Films) -> Iterator[dict[str, object]]:
         clip = uid("egotimeqa", episode.split, episode.number, end)
         films.stretch(episode, 0.0, end, f"egotimeqa/{clip}.mp4")
         start, stop = min(question.start, end), min(question.end, end)
-        told = [narration(step) for step in episode.steps if step.end > start and step.start < stop]
+        narrations = [narration(step) for step in episode.steps if step.end > start and step.start < stop]
         yield {
             "video_id": clip,
             "sample_id": None,
@@ -93,6 +93,6 @@ def _rows(group: Group, films: Films) -> Iterator[dict[str, object]]:
             "end_sec": stop,
             "moment_start_frame": round(start * CLIP_FPS, 3),
             "moment_end_frame": round(stop * CLIP_FPS, 3),
-            "narrations": told,
+            "narrations": narrations,
             "wrong_answers": [other.answer for other in (*group[number + 1 :], *group[:number])],
         }

@@ -82,6 +82,7 @@ def write(out: Path, episodes: Sequence[Episode], films: Films) -> int:
     """
     clips: list[_Clip] = []
     for episode in episodes:
+        films.whole(episode, f"egtea/videos/{session(episode)}.mp4")
         story = Story(episode)
         for step in episode.steps:
             if step.room == ROOM:

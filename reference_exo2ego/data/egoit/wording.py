@@ -45,13 +45,15 @@ def read_instructions(path: Path | None) -> dict[str, list[str]]:
         raise AnnotationFileError(str(error)) from error
     if not isinstance(content, dict):
         raise AnnotationFileError(f"{name}: expected an object with a list of instructions for each source")
+    lists: dict[str, list[str]] = {}
     for source, texts in content.items():
-        words = isinstance(texts, list) and texts and all(isinstance(text, str) and text.strip() for text in texts)
-        if not words or len(set(texts)) < len(texts):
+        words = [text for text in texts if isinstance(text, str) and text.strip()] if isinstance(texts, list) else []
+        if not isinstance(texts, list) or not words or len(set(words)) < len(texts):
             raise AnnotationFileError(
                 f"{name}, field {source!r}: expected a list of different texts, found {texts!r:.80}"
             )
-    return content
+        lists[source] = words
+    return lists
 
 
 def choose(instructions: Sequence[str], sample_id: str, seed: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.errors import AnnotationFileError, RecordError
+from egobench.errors import AnnotationError, AnnotationFileError, RecordError
 from reference_exo2ego.data.clip_rule import ClipRule
 from reference_exo2ego.data.ego_exo_clip import build_clips
 from tests.reference_exo2ego.data.ego_exo4d_files import annotator_pass, description, take, write
@@ -116,3 +117,36 @@ def test_a_file_that_is_no_list_of_takes_is_named(tmp_path: Path, content: bytes
 def test_a_folder_of_something_else_is_named(tmp_path: Path) -> None:
     with pytest.raises(AnnotationFileError, match=r"takes\.json: no such file; is .* the right folder"):
         build(tmp_path)
+
+
+def deepen(path: Path, depth: int) -> None:
+    """Put a list of lists of lists in the place of a number."""
+    deep = "[" * depth + "]" * depth
+    old = '"duration_sec": 60.0' if path.name == "takes.json" else '"timestamp": 3'
+    path.write_text(path.read_text().replace(old, f"{old.partition(':')[0]}: {deep}", 1))
+
+
+@pytest.mark.parametrize("depth", [500, 900, 3_000, 200_000])
+@pytest.mark.parametrize("name", ["takes.json", DESCRIPTIONS])
+def test_what_is_nested_very_deep_is_named(tmp_path: Path, name: str, depth: int) -> None:
+    deepen(good(tmp_path) / name, depth)
+    with pytest.raises(AnnotationError, match=r"timestamp|nested deeper than 100 lists and objects") as error:
+        build(tmp_path)
+    assert str(tmp_path / name) in str(error.value)
+
+
+def test_depth_costs_no_memory(tmp_path: Path) -> None:
+    # Two hundred thousand levels took ijson more than ten gigabytes; allocations are counted, not guessed.
+    deepen(good(tmp_path) / "takes.json", 200_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(AnnotationFileError, match="nested deeper"):
+            build(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_brackets_in_texts_are_no_depth(tmp_path: Path) -> None:
+    narrated = {"t1": [annotator_pass("a", [description(place / 10, "C says " + "[" * 50) for place in range(90)])]}
+    assert build(write(tmp_path, [take("t1")], narrated)) == 90
