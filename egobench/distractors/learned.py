@@ -170,7 +170,9 @@ def _with_question(sheet: Sheet, questions: Questions) -> list[Numbers]:
     common = np.zeros(sheet.options.shape)
     for row, question in enumerate(questions.texts):
         spoken = _words(question)
-        common[row] = [len(spoken & words[text]) / max(1, len(words[text])) for text in sheet.options[row]]
+        common[row] = [
+            len(spoken & words[int(text)]) / max(1, len(words[int(text)])) for text in sheet.options[row].tolist()
+        ]
     centred, pool = questions.vectors - questions.vectors.mean(axis=0), sheet.pool.vectors
     of_questions = centred @ _axes(centred, AXES // 4)
     of_texts = ((pool - pool.mean(axis=0)) @ _axes(pool - pool.mean(axis=0), AXES // 4))[sheet.options]
