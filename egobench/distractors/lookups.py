@@ -112,4 +112,4 @@ def _elsewhere(sheet: Sheet, keys: Whole, own: Whole) -> _Counts:
         (np.bincount(entries, weights)[entries] - np.bincount(in_cluster, weights)[in_cluster]).reshape(pairs.shape)
         for weights in (np.ones(len(right)), right.astype(np.float64))
     )
-    return _Counts(showings, hits)
+    return _Counts(np.asarray(showings, np.float64), np.asarray(hits, np.float64))
