@@ -26,14 +26,17 @@ def claim_videos(folder: Path, videos: Iterable[str], most: int) -> Iterator[set
     Raises:
         FrameStoreError: If a claim cannot be written.
     """
-    distinct = list(dict.fromkeys(videos))
     with ExitStack() as stack:
         claimed_videos: set[str] = set()
-        for video in distinct:
-            if len(claimed_videos) < most and _claim(folder / video, stack, wait=False):
+        first = ""
+        for video in videos:
+            first = first or video
+            if video not in claimed_videos and _claim(folder / video, stack, wait=False):
                 claimed_videos.add(video)
-        if not claimed_videos and _claim(folder / distinct[0], stack, wait=True):
-            claimed_videos.add(distinct[0])
+            if len(claimed_videos) == most:
+                break
+        if not claimed_videos and _claim(folder / first, stack, wait=True):
+            claimed_videos.add(first)
         yield claimed_videos
 
 

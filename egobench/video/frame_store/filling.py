@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,15 +121,16 @@ def plan_filling(catalogue: FrameCatalogue, requests: Iterable[ClipRequest]) -> 
     catalogue.index.refresh()
     files: list[FilePlan] = []
     failed: list[FailedClip] = []
+    planned = _PlannedFrames({}, set())
     for path, file_requests in requests_by_path.items():
         try:
-            files.append(_plan_file(catalogue, path, file_requests, failed))
+            files.append(_plan_file(catalogue, path, file_requests, planned, failed))
         except VideoError as error:
             failed.extend(FailedClip(request.key, error) for request in file_requests)
     estimate = StoreEstimate(
         clips=len(keys),
         stored=len(keys) - len(failed) - sum(len(plan.requests) for plan in files),
-        files=sum(bool(plan.requests) for plan in files),
+        files=sum(plan.frames > 0 for plan in files),
         frames=sum(plan.frames for plan in files),
         bytes=sum(plan.bytes for plan in files),
         free_bytes=_free_bytes(catalogue.folder),
@@ -137,16 +139,31 @@ def plan_filling(catalogue: FrameCatalogue, requests: Iterable[ClipRequest]) -> 
     return FillPlan(files, estimate)
 
 
+class _PlannedFrames(NamedTuple):
+    """What some files add to the store: another file with the same content adds none of it again.
+
+    Attributes:
+        numbers: Numbers of frames by video and short side.
+        timelines: Videos whose display times are added.
+    """
+
+    numbers: dict[tuple[str, int], set[int]]
+    timelines: set[str]
+
+
 def _plan_file(
-    catalogue: FrameCatalogue, path: Path, requests: Sequence[ClipRequest], failed: list[FailedClip]
+    catalogue: FrameCatalogue,
+    path: Path,
+    requests: Sequence[ClipRequest],
+    planned: _PlannedFrames,
+    failed: list[FailedClip],
 ) -> FilePlan:
-    plan, facts = FilePlan(path, catalogue.file(path)), None
-    timeline: Timeline | None = catalogue.timeline(plan.file.video)
-    time_bytes = 0
+    plan, index = FilePlan(path, catalogue.file(path)), None
+    video = plan.file.video
+    timeline: Timeline | None = catalogue.timeline(video)
     if timeline is None:
         timeline = index = index_of(path)
-        facts, time_bytes = facts_of(index), 8 * len(index.times)
-    missing: set[tuple[int, int]] = set()
+    added: Counter[int] = Counter()
     unreadable: list[FailedClip] = []
     for request in requests:
         try:
@@ -154,15 +171,21 @@ def _plan_file(
         except VideoError as error:
             unreadable.append(FailedClip(request.key, error))
             continue
-        rendition = catalogue.rendition(plan.file.video, request)
-        absent = [number for number in numbers if catalogue.index.place(rendition, number) is None]
+        rendition, side = catalogue.rendition(video, request), request.rule.short_side
+        absent = {number for number in numbers if catalogue.index.place(rendition, number) is None}
         if absent:
             plan.requests.append(request)
-            missing.update((request.rule.short_side, number) for number in absent)
-    if missing:
-        facts = facts or facts_of(index_of(path))
-        plan.frames = len(missing)
-        plan.bytes = time_bytes + sum(_frame_bytes(facts, short_side) for short_side, _ in missing)
+            numbers_before = planned.numbers.setdefault((video, side), set())
+            added[side] += len(absent - numbers_before)
+            numbers_before |= absent
+    plan.frames = added.total()
+    if plan.frames:
+        index = index or index_of(path)
+        facts = facts_of(index)
+        plan.bytes = sum(count * _frame_bytes(facts, side) for side, count in added.items())
+        if catalogue.index.timeline(video) is None and video not in planned.timelines:
+            planned.timelines.add(video)
+            plan.bytes += 8 * len(index.times)
     failed.extend(unreadable)
     return plan
 
@@ -227,10 +250,14 @@ class Filling:
         while pending:
             hashes = (file_plan.file.video for file_plan in pending)
             with claim_videos(self._catalogue.folder / CLAIMS, hashes, workers) as videos:
+                # Of files with the same content, one: the others have nothing left to decode when their turn comes.
+                batch = {
+                    file_plan.file.video: file_plan for file_plan in pending[::-1] if file_plan.file.video in videos
+                }
                 self._catalogue.index.refresh()
-                self._decode([file_plan for file_plan in pending if file_plan.file.video in videos], workers)
+                self._decode(list(batch.values()), workers)
                 self._writer.flush()
-            pending = [file_plan for file_plan in pending if file_plan.file.video not in videos]
+            pending = [file_plan for file_plan in pending if file_plan not in batch.values()]
 
     def _decode(self, files: Sequence[FilePlan], workers: int) -> None:
         videos: dict[str, str] = {}

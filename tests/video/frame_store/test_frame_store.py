@@ -216,3 +216,15 @@ def test_a_store_goes_to_worker_processes(tmp_path: Path) -> None:
     store = FrameStore(tmp_path, resize="pil")
     store.fill([OK])
     assert_same(pickle.loads(pickle.dumps(store)).read(OK), store.read(OK))  # noqa: S301
+
+
+def test_of_files_with_the_same_content_only_one_is_decoded(tmp_path: Path) -> None:
+    clips: list[ClipRequest] = []
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        shutil.copyfile(VIDEOS / "ok.mp4", tmp_path / name)
+        clips += requests(tmp_path, [name])
+    store = open_store(tmp_path / "store")
+    estimate, report = store.estimate(clips), store.fill(clips, workers=3)
+    assert (estimate.files, estimate.bytes) == (1, shard_bytes(tmp_path / "store"))
+    assert (report.added, report.stored, report.frames) == (5, 10, estimate.frames)
+    assert_holds_all(tmp_path / "store", clips)
