@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from egobench.errors import FrameStoreError
 
 
 @contextmanager
-def claim_videos(folder: Path, videos: Iterable[str], most: int) -> Iterator[set[str]]:
+def claim_videos(folder: Path, videos: Iterable[str], most: int) -> Generator[set[str]]:
     """Claim videos until the context is left; a claim ends with its process, however that dies.
 
     Args:

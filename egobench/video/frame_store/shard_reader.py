@@ -74,7 +74,7 @@ class ShardReader:
         for end in range(1, len(places) + 1):
             if end == len(places) or not _is_behind(places[end], places[end - 1]):
                 first = places[start]
-                self.read(first.shard, memoryview(frames[start:end]).cast("B"), first.offset)
+                self.read(first.shard, frames[start:end].data.cast("B"), first.offset)
                 start = end
         return frames
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -258,7 +258,7 @@ class ShardWriter:
         with _writing(self.path):
             try:
                 for part in parts:
-                    self._write(memoryview(part).cast("B"))
+                    self._write(part.data.cast("B"))
             except OSError:
                 os.ftruncate(self._frames, start)
                 self._offset = start
@@ -354,7 +354,7 @@ def read_into(descriptor: int, target: memoryview, offset: int, path: Path) -> N
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
