@@ -1,6 +1,7 @@
 """``egobench frames``: what it would take, filling, going on, checking, and what it refuses.
 
-The twelve videos of the navigation task have 24 frames of 64 x 48 pixels; each is one clip of 16 frames.
+The twelve videos of the navigation task have 24 frames of 64 x 48 pixels; each is one clip of 16 frames. Three of
+them show the same: four contents, of which 4 x 16 frames are stored.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def row(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def test_a_dry_run_counts_the_bytes_and_writes_nothing(navigation: Navigation) -> None:
     process = frames(navigation, "--dry-run", "--json")
     assert process.returncode == 0, process.stderr
-    expected = {"clips": 12, "stored": 0, "files": 12, "frames": 192, "bytes": 192 * PIXELS + 12 * TIMES}
+    expected = {"clips": 12, "stored": 0, "files": 4, "frames": 64, "bytes": 64 * PIXELS + 4 * TIMES}
     assert expected.items() <= row(process).items()
     assert not (navigation.root / "frames").exists()
 
@@ -43,7 +44,7 @@ def test_a_dry_run_counts_the_bytes_and_writes_nothing(navigation: Navigation) -
 def test_a_store_is_filled_checked_and_found_full_the_second_time(navigation: Navigation) -> None:
     process = frames(navigation, "--workers", "2")
     assert process.returncode == 0, process.stderr
-    assert "192 frames of 12 files to decode: 1,771,776 bytes" in process.stderr.replace("\n", " ")
+    assert "64 frames of 4 files to decode: 590,592 bytes" in process.stderr.replace("\n", " ")
     again = row(frames(navigation, "--check", "--json"))
     assert (again["stored"], again["added"], again["checked"]) == (12, 0, 12)
     store = FrameStore(navigation.root / "frames")
@@ -53,7 +54,7 @@ def test_a_store_is_filled_checked_and_found_full_the_second_time(navigation: Na
 
 
 def test_frames_and_short_side_are_those_that_a_run_is_given(navigation: Navigation) -> None:
-    assert row(frames(navigation, "--frames", "4", "--short-side", "24", "--json"))["bytes"] == 12 * 4 * PIXELS / 4
+    assert row(frames(navigation, "--frames", "4", "--short-side", "24", "--json"))["bytes"] == 4 * 4 * PIXELS / 4
     rule = load_task("vln-qa").frames
     requests = clip_requests(navigation.sample_set, navigation.videos, frames=4, short_side=24)
     assert {request.rule for request in requests} == {replace(rule, count=4, short_side=24)}
@@ -62,11 +63,11 @@ def test_frames_and_short_side_are_those_that_a_run_is_given(navigation: Navigat
 
 
 def test_a_limit_that_is_too_low_is_refused_in_one_line(navigation: Navigation) -> None:
-    process = frames(navigation, "--limit", "0.001")
+    process = frames(navigation, "--limit", "0.0005")
     assert process.returncode == 1
     error = process.stderr.splitlines()[-1]
     assert error.startswith("egobench: ")
-    assert "192 frames take 1,771,776 bytes, and 1,000,000 may be added; nothing was written" in error
+    assert "64 frames take 590,592 bytes, and 500,000 may be added; nothing was written" in error
     assert not (navigation.root / "frames").exists()
 
 
@@ -75,7 +76,7 @@ def test_clips_without_a_video_are_named_and_the_others_are_kept(navigation: Nav
     process = frames(navigation, "--json")
     assert process.returncode == 1
     result = row(process)
-    assert (result["added"], len(result["failed"])) == (11, 1)
+    assert (result["added"] + result["stored"], len(result["failed"])) == (11, 1)
     assert "no such video" in next(iter(result["failed"].values()))
     assert "1 of 12 clips have no frames" in process.stderr
 

@@ -58,7 +58,8 @@ class FillReport:
 
     Attributes:
         clips: Clips in all.
-        stored: Clips that were there already, or that other processes added meanwhile.
+        stored: Clips that were there already, or came there meanwhile: from another process, or out of a file with the
+            same content.
         added: Clips decoded by this process.
         frames: Frames that it added.
         bytes: Bytes of these.
