@@ -151,7 +151,7 @@ class FrameIndex:
 
     def renditions(self, video: str) -> list[Rendition]:
         """Return in which ways a video is held."""
-        return [rendition for rendition in self._frames if rendition.video == video]
+        return [rendition for rendition in list(self._frames) if rendition.video == video]
 
     def _read_on(self, file: Path) -> None:
         start = self._read_bytes.get(file.name, 0)

@@ -41,6 +41,7 @@ GROUP_BYTES: Final = 64 << 20
 _STRICT: Final[Mapping[str, str]] = {"extra": "forbid"}
 _Count = Annotated[int, Field(ge=0)]
 _Size = Annotated[int, Field(ge=1)]
+_ContentHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class FileRow:
     __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
 
     fingerprint: str
-    video: str
+    video: _ContentHash
     kind: Literal["file"] = "file"
 
     @property
@@ -80,7 +81,7 @@ class VideoRow:
 
     __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
 
-    video: str
+    video: _ContentHash
     duration: float
     intact_until: float
     offset: _Count
@@ -115,7 +116,7 @@ class ClipRow:
 
     __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
 
-    video: str
+    video: _ContentHash
     decoder: str
     resizer: str
     short_side: _Size
@@ -314,12 +315,14 @@ class ShardWriter:
             fcntl.flock(frames, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        if os.fstat(frames).st_size >= self._shard_bytes:
+            return False
         rows = os.open(path.with_suffix(ROWS), os.O_RDWR | os.O_CREAT, 0o644)
         lines = path.with_suffix(ROWS).read_bytes()
         complete = lines.rfind(b"\n") + 1
         end = max((parse_row(line, path.with_suffix(ROWS)).end for line in lines[:complete].splitlines()), default=0)
         # Rows of bytes that are not there would speak of whatever is written now: such a shard is never filled.
-        if not end <= os.fstat(frames).st_size or end >= self._shard_bytes:
+        if end > os.fstat(frames).st_size:
             os.close(rows)
             return False
         os.ftruncate(rows, complete)

@@ -142,11 +142,22 @@ def test_a_shard_that_was_copied_in_part_is_made_up_for_in_another(tmp_path: Pat
     assert_holds_all(tmp_path, requests())
 
 
-def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "damage"),
+    [
+        (b'"kind": "clip"', b'"kind": "clop"'),
+        (b'"width": ', b'"width": -'),
+        (b'"sha256": "', b'"sha512": "'),
+        (b'"crc32": [', b'"crc32": [1, '),
+        (b'"video": "', b'"video": "../'),
+        (b"}", b"]"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, written: bytes, damage: bytes) -> None:
     open_store(tmp_path).fill(requests())
     rows = tmp_path / "00000.jsonl"
     lines = rows.read_bytes().splitlines(keepends=True)
-    lines[-2] = lines[-2].replace(b'"kind": "clip"', b'"kind": "clop"')
+    lines[-2] = lines[-2].replace(written, damage)
     rows.write_bytes(b"".join(lines))
     with pytest.raises(FrameStoreError, match=r"00000\.jsonl: a damaged line .*delete it and 00000\.frames"):
         open_store(tmp_path)
