@@ -19,6 +19,7 @@ from egobench.commands.compare import compare
 from egobench.commands.console import printable
 from egobench.commands.demo import demo
 from egobench.commands.doctor import doctor
+from egobench.commands.frames import frames
 from egobench.commands.lmms_path import lmms_path
 from egobench.commands.miniego import miniego
 from egobench.commands.models import models
@@ -64,6 +65,7 @@ for command in (
     build,
     audit,
     doctor,
+    frames,
     run,
     runs,
     score,

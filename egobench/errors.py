@@ -21,6 +21,10 @@ The tree::
     │   ├── ShortVideoError        the video ends before the clip starts
     │   ├── DamagedVideoError      decoding failed on the way to a frame, or frames are missing
     │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
+    ├── FrameStoreError            a folder of decoded frames cannot be used
+    │   ├── FrameStoreVersionError it was written by another version
+    │   ├── FrameStoreSpaceError   frames would need more room than there is
+    │   └── MissingFramesError     it does not hold the frames of a clip
     ├── EndpointError              a server that models or judges are asked through answers nobody
     │   └── RequestError           it has no answer to one request
     ├── JudgeError                 a judge cannot be reached, or has nothing to judge
@@ -161,6 +165,22 @@ class DamagedVideoError(VideoError):
 
 class UnsupportedVideoError(VideoError):
     """The chosen decoder is known to return wrong frames for such a file."""
+
+
+class FrameStoreError(EgoBenchError):
+    """A folder of decoded frames cannot be used: not writable, damaged."""
+
+
+class FrameStoreVersionError(FrameStoreError):
+    """A frame store was written by another version of EgoBench, or by something else."""
+
+
+class FrameStoreSpaceError(FrameStoreError):
+    """Frames would need more room than the disk has, or than they may take."""
+
+
+class MissingFramesError(FrameStoreError):
+    """A frame store does not hold the frames of a clip."""
 
 
 class ModelError(EgoBenchError):
