@@ -194,8 +194,8 @@ class PromptError(ModelError):
         tries: How often the model was asked.
     """
 
-    def __init__(self, told: str, *, tries: int = 1) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, *, tries: int = 1) -> None:
+        super().__init__(message)
         self.tries = tries
 
 
@@ -223,8 +223,8 @@ class RequestError(EndpointError):
         tries: How often the request was sent.
     """
 
-    def __init__(self, told: str, *, status: int | None = None, tries: int = 1) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, *, status: int | None = None, tries: int = 1) -> None:
+        super().__init__(message)
         self.status, self.tries = status, tries
 
 
