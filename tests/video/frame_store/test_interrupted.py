@@ -118,7 +118,7 @@ def test_a_full_disk_is_a_clear_error_and_what_was_written_stays(tmp_path: Path,
 def test_a_torn_last_line_and_pixels_without_a_line_are_cut_off(tmp_path: Path, whole_bytes: int) -> None:
     open_store(tmp_path).fill(requests()[:12])
     with (tmp_path / "00000.jsonl").open("ab") as rows, (tmp_path / "00000.frames").open("ab") as frames:
-        rows.write(b'{"video": "12ab", "decod')
+        rows.write(b'{"video": "12ab", "decoder": "py')
         frames.write(b"\x55" * 1000)
     assert_holds_all(tmp_path, requests()[:12])
     assert open_store(tmp_path).fill(requests()).stored == 12
