@@ -116,7 +116,7 @@ class SentenceEmbedder:
             return Path(snapshot_download(self._model_name, ignore_patterns=unused))
         except (OSError, ValueError) as error:
             raise ModelError(
-                f"text embedder {self._model_name!r}: no such folder, and the Hugging Face hub does not give it ({error}); "
+                f"text embedder {self._model_name!r}: no such folder, and the Hugging Face hub lacks it ({error}); "
                 f"expected {DEFAULT_MODEL!r}, a folder, or a sentence-transformers model in the hub's cache"
             ) from error
 
