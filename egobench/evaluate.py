@@ -17,7 +17,7 @@ from egobench.observer import Observer, SilentObserver
 from egobench.retrieval.gallery import read_scores, score_gallery, score_gallery_part
 from egobench.retrieval.tables import read_score_table
 from egobench.run.checksums import check_signature
-from egobench.run.plan import Part, check_model, find_run_sets, plan, plan_spec
+from egobench.run.plan import Part, check_model, find_run_sets, plan, spec_of_parts
 from egobench.run.records import Prediction
 from egobench.run.spec import Settings
 from egobench.run.store import Run, open_run, read_run, reopen_run
@@ -85,7 +85,7 @@ def evaluate(
     settings, observer = settings or Settings(), observer or SilentObserver()
     parts = plan(sets, settings)
     check_model(model, parts, settings)
-    with open_run(out, plan_spec(model.info, parts, settings), recorded or {}) as run:
+    with open_run(out, spec_of_parts(model.info, parts, settings), recorded or {}) as run:
         copied = take_over(run, parts)
         if copied:
             observer.note(f"{copied} answers of a run with another limit are taken over")

@@ -73,12 +73,12 @@ def frames(
     store = FrameStore(out, decoder=decoder)
     if dry_run:
         estimate = store.estimate(requests)
-        result, failed = counts(estimate), estimate.failed
+        result, failed = report_row(estimate), estimate.failed
     else:
         with ProgressObserver() as observer:
             most = None if limit is None else round(limit * GIGABYTE)
             report = store.fill(requests, workers=workers, limit=most, observer=observer)
-            result, failed = counts(report), tuple(report.failed)
+            result, failed = report_row(report), tuple(report.failed)
             if check:
                 failed_keys = {clip.key for clip in failed}
                 readable = [request for request in requests if request.key not in failed_keys]
@@ -92,7 +92,7 @@ def frames(
         )
 
 
-def counts(outcome: StoreEstimate | FillReport) -> dict[str, Any]:
+def report_row(outcome: StoreEstimate | FillReport) -> dict[str, Any]:
     """The numbers of an estimate or a report by name."""
     return {column.name: getattr(outcome, column.name) for column in fields(outcome) if column.name != "failed"}
 

@@ -92,7 +92,7 @@ def read_samples(content: bytes, path: Path, *, task: str, subsets: Collection[s
     for number, value in read_lines(content, path):
         named = f", sample {value['id']!r:.80}" if isinstance(value, dict) and "id" in value else ""
         place = f"{path}, line {number}{named}"
-        line = validated(_LINE, value, place)
+        line = validate_json(_LINE, value, place)
         if line.task != task:
             raise SampleSetError(f"{place}: is of task {line.task!r}, the manifest of {task!r}; {AGAIN}")
         if line.subset not in subsets:
@@ -116,7 +116,7 @@ def read_gallery(content: bytes, path: Path) -> tuple[GalleryItem, ...]:
         SampleSetError: If it is no list of texts with ids and tags, or an id comes twice.
     """
     items: dict[str, GalleryItem] = {}
-    for text in validated(TypeAdapter(list[GalleryText]), read_file(content, path), str(path)):
+    for text in validate_json(TypeAdapter(list[GalleryText]), read_file(content, path), str(path)):
         if text.id in items:
             raise SampleSetError(f"{path}: the id {text.id!r} comes twice; {AGAIN}")
         items[text.id] = GalleryItem(text.id, text.text, text.tags)
@@ -135,7 +135,7 @@ def read_file(content: bytes, path: Path) -> JsonValue:
         raise SampleSetError(f"the sample set is damaged: {error}; {AGAIN}") from error
 
 
-def validated(kind: TypeAdapter[T], value: Any, place: str) -> T:
+def validate_json(kind: TypeAdapter[T], value: Any, place: str) -> T:
     """A value of the kind that is expected.
 
     Raises:

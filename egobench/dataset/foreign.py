@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, TypeAdapter, model_validator
 
-from egobench.dataset.checks import read_lines, validated
+from egobench.dataset.checks import read_lines, validate_json
 from egobench.errors import SampleSetError
 from egobench.sample import Sample
 
@@ -51,7 +51,7 @@ def read_foreign(path: Path) -> list[Sample]:
 def _samples(content: bytes, path: Path) -> Iterator[Sample]:
     kind = TypeAdapter(ForeignLine)
     for number, value in read_lines(content, path):
-        line = validated(kind, value, f"{path}, line {number}")
+        line = validate_json(kind, value, f"{path}, line {number}")
         clusters = [cluster for cluster in (line.cluster, line.video, number) if cluster is not None]
         answer = "" if line.target is None else line.options[line.target]
         fields: dict[str, Any] = {

@@ -149,10 +149,10 @@ class SampleSet:
         """
         from pydantic import TypeAdapter  # noqa: PLC0415 - writing a set does without
 
-        from egobench.dataset.checks import check_subsets, read_file, read_gallery, read_samples, validated  # noqa: PLC0415
+        from egobench.dataset.checks import check_subsets, read_file, read_gallery, read_samples, validate_json  # noqa: PLC0415
 
         path = folder / MANIFEST
-        manifest = validated(TypeAdapter(Manifest), read_file(_bytes(path), path), str(path))
+        manifest = validate_json(TypeAdapter(Manifest), read_file(_bytes(path), path), str(path))
         content, listing = _bytes(folder / SAMPLES), b""
         if sha256(content).hexdigest() != manifest.samples_sha256:
             raise SampleSetError(f"{folder / SAMPLES} is not what {MANIFEST} describes: it was changed; build it again")

@@ -155,7 +155,7 @@ def check_model(model: Model, parts: Sequence[Part], settings: Settings) -> None
             )
 
 
-def plan_spec(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunSpec:
+def spec_of_parts(info: ModelInfo, parts: Sequence[Part], settings: Settings) -> RunSpec:
     """The spec of a run that consists of these parts."""
     manifests = {part.sample_set.name: part.sample_set.manifest for part in parts}
     rules = {part.task.name: rule for part in parts if (rule := frame_rule(part.task, info, settings))}

@@ -21,10 +21,11 @@ import json
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from io import FileIO
 from pathlib import Path, PurePosixPath
 from time import monotonic
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote, unquote
 
 from egobench.errors import JsonInputError, ReadOnlyRunError, SpecMismatchError, StoreError
@@ -32,6 +33,9 @@ from egobench.json_input import read_json
 from egobench.run.checksums import CHECKSUMS, JUDGE_FILES, check_signature, replace_file, sign, writing
 from egobench.run.records import Event, JudgeReply, Prediction, Row, encode_rows, read_rows
 from egobench.run.spec import RunSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SYNC_SECONDS = 5.0
 """Longest time a written prediction waits for ``fsync``."""
@@ -84,6 +88,21 @@ class Run:
             for prediction in read_rows(path, Prediction):
                 by_order.setdefault(prediction.order, {})[prediction.id] = prediction
         return by_order
+
+    def to_frame(self) -> pd.DataFrame:
+        """All predictions as a table: one row per sample and order of the options, with the part that it is of.
+
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        import pandas as pd  # noqa: PLC0415 - for notebooks; the command line stays light
+
+        rows = [
+            {"part": path.name.rsplit(".", 2)[0], **asdict(prediction)}
+            for path in sorted((self.path / "predictions").glob("*.jsonl"))
+            for prediction in read_rows(path, Prediction)
+        ]
+        return pd.DataFrame(rows).drop_duplicates(["part", "id", "order"], keep="last", ignore_index=True)
 
     def judge_replies(self) -> dict[str, dict[str, JudgeReply]]:
         """What judges have replied to this run's open answers, by judge and key; the last line of each counts.

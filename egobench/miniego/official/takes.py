@@ -50,7 +50,7 @@ def write(out: Path, episodes: Sequence[Episode], films: Films) -> int:
         root = f"takes/{_name(episode)}"
         films.whole(episode, f"{root}/{EGO_FILE}")
         for view in fixed_cameras(episode):
-            films.whole(episode, f"{root}/frame_aligned_videos/{_camera(view)}.mp4", view)
+            films.whole(episode, f"{root}/frame_aligned_videos/{_camera_name(view)}.mp4", view)
     return len(takes)
 
 
@@ -59,12 +59,12 @@ def take_uid(episode: Episode) -> str:
     return uid("take", episode.split, episode.number)
 
 
-def _camera(view: View) -> str:
+def _camera_name(view: View) -> str:
     return view.replace("exo", "cam0")
 
 
 def _exo(episode: Episode) -> list[str]:
-    return [_camera(view) for view in fixed_cameras(episode)]
+    return [_camera_name(view) for view in fixed_cameras(episode)]
 
 
 def _name(episode: Episode) -> str:
@@ -105,7 +105,7 @@ def _take(episode: Episode) -> dict[str, Any]:
         "is_narrated": False,
         "is_dropped": False,
         "validated": True,
-        "best_exo": _camera(best_camera(episode)),
+        "best_exo": _camera_name(best_camera(episode)),
         "task_start_sec": episode.steps[0].start,
         "task_end_sec": episode.steps[-1].end,
         "objects": [],
@@ -120,7 +120,7 @@ def _stream(camera: str, stream_id: str, path: str) -> dict[str, str]:
 
 def _passes(episode: Episode) -> Iterator[dict[str, Any]]:
     """Narrations of both narrators, as rows of atomic descriptions."""
-    camera = _camera(best_camera(episode))
+    camera = _camera_name(best_camera(episode))
     for narrator in (0, 1):
         descriptions = [
             {
