@@ -33,7 +33,7 @@ class ComparedRun:
     """A run that is compared with others.
 
     Attributes:
-        name: ``<model>/<run id>``.
+        name: The name that it was given, else ``<model>/<run id>``.
         path: Its folder.
         spec: What identifies it.
         gain: What the first run minus this one is called; ``"difference"`` unless it is a control of the first run.
@@ -209,13 +209,19 @@ def compare(
 
 
 def _read_runs(paths: Sequence[Path]) -> tuple[ComparedRun, ...]:
-    specs = {path.resolve(): read_run(path).spec for path in paths}
-    if len(specs) < 2:
-        raise ValueError(f"{len(specs)} different run was given; expected at least two to compare")
-    ordered = sorted(specs.items(), key=lambda item: item[1].control is not None)
-    base = ordered[0][1]
+    files = {path.resolve(): read_run(path) for path in paths}
+    if len(files) < 2:
+        raise ValueError(f"{len(files)} different run was given; expected at least two to compare")
+    ordered = sorted(files.items(), key=lambda item: item[1].spec.control is not None)
+    base = ordered[0][1].spec
+    own_names = [str(file.recorded.get("name", "")) for _, file in ordered]
+    names = [
+        name if name and own_names.count(name) == 1 else f"{file.spec.model['name']}/{file.spec.id}"
+        for name, (_, file) in zip(own_names, ordered, strict=True)
+    ]
     return tuple(
-        ComparedRun(f"{spec.model['name']}/{spec.id}", path, spec, *_relation(base, spec)) for path, spec in ordered
+        ComparedRun(name, path, file.spec, *_relation(base, file.spec))
+        for name, (path, file) in zip(names, ordered, strict=True)
     )
 
 

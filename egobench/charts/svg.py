@@ -31,10 +31,15 @@ def bar(x: float, y: float, width: float, height: float, colour: str) -> str:
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>'
 
 
-def line(path: str, *, dashed: bool = False) -> str:
+def dot(x: float, y: float, colour: str) -> str:
+    """A filled circle around a point, in pixels from the top left corner."""
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
+
+
+def line(path: str, *, dashed: bool = False, colour: str = INK) -> str:
     """A line along an SVG path, e.g. ``"M0 10h300"``."""
     dashes = ' stroke-dasharray="4 3"' if dashed else ""
-    return f'<path d="{path}" stroke="{INK}"{dashes}/>'
+    return f'<path d="{path}" stroke="{colour}" fill="none"{dashes}/>'
 
 
 def write_svg(path: Path, shapes: Iterable[str], *, width: int, height: int) -> None:

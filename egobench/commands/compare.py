@@ -25,6 +25,9 @@ def compare(
     data: Annotated[Path | None, typer.Option(help="Folder of their sample sets, if they have moved.")] = None,
     tasks: Tasks = None,
     everything: Annotated[bool, typer.Option("--all", help="Every metric, not the headline ones only.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw an SVG file: a curve over the runs, in their order, for each number.")
+    ] = None,
     seed: Seed = 0,
     form: Form = "table",
     as_json: AsJson = False,
@@ -32,6 +35,10 @@ def compare(
     """Compare runs over the same samples: paired differences, tests, rank sets; a run and its control give its gain.
 
     Example: egobench compare runs/hf/0123456789ab runs/random/ba9876543210
+
+    Checkpoints that were named with run --name, in the order of training:
+
+    Example: egobench compare runs/hf/* --plot curve.svg
     """
     from egobench.compare import compare as compare_runs
 
@@ -43,6 +50,30 @@ def compare(
         console().print(*comparison_tables(comparison), *comparison_notes(comparison), sep="\n")
     else:
         print_rows(comparison.rows(), comparison_tables(comparison), chosen)
+    if plot is not None:
+        write_plot(comparison, plot)
+
+
+def write_plot(comparison: Comparison, path: Path) -> None:
+    """Draw the scores of a comparison as curves over its runs.
+
+    Raises:
+        EgoBenchError: If scores of a run are damaged, or the file cannot be written.
+    """
+    from egobench.charts.curves import Curve, CurvePoint, write_curves
+    from egobench.scoring.overview import read_scores_file
+
+    entries = [read_scores_file(run.path) for run in comparison.runs]
+    curves: list[Curve] = []
+    for score in comparison.scores:
+        of_runs = [by_id.get(score.id) for by_id in entries]
+        points = [
+            CurvePoint(run.name, None) if entry is None else CurvePoint(run.name, entry.value, entry.low, entry.high)
+            for run, entry in zip(comparison.runs, of_runs, strict=True)
+        ]
+        first = of_runs[0]
+        curves.append(Curve(score.id, points, first.chance if first else None))
+    write_curves(curves, path)
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:

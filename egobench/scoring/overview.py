@@ -88,7 +88,8 @@ def _overview(folder: Path) -> RunOverview:
         return RunOverview(str(folder), "", "", (), "", None, None, "damaged", None, None)
     spec = run_file.spec
     finished = (folder / CHECKSUMS).is_file() and (folder / "scores.json").is_file()
-    values = _values(folder / "scores.json") if finished else {}
+    entries = read_scores_file(folder) if finished else {}
+    values = {score_id: entry.value for score_id, entry in entries.items() if not entry.partial}
     return RunOverview(
         run=str(folder),
         name=str(run_file.recorded.get("name", "")),
@@ -103,13 +104,19 @@ def _overview(folder: Path) -> RunOverview:
     )
 
 
-def _values(path: Path) -> dict[str, float | None]:
+def read_scores_file(folder: Path) -> dict[str, ScoreEntry]:
+    """The scores of a finished run, by ``task/subset/protocol/construction/metric``.
+
+    Raises:
+        StoreError: If ``scores.json`` is missing or damaged.
+    """
+    path = folder / "scores.json"
     try:
         rows: Any = read_json(path.read_bytes(), str(path))
         entries = [ScoreEntry.from_json(protocol_id, row) for protocol_id, row in rows.items()]
     except (OSError, JsonInputError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged ({error}); write it again with egobench score {path.parent}") from error
-    return {metric_id(entry.id.part, entry.id.metric): entry.value for entry in entries if not entry.partial}
+    return {metric_id(entry.id.part, entry.id.metric): entry for entry in entries}
 
 
 def _mean(values: dict[str, float | None], ids: list[str]) -> float | None:

@@ -139,7 +139,7 @@ def score_metric(
         answered_only=answered.estimate.value if answered.estimate else None,
         problem=whole.problem,
         chance=chance(metric, part.selected, orders=orders),
-        **blind_fields(manifest, part.subset.name),
+        **blind_fields(manifest, part.subset.name, orders=orders),
         samples_sha256=manifest.samples_sha256,
         orders=orders,
         headline=name == part.subset.headline,
@@ -156,8 +156,16 @@ class BlindFields(TypedDict):
     blind_trained: float | None
 
 
-def blind_fields(manifest: Manifest, subset: str) -> BlindFields:
-    """The two blind figures of a subset (PROTOCOL section 4); ``None`` where the set was not audited."""
+def blind_fields(manifest: Manifest, subset: str, *, orders: int = 1) -> BlindFields:
+    """The two blind figures of a subset (PROTOCOL section 4); ``None`` where the set was not audited.
+
+    Args:
+        manifest: Of the sample set.
+        subset: Name of the subset.
+        orders: Orders of the options that the score is about; attacks are of one order, so there is none of several.
+    """
+    if orders > 1:
+        return {"blind": None, "blind_trained": None}
     # Audits of before 0.2 noted a single figure per set.
     blind = manifest.blind_ceiling if manifest.blind is None else manifest.blind.get(subset)
     return {"blind": blind, "blind_trained": (manifest.blind_trained or {}).get(subset)}

@@ -16,6 +16,7 @@ from egobench.evaluate import Result, evaluate
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.run.spec import RunSpec, Settings
 from egobench.run.store import read_run, run_folder
+from tests.cli import egobench
 from tests.conftest import Navigation
 
 
@@ -162,3 +163,32 @@ def test_replies_that_were_cut_off_are_kept_as_such_and_counted(navigation: Navi
     (file,) = (result.path / "predictions").iterdir()
     reasons = [json.loads(line)["finish_reason"] for line in file.read_text().splitlines()]
     assert reasons == ["length", "stop"] * 6
+
+
+def test_named_checkpoints_are_told_apart_and_drawn_in_their_order(navigation: Navigation) -> None:
+    paths: list[Path] = []
+    for number in (500, 1000):
+        recorded = {"name": f"checkpoint-{number}", "data": str(navigation.data)}
+        model, settings = Counter(), Settings(seed=number)
+        folder = navigation.root / "named"
+        paths.append(
+            evaluate(model, [navigation.sample_set], navigation.videos, folder, settings, recorded=recorded).path
+        )
+    picture = navigation.root / "curve.svg"
+    done = egobench("compare", *paths, "--plot", picture)
+    assert done.returncode == 0, done.stderr
+    assert "checkpoint-500 minus checkpoint-1000" in " ".join(done.stdout.split())
+    content = picture.read_text()
+    assert content.index("checkpoint-500") < content.index("checkpoint-1000")
+    listed = json.loads(egobench("runs", navigation.root / "named", "--json").stdout)
+    assert sorted(row["name"] for row in listed) == ["checkpoint-1000", "checkpoint-500"]
+    assert {row["state"] for row in listed} == {"finished"}
+
+
+def test_predictions_are_a_table_for_notebooks(navigation: Navigation) -> None:
+    from egobench.run.store import Run
+
+    result = run(navigation, Counter(), orders=2)
+    table = Run(result.path, read_run(result.path).spec).to_frame()
+    assert (len(table), sorted(table["order"].unique()), set(table["outcome"])) == (24, [0, 1], {"answered"})
+    assert set(result.to_frame()["task"]) == {"vln-qa"}
