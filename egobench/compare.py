@@ -250,6 +250,11 @@ def _check_same_sets(runs: Sequence[ComparedRun], tasks: Sequence[str] | None) -
         raise SampleSetError(f"{first_path} has no sample set of {', '.join(tasks or ())}")
 
 
+def _drawn(run: ComparedRun) -> str:
+    """How a run's samples were drawn, in words."""
+    return "no limit" if run.spec.limit is None else f"limit {run.spec.limit}, seed {run.spec.seed}"
+
+
 def _score_runs(runs: Sequence[ComparedRun], parts: Sequence[Part]) -> list[list[ScoredSample]]:
     """The scored samples of one part, per run."""
     first = parts[0]
@@ -258,8 +263,8 @@ def _score_runs(runs: Sequence[ComparedRun], parts: Sequence[Part]) -> list[list
         if part.selected != first.selected:
             raise SampleSetError(
                 f"runs over different samples of {part.name} cannot be compared: {len(first.selected)} were asked in "
-                f"{runs[0].path} (limit {runs[0].spec.limit}, seed {runs[0].spec.seed}) and {len(part.selected)} in "
-                f"{run.path} (limit {run.spec.limit}, seed {run.spec.seed}); give both the same --limit and --seed"
+                f"{runs[0].path} ({_drawn(runs[0])}) and {len(part.selected)} in "
+                f"{run.path} ({_drawn(run)}); give both the same --limit and --seed"
             )
         scored = score_samples(part.selected, Run(run.path, run.spec).predictions(part.name))
         if len(scored) < len(part.selected):
