@@ -242,7 +242,8 @@ def _check_same_sets(runs: Sequence[ComparedRun], tasks: Sequence[str] | None) -
         alone = [f"{name} is only in {first_path}" for name in first if name not in others]
         alone += [f"{name} is only in {run.path}" for name in others if name not in first]
         if differ or alone:
-            shared = sorted({others[name].task for name in both} - {others[name].task for name in differ})
+            unlike = {*differ, *(first.keys() ^ others.keys())}
+            shared = sorted({others[name].task for name in both} - {(first | others)[name].task for name in unlike})
             reasons = [f"{name} has other samples in {first_path} than in {run.path}" for name in differ] + alone
             hint = f"; both have the same of {', '.join(shared)}, see --tasks" if shared else ""
             raise SampleSetError(f"runs over different sample sets cannot be compared: {'; '.join(reasons)}{hint}")
