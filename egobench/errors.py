@@ -21,6 +21,10 @@ The tree::
     │   ├── ShortVideoError        the video ends before the clip starts
     │   ├── DamagedVideoError      decoding failed on the way to a frame, or frames are missing
     │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
+    ├── FrameStoreError            a folder of decoded frames cannot be used
+    │   ├── FrameStoreVersionError it was written by another version
+    │   ├── FrameStoreSpaceError   frames would need more room than there is
+    │   └── MissingFramesError     it does not hold the frames of a clip
     ├── EndpointError              a server that models or judges are asked through answers nobody
     │   └── RequestError           it has no answer to one request
     ├── JudgeError                 a judge cannot be reached, or has nothing to judge
@@ -163,6 +167,22 @@ class UnsupportedVideoError(VideoError):
     """The chosen decoder is known to return wrong frames for such a file."""
 
 
+class FrameStoreError(EgoBenchError):
+    """A folder of decoded frames cannot be used: not writable, damaged."""
+
+
+class FrameStoreVersionError(FrameStoreError):
+    """A frame store was written by another version of EgoBench, or by something else."""
+
+
+class FrameStoreSpaceError(FrameStoreError):
+    """Frames would need more room than the disk has, or than they may take."""
+
+
+class MissingFramesError(FrameStoreError):
+    """A frame store does not hold the frames of a clip."""
+
+
 class ModelError(EgoBenchError):
     """A model cannot be loaded, or cannot do what was asked of it."""
 
@@ -174,8 +194,8 @@ class PromptError(ModelError):
         tries: How often the model was asked.
     """
 
-    def __init__(self, told: str, *, tries: int = 1) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, *, tries: int = 1) -> None:
+        super().__init__(message)
         self.tries = tries
 
 
@@ -203,8 +223,8 @@ class RequestError(EndpointError):
         tries: How often the request was sent.
     """
 
-    def __init__(self, told: str, *, status: int | None = None, tries: int = 1) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, *, status: int | None = None, tries: int = 1) -> None:
+        super().__init__(message)
         self.status, self.tries = status, tries
 
 

@@ -197,5 +197,5 @@ def _place(way: _Way | None) -> str:
             steps.append(f".{key:.40}" if key.isprintable() else f".{key!r:.40}")
     # One value can be nested a hundred times over: the ends of the way are enough.
     steps.reverse()
-    shown = steps if len(steps) <= 8 else [*steps[:4], " ... ", *steps[-4:]]
-    return "".join(shown).removeprefix(".")
+    ends = steps if len(steps) <= 8 else [*steps[:4], " ... ", *steps[-4:]]
+    return "".join(ends).removeprefix(".")

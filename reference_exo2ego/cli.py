@@ -5,15 +5,11 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use.
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
 from typing import Annotated
 
 import typer
 
-from egobench.commands.console import printable
-from egobench.errors import EgoBenchError
+from egobench.commands.program import run_program
 from reference_exo2ego.commands.clips import clips
 from reference_exo2ego.commands.egoclip import egoclip
 from reference_exo2ego.commands.export import export
@@ -44,21 +40,6 @@ for command in (clips, egoclip, pairs, instructions, write_instructions, leaks, 
     app.command()(command)
 
 
-def _in_one_line(message: Warning | str, *_: object, **__: object) -> str:
-    return f"warning: {printable(str(message))}\n"
-
-
 def main() -> None:
-    """Run the command line; any of our errors is one line on standard error, without a traceback, as are warnings."""
-    debug = "--debug" in sys.argv
-    if not debug:
-        warnings.formatwarning = _in_one_line
-    try:
-        app([argument for argument in sys.argv[1:] if argument != "--debug"])
-    except (EgoBenchError, ValueError) as error:
-        if debug:
-            raise
-        typer.echo(printable(f"exo2ego: {error}"), err=True)
-        raise SystemExit(2 if isinstance(error, ValueError) else 1) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Run the command line, see :func:`egobench.commands.program.run_program`."""
+    run_program(app, "exo2ego")

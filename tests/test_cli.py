@@ -119,7 +119,7 @@ def test_official_files_become_a_score_in_three_commands(navigation: Navigation,
     before = (path / "scores.json").read_bytes()
     assert egobench("score", path).returncode == 0
     assert (path / "scores.json").read_bytes() == before
-    assert "12 of 12 were answered before" in egobench(*arguments).stderr
+    assert "12 of 12 were done before" in egobench(*arguments).stderr
 
 
 def test_a_warning_is_told_once_and_counted_each_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,8 @@ class PlainConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """A text, with what acts on the terminal made visible."""
-        return super().render_str(printable(text), **{**options, "markup": False, "emoji": False, "highlight": False})
+        plain: dict[str, Any] = {**options, "markup": False, "emoji": False, "highlight": False}
+        return super().render_str(printable(text), **plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,17 @@ class SlashedText:
     def __str__(self) -> str:
         return self.text
 
-    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         widest = max(map(len, self._pieces()))
         return Measurement(min(widest, options.max_width), min(len(self.text), options.max_width))
 
-    def __rich_console__(self, terminal: Console, options: ConsoleOptions) -> Iterator[Text]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         lines = [""]
         for piece in self._pieces():
             if lines[-1] and len(lines[-1]) + len(piece) > options.max_width:
                 lines.append("")
             lines[-1] += piece
-        yield terminal.render_str("\n".join(lines))
+        yield console.render_str("\n".join(lines))
 
     def _pieces(self) -> list[str]:
         return re.findall(r"[^/]*/|[^/]+", self.text) or [""]

@@ -43,8 +43,8 @@ def lmms_path(
     from egobench.interop.lmms_write import TaskOptions, write_tasks
 
     fps = None if true_rate else FPS
-    wanted = TaskOptions(videos, prompt, system, frames, short_side, fps, split_names(tasks), construction)
-    written = write_tasks(data, out or data / "lmms-eval", wanted)
+    options = TaskOptions(videos, prompt, system, frames, short_side, fps, split_names(tasks), construction)
+    written = write_tasks(data, out or data / "lmms-eval", options)
     if as_json:
         print_json({"folder": str(written.folder), "tasks": written.names})
         return

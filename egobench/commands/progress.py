@@ -66,7 +66,7 @@ class ProgressObserver:
         self._bars.remove_task(self._bar)
         self._bar = self._bars.add_task(printable(stage), total=total, completed=done)
         if done:
-            self._console.print(f"{stage}: {done} of {total} were answered before", soft_wrap=True)
+            self._console.print(f"{stage}: {done} of {total} were done before", soft_wrap=True)
 
     def advance(self, steps: int) -> None:
         """Count further steps of the stage as done."""

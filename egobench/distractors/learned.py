@@ -166,17 +166,24 @@ def _with_question(sheet: Sheet, questions: Questions) -> list[Numbers]:
     """How the option goes with the question: likeness, common words, and main directions of both in one another."""
     texts = sheet.pool.vectors[sheet.options]
     likeness = np.einsum("nd,nkd->nk", questions.vectors, texts)
-    words = [frozenset(re.findall(r"\w+", text.lower())) for text in sheet.pool.texts]
+    words = [_words(text) for text in sheet.pool.texts]
     common = np.zeros(sheet.options.shape)
     for row, question in enumerate(questions.texts):
-        spoken = frozenset(re.findall(r"\w+", question.lower()))
-        common[row] = [len(spoken & words[text]) / max(1, len(words[text])) for text in sheet.options[row]]
+        spoken = _words(question)
+        common[row] = [
+            len(spoken & words[int(text)]) / max(1, len(words[int(text)])) for text in sheet.options[row].tolist()
+        ]
     centred, pool = questions.vectors - questions.vectors.mean(axis=0), sheet.pool.vectors
     of_questions = centred @ _axes(centred, AXES // 4)
     of_texts = ((pool - pool.mean(axis=0)) @ _axes(pool - pool.mean(axis=0), AXES // 4))[sheet.options]
     of_texts = np.moveaxis(of_texts, 2, 0)
     crossed = [column[:, None] * text for column in of_questions.T for text in of_texts]
     return [likeness, _among(likeness), common, _among(common), *crossed]
+
+
+def _words(text: str) -> frozenset[str]:
+    words: list[str] = re.findall(r"\w+", text.lower())
+    return frozenset(words)
 
 
 def _among(values: Numbers) -> Numbers:

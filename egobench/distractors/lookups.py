@@ -92,13 +92,13 @@ def _shares(sheet: Sheet, keys: Whole, own: Whole, wider: Numbers) -> Numbers:
         wider: Shares under a wider key, ``(n_samples, n_options)``: they count as one more showing.
     """
     counts = _elsewhere(sheet, keys, own)
-    return np.asarray((counts.right + wider) / (counts.shown + 1), np.float64)
+    return np.asarray((counts.right + wider) / (counts.showings + 1), np.float64)
 
 
 class _Counts(NamedTuple):
     """How often an option was shown and was right under the key of its sample: ``(n_samples, n_options)`` each."""
 
-    shown: Numbers
+    showings: Numbers
     right: Numbers
 
 
@@ -112,4 +112,4 @@ def _elsewhere(sheet: Sheet, keys: Whole, own: Whole) -> _Counts:
         (np.bincount(entries, weights)[entries] - np.bincount(in_cluster, weights)[in_cluster]).reshape(pairs.shape)
         for weights in (np.ones(len(right)), right.astype(np.float64))
     )
-    return _Counts(showings, hits)
+    return _Counts(np.asarray(showings, np.float64), np.asarray(hits, np.float64))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from egobench.errors import SampleSetError
 from egobench.metrics.ranking import class_map
 from egobench.sample import GalleryItem, Sample
 
@@ -70,17 +71,42 @@ def tied_values(metrics: Mapping[str, GalleryMetric], relevance: np.ndarray) -> 
 
 
 def class_relevancy(samples: Sequence[Sample], items: Sequence[GalleryItem]) -> np.ndarray:
-    """The relevancy of EPIC-KITCHENS, by the tags ``verb`` (one class) and ``noun`` (classes) of clips and captions."""
+    """The relevancy of EPIC-KITCHENS, by the tags ``verb`` (one class) and ``noun`` (classes) of clips and captions.
+
+    Raises:
+        SampleSetError: If a clip or caption lacks one of the tags, or a class is no number.
+    """
     from egobench.metrics.graded import relevancy  # noqa: PLC0415 - numpy
 
-    def classes(held: Sequence[Sample] | Sequence[GalleryItem]) -> tuple[list[int], list[frozenset[int]]]:
-        return [int(str(one.tags["verb"])) for one in held], [frozenset(map(int, one.tags["noun"])) for one in held]
+    def verbs(entries: Sequence[Sample] | Sequence[GalleryItem]) -> list[int]:
+        return [_number(entry, "verb", _tag(entry, "verb")) for entry in entries]
 
-    return relevancy(*classes(samples), *classes(items))
+    def nouns(entries: Sequence[Sample] | Sequence[GalleryItem]) -> list[frozenset[int]]:
+        return [frozenset(_number(entry, "noun", noun) for noun in _tag(entry, "noun")) for entry in entries]
+
+    return relevancy(verbs(samples), nouns(samples), verbs(items), nouns(items))
+
+
+def _tag(entry: Sample | GalleryItem, name: str) -> str | tuple[str, ...]:
+    if name not in entry.tags:
+        raise SampleSetError(f"{entry.id!r} has no tag {name!r}, which its relevance follows from; build the set again")
+    return entry.tags[name]
+
+
+def _number(entry: Sample | GalleryItem, name: str, value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError as error:
+        raise SampleSetError(f"{entry.id!r}, tag {name!r}: {value!r:.80} is no class; build the set again") from error
 
 
 def labels(tag: str) -> Relevance:
-    """1 where an item's id is among a sample's tags of that name, else 0."""
+    """1 where an item's id is among a sample's tags of that name, else 0.
+
+    Returns:
+        The relevance. A sample without the tag, or with a label that is no item, is a
+        :class:`~egobench.errors.SampleSetError`.
+    """
 
     def relevance(samples: Sequence[Sample], items: Sequence[GalleryItem]) -> np.ndarray:
         import numpy as np  # noqa: PLC0415 - a task that names a gallery stays light
@@ -88,6 +114,11 @@ def labels(tag: str) -> Relevance:
         column = {item.id: number for number, item in enumerate(items)}
         table = np.zeros((len(samples), len(items)))
         for row, sample in enumerate(samples):
+            unknown = next((label for label in _tag(sample, tag) if label not in column), None)
+            if unknown is not None:
+                raise SampleSetError(
+                    f"{sample.id!r}, tag {tag!r}: {unknown!r:.80} is not in the gallery; build it again"
+                )
             table[row, [column[label] for label in sample.tags[tag]]] = 1.0
         return table
 

@@ -116,9 +116,9 @@ def marked_reply(plain: str, options: Sequence[str]) -> MarkedReply:
         " " if character == "\n" else (character.lower() if len(character.lower()) == 1 else character)
         for character in plain
     )
-    taken = bytearray(len(plain))
-    mentions = list(_words(plain, folded, options, taken))
-    mentions += _lettered(plain, len(options), taken)
+    covered = bytearray(len(plain))
+    mentions = list(_words(plain, folded, options, covered))
+    mentions += _lettered(plain, len(options), covered)
     mentions = _joined(plain, folded, options, sorted(mentions, key=lambda mention: mention.start))
     marked = MarkedReply("", tuple(mentions))
     pieces: list[str] = []
@@ -129,7 +129,7 @@ def marked_reply(plain: str, options: Sequence[str]) -> MarkedReply:
     return replace(marked, text="".join([*pieces, plain[position:]]))
 
 
-def _words(plain: str, folded: str, options: Sequence[str], taken: bytearray) -> Iterator[Mention]:
+def _words(plain: str, folded: str, options: Sequence[str], covered: bytearray) -> Iterator[Mention]:
     """Mentions by words, the longest option first; an option that is a letter itself has none."""
     positions: dict[str, list[int]] = {}
     for position, option in enumerate(options):
@@ -139,8 +139,8 @@ def _words(plain: str, folded: str, options: Sequence[str], taken: bytearray) ->
         start = folded.find(option)
         while start >= 0:
             end = start + len(option)
-            if not any(taken[start:end]) and _stands_alone(plain, start, end, option):
-                taken[start:end] = b"\1" * len(option)
+            if not any(covered[start:end]) and _stands_alone(plain, start, end, option):
+                covered[start:end] = b"\1" * len(option)
                 yield Mention(tuple(positions[option]), "words", start, end)
             start = folded.find(option, end)
 
@@ -152,7 +152,7 @@ def _stands_alone(plain: str, start: int, end: int, option: str) -> bool:
     return option != "no" or _DETERMINED.match(plain, end) is None
 
 
-def _lettered(plain: str, count: int, taken: bytearray) -> Iterator[Mention]:
+def _lettered(plain: str, count: int, covered: bytearray) -> Iterator[Mention]:
     """Mentions by letter, the sure ones first."""
     searches: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[str, str] | None]], ...] = (
         (_PHRASE, lambda match: (match[1] or match[2] or match[3] or match[4], "phrase")),
@@ -163,18 +163,18 @@ def _lettered(plain: str, count: int, taken: bytearray) -> Iterator[Mention]:
     for pattern, reading in searches:
         for match in pattern.finditer(plain):
             letter_and_kind = reading(match)
-            if letter_and_kind is None or any(taken[match.start() : match.end()]):
+            if letter_and_kind is None or any(covered[match.start() : match.end()]):
                 continue
             letter, kind = letter_and_kind
             position = LETTERS.find(letter.upper())
             if position < count:
-                taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+                covered[match.start() : match.end()] = b"\1" * (match.end() - match.start())
                 yield Mention((position,), kind, match.start(), match.end())
     for match in _DECLARED_SMALL.finditer(plain):
         start, end = match.span(2)
         position = LETTERS.find(match[2].upper())
         # "The answer is a" was cut off before a noun.
-        if not taken[start] and position < count and not (match[1] and match[2] in "ai"):
+        if not covered[start] and position < count and not (match[1] and match[2] in "ai"):
             yield Mention((position,), "bare", start, end)
 
 

@@ -59,7 +59,7 @@ def read_reply(text: str, options: Sequence[str]) -> Reading:
 
     Args:
         text: What the model wrote.
-        options: The options it was shown, in order; at least one.
+        options: The options it was plain_options, in order; at least one.
 
     Returns:
         The reading; ``choice`` is ``None`` unless ``outcome`` is ``answered``.
@@ -75,11 +75,11 @@ def read_reply(text: str, options: Sequence[str]) -> Reading:
         return Reading(None, "unparsed", "empty")
     if ERROR.match(plain(answer[:LONGEST]) if len(answer) > LONGEST else content):
         return Reading(None, "unparsed", "error text")
-    shown = [plain(option) for option in options]
-    for question in (option for option in shown if option.endswith("?")):
+    plain_options = [plain(option) for option in options]
+    for question in (option for option in plain_options if option.endswith("?")):
         # An option that is a question asks nothing when it is the answer.
         content = re.sub(re.escape(question), lambda match: match[0][:-1], content, flags=re.IGNORECASE)
-    known = tuple(map(normalised, shown))
+    known = tuple(map(normalised, plain_options))
     # What is declared as the answer decides; where it names nothing, the reply as a whole may.
     content_without_tags = without_tags(content)
     reading = _read_parts(declared(content), known) or _read_parts([content_without_tags], known)
@@ -104,16 +104,16 @@ def _read_part(part: str, options: tuple[str, ...]) -> Reading | None:
     if len(same) == 1 and not part.rstrip("\"') ").endswith("?"):
         return Reading(same[0], "answered", "text")
     reply = marked_reply(part, options)
-    found = claims(reply)
-    chosen = [claim for claim in found if claim.kind == "chosen"]
+    claimed = claims(reply)
+    chosen = [claim for claim in claimed if claim.kind == "chosen"]
     if chosen:
         letters = {letter for claim in chosen for letter in claim.letters}
         if len(letters) == 1:
             return Reading(letters.pop(), "answered", chosen[0].rule)
         return Reading(None, "unparsed", "several options")
-    if any(claim.kind == "taken back" for claim in found):
+    if any(claim.kind == "taken back" for claim in claimed):
         return Reading(None, "unparsed", "taken back")
-    return _contained(reply.text, [claim for claim in found if claim.kind == "named"], options)
+    return _contained(reply.text, [claim for claim in claimed if claim.kind == "named"], options)
 
 
 def _contained(marked: str, named: Sequence[Claim], options: tuple[str, ...]) -> Reading | None:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from egobench.controls import clips
+from egobench.dataset.sampleset import SampleSet
 from egobench.errors import VideoError
 from egobench.model import ModelInfo
+from egobench.plugins import load_task
 from egobench.run.spec import Settings
 from egobench.sample import Clip, Sample
 from egobench.task import Task
@@ -40,6 +43,38 @@ def frame_rule(task: Task, info: ModelInfo, settings: Settings) -> FrameRule | N
         short_side=info.frames.short_side or task.frames.short_side,
         fps=settings.fps,
     )
+
+
+def clip_requests(
+    sample_set: SampleSet,
+    videos: Path,
+    *,
+    frames: int | None = None,
+    fps: float | None = None,
+    short_side: int | None = None,
+) -> list[ClipRequest]:
+    """The distinct clips of a sample set as a run without a control decodes them.
+
+    Args:
+        sample_set: The sample set.
+        videos: Folder of videos, or of one folder of videos per task.
+        frames: Frames per clip; ``None`` for the task's number.
+        fps: Frames per second instead, at most ``frames`` of them, or :data:`MOST_FRAMES`.
+        short_side: Pixels of a frame's shorter side; ``None`` for the task's.
+
+    Raises:
+        PluginError: If the set's task is not installed.
+        ValueError: If a number is out of range.
+    """
+    task = load_task(sample_set.manifest.task)
+    rule = replace(
+        task.frames,
+        count=frames if frames is not None else MOST_FRAMES if fps is not None else task.frames.count,
+        fps=fps,
+        short_side=task.frames.short_side if short_side is None else short_side,
+    )
+    shared = VideoFolder(videos, task).share(sample_set.samples, clips(sample_set.samples, None, 0), rule)
+    return [replace(clip.request, key=f"{sample_set.name}: {key}") for key, clip in shared.items()]
 
 
 def locate_video(videos: Path, task: Task, video: str) -> Path:

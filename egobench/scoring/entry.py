@@ -63,7 +63,7 @@ class ProtocolId:
             ValueError: If the text is no protocol id.
         """
         pieces = text.split("/")
-        control = next((name for name in CONTROLS if pieces[6:] == [name]), None)
+        control: Control | None = next((name for name in CONTROLS if pieces[6:] == [name]), None)
         if len(pieces) != (6 if control is None else 7) or not all(pieces):
             raise ValueError(f"{text!r} is no protocol id; expected task/subset/protocol/construction/metric/method")
         metric, *judged = pieces[4].split("@")

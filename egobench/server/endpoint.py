@@ -137,6 +137,8 @@ class Connection:
             trust_env=https,
         )
         self._idle = _IdleLines()
+        # A proxy that cannot be used is found now, not in the middle of a run.
+        self._idle.put(self._open_line(endpoint.timeout))
         self.close = finalize(self, self._idle.close)
 
     def models(self) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
     from egobench.video.facts import PlanSummary, VideoFacts, fingerprint, plan_summary, probe
     from egobench.video.folder import stored_as
+    from egobench.video.frame_store.store import FrameStore
     from egobench.video.reading import read_clips
     from egobench.video.receipts import Receipt, pixel_hash
     from egobench.video.sampling import FrameRule
@@ -31,6 +32,7 @@ __all__ = [
     "DecodedClip",
     "FailedClip",
     "FrameRule",
+    "FrameStore",
     "PlanSummary",
     "Receipt",
     "VideoFacts",
@@ -47,6 +49,7 @@ _HOMES: Final = {
     "clips": ("ClipRequest", "DecodedClip", "FailedClip"),
     "facts": ("PlanSummary", "VideoFacts", "fingerprint", "plan_summary", "probe"),
     "folder": ("stored_as",),
+    "frame_store.store": ("FrameStore",),
     "reading": ("read_clips",),
     "receipts": ("Receipt", "pixel_hash"),
     "sampling": ("FrameRule",),

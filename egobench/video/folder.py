@@ -200,7 +200,8 @@ def rgb_pixels(picture: Image.Image) -> np.ndarray:
     if upright.mode.startswith("I"):
         grey = (np.asarray(upright).astype(np.int64) + 128) // 257
         return np.repeat(grey.clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
-    return np.asarray(upright.convert("RGB"))
+    # A copy: torch takes no array that cannot be written.
+    return np.array(upright.convert("RGB"))
 
 
 @contextmanager

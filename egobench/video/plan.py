@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -27,25 +28,44 @@ class DecodeSpan:
     targets: dict[int, int]
 
 
-def frames_of_clip(index: VideoIndex, request: ClipRequest) -> tuple[int, ...]:
+class Timeline(Protocol):
+    """Length and display times of a video: all that decides which frames a clip shows."""
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds; greater than :attr:`intact_until` for a file that ends before its header says."""
+        ...
+
+    @property
+    def intact_until(self) -> float:
+        """Seconds up to which every frame is there."""
+        ...
+
+    @property
+    def times(self) -> Sequence[float]:
+        """Seconds of each displayed frame from the first one, ascending."""
+        ...
+
+
+def frames_of_clip(timeline: Timeline, request: ClipRequest) -> tuple[int, ...]:
     """Return the numbers of the displayed frames that a clip shows.
 
     Raises:
         ShortVideoError: If the file ends before the clip starts.
         DamagedVideoError: If the file is cut off before the clip ends.
     """
-    if request.start >= index.duration:
+    if request.start >= timeline.duration:
         raise ShortVideoError(
             f"{request.path}: clip {request.key!r} starts at {request.start:g} s, but the video ends at "
-            f"{index.duration:.3f} s; check that the annotations belong to this video"
+            f"{timeline.duration:.3f} s; check that the annotations belong to this video"
         )
-    moments = request.rule.moments(request.start, request.end, index.duration)
-    if index.intact_until < index.duration and moments[-1] >= index.intact_until:
+    moments = request.rule.moments(request.start, request.end, timeline.duration)
+    if timeline.intact_until < timeline.duration and moments[-1] >= timeline.intact_until:
         raise DamagedVideoError(
             f"{request.path}: clip {request.key!r} needs the frame at {moments[-1]:.3f} s, but the file is cut off at "
-            f"{index.intact_until:.3f} s of {index.duration:.3f} s; download it again"
+            f"{timeline.intact_until:.3f} s of {timeline.duration:.3f} s; download it again"
         )
-    return request.rule.frames(request.start, request.end, index.duration, index.times)
+    return request.rule.frames(request.start, request.end, timeline.duration, timeline.times)
 
 
 def plan_spans(index: VideoIndex, targets: Iterable[int]) -> list[DecodeSpan]:

@@ -35,6 +35,9 @@ SECONDS_BINS: Final = 30
 WORDS_BINS: Final = 40
 """Longer texts are counted into the last bar."""
 
+PLURALS = {"scenario": "scenarios", "institution": "institutions", "country": "countries", "task": "tasks"}
+"""Kinds of slices, as the report counts them."""
+
 
 @dataclass(slots=True)
 class RunningStatistics:
@@ -175,7 +178,7 @@ class ClipStatistics:
             "mean_words": self.words.mean,
             "sd_words": self.words.deviation,
             "share_10_to_20_words": self.words_10_to_20 / n if n else None,
-            **{f"{kind}s".replace("countrys", "countries"): len(values) for kind, values in self.slices.items()},
+            **{PLURALS[kind]: len(values) for kind, values in self.slices.items()},
         }
 
     def breakdown(self) -> dict[str, dict[str, dict[str, float]]]:

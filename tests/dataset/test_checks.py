@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError
+from egobench.metrics.gallery import class_relevancy, labels
 from egobench.plugins import load_task
+from egobench.sample import Tags
 from tests.conftest import Navigation, NoEmbedder
 from tests.tasks.official_files import OFFICIAL, write
 
@@ -177,3 +180,20 @@ def in_gallery(folder: Path, change: Callable[[list[Any]], object]) -> Path:
 def test_a_gallery_that_is_none_is_named(gallery: Path, change: Callable[[list[Any]], object], problem: str) -> None:
     with pytest.raises(SampleSetError, match=rf"gallery\.json.*{problem}"):
         SampleSet.read(in_gallery(gallery, change))
+
+
+@pytest.mark.parametrize(
+    ("tags", "problem"),
+    [({"noun": ("2",)}, "has no tag 'verb'"), ({"verb": "cut", "noun": ("2",)}, "tag 'verb': 'cut' is no class")],
+)
+def test_a_clip_without_the_tags_of_its_relevance_is_named(gallery: Path, tags: Tags, problem: str) -> None:
+    sound = SampleSet.read(gallery)
+    bare = replace(sound.samples[0], tags=tags)
+    with pytest.raises(SampleSetError, match=rf"'{bare.id}'.*{problem}"):
+        class_relevancy([bare], sound.gallery)
+
+
+def test_a_label_that_is_not_in_the_gallery_is_named(gallery: Path) -> None:
+    sound = SampleSet.read(gallery)
+    with pytest.raises(SampleSetError, match=r"tag 'noun': '.*' is not in the gallery"):
+        labels("noun")(sound.samples, sound.gallery)

@@ -80,7 +80,7 @@ def test_the_order_of_a_classes_file_does_not_matter_and_every_class_is_a_column
     files = OFFICIAL["charades-ego"]()
     files["Charades_v1_classes.txt"] = "\n".join(reversed(files["Charades_v1_classes.txt"].splitlines()))
     held = built(tmp_path, "charades-ego", "gallery157", files)
-    assert [item.id for item in held.gallery] == [f"c00{number}" for number in range(6)]
+    assert [item.id for item in held.gallery] == [f"c{number:03d}" for number in range(157)]
     assert held.gallery[4].text == "Lying on a bed"
 
 
@@ -106,12 +106,12 @@ def test_scores_of_classes_give_the_official_numbers(charades: SampleSet) -> Non
             [0, 1, 0, 0, 8, 0],
         ]
     )
-    entries = score_gallery(scores, charades)
+    entries = score_gallery(np.pad(scores, ((0, 0), (0, 151))), charades)
     second = (1 / 2 + 2 / 3) / 2
     mean = entries["charades-ego/all/gallery/gallery157/mAP/scores"]
     assert mean.value == pytest.approx((1 + second + 1 + 1 / 2 + 1) / 5, abs=1e-12)
     assert mean.gallery is not None
-    assert (mean.gallery.items, mean.gallery.items_with_positives) == (6, 5)
+    assert (mean.gallery.items, mean.gallery.items_with_positives) == (157, 5)
     weighted = entries["charades-ego/all/gallery/gallery157/wAP/scores"].value
     assert weighted == pytest.approx((2 * 1 + 2 * second + 2 * 1 + 1 / 2 + 1) / 8, abs=1e-12)
 
@@ -133,7 +133,7 @@ def test_scores_that_do_not_fit_are_named(epic: SampleSet, scores: np.ndarray, m
 
 def test_a_transposed_table_is_told_from_others(charades: SampleSet) -> None:
     with pytest.raises(ScoreFileError, match="is the table transposed"):
-        score_gallery(np.zeros((6, 5)), charades)
+        score_gallery(np.zeros((157, 5)), charades)
 
 
 def test_a_file_that_lists_its_rows_and_columns_is_held_to_them(epic: SampleSet, tmp_path: Path) -> None:
