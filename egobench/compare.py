@@ -248,12 +248,18 @@ def _check_same_sets(runs: Sequence[ComparedRun], tasks: Sequence[str] | None) -
         alone = [f"{name} is only in {first_path}" for name in first if name not in others]
         alone += [f"{name} is only in {run.path}" for name in others if name not in first]
         if differ or alone:
-            shared = sorted({others[name].task for name in both} - {others[name].task for name in differ})
+            unlike = {*differ, *(first.keys() ^ others.keys())}
+            shared = sorted({others[name].task for name in both} - {(first | others)[name].task for name in unlike})
             reasons = [f"{name} has other samples in {first_path} than in {run.path}" for name in differ] + alone
             hint = f"; both have the same of {', '.join(shared)}, see --tasks" if shared else ""
             raise SampleSetError(f"runs over different sample sets cannot be compared: {'; '.join(reasons)}{hint}")
     if not first:
         raise SampleSetError(f"{first_path} has no sample set of {', '.join(tasks or ())}")
+
+
+def _drawn(run: ComparedRun) -> str:
+    """How a run's samples were drawn, in words."""
+    return "no limit" if run.spec.limit is None else f"limit {run.spec.limit}, seed {run.spec.seed}"
 
 
 def _score_runs(runs: Sequence[ComparedRun], parts: Sequence[Part]) -> list[list[ScoredSample]]:
@@ -264,8 +270,8 @@ def _score_runs(runs: Sequence[ComparedRun], parts: Sequence[Part]) -> list[list
         if part.selected != first.selected:
             raise SampleSetError(
                 f"runs over different samples of {part.name} cannot be compared: {len(first.selected)} were asked in "
-                f"{runs[0].path} (limit {runs[0].spec.limit}, seed {runs[0].spec.seed}) and {len(part.selected)} in "
-                f"{run.path} (limit {run.spec.limit}, seed {run.spec.seed}); give both the same --limit and --seed"
+                f"{runs[0].path} ({_drawn(runs[0])}) and {len(part.selected)} in "
+                f"{run.path} ({_drawn(run)}); give both the same --limit and --seed"
             )
         scored = score_samples(part.selected, Run(run.path, run.spec).predictions(part.name))
         if len(scored) < len(part.selected):

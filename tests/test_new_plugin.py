@@ -83,8 +83,8 @@ def test_a_new_model_is_installed_found_tested_and_run(navigation: Navigation) -
     # in the former and the first in the latter. Options are turned by 0, 1 or 2 places, once each for every answer:
     # that is right for "left" turned by 1, "forward" by 1, "stop" by 2 and "right" by 0.
     entry = run["scores"]["vln-qa/all/mcq/official/acc/generate"]
-    assert entry.value == pytest.approx(4 / 12)
-    assert entry.outcomes["answered"] == 12
+    assert entry["value"] == pytest.approx(4 / 12)
+    assert entry["outcomes"]["answered"] == 12
 
 
 @pytest.mark.parametrize("kind", ["task", "model"])

@@ -93,7 +93,8 @@ def audit_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     besides = f" Left out: {', '.join(left_out)}." if left_out else ""
     table = Table(
         caption="Shares x 100. Blind: the best attack on the options alone. Trained: the best that learned from "
-        f"questions, options and answers of other clusters.{besides}"
+        f"questions, options and answers of other clusters.{besides}",
+        caption_justify="left",
     )
     table.add_column("")
     for finding in rows:

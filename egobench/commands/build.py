@@ -106,7 +106,8 @@ def with_blind_figures(sample_set: SampleSet, embedder: SentenceEmbedder) -> Sam
 
 def manifests_table(manifests: Sequence[Manifest], out: Path) -> Table:
     """A table with one line per sample set."""
-    table = Table(caption=f"Written to {out}/<task>/<construction>/; dropped rows are in each manifest.json")
+    caption = f"Written to {out}/<task>/<construction>/; dropped rows are in each manifest.json"
+    table = Table(caption=caption, caption_justify="left")
     for column in ("task", "construction"):
         table.add_column(column)
     for column in ("samples", "videos", "captions", "texts", "mean seconds", "dropped", "blind", "blind, trained"):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv", "markdown"]
 
-WIDTH = 132
+WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""
 
 _LINE_ENDS = {"\n", "\t"}

@@ -79,7 +79,7 @@ def _model_row(load: Callable[..., object], name: str) -> dict[str, Any]:
     from egobench.plugins import argument_of
 
     argument, hints = argument_of(load), get_type_hints(load)
-    about = (inspect.getdoc(inspect.getmodule(load)) or inspect.getdoc(load) or "").split("\n", 1)[0]
+    about = (inspect.getdoc(inspect.getmodule(load)) or inspect.getdoc(load) or "").split("\n", 1)[0].replace("`", "")
     parameters = parse(inspect.getdoc(load) or "", DocstringStyle.GOOGLE).params
     explained = {parameter.arg_name: parameter.description for parameter in parameters}
     options = {

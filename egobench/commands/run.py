@@ -21,7 +21,7 @@ from egobench.commands.arguments import (
     choose_format,
     split_names,
 )
-from egobench.commands.console import Format, console, note, print_json, print_rows
+from egobench.commands.console import Format, SlashedText, console, note, print_json, print_rows
 from egobench.errors import EgoBenchError
 
 if TYPE_CHECKING:
@@ -243,15 +243,16 @@ def print_forecast(request: RunRequest, form: Format) -> None:
 def forecast_table(forecasts: list[Forecast]) -> Table:
     """A table with one line per sample set, and their sum."""
     table = Table(title="dry run: nothing was kept", title_justify="left")
-    table.add_column("sample set")
+    table.add_column("sample set", overflow="fold")
     rows = [asdict(row) for row in forecasts]
     columns = {key: title for key, title in FORECAST_COLUMNS.items() if any(row[key] is not None for row in rows)}
     for title in columns.values():
         table.add_column(title, justify="right")
     sums: dict[str, Any] = {"set": "all", **{key: sum(row[key] or 0 for row in rows) for key in columns}}
     for row in [*rows, sums]:
-        table.add_section()
-        table.add_row(row["set"], *(_cell(key, row[key]) for key in columns))
+        if row is sums:
+            table.add_section()
+        table.add_row(SlashedText(row["set"]), *(_cell(key, row[key]) for key in columns))
     return table
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from egobench.commands.arguments import AsJson, Form, choose_format
-from egobench.commands.console import print_rows
+from egobench.commands.console import SlashedText, print_rows
 from egobench.commands.tables import percent
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ def runs_table(overviews: list[RunOverview]) -> Table:
         limit = "-" if row.limit is None else str(row.limit)
         averages = (percent(row.avg), percent(row.avg_debiased))
         table.add_row(
-            row.run, row.name, ", ".join(row.tasks), row.method, row.control or "-", limit, row.state, *averages
+            SlashedText(row.run),
+            row.name,
+            ", ".join(row.tasks),
+            row.method,
+            row.control or "-",
+            limit,
+            row.state,
+            *averages,
         )
     return table

@@ -61,9 +61,12 @@ def comparison_table(runs: Mapping[str, Scores], title: str) -> Table:
         title: Printed above.
     """
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(list(runs.values())))
-    table.add_column("task", no_wrap=True)
+    table.add_column("task", overflow="fold")
     table.add_column("metric", no_wrap=True)
-    for column in ("n", *runs, "chance", "blind", "blind, trained"):
+    table.add_column("n", justify="right", no_wrap=True)
+    for name in runs:
+        table.add_column(name, justify="right", overflow="fold")
+    for column in ("chance", "blind", "blind,\ntrained"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in comparison_rows(runs):
         cells = [

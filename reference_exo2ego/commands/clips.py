@@ -149,7 +149,9 @@ def _tables(report: ClipReport, out: Path) -> Iterator[Table]:
         table.add_row(line.name.replace("_", " "), _number(line.here), _number(line.paper))
     yield table
     if report.exclusions.counts or report.problems:
-        table = Table(title="left out", title_justify="left", caption="All of it: OUT.report.json")
+        table = Table(
+            title="left out", title_justify="left", caption="All of it: OUT.report.json", caption_justify="left"
+        )
         table.add_column("what")
         table.add_column("number", justify="right")
         table.add_column("for example", overflow="fold")

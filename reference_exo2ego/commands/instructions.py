@@ -76,7 +76,7 @@ def _counts_table(counts: Sequence[SourceCount], out: Path) -> Table:
     from rich.table import Table
 
     caption = "paper: Table 1, rounded there. What was left out is listed by --json."
-    table = Table(title=str(out), title_justify="left", caption=caption)
+    table = Table(title=str(out), title_justify="left", caption=caption, caption_justify="left")
     table.add_column("source")
     for column in ("samples", "paper", "videos", "left out"):
         table.add_column(column, justify="right")
