@@ -149,7 +149,7 @@ def _audit(subset: str, samples: Sequence[Sample], truth: Truth, embedder: Embed
     n = len(samples)
     known = Known(truth, ((sample.answer, sample.tags) for sample in samples))
     plain, trained, left_out = _plain(samples)
-    embedded = drawn(samples, MOST_TEXTS)
+    embedded = draw_embedded(samples, MOST_TEXTS)
     looks, learnt, to_answers = _by_likeness(embedded, embedder)
     places = Counter(sample.target or 0 for sample in samples)
     also_true = sum(known.co_correct(sample.options, sample.target or 0, sample.tags) for sample in samples)
@@ -171,7 +171,7 @@ def _audit(subset: str, samples: Sequence[Sample], truth: Truth, embedder: Embed
     )
 
 
-def drawn(samples: Sequence[Sample], most_texts: int) -> list[Sample]:
+def draw_embedded(samples: Sequence[Sample], most_texts: int) -> list[Sample]:
     """As many samples as have at most so many distinct options, in their order; whole option sets are drawn by hash."""
     key = {sample.id: sha256("\0".join(sorted(sample.options)).encode()).digest() for sample in samples}
     texts: set[str] = set()

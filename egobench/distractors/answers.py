@@ -83,9 +83,9 @@ class Answers:
         vectors = self._vectors[self._rows([one for group in groups for one in group])]
         sums = vectors.reshape(len(groups), others + 1, -1).sum(axis=1, dtype=np.float64)
         alike_sum = float(((sums**2).sum(axis=1) - others - 1).sum()) / others
-        return alike_sum, self._nearest([one for group in groups for one in group], others)
+        return alike_sum, self._nearest_likeness([one for group in groups for one in group], others)
 
-    def _nearest(self, records: Sequence[Record], count: int) -> float:
+    def _nearest_likeness(self, records: Sequence[Record], count: int) -> float:
         rows = self._rows(records)
         says, holds = statements(
             [self._known.says(text) for text in self._texts],

@@ -65,7 +65,7 @@ class ClipStream:
         self._in_flight = in_flight
         self._changed = Condition()
         self._stop = Event()
-        self._files_started = self._current_file = self._clip_count = 0
+        self._files_started = self._current_file = self._clips_in_flight = 0
         self._failure: BaseException | None = None
         self._threads = [
             Thread(target=self._decode_files, name=f"egobench-decode-{number}", daemon=True)
@@ -89,9 +89,9 @@ class ClipStream:
             thread.join()
 
     @property
-    def clip_count(self) -> int:
+    def clips_in_flight(self) -> int:
         """Clips that are ready or being finished, at most ``in_flight``."""
-        return self._clip_count
+        return self._clips_in_flight
 
     def __iter__(self) -> Iterator[DecodedClip | FailedClip]:
         """Yield every clip once.
@@ -112,7 +112,7 @@ class ClipStream:
                 raise self._failure
             if not file.ready:
                 return None
-            self._clip_count -= 1
+            self._clips_in_flight -= 1
             self._changed.notify_all()
             return file.ready.popleft()
 
@@ -141,7 +141,7 @@ class ClipStream:
                 with self._changed:
                     if clip is None:
                         file.done = True
-                        self._clip_count -= 1
+                        self._clips_in_flight -= 1
                         self._changed.notify_all()
                         return
                     file.ready.append(clip)
@@ -152,11 +152,11 @@ class ClipStream:
         with self._changed:
             # Files that are read ahead leave one place free: they could fill them all and wait for ever.
             self._changed.wait_for(
-                lambda: self._stop.is_set() or self._clip_count < self._in_flight - (number != self._current_file)
+                lambda: self._stop.is_set() or self._clips_in_flight < self._in_flight - (number != self._current_file)
             )
             if self._stop.is_set():
                 return False
-            self._clip_count += 1
+            self._clips_in_flight += 1
             return True
 
 

@@ -183,7 +183,7 @@ class Chat:
             )
 
 
-def open_chat(processor: Any, name: str, as_images: Literal["auto", "yes", "no"], thinking: int = 0) -> Chat:
+def find_chat_format(processor: Any, name: str, as_images: Literal["auto", "yes", "no"], thinking: int = 0) -> Chat:
     """Find out how a processor wants to be asked.
 
     Args:

@@ -24,7 +24,7 @@ from .._local.generation import PREFILL, configure_generation
 from .._local.library_output import quiet_loading
 from .._local.load_options import LoadOptions
 from .adapter import TransformersModel
-from .chat import open_chat
+from .chat import find_chat_format
 from .positions import check_positions, fix_text_positions
 
 
@@ -60,7 +60,7 @@ def _open(options: ChatModelOptions) -> TransformersModel:
     adapter = _Adapter.find(options)
     check_kind(folder)
     processor = _load_processor(folder)
-    chat = open_chat(processor, name, options.as_images, options.thinking)
+    chat = find_chat_format(processor, name, options.as_images, options.thinking)
     model = _load_model(folder, options)
     if adapter is not None:
         add_adapter(model, adapter.folder, merge=options.merge)

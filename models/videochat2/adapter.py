@@ -26,7 +26,7 @@ from .._local.library_output import quiet_loading
 from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
 from .vision import VisualEncoder
-from .weights import load_published, read_plan
+from .weights import load_published, read_sizes
 
 OWN_SYSTEM = (
     "Carefully watch the video and pay attention to the cause and sequence of events, the detail and movement of "
@@ -223,7 +223,7 @@ def _open(options: VideoChat2Options) -> SplicedModel:
     weights, revision = _weights(options)
     language, _ = find_checkpoint(options.language, "", READ, "language")
     vocabulary, _ = find_checkpoint(options.vocabulary, "", READ, "vocabulary")
-    plan = read_plan(weights, language, vocabulary)
+    plan = read_sizes(weights, language, vocabulary)
     with explained(f"{language}: no tokenizer that transformers loads; expected tokenizer.json or tokenizer.model"):
         tokenizer = library.AutoTokenizer.from_pretrained(language, trust_remote_code=False)
     with explained(f"{vocabulary}: no tokenizer that transformers loads; expected tokenizer.json or vocab.txt"):

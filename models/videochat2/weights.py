@@ -64,7 +64,7 @@ class Plan:
     language: Any
 
 
-def read_plan(weights: Path, language: Path, vocabulary: Path) -> Plan:
+def read_sizes(weights: Path, language: Path, vocabulary: Path) -> Plan:
     """Sizes of what is to be loaded.
 
     Args:

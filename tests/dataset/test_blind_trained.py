@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.dataset.audit import ELIMINATION, Audit, audit, audit_set, drawn
+from egobench.dataset.audit import ELIMINATION, Audit, audit, audit_set, draw_embedded
 from egobench.dataset.build import build
 from egobench.distractors.lookups import templates
 from egobench.plugins import load_task
@@ -136,12 +136,12 @@ def test_what_is_known_of_a_samples_own_cluster_is_not_used() -> None:
 
 def test_of_a_large_set_whole_option_sets_are_drawn_in_the_order_of_the_samples() -> None:
     samples = groups(160, 5)
-    part = drawn(samples, 100)
+    part = draw_embedded(samples, 100)
     assert len(part) == 100  # 20 sets of five texts and five samples
     assert len({frozenset(sample.options) for sample in part}) == 20
     assert [sample.id for sample in samples if sample in part] == [sample.id for sample in part]
-    assert drawn(samples[::-1], 100) == part[::-1]
-    assert drawn(samples, 800) == samples
+    assert draw_embedded(samples[::-1], 100) == part[::-1]
+    assert draw_embedded(samples, 800) == samples
 
 
 def test_the_same_set_gives_the_same_figures() -> None:

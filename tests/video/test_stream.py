@@ -54,16 +54,16 @@ def test_threads_stay_ahead_by_no_more_than_the_stated_number_of_clips(workers: 
     with stream_clips(requests(), workers=workers, in_flight=in_flight) as clips:
         for _ in clips:
             until = time.monotonic() + 0.2
-            while clips.clip_count < in_flight and time.monotonic() < until and decoding_threads():
+            while clips.clips_in_flight < in_flight and time.monotonic() < until and decoding_threads():
                 time.sleep(0.001)
-            most = max(most, clips.clip_count)
+            most = max(most, clips.clips_in_flight)
     assert most == in_flight
 
 
 def test_threads_do_stop_when_enough_clips_are_ready() -> None:
     with stream_clips(requests(), in_flight=3) as clips:
         time.sleep(0.5)
-        assert clips.clip_count == 3
+        assert clips.clips_in_flight == 3
 
 
 def consume(clips: ClipStream, how_many: int) -> None:

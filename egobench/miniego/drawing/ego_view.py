@@ -88,7 +88,7 @@ class EgoView:
     def draw(self, snapshot: Snapshot) -> Image.Image:
         """The view at one moment, ``WIDTH`` by ``HEIGHT`` pixels."""
         step = snapshot.step
-        target = self._stage.aim(step, GESTURES[step.verb].aim) if step else None
+        target = self._stage.hand_target(step, GESTURES[step.verb].aim) if step else None
         focus = self._on_strip(snapshot, *target) if target else None
         lean = GESTURES[step.verb].lean * stay(snapshot.progress) if step else 0.0
         zoom = 1 + lean

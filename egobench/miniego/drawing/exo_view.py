@@ -81,7 +81,7 @@ class ExoView:
         aside = 18.0 if direction in {0, 1, 7, 2} else -18.0
         body = Body({"left": (x - aside, y - 28), "right": (x + aside, y - 28)}, (x, y - 42), _HAND)
         step = snapshot.step
-        target = self._stage.aim(step, GESTURES[step.verb].aim) if step else None
+        target = self._stage.hand_target(step, GESTURES[step.verb].aim) if step else None
         aim = self._on_fixture(*target) if target else None
 
         def arm(picture: Image.Image, side: Side, grip: Point, *, pointing: bool) -> None:

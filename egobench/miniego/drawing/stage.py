@@ -53,7 +53,7 @@ class Stage:
         position = bisect_right(self._times, time) - 1
         return self._places[position] if position >= 0 else {}
 
-    def aim(self, step: Step, kind: Aim) -> tuple[str, Point] | None:
+    def hand_target(self, step: Step, kind: Aim) -> tuple[str, Point] | None:
         """Fixture and point on it that a step's hand goes to, ``None`` for one in front of the body."""
         if kind == "body":
             return None

@@ -61,7 +61,7 @@ class FrameCatalogue:
         self._files: dict[Path, KnownFile] = {}
         self._timelines: OrderedDict[str, StoredTimeline] = OrderedDict()
 
-    def file(self, path: Path) -> KnownFile:
+    def content(self, path: Path) -> KnownFile:
         """Return a file's content; a file that the store has not seen, or that has changed, is hashed whole.
 
         Raises:

@@ -159,7 +159,7 @@ def _plan_file(
     planned: _PlannedFrames,
     failed: list[FailedClip],
 ) -> FilePlan:
-    plan, index = FilePlan(path, catalogue.file(path)), None
+    plan, index = FilePlan(path, catalogue.content(path)), None
     video = plan.file.video
     timeline: Timeline | None = catalogue.timeline(video)
     if timeline is None:
@@ -305,7 +305,7 @@ class Filling:
 
     def _keep(self, request: ClipRequest, clip: DecodedClip, video: str) -> None:
         try:
-            if self._catalogue.file(request.path).video != video:
+            if self._catalogue.content(request.path).video != video:
                 raise UnreadableVideoError(f"{request.path}: has changed while it was read; run the same command again")
         except VideoError as error:
             self._fail(FailedClip(request.key, error))

@@ -109,7 +109,7 @@ class FrameStore:
             VideoError: If there is no such video, or it ends before the clip starts.
         """
         catalogue = self._catalogue
-        video = catalogue.file(request.path).video
+        video = catalogue.content(request.path).video
         timeline = self._timeline(video, request)
         numbers = frames_of_clip(timeline, request)
         rendition = catalogue.rendition(video, request)
