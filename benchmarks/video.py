@@ -38,14 +38,14 @@ from typing import Any, Final
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from barcode import write
 
 from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
+from egobench.video.colour import RgbConverter
 from egobench.video.index import VideoIndex, main_stream, open_container, read_index
 from egobench.video.plan import frames_of_clip, plan_spans
-from egobench.video.pyav import PyavReader, upright_pixels
+from egobench.video.pyav import PyavReader
 from egobench.video.resize import resizer
 from egobench.video.sampling import Size, shrunk_size
 from egobench.video.self_seeking import import_decoder_package
@@ -178,10 +178,10 @@ def floor(path: Path, clips: int) -> float:
     total = min(SAMPLE, len(index.pts))
     per_referred = referred / (total - count)
     per_spared = (every - referred) / count
-    reformatter = VideoReformatter()
+    converter = RgbConverter()
     way, size = resizer("auto"), shrunk_size(Size(index.width, index.height), RULE.short_side)
-    way.apply(upright_pixels(frames[0], reformatter), *size)
-    per_frame = timed(lambda: [way.apply(upright_pixels(frame, reformatter), *size) for frame in frames]) / len(frames)
+    way.apply(converter.convert(frames[0]), *size)
+    per_frame = timed(lambda: [way.apply(converter.convert(frame), *size) for frame in frames]) / len(frames)
     return per_referred * (len(packets) - spared) + per_spared * spared + per_frame * len(wanted)
 
 

@@ -135,8 +135,10 @@ def test_flash_attention_that_is_not_there_is_named(checkpoint: Checkpoint) -> N
 
 # --- Output ----------------------------------------------------------------------------------------------------------
 
-LOADS = """
+ROOT = Path(__file__).parents[2]
+LOADS = f"""
 import sys
+sys.path.append({str(ROOT)!r})
 from egobench.plugins import load_model
 model = load_model(sys.argv[1], **dict(option.split("=", 1) for option in sys.argv[2:]))
 from tests.models.prompts import ask
@@ -147,7 +149,7 @@ model.generate([ask(count=4)])
 def printed(*arguments: str) -> str:
     """All that a process prints, on either stream, that loads a model and asks it."""
     command = [sys.executable, "-c", LOADS, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return done.stdout + done.stderr
 
 

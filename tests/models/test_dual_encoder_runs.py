@@ -51,9 +51,9 @@ def test_a_tiny_clip_and_a_tiny_qwen_get_retrieval_numbers(tmp_path: Path, check
         "epic-kitchens-mir/all/gallery/gallery/nDCG/embedding",
     ]
     for entry in first["scores"].values():
-        assert entry.outcomes["answered"] == entry.n == entry.n_expected >= 100
+        assert entry["outcomes"]["answered"] == entry["n"] == entry["n_expected"] >= 100
         # A model that has learnt nothing is not far from chance.
-        assert abs(entry.value - entry.chance) < 4 * entry.se
+        assert abs(entry["value"] - entry["chance"]) < 4 * entry["se"]
     run = Path(first["run"])
     assert json.loads((run / "run.json").read_text())["spec"]["model"]["settings"]["pooling"] == "mean"
     before = (run / "scores.json").read_bytes()
@@ -67,7 +67,7 @@ def test_a_tiny_clip_and_a_tiny_qwen_get_retrieval_numbers(tmp_path: Path, check
     )  # fmt: skip
     name, entry = next(iter(second["scores"].items()))
     assert name.startswith("epic-kitchens-mir/all/rerank/gallery/mAP/likelihood-sum@top30@")
-    assert (entry.n, entry.partial, entry.outcomes["answered"]) == (12, True, 12)
+    assert (entry["n"], entry["partial"], entry["outcomes"]["answered"]) == (12, True, 12)
 
 
 def _check_a_row(run: Path, data: Path, world: Path, folder: Path) -> None:
