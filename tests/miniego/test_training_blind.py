@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+
+pytest.importorskip("sklearn")
+
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB

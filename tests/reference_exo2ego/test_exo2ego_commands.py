@@ -193,7 +193,7 @@ def test_a_leak_ends_with_one_unless_it_is_allowed_by_name(
     done("instructions", folder, "--out", tmp_path / "train.jsonl")
     failed = exo2ego("leaks", tmp_path / "train.jsonl", "--data", tmp_path / "data")
     assert failed.code == 1
-    assert "overlaps footage that is trained on" in failed.out
+    assert "overlaps footage that is trained on" in " ".join(failed.err.split())
     assert failed.err.splitlines()[-1].startswith("exo2ego: the training data shows footage of samples")
     allowed = done("leaks", tmp_path / "train.jsonl", "--data", tmp_path / "data", "--allow", "qaego4d", "--json")
     assert [row["leaks"] for row in json.loads(allowed)] == [True]
