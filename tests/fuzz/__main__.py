@@ -32,7 +32,7 @@ def main() -> int:
         sys.stdout.write(f"{name}: {report.accepted[name]:,} accepted, {report.refused[name]:,} refused\n")
     for finding in report.findings:
         sys.stdout.write(f"FOUND {finding}\n")
-    sys.stdout.write(f"{options.inputs:,} inputs, {len(report.findings)} findings, {process_time():.0f} CPU s\n")
+    sys.stdout.write(f"{report.inputs:,} inputs, {len(report.findings)} findings, {process_time():.0f} CPU s\n")
     return 1 if report.findings else 0
 
 

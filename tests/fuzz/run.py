@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -34,17 +34,19 @@ class Report:
         accepted: Inputs read without complaint, by reader.
         refused: Inputs refused with a typed error that names the place, by reader.
         findings: Everything else, in words, with the seed that makes it again.
+        inputs: Number of inputs that were read.
     """
 
     accepted: Counter[str] = field(default_factory=Counter[str])
     refused: Counter[str] = field(default_factory=Counter[str])
     findings: list[str] = field(default_factory=list[str])
+    inputs: int = 0
 
 
 def fuzz(
     inputs: int, seed: int, *, readers: Sequence[Reader] = READERS, progress: Callable[[int], None] | None = None
 ) -> Report:
-    """Read altered inputs, in turn of every reader.
+    """Read altered inputs, in turn of every reader; a Ctrl-C ends it with what was read so far.
 
     Args:
         inputs: Number of inputs.
@@ -53,7 +55,7 @@ def fuzz(
         progress: Called with the number of inputs so far.
     """
     report = Report()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), suppress(KeyboardInterrupt):
         warnings.simplefilter("ignore")
         seeds = {
             reader.name: list(reader.make_seeds(Path(folder) / f"{number}")) for number, reader in enumerate(readers)
@@ -61,6 +63,7 @@ def fuzz(
         for number in range(inputs):
             reader = readers[number % len(readers)]
             _try(reader, seeds[reader.name], f"{seed}/{number}", Path(folder) / "altered", report)
+            report.inputs = number + 1
             if progress is not None:
                 progress(number + 1)
     return report
