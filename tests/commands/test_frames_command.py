@@ -9,13 +9,24 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import replace
+from shutil import copyfile
 from typing import Any
+
+import pytest
 
 from egobench.plugins import load_task
 from egobench.run.media import clip_requests
 from egobench.video import FrameStore, read_clips
 from tests.cli import egobench
 from tests.conftest import Navigation
+
+
+@pytest.fixture(autouse=True)
+def equal_videos(navigation: Navigation) -> None:
+    """Make videos of one colour equal to the byte: encoders need not give equal bytes twice."""
+    for number in range(4, 12):
+        copyfile(navigation.video(number % 4), navigation.video(number))
+
 
 PIXELS = 64 * 48 * 3
 TIMES = 24 * 8
