@@ -102,7 +102,7 @@ def test_an_id_comes_once_in_a_subset(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("[" * 5000 + "]" * 5000, "line 1: nested deeper than 100"),
+        ("[" * 5000 + "]" * 5000, "line 1.*nested deeper than 100"),
         ('{"id": ' + "1" * 5000 + "}", "line 1.*too many digits"),
         ('{"start": NaN}', "line 1, start: found nan"),
         ('{"id": "a", "id": "b"}', "line 1: the key 'id' comes twice"),
