@@ -259,6 +259,10 @@ class ScoreEntry:
         if "blind_ceiling" in fields:
             # Written before there were two figures.
             fields |= {"blind": fields.pop("blind_ceiling"), "blind_trained": None}
+        if not all(isinstance(fields[key], int) for key in ("n", "n_expected", "clusters", "orders")):
+            raise TypeError("n, n_expected, clusters and orders are expected to be whole numbers")
+        if not all(isinstance(fields[key], float | int | None) for key in ("value", "low", "high")):
+            raise TypeError("value, low and high are expected to be numbers")
         positions, judge = fields.pop("positions", None), fields.pop("judge", None)
         by = {
             tag: {value: TagScore(**score) for value, score in scores.items()}

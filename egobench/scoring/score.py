@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypedDict
 
 from egobench.dataset.sampleset import Manifest
-from egobench.errors import ModelError
+from egobench.errors import ModelError, StoreError
 from egobench.metrics import OUTCOMES, Metric, Outcome, ScoredSample
 from egobench.metrics.orders import circular, position_bias, positions
 from egobench.orders import orders_of
@@ -36,14 +36,23 @@ def score_samples(samples: Sequence[Sample], predictions: Mapping[str, Predictio
     Args:
         samples: The samples.
         predictions: By sample id.
+
+    Raises:
+        StoreError: If a prediction has another number of scores than its sample has options.
     """
-    return [
-        ScoredSample(
-            sample, prediction.outcome, prediction.scores, prediction.reply if prediction.outcome == "answered" else ""
-        )
-        for sample in samples
-        if (prediction := predictions.get(sample.id)) is not None
-    ]
+    scored: list[ScoredSample] = []
+    for sample in samples:
+        prediction = predictions.get(sample.id)
+        if prediction is None:
+            continue
+        if prediction.scores is not None and len(prediction.scores) != len(sample.options):
+            raise StoreError(
+                f"predictions: sample {sample.id!r} has {len(prediction.scores)} scores for {len(sample.options)} "
+                "options; delete its line and checksums.txt to ask again"
+            )
+        reply = prediction.reply if prediction.outcome == "answered" else ""
+        scored.append(ScoredSample(sample, prediction.outcome, prediction.scores, reply))
+    return scored
 
 
 def score_samples_in_orders(
