@@ -259,7 +259,7 @@ def _demux(container: InputContainer, stream: VideoStream) -> _DemuxedPackets:
                 )
             )
             last_is_partial = packet.is_corrupt
-    except FFmpegError:
+    except (FFmpegError, IndexError):  # a stream that begins in mid-file is unknown to PyAV
         packets.cut_off = True
     if last_is_partial and len(packets.headers) > 1:
         packets.headers.pop()
