@@ -2,8 +2,8 @@
 
 A model may answer with the text of an option, and the annotations of most tasks may not be handed on. So a bundle holds
 ``⟦B⟧`` for the text of option B, ``⟦B 0-4⟧`` for its first four words, ``⟦Q 2-9⟧`` for seven words of the question. Who
-has the sample set restores the reply to the letter; to anyone else it says which option was named, and no more. Spelling
-in capitals or small letters and other punctuation between the words are kept in the reference: ``case`` is, word by
+has the sample set restores the reply to the letter; to anyone else it says which option was named, and no more. Capital
+and small letters and other punctuation between the words are kept in the reference: ``case`` is, word by
 word, a hexadecimal mask of the letters that are capital, ``gaps`` is what stands between the words.
 
 Words that are the model's own stay as they are, in an answer to an open question too: no model is shown the reference
