@@ -102,7 +102,7 @@ def restore(folder: Path, parts: Sequence[Part], run: Run) -> None:
             for row in rows
         ]
         (folder / "predictions" / f"{part.name}.main.jsonl").write_bytes(encode_rows(restored))
-    texts = _judged_texts(run, parts)
+    texts = judged_texts(run, parts)
     for judge, replies in run.judge_replies().items():
         restored_replies = [
             replace(reply, reply=unseal(reply.reply, texts.get(reply.key, {}))) for reply in replies.values()
@@ -151,7 +151,7 @@ def _error_kind(error: str | None) -> str | None:
 
 def _sealed_judge_replies(run: Run, parts: Iterable[Part], replies: Mapping[str, JudgeReply]) -> list[JudgeReply]:
     """A judge's replies about answers of the run, by key; those about anything else are left out."""
-    texts = _judged_texts(run, parts)
+    texts = judged_texts(run, parts)
     return [
         replace(replies[key], reply=seal(replies[key].reply, texts[key]), error=_error_kind(replies[key].error))
         for key in sorted(texts)
@@ -159,7 +159,7 @@ def _sealed_judge_replies(run: Run, parts: Iterable[Part], replies: Mapping[str,
     ]
 
 
-def _judged_texts(run: Run, parts: Iterable[Part]) -> dict[str, dict[str, str]]:
+def judged_texts(run: Run, parts: Iterable[Part]) -> dict[str, dict[str, str]]:
     """What a judge's reply may not repeat, by its key: the question, and ``T``, the reference answer."""
     texts: dict[str, dict[str, str]] = {}
     for part in parts:
