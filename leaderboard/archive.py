@@ -83,7 +83,7 @@ def unpack(path: Path, folder: Path) -> None:
         with ZipFile(path) as archive:
             members = archive.infolist()
             _check_members(path, members)
-            (folder / "predictions").mkdir(exist_ok=True)
+            (folder / "predictions").mkdir(parents=True, exist_ok=True)
             for member in members:
                 with archive.open(member) as source, (folder / member.filename).open("wb") as target:
                     _copy(path, member, source, target)
@@ -98,9 +98,7 @@ def _check_members(path: Path, members: list[ZipInfo]) -> None:
         raise BundleError(f"{path}: {len(members)} files in it; a bundle has at most {MAX_MEMBERS}")
     names: set[str] = set()
     for member in members:
-        problem = _problem(member)
-        if member.filename in names:
-            problem = "it comes twice"
+        problem = _problem(member) or ("it comes twice" if member.filename in names else "")
         if problem:
             raise BundleError(f"{path}: {member.orig_filename!r:.120} in it is refused: {problem}")
         names.add(member.filename)

@@ -17,7 +17,7 @@ from egobench.observer import Observer, SilentObserver
 from egobench.run.plan import Part, find_run_sets, plan
 
 from ..archive import unpack
-from ..bundle import restore
+from ..bundle import restore_judges, restore_replies
 from ..submission import CheckRecord, FailedCheck, Level, submission_digest
 from . import by_itself, over_data
 from .content import Content, read_content
@@ -194,8 +194,11 @@ def _parts(content: Content, data: Path, findings: _Findings) -> list[Part] | No
 
 def _check_scores(content: Content, parts: Sequence[Part], findings: _Findings) -> None:
     if content.sealed:
-        restore(content.folder, parts, content.run)
+        restore_replies(content.folder, parts, content.run)
         findings.add("seals", over_data.judge_seals(content, parts))
+        if any(failed.check == "seals" for failed in findings.failed):
+            return
+        restore_judges(content.folder, parts, content.run)
     findings.add("replies", over_data.replies(content, parts))
     try:
         computed = score_parts(content.run, parts).scores

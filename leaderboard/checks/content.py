@@ -101,9 +101,8 @@ def _read_spec(folder: Path) -> tuple[str, RunSpec]:
     try:
         spec = RunSpec.from_json(content["spec"])
         recorded: Mapping[str, Any] = content["recorded"]
-        if json.loads(spec.canonical()) != {
-            key: value for key, value in content["spec"].items() if _is_set(key, value)
-        }:
+        own = {key: value for key, value in content["spec"].items() if _is_set(key, value)}
+        if json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=False) != spec.canonical():
             raise BundleError("run.json: a value of the spec has another type than a run writes")
         info = _validated(ModelInfo, spec.model, "run.json, spec.model")
         for task, rule in spec.frames.items():

@@ -74,7 +74,7 @@ def seals(content: Content, parts: Sequence[Part]) -> Iterator[str]:
 
 
 def judge_seals(content: Content, parts: Sequence[Part]) -> Iterator[str]:
-    """Judges' replies that repeat what no bundle may hold; called once the predictions are restored."""
+    """Judges' replies that repeat what no bundle may hold; called between restoring the predictions and them."""
     if not content.sealed:
         return
     texts = judged_texts(content.run, parts)

@@ -12,7 +12,7 @@ from egobench.errors import BundleError
 from egobench.run.checksums import replace_file, writing
 from egobench.run.plan import Part, find_run_sets, plan
 
-from ..bundle import restore
+from ..bundle import restore_judges, restore_replies
 from ..checks.content import read_content
 from ..submission import open_submission
 from .every_eval_ever import every_eval_ever
@@ -63,7 +63,8 @@ def export_submission(
         if data is not None:
             parts = plan(find_run_sets(folder, data), content.spec.settings())
             if content.sealed:
-                restore(folder, parts, content.run)
+                restore_replies(folder, parts, content.run)
+                restore_judges(folder, parts, content.run)
         exported = Exported(content, submission.level, attribution)
         return _write(out, _files(exported, form, parts, texts=texts))
 

@@ -53,8 +53,13 @@ def reranked(world: World) -> Path:
 def judged(world: World) -> Path:
     pytest.importorskip("httpx")
     run = world.run(Talker(), "qaego4d", out="judged")
-    verdict = json.dumps({"correct": "yes", "score": 4, "why": "Where was the yellow carrot before I took it? There."})
-    with serving(lambda number: chat(verdict if number % 3 else "no idea")) as server:
+
+    def says(number: int) -> tuple[int, dict[str, str], bytes]:
+        asked = json.loads(server.asked[number]["messages"][1]["content"])
+        why = f"{asked['question']} {asked['reference answer']}!"
+        return chat(json.dumps({"correct": "yes", "score": 4, "why": why}) if number % 3 else "no idea")
+
+    with serving(says) as server:
         judge_run(run, world.data, find_judge(server.url, "toy/judge"), SilentObserver())
     rescore(run, world.data)
     return run
