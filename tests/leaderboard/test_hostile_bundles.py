@@ -163,7 +163,7 @@ BAD_JSON: dict[str, Callable[[Members], None]] = {
     "a long text": replace_text(VLN_ROWS, b'"reply": "', b'"reply": "' + b"x" * 10 * 2**20),
     "a long name": replace_text("run.json", b'"name": "random"', b'"name": "' + b"x" * 10 * 2**20 + b'"'),
     "an object for a text": replace_text(VLN_ROWS, b'"rule": "letter"', b'"rule": {"a": 1}'),
-    "true for a number": replace_text("run.json", b'"seed": 0', b'"seed": true'),
+    "true for a number": replace_text("run.json", b'"task_version": 1', b'"task_version": true'),
     "a text for a number": replace_text("run.json", b'"orders": 1', b'"orders": "1"'),
     "no order": replace_text("run.json", b'"orders": 1', b'"orders": 0'),
     "a limit of none": replace_text("run.json", b'"limit": null', b'"limit": 0'),
