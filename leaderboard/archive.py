@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from shutil import copyfileobj
 from stat import S_IFMT, S_IFREG
-from typing import BinaryIO
+from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from zlib import error as ZlibError  # noqa: N812 - a class with a small letter
 
@@ -121,7 +121,7 @@ def _problem(member: ZipInfo) -> str:
     return next((reason for reason, applies in refused.items() if applies), "")
 
 
-def _copy(path: Path, member: ZipInfo, source: BinaryIO, target: BinaryIO) -> None:
+def _copy(path: Path, member: ZipInfo, source: IO[bytes], target: IO[bytes]) -> None:
     """Copy a member, and no byte more than it says it has."""
     left = member.file_size
     while block := source.read(min(_BLOCK, left + 1)):

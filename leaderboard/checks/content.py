@@ -95,9 +95,10 @@ def read_content(folder: Path, *, sealed: bool) -> Content:
 
 
 def _read_spec(folder: Path) -> tuple[str, RunSpec]:
-    content: Any = _json_file(folder / "run.json")
-    if not isinstance(content, dict) or not {"id", "spec", "recorded"} <= content.keys():
+    value = _json_file(folder / "run.json")
+    if not isinstance(value, dict) or not {"id", "spec", "recorded"} <= value.keys():
         raise BundleError("run.json: expected id, spec and recorded")
+    content: dict[str, Any] = {**value}
     try:
         spec = RunSpec.from_json(content["spec"])
         recorded: Mapping[str, Any] = content["recorded"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from egobench.controls import clips
 from egobench.errors import BundleError
@@ -221,9 +221,12 @@ def _differs(claimed: ScoreEntry, computed: ScoreEntry) -> str:
 
 def _alike(first: Any, second: Any, slack: float) -> bool:
     if isinstance(first, Mapping) and isinstance(second, Mapping):
-        return first.keys() == second.keys() and all(_alike(first[key], second[key], slack) for key in first)
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
-        return len(first) == len(second) and all(_alike(*pair, slack) for pair in zip(first, second, strict=True))
+        ours, theirs = cast("Mapping[str, Any]", first), cast("Mapping[str, Any]", second)
+        return ours.keys() == theirs.keys() and all(_alike(ours[key], theirs[key], slack) for key in ours)
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        members, others = cast("tuple[Any, ...]", first), cast("tuple[Any, ...]", second)
+        pairs = zip(members, others, strict=False)
+        return len(members) == len(others) and all(_alike(member, other, slack) for member, other in pairs)
     if isinstance(first, float) and isinstance(second, float):
         return first == second or math.isclose(first, second, rel_tol=slack, abs_tol=slack)
     return bool(first == second)
