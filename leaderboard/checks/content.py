@@ -175,7 +175,8 @@ def _rows(path: Path, kind: type[T]) -> list[T]:
     try:
         return [*read_rows(path, kind)]  # type: ignore[type-var]
     except StoreError as error:
-        raise BundleError(str(error).replace(f"{path.parent}/", "")) from error
+        message = str(error).replace(f"{path.parent}/", "").partition("; delete the line")[0]
+        raise BundleError(message) from error
 
 
 def _json_file(path: Path) -> JsonValue:
