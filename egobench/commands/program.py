@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import typer
 
-from egobench.commands.console import printable
+from egobench.printable import printable
 from egobench.errors import EgoBenchError, ModelOptionError, UnknownPluginError
 
 
