@@ -1,0 +1,69 @@
+"""What numbers and runs are called on pages, and where their pages lie."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from egobench.leaderboard.board import Number
+from egobench.leaderboard.runs import BoardRun
+
+LEVEL_WORDS = {
+    "self-reported": "as it was sent; its rows are not here, or were not checked",
+    "re-scored": "every number was computed again from its rows and its sample sets, to the last digit",
+    "reproduced": "obtained a second time, by a run of somebody else",
+}
+
+
+class Heading(NamedTuple):
+    """A column's heading.
+
+    Attributes:
+        group: What it is grouped under: its task, or ``"average"``.
+        name: Subset and metric.
+        beside: Construction, with the sample set's hash where two sets share an id.
+    """
+
+    group: str
+    name: str
+    beside: str
+
+    @property
+    def full(self) -> str:
+        """All of it in one line."""
+        if self.group == "average":
+            return self.name
+        return f"{self.group} {self.name} ({self.beside})"
+
+
+def heading(number: Number, *, ambiguous: bool = False) -> Heading:
+    """The heading of a number's column.
+
+    Args:
+        number: The number.
+        ambiguous: Whether another number of other samples has the same id.
+    """
+    short = f" {number.samples_sha256[:6]}" if ambiguous else ""
+    if number.measure is None:
+        return Heading("average", number.id, f"ten numbers{short}")
+    part, pieces = number.measure.part, number.id.split("/")[-1].split("@")
+    metric = f"{pieces[0]} by {pieces[1]}" if number.measure.example.judge and len(pieces) > 1 else pieces[0]
+    return Heading(
+        part.task, metric if part.subset == "all" else f"{part.subset} {metric}", f"{part.construction}{short}"
+    )
+
+
+def run_title(run: BoardRun) -> str:
+    """Model and name, and the control where there is one."""
+    name = f"{run.model}: {run.name}" if run.name and run.name != run.model else run.model
+    return f"{name} ({run.spec.control})" if run.spec.control and run.spec.control not in run.name else name
+
+
+def run_page(run: BoardRun, root: str = "") -> str:
+    """Address of a run on its model's page."""
+    return f"{root}model/{run.model_key}.html#run-{run.key}"
+
+
+def section_title(method: str, control: str | None) -> str:
+    """What a section is called."""
+    words = {"generate": "Answers in words", "generate-blind": "Answers in words"}.get(method, f"Options scored: {method}")
+    return words if control is None else f"Control: {control}"
