@@ -33,6 +33,7 @@ The tree::
     │   ├── ModelMemoryError       a batch needs more memory than there is; a smaller one may not
     │   ├── ConfigurationError     a configuration contradicts itself, or is not that of the checkpoint
     │   └── StageError             what would train is not what the training stage says
+    ├── SiteError                  a site or a viewer cannot be written
     └── StoreError                 a run folder cannot be used
         └── SpecMismatchError      it holds another run
 
@@ -250,3 +251,7 @@ class SpecMismatchError(StoreError):
 
 class ChartError(EgoBenchError):
     """A picture cannot be written."""
+
+
+class SiteError(EgoBenchError):
+    """A site or a viewer cannot be written."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from egobench.dataset.sampleset import SampleSet
+from egobench.leaderboard.ledger import PublishedSize, read_ledger, read_sizes
 
 
 class Size(NamedTuple):
@@ -24,31 +25,18 @@ class Size(NamedTuple):
     questions: int
 
 
-PRINTED = {
-    "charades-ego": Size(846, 846, 10.8, 846),
-    "egomcq": Size(827, 39_716, 0.8, 39_716),
-    "egoplan": Size(678, 3_339, 668.0, 3_339),
-    "egoschema": Size(5_031, 5_031, 180.0, 5_031),
-    "egotaskqa": Size(2_257, 19_182, 36.9, 19_182),
-    "epic-kitchens-mir": Size(138, 9_668, 3.7, 9_668),
-    "qaego4d": Size(166, 1_854, 310.0, 1_854),
-    "vln-qa": Size(200, 200, 7.5, 200),
-}
-"""Table 2 of arXiv 2503.09143 (v1), by task."""
-
-
 class SizeRow(NamedTuple):
     """A sample set's size beside the printed one.
 
     Attributes:
         name: Task and construction.
         own: What is in the set.
-        printed: What Table 2 says; ``None`` for a task that it does not have.
+        printed: What the paper's Table 2 says; ``None`` for a task that it does not have.
     """
 
     name: str
     own: Size
-    printed: Size | None
+    printed: PublishedSize | None
 
 
 def measure_size(sample_set: SampleSet) -> Size:
@@ -61,6 +49,8 @@ def measure_size(sample_set: SampleSet) -> Size:
 
 def sizes_table(sets: Iterable[SampleSet]) -> list[SizeRow]:
     """The sizes of several sets, beside the printed ones."""
+    tasks = {number.benchmark: number.id.part.task for number in read_ledger() if number.id}
+    printed = {tasks[size.benchmark]: size for size in read_sizes()}
     return [
-        SizeRow(sample_set.name, measure_size(sample_set), PRINTED.get(sample_set.manifest.task)) for sample_set in sets
+        SizeRow(sample_set.name, measure_size(sample_set), printed.get(sample_set.manifest.task)) for sample_set in sets
     ]

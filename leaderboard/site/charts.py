@@ -44,6 +44,7 @@ class Point:
         note: What stands beside it, such as its rank set.
         page: Where more of the run is found; ``""`` for nowhere.
         x: Where it stands on a second axis.
+        partial: Whether only some of the samples were asked.
     """
 
     run: str
@@ -53,17 +54,22 @@ class Point:
     note: str = ""
     page: str = ""
     x: float = 0.0
+    partial: bool = False
 
     @property
     def title(self) -> str:
         """Name, score and interval."""
-        return f"{self.run}: {percent(self.value)}{interval(self.low, self.high)}" + (
-            f", rank {self.note}" if self.note else ""
-        )
+        beside = f", ranks {self.note}" if self.note else ", partial" if self.partial else ""
+        return f"{self.run}: {percent(self.value)}{interval(self.low, self.high)}{beside}"
+
+    @property
+    def kind(self) -> str:
+        """How its dot is drawn: hollow where only some of the samples were asked."""
+        return "dot hollow" if self.partial else "dot"
 
 
 KINDS = {"chance": "chance", "blind": "blind", "blind, trained": "trained"}
-LEFT, PLOT, RIGHT, ROW = 190, 420, 110, 26
+LEFT, PLOT, RIGHT, ROW = 236, 560, 116, 26
 
 
 def percent(value: float | None) -> str:
@@ -80,13 +86,15 @@ def whiskers(title: str, points: Sequence[Point], floors: Floors) -> Markup:
     """One number of all runs: a dot with its interval per run."""
     bottom = 34 + ROW * len(points)
     shapes = [*_axis(LEFT, PLOT, 30, bottom), *_floors(floors, LEFT, PLOT, 30, bottom)]
+    if any(point.note for point in points):
+        shapes.append(label(LEFT + PLOT + RIGHT - 4, 22, "ranks", kind="tick", anchor="end"))
     for row, point in enumerate(points):
         y, x = 34 + ROW * (row + 0.5), _x(point.value)
         name = label(LEFT - 12, y + 4, shortened(point.run, 28), anchor="end", kind="name")
         shapes.append(link(point.page, name) if point.page else name)
         if point.low is not None and point.high is not None:
             shapes.append(line(_x(point.low), y, _x(point.high), y, kind="whisker"))
-        shapes.append(mark(x, y, point.title))
+        shapes.append(mark(x, y, point.title, kind=point.kind))
         shapes.append(label(LEFT + PLOT + 14, y + 4, percent(point.value), kind="number"))
         shapes.append(label(LEFT + PLOT + RIGHT - 4, y + 4, point.note, kind="quiet", anchor="end"))
     return svg(shapes, width=LEFT + PLOT + RIGHT, height=bottom + 24, label=f"{title}: scores with 95 % intervals")
@@ -102,15 +110,15 @@ def overview(rows: Sequence[tuple[str, Sequence[Point], Floors]], title: str) ->
         shapes.append(label(LEFT - 12, y + 4, shortened(name, 30), anchor="end", kind="name"))
         for kind, value in floors.items():
             shapes.append(line(_x(value), y - 9, _x(value), y + 9, kind=KINDS[kind]))
-        shapes += [mark(_x(point.value), y, point.title, kind="dot many") for point in points]
-        best = max((point.value for point in points), default=None)
+        shapes += [mark(_x(point.value), y, point.title, kind=f"{point.kind} many") for point in points]
+        best = max((point.value for point in points if not point.partial), default=None)
         shapes.append(label(LEFT + PLOT + 14, y + 4, percent(best), kind="number"))
     return svg(shapes, width=LEFT + PLOT + 64, height=bottom + 24, label=f"{title}: every run, number by number")
 
 
 def scatter(title: str, points: Sequence[Point], floors: Floors, *, x_name: str, logarithmic: bool) -> Markup:
     """A number of all runs against something about them."""
-    left, width, top, height = 52, 480, 14, 240
+    left, width, top, height = 52, 640, 14, 260
     places = [math.log10(point.x) if logarithmic else point.x for point in points]
     least, most = min(places), max(places)
     room = (most - least) * 0.08 or 1.0
@@ -136,14 +144,14 @@ def scatter(title: str, points: Sequence[Point], floors: Floors, *, x_name: str,
         x, y = across(place), up(point.value)
         if point.low is not None and point.high is not None:
             shapes.append(line(x, up(point.low), x, up(point.high), kind="whisker"))
-        shapes.append(mark(x, y, f"{point.title}, {amount(point.x)} {x_name}"))
+        shapes.append(mark(x, y, f"{point.title}, {amount(point.x)} {x_name}", kind=point.kind))
     shapes.append(label(left + width / 2, top + height + 42, x_name, kind="quiet", anchor="middle"))
     return svg(shapes, width=left + width + 100, height=top + height + 52, label=f"{title} against {x_name}")
 
 
 def radar(title: str, axes: Sequence[tuple[str, float, Floors]]) -> Markup:
     """A run on fixed axes: every spoke goes from 0 to 100, whoever is drawn."""
-    centre, radius, count = (290.0, 220.0), 150.0, len(axes)
+    centre, radius, count = (380.0, 220.0), 165.0, len(axes)
 
     def place(axis: int, value: float) -> tuple[float, float]:
         angle = 2 * math.pi * axis / count - math.pi / 2
@@ -157,7 +165,7 @@ def radar(title: str, axes: Sequence[tuple[str, float, Floors]]) -> Markup:
         shapes.append(line(*centre, *place(axis, 1.0), kind="grid"))
         x, y = place(axis, 1.1)
         anchor = "middle" if abs(x - centre[0]) < 20 else "start" if x > centre[0] else "end"
-        shapes.append(label(x, y + 4, f"{shortened(name, 26)} {percent(value)}", kind="tick", anchor=anchor))
+        shapes.append(label(x, y + 4, f"{shortened(name, 30)} {percent(value)}", kind="tick", anchor=anchor))
     for kind in KINDS:
         values = [dict(floors.items()).get(kind) for _, _, floors in axes]
         if all(value is not None for value in values):
@@ -167,7 +175,7 @@ def radar(title: str, axes: Sequence[tuple[str, float, Floors]]) -> Markup:
     shapes += [
         mark(*place(axis, value), f"{name}: {percent(value)}", radius=3.5) for axis, (name, value, _) in enumerate(axes)
     ]
-    return svg(shapes, width=580, height=430, label=f"{title} on axes from 0 to 100")
+    return svg(shapes, width=760, height=430, label=f"{title} on axes from 0 to 100")
 
 
 def amount(number: float) -> str:

@@ -54,7 +54,7 @@ def heading(number: Number, *, ambiguous: bool = False) -> Heading:
 
 def run_title(run: BoardRun) -> str:
     """Model and name, and the control where there is one."""
-    name = f"{run.model}: {run.name}" if run.name and run.name != run.model else run.model
+    name = run.name if run.name.startswith(run.model) else f"{run.model}: {run.name}" if run.name else run.model
     return f"{name} ({run.spec.control})" if run.spec.control and run.spec.control not in run.name else name
 
 
@@ -65,5 +65,5 @@ def run_page(run: BoardRun, root: str = "") -> str:
 
 def section_title(method: str, control: str | None) -> str:
     """What a section is called."""
-    words = {"generate": "Answers in words", "generate-blind": "Answers in words"}.get(method, f"Options scored: {method}")
-    return words if control is None else f"Control: {control}"
+    words = "Answers in words" if method == "generate" else f"Options scored by {method}"
+    return words if control is None else f"{words}, control {control}"

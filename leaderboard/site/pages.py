@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from egobench import __version__
@@ -185,9 +186,10 @@ class Pages:
         section = next(section for section in self.board.sections if run in section.runs)
         numbers = [number for number in section.numbers if run.key in number.estimates]
         axes = [
-            (self.heading(number).full, number.estimates[run.key].value, floors_of(number))
+            (f"{words.group} {words.name}", number.estimates[run.key].value, floors_of(number))
             for number in numbers
-            if number.headline
+            if number.headline and number.measure and number.measure.part.protocol == "mcq"
+            for words in [self.heading(number)]
         ]
         return {
             "run": run,
@@ -270,7 +272,11 @@ def _cell(number: Number, run: BoardRun, section: Section) -> dict[str, Any]:
 def _point(number: Number, run: BoardRun, section: Section, root: str = "") -> Point:
     found, rank = number.estimates[run.key], section.ranks.get((number.key, run.key))
     note = "" if rank is None else str(rank).replace("-", "–")
-    return Point(run_title(run), found.value, found.low, found.high, note, run_page(run, root))
+    entry = None if number.measure is None else run.by_measure.get((number.id, number.samples_sha256))
+    partial = entry is not None and entry.partial
+    return Point(
+        run_title(run), found.value, found.low, found.high, note=note, page=run_page(run, root), partial=partial
+    )
 
 
 def _scatters(title: str, number: Number, spread: Sequence[tuple[BoardRun, Point]]) -> Iterator[dict[str, Any]]:
@@ -281,7 +287,7 @@ def _scatters(title: str, number: Number, spread: Sequence[tuple[BoardRun, Point
     }
     for x_name, by_run in abscissae.items():
         points = [
-            Point(point.run, point.value, point.low, point.high, point.note, point.page, x)
+            replace(point, x=x)
             for run, point in spread
             if (x := by_run.get(run.key)) is not None
         ]
@@ -304,7 +310,7 @@ def _difference(table: Any, first: int, second: int) -> dict[str, Any]:
 
 def _settings(run: BoardRun) -> list[tuple[str, str]]:
     spec, recorded = run.spec, run.recorded
-    facts = {
+    facts: dict[str, Any] = {
         "run id": run.key,
         "revision": spec.model.get("revision"),
         "weights": spec.model.get("weights"),
@@ -318,10 +324,11 @@ def _settings(run: BoardRun) -> list[tuple[str, str]]:
         "limit": None if spec.limit is None else f"{spec.limit} samples a subset, seed {spec.seed}",
         "seed": str(spec.seed),
         "EgoBench": spec.harness,
-        "command": recorded.get("command"),
         "options": ", ".join(f"{key}={value}" for key, value in sorted((spec.model.get("settings") or {}).items())),
     }
-    return [(name, str(value)) for name, value in facts.items() if value not in {None, ""}]
+    command: Any = recorded.get("command")
+    facts["command"] = shlex.join(map(str, command)) if isinstance(command, list) else command
+    return [(name, str(value)) for name, value in facts.items() if value is not None and value != ""]
 
 
 def _task_facts(name: str) -> Task | None:
