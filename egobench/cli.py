@@ -16,6 +16,7 @@ from egobench.commands.compare import compare
 from egobench.commands.demo import demo
 from egobench.commands.doctor import doctor
 from egobench.commands.frames import frames
+from egobench.commands.leaderboard.pack import pack
 from egobench.commands.lmms_path import lmms_path
 from egobench.commands.miniego import miniego
 from egobench.commands.models import models
@@ -72,6 +73,13 @@ for command in (
     new,
 ):
     app.command()(command)
+
+leaderboard = typer.Typer(
+    name="leaderboard", no_args_is_help=True, help="Submit runs to a leaderboard, check what others submit, build one."
+)
+for command in (pack,):
+    leaderboard.command()(command)
+app.add_typer(leaderboard)
 
 
 def main() -> None:

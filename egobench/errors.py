@@ -34,6 +34,7 @@ The tree::
     │   ├── ConfigurationError     a configuration contradicts itself, or is not that of the checkpoint
     │   └── StageError             what would train is not what the training stage says
     ├── SiteError                  a site or a viewer cannot be written
+    ├── BundleError                a file is no bundle, or one that may do harm
     └── StoreError                 a run folder cannot be used
         └── SpecMismatchError      it holds another run
 
@@ -247,6 +248,10 @@ class ReadOnlyRunError(StoreError):
 
 class SpecMismatchError(StoreError):
     """A run folder holds another run."""
+
+
+class BundleError(EgoBenchError):
+    """A file is no bundle, is damaged, or may do harm."""
 
 
 class ChartError(EgoBenchError):

@@ -178,10 +178,10 @@ def _average(numbers: Sequence[PublishedNumber]) -> Footnote:
         "average-38.9",
         f"The average {_TABLE_9_START} of {start.model} in Table 9 cannot be derived",
         f"The mean of Exo2Ego's ten headline numbers is {100 * (own.average or 0):.2f}, printed as 55.6; the mean of "
-        f"the same ten of {start.model} is {100 * (baseline.average or 0):.2f}, not {_TABLE_9_START}. Of all choices of "
-        f"at least three of the {len(own_tenths)} percentages, {len(fits)} give Exo2Ego 55.55 to 55.65, and the lowest "
-        f"mean of {start.model} among them is {min(fits):.1f}. The row's caption speaks of partial data, so it is "
-        "probably another checkpoint than the released one of Tables 3 to 6.",
+        f"the same ten of {start.model} is {100 * (baseline.average or 0):.2f}, not {_TABLE_9_START}. Of all choices "
+        f"of at least three of the {len(own_tenths)} percentages, {len(fits)} give Exo2Ego 55.55 to 55.65, and the "
+        f"lowest mean of {start.model} among them is {min(fits):.1f}. The row's caption speaks of partial data, so it "
+        "is probably another checkpoint than the released one of Tables 3 to 6.",
         (start,),
     )
 

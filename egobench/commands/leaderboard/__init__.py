@@ -1,0 +1,1 @@
+"""The commands of ``egobench leaderboard``: one module per command."""

@@ -1,0 +1,135 @@
+"""The file of a bundle: a ZIP archive whose bytes follow from its content, read as a stranger's file.
+
+Nothing in an archive decides where something is written: a member has one of the few names that a bundle knows, each
+once. Sizes are limited before and while anything is unpacked, and nothing is ever executed, imported or unpickled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import copyfileobj
+from stat import S_IFMT, S_IFREG
+from typing import BinaryIO
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zlib import error as ZlibError  # noqa: N812 - a class with a small letter
+
+from egobench.errors import BundleError
+from egobench.run.checksums import writing
+
+MAX_MEMBERS = 200
+"""Files in a bundle."""
+
+MAX_BYTES = 2**31
+"""All that a bundle holds, unpacked: the scores of whole galleries are some hundred megabytes."""
+
+MAX_TEXT_BYTES = 2**29
+"""A file of JSON in it, unpacked."""
+
+MAX_NAME = 200
+"""Characters of a file's name."""
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The time that every member is said to be of: the first that the format knows."""
+
+_BLOCK = 2**20
+_NAMES = re.compile(
+    r"""bundle\.json | run\.json | scores\.json | checksums\.txt
+    | judge\.[A-Za-z0-9%_~.-]+\.jsonl
+    | predictions/[A-Za-z0-9][A-Za-z0-9_.-]*\.(jsonl|npy)""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+def write_archive(path: Path, members: Mapping[str, bytes | Path]) -> None:
+    """Write an archive; equal members give equal bytes.
+
+    Args:
+        path: The file; an earlier one is replaced when the new one is whole.
+        members: Content, or a file with it, by name.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with ZipFile(part, "w", ZIP_DEFLATED, compresslevel=9) as archive:
+            for name, content in sorted(members.items()):
+                info = ZipInfo(name, EPOCH)
+                info.create_system, info.external_attr = 3, (S_IFREG | 0o644) << 16
+                info.compress_type = ZIP_DEFLATED
+                if isinstance(content, bytes):
+                    archive.writestr(info, content)
+                    continue
+                info.file_size = content.stat().st_size
+                with content.open("rb") as source, archive.open(info, "w") as member:
+                    copyfileobj(source, member, _BLOCK)
+        part.replace(path)
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack an archive from a stranger into a folder.
+
+    Args:
+        path: The file.
+        folder: An empty folder; nothing is written outside of it.
+
+    Raises:
+        BundleError: If the file is no archive, holds something that no bundle holds, or more than it may.
+    """
+    try:
+        with ZipFile(path) as archive:
+            members = archive.infolist()
+            _check_members(path, members)
+            (folder / "predictions").mkdir(exist_ok=True)
+            for member in members:
+                with archive.open(member) as source, (folder / member.filename).open("wb") as target:
+                    _copy(path, member, source, target)
+    except (BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError) as error:
+        raise BundleError(f"{path}: no bundle, or a damaged one ({error}); make one with leaderboard pack") from error
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read or unpacked ({error.strerror or error})") from error
+
+
+def _check_members(path: Path, members: list[ZipInfo]) -> None:
+    if len(members) > MAX_MEMBERS:
+        raise BundleError(f"{path}: {len(members)} files in it; a bundle has at most {MAX_MEMBERS}")
+    names: set[str] = set()
+    for member in members:
+        problem = _problem(member)
+        if member.filename in names:
+            problem = "it comes twice"
+        if problem:
+            raise BundleError(f"{path}: {member.orig_filename!r:.120} in it is refused: {problem}")
+        names.add(member.filename)
+    total = sum(member.file_size for member in members)
+    if total > MAX_BYTES:
+        raise BundleError(f"{path}: {total:,} bytes when unpacked; a bundle has at most {MAX_BYTES:,}")
+
+
+def _problem(member: ZipInfo) -> str:
+    """Why a member is refused; ``""`` where it is not."""
+    name, limit = member.filename, MAX_BYTES if member.filename.endswith(".npy") else MAX_TEXT_BYTES
+    refused = {
+        "a bundle has no file of that name": not _NAMES.fullmatch(name) or name != member.orig_filename,
+        f"its name is longer than {MAX_NAME} characters": len(name) > MAX_NAME,
+        "a link or a device; expected plain files": S_IFMT(member.external_attr >> 16) not in {0, S_IFREG},
+        "it is encrypted": bool(member.flag_bits & 1),
+        "compressed in another way than deflate": member.compress_type not in {ZIP_STORED, ZIP_DEFLATED},
+        f"{member.file_size:,} bytes when unpacked; it may have {limit:,}": member.file_size > limit,
+    }
+    return next((reason for reason, applies in refused.items() if applies), "")
+
+
+def _copy(path: Path, member: ZipInfo, source: BinaryIO, target: BinaryIO) -> None:
+    """Copy a member, and no byte more than it says it has."""
+    left = member.file_size
+    while block := source.read(min(_BLOCK, left + 1)):
+        left -= len(block)
+        if left < 0:
+            raise BundleError(f"{path}: {member.filename} in it is larger than it says")
+        target.write(block)
+    if left:
+        raise BundleError(f"{path}: {member.filename} in it is smaller than it says")
