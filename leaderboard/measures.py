@@ -8,8 +8,8 @@ hundred thousand samples fit into memory; differences and rank sets follow from 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,16 +17,20 @@ import numpy as np
 
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import EgoBenchError, ModelError, SampleSetError
-from egobench.leaderboard.runs import BoardRun, measure_key
 from egobench.metrics import MeanMetric, Metric, ScoredSample
 from egobench.observer import Observer
 from egobench.plugins import load_task
 from egobench.run.plan import PartId
+from egobench.run.records import Prediction
 from egobench.run.store import Run
 from egobench.sample import Sample
 from egobench.scoring.entry import ScoreEntry
 from egobench.scoring.score import score_samples
 from egobench.statistics.resampling import Column
+
+from .bundle import sample_texts
+from .runs import BoardRun, measure_key
+from .sealing import unseal
 
 
 class Measure(NamedTuple):
@@ -127,7 +131,9 @@ class _Rows:
         Raises:
             StoreError: If its rows are damaged, or some are missing.
         """
-        predictions = Run(run.folder, run.spec).predictions(part.file_stem)
+        predictions: Mapping[str, Prediction] = Run(run.folder, run.spec).predictions(part.file_stem)
+        if run.sealed and part.protocol == "open":
+            predictions = unsealed(predictions, self.samples)
         scored = score_samples(self.samples, predictions)
         if len(scored) < len(self.samples):
             raise SampleSetError(f"{len(scored)} of {len(self.samples)} samples of {part.file_stem} were asked")
@@ -146,6 +152,19 @@ class _Rows:
             return Column(metric, tuple(() for _ in keys), self.samples, by_sample, self.clusters, self.sizes)
         rows = tuple(self.scored[name][key] for key in keys)
         return Column(metric, rows, self.samples, np.empty((len(self.samples), 0)), self.clusters, self.sizes)
+
+
+def unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) -> dict[str, Prediction]:
+    """Predictions out of a bundle, with the replies as they were.
+
+    Raises:
+        BundleError: If a reply refers to what its sample does not have.
+    """
+    return {
+        sample.id: replace(found, reply=unseal(found.reply, sample_texts(sample)))
+        for sample in samples
+        if (found := predictions.get(sample.id)) is not None
+    }
 
 
 def measure_runs(runs: Sequence[BoardRun], sets: SampleSets, observer: Observer) -> Measured:
@@ -186,7 +205,7 @@ def _measure_part(
     tools: tuple[SampleSets, Observer, _Claims],
 ) -> list[Measure]:
     sets, observer, claims = tools
-    whole = [run for run in runs if any(_whole(run, key) for key in examples)]
+    whole = [run for run in runs if run.rankable and any(_whole(run, key) for key in examples)]
     sample_set = next((found for run in whole if (found := sets.find(run, digest))), None)
     if sample_set is None:
         reason = "no run was asked all samples" if not whole else "the sample set is not at hand"

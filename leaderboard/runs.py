@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from egobench.errors import JsonInputError, StoreError
 from egobench.json_input import read_json
+from egobench.observer import Observer
 from egobench.run.spec import RunSpec
 from egobench.run.store import read_run
 from egobench.scoring.entry import ScoreEntry, scored_by
 
-Level = Literal["self-reported", "re-scored", "reproduced"]
-LEVELS: tuple[Level, ...] = ("self-reported", "re-scored", "reproduced")
-"""How far a run is believed, least first: as it was sent; scored again from its rows; obtained a second time."""
-
+from .submission import Level, Submission, find_submissions, open_submission
 
 @dataclass(frozen=True)
 class BoardRun:
@@ -29,7 +28,9 @@ class BoardRun:
         spec: What identifies it.
         recorded: What is kept beside the spec in ``run.json``.
         scores: Its entries by protocol id.
-        level: How far it is believed.
+        level: How much stands behind its numbers.
+        sealed: Whether its replies are sealed, see :mod:`egobench.leaderboard.sealing`: it came in a bundle.
+        rankable: Whether it may be ranked; not where a check said no.
     """
 
     folder: Path
@@ -37,6 +38,8 @@ class BoardRun:
     recorded: Mapping[str, Any]
     scores: Mapping[str, ScoreEntry]
     level: Level = "self-reported"
+    sealed: bool = False
+    rankable: bool = True
 
     @property
     def key(self) -> str:
@@ -97,27 +100,44 @@ def measure_key(entry: ScoreEntry) -> tuple[str, str]:
     return "/".join(pieces[:5]) + retriever, entry.samples_sha256
 
 
-def find_runs(paths: Iterable[Path]) -> list[Path]:
-    """Run folders at or below some folders, each once, sorted by path.
+@contextmanager
+def open_runs(paths: Iterable[Path], observer: Observer) -> Generator[list[BoardRun]]:
+    """Open the runs of a board; what bundles hold is gone when this is left.
+
+    Args:
+        paths: Run folders, bundle files, and folders of these.
+        observer: Warned of submissions that are left out.
 
     Raises:
-        StoreError: If a folder holds none.
+        BundleError: If a path holds neither, or a file may do harm.
+        StoreError: If no run is left.
     """
-    folders: dict[Path, Path] = {}
-    for path in paths:
-        files = sorted(path.rglob("run.json")) if path.is_dir() else []
-        if not files:
-            raise StoreError(f"{path} holds no run; make one with egobench run")
-        folders |= {file.parent.resolve(): file.parent for file in files}
-    return [folders[real] for real in sorted(folders)]
+    with ExitStack() as stack:
+        runs: list[BoardRun] = []
+        for path in find_submissions([*paths]):
+            submission = stack.enter_context(open_submission(path))
+            if submission.level is None:
+                observer.warn(f"{path} is left out: a check refused it")
+                continue
+            try:
+                runs.append(read_board_run(submission))
+            except StoreError as error:
+                observer.warn(f"left out: {error}")
+        if not runs:
+            raise StoreError(f"{', '.join(map(str, paths))}: no run that can be shown; make one with egobench run")
+        yield runs
 
 
-def read_board_run(folder: Path, level: Level = "self-reported") -> BoardRun:
+def read_board_run(submission: Submission) -> BoardRun:
     """Read a finished run for a board.
+
+    Args:
+        submission: The run folder, or what a bundle holds.
 
     Raises:
         StoreError: If the folder holds no run, or it has no scores yet, or they are damaged.
     """
+    folder = submission.folder
     run_file = read_run(folder)
     path = folder / "scores.json"
     try:
@@ -127,7 +147,15 @@ def read_board_run(folder: Path, level: Level = "self-reported") -> BoardRun:
         raise StoreError(f"{folder} has no scores yet; run its command again, or egobench score {folder}") from error
     except (OSError, JsonInputError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged ({error}); write it again with egobench score {folder}") from error
-    return BoardRun(folder, run_file.spec, run_file.recorded, entries, level)
+    return BoardRun(
+        folder,
+        run_file.spec,
+        run_file.recorded,
+        entries,
+        level=submission.level or "self-reported",
+        sealed=submission.path != folder,
+        rankable=submission.record is None or submission.ranked,
+    )
 
 
 def _frames(rule: Mapping[str, Any] | None) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from egobench.dataset.sampleset import SampleSet
-from egobench.leaderboard.ledger import PublishedSize, read_ledger, read_sizes
+
+from .ledger import PublishedSize, read_ledger, read_sizes
 
 
 class Size(NamedTuple):

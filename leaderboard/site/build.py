@@ -15,11 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from egobench.errors import SiteError
-from egobench.leaderboard.board import Board
-from egobench.leaderboard.site.charts import percent
-from egobench.leaderboard.site.comparison_data import comparison_script
-from egobench.leaderboard.site.ledger_page import ledger_page
-from egobench.leaderboard.site.pages import Pages
+from ..board import Board
+from .charts import percent
+from .comparison_data import comparison_script
+from .ledger_page import ledger_page
+from .pages import Pages
 from egobench.printable import printable
 
 MARKER = ".egobench-site"

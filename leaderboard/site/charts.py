@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from egobench.leaderboard.site.drawing import label, line, link, mark, polygon, shortened, svg
+from .drawing import label, line, link, mark, polygon, shortened, svg
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from egobench.leaderboard.board import Board, Number, pairs
-from egobench.leaderboard.site.naming import Heading, run_page, run_title, section_title
+from ..board import Board, Number, pairs
+from .naming import Heading, run_page, run_title, section_title
 from egobench.printable import printable
 from egobench.statistics.clustered import LEVEL
 

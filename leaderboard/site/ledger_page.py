@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from egobench.leaderboard.board import Board
-from egobench.leaderboard.footnotes import Footnote, footnotes
-from egobench.leaderboard.ledger import (
+from ..board import Board
+from ..footnotes import Footnote, footnotes
+from ..ledger import (
     PublishedModel,
     PublishedNumber,
     compare_with_ledger,
@@ -15,7 +15,7 @@ from egobench.leaderboard.ledger import (
     read_ledger,
     read_sizes,
 )
-from egobench.leaderboard.site.naming import run_title
+from .naming import run_title
 
 BESIDE = "Exo2Ego"
 """The model whose printed numbers runs are put beside."""

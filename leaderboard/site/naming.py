@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from egobench.leaderboard.board import Number
-from egobench.leaderboard.runs import BoardRun
+from ..board import Number
+from ..runs import BoardRun
+from ..submission import Level
 
-LEVEL_WORDS = {
-    "self-reported": "as it was sent; its rows are not here, or were not checked",
-    "re-scored": "every number was computed again from its rows and its sample sets, to the last digit",
-    "reproduced": "obtained a second time, by a run of somebody else",
+LEVEL_WORDS: Mapping[Level, str] = {
+    "self-reported": "the files agree with one another; whoever sent them scored them",
+    "re-scored": "every number was computed again from the answers, over sample sets of our own, to the last digit",
+    "reproduced": "a second run has scores within the intervals of this one",
 }
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from egobench import __version__
 from egobench.compare import relation
 from egobench.errors import UnknownPluginError
-from egobench.leaderboard.board import Board, Number, Section, pairs
-from egobench.leaderboard.runs import LEVELS, BoardRun
-from egobench.leaderboard.site.charts import Floors, Point, overview, radar, scatter, whiskers
-from egobench.leaderboard.site.naming import LEVEL_WORDS, Heading, heading, run_page, run_title, section_title
-from egobench.leaderboard.sizes import sizes_table
+from ..board import Board, Number, Section, pairs
+from ..runs import BoardRun
+from .charts import Floors, Point, overview, radar, scatter, whiskers
+from .naming import LEVEL_WORDS, Heading, heading, run_page, run_title, section_title
+from ..sizes import sizes_table
 from egobench.plugins import load_task
 from egobench.task import Task
 
@@ -77,12 +77,10 @@ class Pages:
 
     def _index(self) -> dict[str, Any]:
         sections = [self._section(section) for section in self.board.sections]
-        levels = [level for level in LEVELS if any(run.level == level for run in self.board.runs)]
         tasks = sorted({number.measure.part.task for number in self.board.numbers if number.measure})
         return {
             **self.shared("", "board", self.title),
             "sections": sections,
-            "levels": levels,
             "level_words": LEVEL_WORDS,
             "tasks": tasks,
             "believed": any(run.level != "self-reported" for run in self.board.runs),

@@ -1,0 +1,38 @@
+"""What became of a sample in one character, as the viewer's lists and filters know it."""
+
+from __future__ import annotations
+
+from egobench.run.records import Prediction
+from egobench.sample import Sample
+
+RIGHT, WRONG, TIE, OPEN, PRIVATE, NOT_ASKED = "R", "W", "T", "O", "P", "-"
+FAILURES = {"unparsed": "U", "refused": "F", "media_error": "M", "request_error": "E"}
+
+WORDS = {
+    RIGHT: "right",
+    WRONG: "wrong",
+    TIE: "tie at the top",
+    OPEN: "answered in words",
+    PRIVATE: "answered, truth is private",
+    "U": "unparsed",
+    "F": "refused",
+    "M": "media error",
+    "E": "request error",
+    NOT_ASKED: "not asked",
+}
+"""What each character means."""
+
+
+def outcome_of(sample: Sample, prediction: Prediction | None) -> str:
+    """What became of a sample in a run."""
+    if prediction is None:
+        return NOT_ASKED
+    if prediction.outcome != "answered":
+        return FAILURES[prediction.outcome]
+    if not sample.options:
+        return OPEN
+    if sample.target is None:
+        return PRIVATE
+    if prediction.choice is None:
+        return TIE
+    return RIGHT if prediction.choice == sample.target else WRONG
