@@ -16,6 +16,7 @@ from egobench.commands.compare import compare
 from egobench.commands.demo import demo
 from egobench.commands.doctor import doctor
 from egobench.commands.frames import frames
+from egobench.commands.leaderboard.build import build as leaderboard_build
 from egobench.commands.leaderboard.pack import pack
 from egobench.commands.lmms_path import lmms_path
 from egobench.commands.miniego import miniego
@@ -27,6 +28,7 @@ from egobench.commands.runs import runs
 from egobench.commands.score import score
 from egobench.commands.tasks import tasks
 from egobench.commands.verify import verify
+from egobench.commands.view import view
 
 app = typer.Typer(
     name="egobench",
@@ -68,6 +70,7 @@ for command in (
     score,
     verify,
     compare,
+    view,
     demo,
     lmms_path,
     new,
@@ -77,7 +80,7 @@ for command in (
 leaderboard = typer.Typer(
     name="leaderboard", no_args_is_help=True, help="Submit runs to a leaderboard, check what others submit, build one."
 )
-for command in (pack,):
+for command in (leaderboard_build, pack):
     leaderboard.command()(command)
 app.add_typer(leaderboard)
 

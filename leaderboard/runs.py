@@ -114,7 +114,7 @@ def open_runs(paths: Iterable[Path], observer: Observer) -> Generator[list[Board
     """
     with ExitStack() as stack:
         runs: list[BoardRun] = []
-        for path in find_submissions([*paths]):
+        for path in dict.fromkeys(found for path in paths for found in find_submissions([path])):
             submission = stack.enter_context(open_submission(path))
             if submission.level is None:
                 observer.warn(f"{path} is left out: a check refused it")

@@ -26,7 +26,7 @@ MARKER = ".egobench-site"
 """A file that says that a folder may be replaced: it holds a site that was built here."""
 
 ASSETS = ("app.js", "charts.js", "compare.js", "style.css", "theme.js")
-FOLDERS = ("assets", "data", "model", "task")
+FOLDERS = ("assets", "data", "model", "samples", "task")
 COLUMNS = ("model", "name", "run", "level", "method", "control", "id", "samples", "n", "n_expected", "value", "low",
            "high", "rank_best", "rank_worst", "chance", "blind", "blind_trained", "unanswered")  # fmt: skip
 

@@ -33,7 +33,8 @@ class ViewedSample(NamedTuple):
 
     Attributes:
         id: The sample's id.
-        snippet: The beginning of its question; ``""`` where it may not be shown.
+        snippet: The beginning of its question, or of its answer where all have one question; ``""`` where neither may be
+            shown.
         outcomes: One character per run, see :mod:`egobench.leaderboard.viewer.outcomes`.
         tags: Its tags, every value in a tuple.
         detail: All the rest, as a JSON object.
@@ -68,13 +69,15 @@ class ViewedPart:
 
     def viewed(self) -> Iterator[ViewedSample]:
         """Its samples, in their order; those that no run was asked are left out."""
+        # Where all samples have one question, what tells them apart is the answer.
+        alike = len({sample.question for sample in self.samples}) == 1
         for sample in self.samples:
             answers = [by_order.get(0, {}).get(sample.id) for by_order in self.predictions]
             if not any(answers):
                 continue
             yield ViewedSample(
                 id=sample.id,
-                snippet="" if self.withheld else _cut(sample.question, SNIPPET),
+                snippet="" if self.withheld else _cut(sample.answer if alike else sample.question, SNIPPET),
                 outcomes="".join(outcome_of(sample, answer) for answer in answers),
                 tags={} if self.withheld else _tags(sample),
                 detail=self._detail(sample, answers),
