@@ -97,7 +97,8 @@ def whiskers(title: str, points: Sequence[Point], floors: Floors) -> Markup:
         shapes.append(mark(x, y, point.title, kind=point.kind))
         shapes.append(label(LEFT + PLOT + 14, y + 4, percent(point.value), kind="number"))
         shapes.append(label(LEFT + PLOT + RIGHT - 4, y + 4, point.note, kind="quiet", anchor="end"))
-    return svg(shapes, width=LEFT + PLOT + RIGHT, height=bottom + 24, label=f"{title}: scores with 95 % intervals")
+    words = f"{title}: scores with 95 % intervals"
+    return svg(shapes, width=LEFT + PLOT + RIGHT, height=bottom + 24, label=words, role="group")
 
 
 def overview(rows: Sequence[tuple[str, Sequence[Point], Floors]], title: str) -> Markup:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from egobench.printable import printable
 
 
-def svg(shapes: Iterable[Markup], *, width: float, height: float, label: str, extra: str = "") -> Markup:
+def svg(shapes: Iterable[Markup], *, width: float, height: float, label: str, role: str = "img") -> Markup:
     """A chart.
 
     Args:
@@ -17,12 +17,12 @@ def svg(shapes: Iterable[Markup], *, width: float, height: float, label: str, ex
         width: Units of the drawing; pixels where there is room.
         height: Units.
         label: What the chart shows, for who does not see it.
-        extra: Further classes.
+        role: ``"img"``, or ``"group"`` where it holds links.
     """
     body = Markup("").join(shapes)
     return Markup(
-        '<svg class="chart {}" viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}" role="img" aria-label="{}">{}</svg>'
-    ).format(extra, width, height, width, height, printable(label), body)
+        '<svg class="chart" viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}" role="{}" aria-label="{}">{}</svg>'
+    ).format(width, height, width, height, role, printable(label), body)
 
 
 def label(x: float, y: float, words: str, *, kind: str = "", anchor: str = "start") -> Markup:

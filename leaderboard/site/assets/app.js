@@ -35,7 +35,7 @@ document.addEventListener("DOMContentLoaded", function () {
     if (state.hide.length) parameters.set("hide", state.hide.join(","));
     if (state.details) parameters.set("details", "1");
     if (state.cmp.length) parameters.set("cmp", state.cmp.join(","));
-    var hash = parameters.toString();
+    var hash = parameters.toString().replace(/%2C/g, ",");
     history.replaceState(null, "", hash ? "#" + hash : location.pathname + location.search);
   }
   function value(row, column) {

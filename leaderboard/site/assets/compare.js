@@ -263,7 +263,7 @@ document.addEventListener("DOMContentLoaded", function () {
     var parameters = new URLSearchParams();
     if (chosen.length) parameters.set("runs", chosen.map(function (place) { return runs[place].key; }).join(","));
     if (numbers.length && chosenNumber.value !== numbers[0].key) parameters.set("number", chosenNumber.value);
-    history.replaceState(null, "", "#" + parameters.toString());
+    history.replaceState(null, "", "#" + parameters.toString().replace(/%2C/g, ","));
   }
   function parse() {
     var parameters = new URLSearchParams(location.hash.slice(1));

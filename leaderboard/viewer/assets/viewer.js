@@ -86,7 +86,8 @@ var EGOBENCH = (function () {
     byId("room").style.height = matched.length * ROW + "px";
     byId("status").textContent = matched.length.toLocaleString("en") + " of " + data.ids.length.toLocaleString("en") + " samples";
     byId("list").scrollTop = 0;
-    if (matched.indexOf(current) < 0) select(matched.length ? matched[0] : -1); else reveal();
+    select(matched.indexOf(current) < 0 ? (matched.length ? matched[0] : -1) : current);
+    reveal();
     drawList();
     api.filterMilliseconds = performance.now() - started;
   }
@@ -327,8 +328,6 @@ var EGOBENCH = (function () {
     addEventListener("resize", drawList);
     parse();
     filter();
-    reveal();
-    drawList();
     api.readyMilliseconds = performance.now();
   }
   var api = {
