@@ -21,7 +21,7 @@ from egobench.metrics import MeanMetric, Metric, ScoredSample
 from egobench.observer import Observer
 from egobench.plugins import load_task
 from egobench.run.plan import PartId
-from egobench.run.records import Prediction
+from egobench.run.records import Prediction, ScoredRow, read_rows
 from egobench.run.store import Run
 from egobench.sample import Sample
 from egobench.scoring.entry import ScoreEntry
@@ -129,20 +129,52 @@ class _Rows:
         """Read what a run made of the samples.
 
         Raises:
-            StoreError: If its rows are damaged, or some are missing.
+            StoreError: If its rows are damaged.
+            SampleSetError: If some are missing.
         """
+        metrics = {name: self.metrics[name] for name in names}
+        quick = {name: metric for name, metric in metrics.items() if isinstance(metric, MeanMetric) and metric.of_scores}
+        if len(quick) == len(metrics):
+            self._add_quickly(run, part, quick)
+            return
         predictions: Mapping[str, Prediction] = Run(run.folder, run.spec).predictions(part.file_stem)
         if run.sealed and part.protocol == "open":
             predictions = unsealed(predictions, self.samples)
         scored = score_samples(self.samples, predictions)
-        if len(scored) < len(self.samples):
-            raise SampleSetError(f"{len(scored)} of {len(self.samples)} samples of {part.file_stem} were asked")
-        for name in names:
-            metric = self.metrics[name]
+        self._check_complete(len(scored), part)
+        for name, metric in metrics.items():
             if isinstance(metric, MeanMetric):
                 self.values[name][run.key] = np.fromiter(map(metric.value, scored), np.float64, len(scored))
             else:
                 self.scored[name][run.key] = tuple(scored)
+
+    def _add_quickly(self, run: BoardRun, part: PartId, metrics: Mapping[str, MeanMetric]) -> None:
+        """Read rows no further than needed, and compute a value once for all samples that are alike."""
+        places = {sample.id: place for place, sample in enumerate(self.samples)}
+        kinds: dict[tuple[object, ...], int] = {}
+        values: list[list[float]] = []
+        kind_of = np.full(len(self.samples), -1, np.int64)
+        for path in sorted((run.folder / "predictions").glob(f"{part.file_stem}.*.jsonl")):
+            for row in read_rows(path, ScoredRow):
+                place = places.get(row.id)
+                if row.order or place is None:
+                    continue
+                sample = self.samples[place]
+                kind = (row.outcome, row.scores, sample.target, sample.relevance, len(sample.options))
+                if kind not in kinds:
+                    prediction = Prediction(row.id, row.outcome, scores=row.scores)
+                    (scored,) = score_samples([sample], {sample.id: prediction})
+                    kinds[kind] = len(values)
+                    values.append([metric.value(scored) for metric in metrics.values()])
+                kind_of[place] = kinds[kind]
+        self._check_complete(int((kind_of >= 0).sum()), part)
+        table = np.array(values)[kind_of]
+        for column, name in enumerate(metrics):
+            self.values[name][run.key] = table[:, column]
+
+    def _check_complete(self, count: int, part: PartId) -> None:
+        if count < len(self.samples):
+            raise SampleSetError(f"{count} of {len(self.samples)} samples of {part.file_stem} were asked")
 
     def column(self, name: str, keys: Sequence[str]) -> Column:
         """The values of some runs side by side."""
