@@ -1,9 +1,9 @@
 """How long a board of many runs takes to build, and how large it is: made runs of the sizes that the paper prints.
 
-Usage: ``python benchmarks/leaderboard.py FOLDER [RUNS] [DISTINCT]``. Makes sample sets with as many questions and videos
-as the paper's Table 2, and RUNS runs over all of them (100), of which DISTINCT have answers of their own (10); the others
-share files with one of these, which costs the board as much. Every answer has a receipt of 16 frames. Prints processor
-seconds of reading rows, of ranking and tests, and of writing pages, the peak of memory, and sizes of pages.
+Usage: ``python benchmarks/leaderboard.py FOLDER [RUNS] [DISTINCT]``. Makes sample sets with as many questions and
+videos as the paper's Table 2, and RUNS runs over all of them (100), of which DISTINCT have answers of their own (10);
+the others share files with one of these, which costs the board as much. Every answer has a receipt of 16 frames. Prints
+processor seconds of reading rows, of ranking and tests, and of writing pages, the peak of memory, and sizes of pages.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import os
 import resource
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 from time import process_time
 
-from egobench.dataset.sampleset import Manifest, SampleSet, encode
 from egobench.leaderboard.board import make_board
 from egobench.leaderboard.ledger import read_ledger, read_sizes
 from egobench.leaderboard.measures import SampleSets
 from egobench.leaderboard.runs import open_runs
 from egobench.leaderboard.site.build import write_site
+
+from egobench.dataset.sampleset import Manifest, SampleSet, encode
 from egobench.metrics import OUTCOMES, MeanMetric
 from egobench.model import FramePolicy, ModelInfo
 from egobench.observer import SilentObserver
@@ -58,8 +58,9 @@ def make_sets(data: Path) -> list[SampleSet]:
         )
         digest = sha256(encode(samples)).hexdigest()
         figures = dict.fromkeys([subset.name for subset in subsets], 0.4)
-        manifest = Manifest(task.name, 1, {}, task.headline, len(samples), dict.fromkeys(figures, share), size.videos,
-                            0, 0, {}, None, (), {}, digest, None, 0, {}, blind=figures, blind_trained=figures)  # fmt: skip
+        counts = dict.fromkeys(figures, share)
+        manifest = Manifest(task.name, 1, {}, task.headline, len(samples), counts, size.videos, 0, 0, {}, None, (), {},
+                            digest, None, 0, {}, blind=figures, blind_trained=figures)  # fmt: skip
         sets.append(SampleSet(manifest, samples))
         sets[-1].write(data)
     return sorted(sets, key=lambda sample_set: sample_set.name)
@@ -69,8 +70,9 @@ def _sample(task: str, subset: str, number: int, videos: int) -> Sample:
     options = tuple(f"option {(7 * number + place) % 157} of many" for place in range(5))
     target = number * number % 5
     video = f"video-{number % videos:05}"
-    return Sample(f"{subset}-{number:06}", task, subset, f"{video}.mp4", 0.0, 8.0, f"What happens in {number}?", options,
-                  target, options[target], None, video, {})  # fmt: skip
+    name, question = f"{subset}-{number:06}", f"What happens in {number}?"
+    return Sample(name, task, subset, f"{video}.mp4", 0.0, 8.0, question, options, target, options[target], None, video,
+                  {})  # fmt: skip
 
 
 def make_run(runs: Path, sets: Sequence[SampleSet], place: int, chances: dict[str, float | None]) -> Path:
@@ -85,7 +87,7 @@ def make_run(runs: Path, sets: Sequence[SampleSet], place: int, chances: dict[st
     recorded = {"data": str(runs.parent / "data"), "name": f"made run {place}"}
     content = {"id": spec.id, "spec": json.loads(spec.canonical()), "recorded": recorded}
     (folder / "run.json").write_text(json.dumps(content, sort_keys=True), encoding="utf-8")
-    rng, entries = Random(place), list[ScoreEntry]()
+    rng, entries = Random(place), list[ScoreEntry]()  # noqa: S311 - reproducible, not secret
     for part in parts:
         predictions = [_prediction(sample, rng, 0.3 + 0.004 * place) for sample in part.samples]
         (folder / "predictions" / f"{part.name}.main.jsonl").write_bytes(encode_rows(predictions))
@@ -102,9 +104,7 @@ def _prediction(sample: Sample, rng: Random, skill: float) -> Prediction:
     return Prediction(sample.id, "answered", "ABCDE"[choice or 0], choice, "letter", scores, receipt=RECEIPT)
 
 
-def _entries(
-    part: Part, predictions: Sequence[Prediction], chances: dict[str, float | None]
-) -> Iterator[ScoreEntry]:
+def _entries(part: Part, predictions: Sequence[Prediction], chances: dict[str, float | None]) -> Iterator[ScoreEntry]:
     scored = score_samples(part.samples, {prediction.id: prediction for prediction in predictions})
     ordered = sorted(scored, key=lambda entry: (entry.sample.cluster, entry.sample.id))
     for name, metric in part.task.metrics_of(part.subset).items():
@@ -156,7 +156,7 @@ def main(folder: Path, count: int, distinct: int) -> None:
     runs = folder / "runs"
     if not runs.is_dir():
         sets, chances = make_sets(folder / "data"), dict[str, float | None]()
-        print(f"{sum(len(sample_set.samples) for sample_set in sets):,} samples a run")
+        sys.stdout.write(f"{sum(len(sample_set.samples) for sample_set in sets):,} samples a run\n")
         own = [make_run(runs, sets, place, chances) for place in range(min(count, distinct))]
         for place in range(len(own), count):
             share_files(own[place % len(own)], runs, place)
@@ -177,7 +177,7 @@ def main(folder: Path, count: int, distinct: int) -> None:
         "compare.js in kB": (page.parent / "data" / "compare.js").stat().st_size / 1000,
     }  # fmt: skip
     for name, figure in figures.items():
-        print(f"{name:>20}: {figure:,.1f}")
+        sys.stdout.write(f"{name:>20}: {figure:,.1f}\n")
 
 
 if __name__ == "__main__":

@@ -139,9 +139,7 @@ def make_board(runs: Iterable[BoardRun], sets: SampleSets, observer: Observer | 
     by_key = {run.key: run for run in runs}
     ordered = tuple(sorted(by_key.values(), key=lambda run: (run.model.lower(), run.name.lower(), run.key)))
     measured = measure_runs(ordered, sets, observer)
-    believed = tuple(
-        replace(run, level="re-scored") if _rescored(run, measured.verified) else run for run in ordered
-    )
+    believed = tuple(replace(run, level="re-scored") if _rescored(run, measured.verified) else run for run in ordered)
     observer.begin("ranking", len(measured.measures), 0)
     plain = [_number(measure, believed, observer) for measure in measured.measures]
     numbers = (*_averages(plain, believed), *plain)
@@ -223,9 +221,7 @@ def _headline(run: BoardRun, metric: str) -> ScoreEntry | None:
 def _average(name: str, members: Sequence[Number], runs: Sequence[BoardRun]) -> Number:
     digest = sha256(" ".join(number.samples_sha256 for number in members).encode()).hexdigest()
     fewest = min(number.fewest for number in members)
-    values = {
-        run.key: float(np.mean([number.estimates[run.key].value for number in members])) for run in runs
-    }
+    values = {run.key: float(np.mean([number.estimates[run.key].value for number in members])) for run in runs}
     estimates = {key: Estimate(value, None, None, None, 0, fewest) for key, value in values.items()}
     keys = tuple(run.key for run in runs if all(run.key in number.keys for number in members))
     if not keys:
@@ -302,5 +298,3 @@ def _first_order(runs: Sequence[BoardRun], numbers: Sequence[Number]) -> tuple[B
         return best is None, -(best or 0.0), beaten[run.key], run.model.lower(), run.key
 
     return tuple(sorted(runs, key=place))
-
-

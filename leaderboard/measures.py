@@ -133,7 +133,9 @@ class _Rows:
             SampleSetError: If some are missing.
         """
         metrics = {name: self.metrics[name] for name in names}
-        quick = {name: metric for name, metric in metrics.items() if isinstance(metric, MeanMetric) and metric.of_scores}
+        quick = {
+            name: metric for name, metric in metrics.items() if isinstance(metric, MeanMetric) and metric.of_scores
+        }
         if len(quick) == len(metrics):
             self._add_quickly(run, part, quick)
             return
@@ -243,7 +245,9 @@ def _measure_part(
         reason = "no run was asked all samples" if not whole else "the sample set is not at hand"
         return [Measure(key, digest, entry, None, (), reason) for (key, _), entry in examples.items()]
     rows = _Rows.of(sample_set, part)
-    names = {key: entry.id.metric for key, entry in examples.items() if _plain(entry) and entry.id.metric in rows.metrics}
+    names = {
+        key: entry.id.metric for key, entry in examples.items() if _plain(entry) and entry.id.metric in rows.metrics
+    }
     for run in whole:
         own = [name for key, name in names.items() if _whole(run, key)]
         try:

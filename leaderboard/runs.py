@@ -19,6 +19,7 @@ from egobench.scoring.entry import ScoreEntry, scored_by
 
 from .submission import Level, Submission, find_submissions, open_submission
 
+
 @dataclass(frozen=True)
 class BoardRun:
     """A run on a board.
@@ -114,7 +115,7 @@ def open_runs(paths: Iterable[Path], observer: Observer) -> Generator[list[Board
     """
     with ExitStack() as stack:
         runs: list[BoardRun] = []
-        for path in dict.fromkeys(found for path in paths for found in find_submissions([path])):
+        for path in dict.fromkeys(below for given_path in paths for below in find_submissions([given_path])):
             submission = stack.enter_context(open_submission(path))
             if submission.level is None:
                 observer.warn(f"{path} is left out: a check refused it")
@@ -163,5 +164,3 @@ def _frames(rule: Mapping[str, Any] | None) -> str:
         return "0"
     rate = rule.get("fps")
     return str(rule["count"]) if rate is None else f"{rate:g} fps, at most {rule['count']}"
-
-

@@ -1,4 +1,4 @@
-"""Scores of several runs as curves: one panel per score, a dot with its 95 % interval per run, chance and blind figures."""
+"""Scores of several runs as curves: a panel per score, a dot with its interval per run, chance and blind figures."""
 
 from __future__ import annotations
 
@@ -93,7 +93,11 @@ def _panel(curve: Curve, top: int) -> Iterator[Shape]:
 def _floors(curve: Curve, top: int, right: int) -> Iterator[Shape]:
     """Lines across the panel; a name that would touch the one below it stands above it."""
     lowest = float(top + PANEL_HEIGHT)
-    kinds = (("chance", curve.chance, CHANCE), ("blind", curve.blind, BLIND), ("blind, trained", curve.trained, TRAINED))
+    kinds = (
+        ("chance", curve.chance, CHANCE),
+        ("blind", curve.blind, BLIND),
+        ("blind, trained", curve.trained, TRAINED),
+    )
     known = [(value, name, colour) for name, value, colour in kinds if value is not None]
     for value, name, colour in sorted(known):
         y = _y(value, top)

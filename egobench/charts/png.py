@@ -1,4 +1,4 @@
-"""Shapes as PNG, drawn by Pillow with the font that comes with it, so that equal numbers are equal pictures anywhere."""
+"""Shapes as PNG, drawn by Pillow with the font that comes with it: no font of the system is needed."""
 
 from __future__ import annotations
 

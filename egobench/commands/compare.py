@@ -26,7 +26,8 @@ def compare(
     tasks: Tasks = None,
     everything: Annotated[bool, typer.Option("--all", help="Every metric, not the headline ones only.")] = False,
     plot: Annotated[
-        Path | None, typer.Option(help="Also draw a picture, a name in .svg or .png: a curve over the runs for each number.")
+        Path | None,
+        typer.Option(help="Also draw a picture, a name in .svg or .png: a curve over the runs for each number."),
     ] = None,
     seed: Seed = 0,
     form: Form = "table",

@@ -14,7 +14,8 @@ def view(
     runs: Annotated[list[Path], typer.Argument(help="Run folders or bundle files, shown side by side in this order.")],
     out: Annotated[Path, typer.Option(help="Folder to write; a viewer that was there before is replaced.")],
     videos: Annotated[
-        Path | None, typer.Option(help="Folder of videos: with it, every answer has a film strip of what the model saw.")
+        Path | None,
+        typer.Option(help="Folder of videos: with it, every answer has a film strip of what the model saw."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of their sample sets, if they have moved.")] = None,
     public: Annotated[

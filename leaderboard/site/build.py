@@ -15,12 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from egobench.errors import SiteError
+from egobench.printable import printable
+
 from ..board import Board
 from .charts import percent
 from .comparison_data import comparison_script
 from .ledger_page import ledger_page
 from .pages import Pages
-from egobench.printable import printable
 
 MARKER = ".egobench-site"
 """A file that says that a folder may be replaced: it holds a site that was built here."""
@@ -148,5 +149,3 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()
-
-

@@ -74,7 +74,7 @@ LEFT, PLOT, RIGHT, ROW = 236, 560, 116, 26
 
 def percent(value: float | None) -> str:
     """A share times 100."""
-    return "–" if value is None else f"{100 * value:.1f}"
+    return "\N{EN DASH}" if value is None else f"{100 * value:.1f}"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -167,12 +167,14 @@ def radar(title: str, axes: Sequence[tuple[str, float, Floors]]) -> Markup:
         x, y = place(axis, 1.1)
         anchor = "middle" if abs(x - centre[0]) < 20 else "start" if x > centre[0] else "end"
         shapes.append(label(x, y + 4, f"{shortened(name, 30)} {percent(value)}", kind="tick", anchor=anchor))
-    for kind in KINDS:
+    for kind, style in KINDS.items():
         values = [dict(floors.items()).get(kind) for _, _, floors in axes]
         if all(value is not None for value in values):
             corners = [place(axis, value or 0.0) for axis, value in enumerate(values)]
-            shapes.append(polygon(corners, kind=f"ring {KINDS[kind]}", title=kind))
-    shapes.append(polygon([place(axis, value) for axis, (_, value, _) in enumerate(axes)], kind="ring run", title=title))
+            shapes.append(polygon(corners, kind=f"ring {style}", title=kind))
+    shapes.append(
+        polygon([place(axis, value) for axis, (_, value, _) in enumerate(axes)], kind="ring run", title=title)
+    )
     shapes += [
         mark(*place(axis, value), f"{name}: {percent(value)}", radius=3.5) for axis, (name, value, _) in enumerate(axes)
     ]

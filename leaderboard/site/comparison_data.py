@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..board import Board, Number, pairs
-from .naming import Heading, run_page, run_title, section_title
 from egobench.printable import printable
 from egobench.statistics.clustered import LEVEL
+
+from ..board import Board, Number, pairs
+from .naming import Heading, run_page, run_title, section_title
 
 
 def comparison_script(board: Board, heading: Callable[[Number], Heading]) -> str:

@@ -58,5 +58,3 @@ def link(target: str, shape: Markup) -> Markup:
 def shortened(words: str, most: int) -> str:
     """A text of at most so many characters."""
     return words if len(words) <= most else words[: most - 1] + "…"
-
-

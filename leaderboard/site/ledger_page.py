@@ -63,7 +63,5 @@ def _model(model: PublishedModel, columns: Sequence[tuple[str, str]], notes: Seq
 
 
 def _cell(number: PublishedNumber, notes: Sequence[Footnote]) -> dict[str, Any]:
-    marks = [
-        {"key": note.key, "place": place} for place, note in enumerate(notes, 1) if number in note.numbers
-    ]
+    marks = [{"key": note.key, "place": place} for place, note in enumerate(notes, 1) if number in note.numbers]
     return {"printed": number.printed, "reproduced": number.reproduced, "marks": marks}

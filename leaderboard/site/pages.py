@@ -11,13 +11,14 @@ from typing import Any
 from egobench import __version__
 from egobench.compare import relation
 from egobench.errors import UnknownPluginError
-from ..board import Board, Number, Section, pairs
-from ..runs import BoardRun
-from .charts import Floors, Point, overview, radar, scatter, whiskers
-from .naming import LEVEL_WORDS, Heading, heading, run_page, run_title, section_title
-from ..sizes import sizes_table
 from egobench.plugins import load_task
 from egobench.task import Task
+
+from ..board import Board, Number, Section, pairs
+from ..runs import BoardRun
+from ..sizes import sizes_table
+from .charts import Floors, Point, overview, radar, scatter, whiskers
+from .naming import LEVEL_WORDS, Heading, heading, run_page, run_title, section_title
 
 MOST_DOTS = 200
 """Runs of a section that its overview draws."""
@@ -157,7 +158,12 @@ class Pages:
                     "title": title,
                     "chart": whiskers(f"{words.full}, {title}", points, floors_of(number)),
                     "rows": [
-                        {"title": run_title(run), "page": run_page(run, "../"), "run": run, **_cell(number, run, section)}
+                        {
+                            "title": run_title(run),
+                            "page": run_page(run, "../"),
+                            "run": run,
+                            **_cell(number, run, section),
+                        }
                         for run in members
                     ],
                 }
@@ -269,7 +275,7 @@ def _cell(number: Number, run: BoardRun, section: Section) -> dict[str, Any]:
 
 def _point(number: Number, run: BoardRun, section: Section, root: str = "") -> Point:
     found, rank = number.estimates[run.key], section.ranks.get((number.key, run.key))
-    note = "" if rank is None else str(rank).replace("-", "–")
+    note = "" if rank is None else str(rank).replace("-", "\N{EN DASH}")
     entry = None if number.measure is None else run.by_measure.get((number.id, number.samples_sha256))
     partial = entry is not None and entry.partial
     return Point(
@@ -280,15 +286,13 @@ def _point(number: Number, run: BoardRun, section: Section, root: str = "") -> P
 def _scatters(title: str, number: Number, spread: Sequence[tuple[BoardRun, Point]]) -> Iterator[dict[str, Any]]:
     task = number.measure.part.task if number.measure else ""
     abscissae = {
-        "frames per clip": {run.key: float(run.frames.get(task, "")) for run, _ in spread if _number(run.frames.get(task))},
+        "frames per clip": {
+            run.key: float(run.frames.get(task, "")) for run, _ in spread if _number(run.frames.get(task))
+        },
         "parameters": {run.key: run.parameters for run, _ in spread if run.parameters},
     }
     for x_name, by_run in abscissae.items():
-        points = [
-            replace(point, x=x)
-            for run, point in spread
-            if (x := by_run.get(run.key)) is not None
-        ]
+        points = [replace(point, x=x) for run, point in spread if (x := by_run.get(run.key)) is not None]
         if len({point.x for point in points}) > 1:
             chart = scatter(title, points, floors_of(number), x_name=x_name, logarithmic=x_name == "parameters")
             yield {"name": x_name, "chart": chart}
@@ -303,7 +307,12 @@ def _difference(table: Any, first: int, second: int) -> dict[str, Any]:
 
     effect, error = float(table.effects[first, second]), float(table.errors[first, second])
     half = float(stdtrit(table.clusters - 1, 0.975)) * error
-    return {"effect": effect, "low": max(-1.0, effect - half), "high": min(1.0, effect + half), "p": float(table.p[first, second])}
+    return {
+        "effect": effect,
+        "low": max(-1.0, effect - half),
+        "high": min(1.0, effect + half),
+        "p": float(table.p[first, second]),
+    }
 
 
 def _settings(run: BoardRun) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Writing the viewer: a page, an index that filters work on, and the samples in chunks that are loaded when looked at."""
+"""Writing the viewer: a page, an index that filters work on, and samples in chunks that are loaded when looked at."""
 
 from __future__ import annotations
 

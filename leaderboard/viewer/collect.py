@@ -1,4 +1,4 @@
-"""From run folders to what the viewer shows of each sample: question, answers of every run, how they were read, truth."""
+"""From run folders to what the viewer shows of each sample: question, answers of every run, how they were read."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class ViewedSample(NamedTuple):
 
     Attributes:
         id: The sample's id.
-        snippet: The beginning of its question, or of its answer where all have one question; ``""`` where neither may be
-            shown.
+        snippet: The beginning of its question, or of its answer where all have one question; ``""`` where neither may
+            be shown.
         outcomes: One character per run, see :mod:`egobench.leaderboard.viewer.outcomes`.
         tags: Its tags, every value in a tuple.
         detail: All the rest, as a JSON object.

@@ -1,7 +1,7 @@
 """Film strips: the frames of a receipt, decoded again and laid side by side.
 
-A clip is decoded as the run decoded it; what comes back has a receipt of its own. The strip is kept if it is of the same
-frames, and it is said whether the pixels are the same too: another version of a decoder or resizer may round otherwise.
+A clip is decoded as the run decoded it; what comes back has a receipt of its own. The strip is kept if it is of the
+same frames, and it is said whether the pixels are the same too: another version of a decoder may round otherwise.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def test_a_png_has_the_dots_where_the_svg_has_them(tmp_path: Path) -> None:
 
 
 def test_other_forms_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a\.pdf names no form of picture; expected a name that ends in \.svg or \.png"):
+    with pytest.raises(
+        ValueError, match=r"a\.pdf names no form of picture; expected a name that ends in \.svg or \.png"
+    ):
         write_curves([Curve("a", POINTS)], tmp_path / "a.pdf")
 
 

@@ -18,8 +18,8 @@ def build(
     samples: Annotated[
         Literal["none", "public", "all"],
         typer.Option(
-            help="Pages of every sample: none; with questions and answers where licences let the public see them; or with "
-            "all of them, for yourself."
+            help="Pages of every sample: none; with questions and answers where licences let the public see them; or "
+            "with all of them, for yourself."
         ),
     ] = "none",
     videos: Annotated[

@@ -112,9 +112,7 @@ def make_board(root: Path) -> MadeBoard:
         EVIL_NAME: (Guesser(EVIL_MODEL, 5, EVIL_REPLY), Settings()),
     }
     by_name = {
-        name: evaluate(
-            model, sets, root / "none", runs, settings, recorded={"data": str(data), "name": name}
-        ).path  # fmt: skip
+        name: evaluate(model, sets, root / "none", runs, settings, recorded={"data": str(data), "name": name}).path
         for name, (model, settings) in kinds.items()
     }
     return MadeBoard(root, runs, data, by_name)

@@ -35,8 +35,7 @@ def column_of(page: Page, full: str) -> str:
 
 
 def test_rows_are_sorted_by_a_heading_and_back(site: Path, watch: Open) -> None:
-    """By hand: 9, 6 and 2 of ten questions are right; the one that always says A is right on the two whose square is 0
-    modulo 5."""
+    """By hand: 9, 6 and 2 of ten questions are right; who always says A is right on 0 and 5."""
     page = watch().open(site / "index.html")
     heading = page.locator('table[data-section=generate] th[data-full="egoplan acc (official)"]')
     assert models(page)[:2] == ["strong-9b", "middle-6b"]

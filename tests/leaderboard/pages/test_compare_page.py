@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+DASH = "\N{EN DASH}"
+
 
 def opened(made_board: MadeBoard, site: Path, watch: Open, *names: str) -> Page:
     keys = ",".join(made_board.by_name[name].name for name in names)
@@ -31,7 +33,7 @@ def signed(value: float) -> str:
 
 
 def p_words(p: float | None) -> str:
-    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return DASH if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def test_differences_are_those_of_egobench_compare(made_board: MadeBoard, site: Path, watch: Open) -> None:
@@ -58,7 +60,7 @@ def test_holms_correction_is_over_the_headline_differences(made_board: MadeBoard
     page = opened(made_board, site, watch, "middle", "weak")
     rows = page.locator("#differences tbody tr").all()
     pairs = [(row.locator("td").nth(3).inner_text(), row.locator("td").nth(4).inner_text()) for row in rows]
-    numbers = sorted((float(p), float(h)) for p, h in pairs if "–" not in (p, h) and "<" not in p + h)
+    numbers = sorted((float(p), float(h)) for p, h in pairs if DASH not in (p, h) and "<" not in p + h)
     assert len(numbers) >= 3
     assert all(h >= p for p, h in numbers)
     assert [h for _, h in numbers] == sorted(h for _, h in numbers)

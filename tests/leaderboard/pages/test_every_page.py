@@ -1,4 +1,4 @@
-"""What holds of every page: nothing scrolls sideways on a phone, nothing hinders a screen reader, no text is a script."""
+"""What holds of every page: none scrolls sideways on a phone, none hinders a screen reader, no text is a script."""
 
 from __future__ import annotations
 
