@@ -1,8 +1,8 @@
 """How soon the viewer of many samples can be used, and how long its filters take, in Chromium from the disk.
 
-Usage: ``python benchmarks/viewer.py FOLDER [SAMPLES]``, after ``python benchmarks/leaderboard.py FOLDER 2 2``. Shows two
-of its runs side by side, over as many samples as it takes to reach SAMPLES (40,000). Prints milliseconds from the start
-of the navigation until the page answers, milliseconds of each filter, medians of three, and the size of the index.
+Usage: ``python benchmarks/viewer.py FOLDER [SAMPLES]``, after ``python benchmarks/leaderboard.py FOLDER 2 2``. Shows
+two of its runs side by side, over as many samples as it takes to reach SAMPLES (40,000). Prints milliseconds from the
+start of the navigation until the page answers, those of each filter, medians of three, and the size of the index.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The pictures of the board, of a comparison and of the viewer: ``python docs/pictures/leaderboard_pages.py DEMO``.
 
-DEMO is a folder that ``egobench demo --out DEMO`` wrote. Takes the pages as the Chromium of the system shows them, 1,280
-pixels wide, light; and, with a second argument, every page at 1,280 and 360 pixels, light and dark, into that folder, to
-be looked at.
+DEMO is a folder that ``egobench demo --out DEMO`` wrote. Takes the pages as the Chromium of the system shows them,
+1,280 pixels wide, light; and, with a second argument, every page at 1,280 and 360 pixels, light and dark, into that
+folder, to be looked at.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from egobench.observer import SilentObserver
 
-HERE = Path(__file__).resolve().parent
+DOCS = Path(__file__).resolve().parents[1]
 HEIGHT = 860
 
 
@@ -38,7 +38,7 @@ def main(demo: Path, proofs: Path | None) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
         for name, address in pages.items():
-            take(browser, address, HERE / f"{name}.png", width=1280, scheme="light")
+            take(browser, address, DOCS / f"{name}.png", width=1280, scheme="light")
         if proofs is not None:
             others = {
                 path.stem: path.as_uri() for path in [*site.glob("*.html"), *site.glob("task/*"), *site.glob("model/*")]
