@@ -17,6 +17,8 @@ from egobench.commands.demo import demo
 from egobench.commands.doctor import doctor
 from egobench.commands.frames import frames
 from egobench.commands.leaderboard.build import build as leaderboard_build
+from egobench.commands.leaderboard.check import check
+from egobench.commands.leaderboard.export import export
 from egobench.commands.leaderboard.pack import pack
 from egobench.commands.lmms_path import lmms_path
 from egobench.commands.miniego import miniego
@@ -80,7 +82,7 @@ for command in (
 leaderboard = typer.Typer(
     name="leaderboard", no_args_is_help=True, help="Submit runs to a leaderboard, check what others submit, build one."
 )
-for command in (leaderboard_build, pack):
+for command in (leaderboard_build, pack, check, export):
     leaderboard.command()(command)
 app.add_typer(leaderboard)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from shutil import copyfileobj
 from stat import S_IFMT, S_IFREG
-from typing import BinaryIO
+from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from zlib import error as ZlibError  # noqa: N812 - a class with a small letter
 
@@ -83,7 +83,7 @@ def unpack(path: Path, folder: Path) -> None:
         with ZipFile(path) as archive:
             members = archive.infolist()
             _check_members(path, members)
-            (folder / "predictions").mkdir(exist_ok=True)
+            (folder / "predictions").mkdir(parents=True, exist_ok=True)
             for member in members:
                 with archive.open(member) as source, (folder / member.filename).open("wb") as target:
                     _copy(path, member, source, target)
@@ -98,9 +98,7 @@ def _check_members(path: Path, members: list[ZipInfo]) -> None:
         raise BundleError(f"{path}: {len(members)} files in it; a bundle has at most {MAX_MEMBERS}")
     names: set[str] = set()
     for member in members:
-        problem = _problem(member)
-        if member.filename in names:
-            problem = "it comes twice"
+        problem = _problem(member) or ("it comes twice" if member.filename in names else "")
         if problem:
             raise BundleError(f"{path}: {member.orig_filename!r:.120} in it is refused: {problem}")
         names.add(member.filename)
@@ -123,7 +121,7 @@ def _problem(member: ZipInfo) -> str:
     return next((reason for reason, applies in refused.items() if applies), "")
 
 
-def _copy(path: Path, member: ZipInfo, source: BinaryIO, target: BinaryIO) -> None:
+def _copy(path: Path, member: ZipInfo, source: IO[bytes], target: IO[bytes]) -> None:
     """Copy a member, and no byte more than it says it has."""
     left = member.file_size
     while block := source.read(min(_BLOCK, left + 1)):

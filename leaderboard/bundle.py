@@ -81,7 +81,7 @@ def pack(path: Path, out: Path, data: Path | None = None) -> Path:
     return out
 
 
-def restore(folder: Path, parts: Sequence[Part], run: Run) -> None:
+def restore_replies(folder: Path, parts: Sequence[Part], run: Run) -> None:
     """Restore the sealed replies of an unpacked bundle, in its folder.
 
     Args:
@@ -102,12 +102,14 @@ def restore(folder: Path, parts: Sequence[Part], run: Run) -> None:
             for row in rows
         ]
         (folder / "predictions" / f"{part.name}.main.jsonl").write_bytes(encode_rows(restored))
-    texts = _judged_texts(run, parts)
+
+
+def restore_judges(folder: Path, parts: Sequence[Part], run: Run) -> None:
+    """Restore the sealed replies of judges, once those of the model are restored; see :func:`restore_replies`."""
+    texts = judged_texts(run, parts)
     for judge, replies in run.judge_replies().items():
-        restored_replies = [
-            replace(reply, reply=unseal(reply.reply, texts.get(reply.key, {}))) for reply in replies.values()
-        ]
-        (folder / judge_file(judge)).write_bytes(encode_rows(restored_replies))
+        restored = [replace(reply, reply=unseal(reply.reply, texts.get(reply.key, {}))) for reply in replies.values()]
+        (folder / judge_file(judge)).write_bytes(encode_rows(restored))
 
 
 def sample_texts(sample: Sample) -> dict[str, str]:
@@ -116,6 +118,18 @@ def sample_texts(sample: Sample) -> dict[str, str]:
     if "Q" in options:
         options["QQ"] = options.pop("Q")
     return {**options, "Q": sample.question}
+
+
+def judged_texts(run: Run, parts: Iterable[Part]) -> dict[str, dict[str, str]]:
+    """What a judge's reply may not repeat, by its key: the question, and ``T``, the reference answer."""
+    texts: dict[str, dict[str, str]] = {}
+    for part in parts:
+        if part.subset.protocol != "open":
+            continue
+        samples = {sample.id: sample for sample in part.selected}
+        for sample_id, chat in judge_chats(part, run.predictions(part.name)).items():
+            texts[key_of(chat)] = {"Q": samples[sample_id].question, "T": samples[sample_id].answer}
+    return texts
 
 
 def judge_file(judge: str) -> str:
@@ -151,24 +165,12 @@ def _error_kind(error: str | None) -> str | None:
 
 def _sealed_judge_replies(run: Run, parts: Iterable[Part], replies: Mapping[str, JudgeReply]) -> list[JudgeReply]:
     """A judge's replies about answers of the run, by key; those about anything else are left out."""
-    texts = _judged_texts(run, parts)
+    texts = judged_texts(run, parts)
     return [
         replace(replies[key], reply=seal(replies[key].reply, texts[key]), error=_error_kind(replies[key].error))
         for key in sorted(texts)
         if key in replies
     ]
-
-
-def _judged_texts(run: Run, parts: Iterable[Part]) -> dict[str, dict[str, str]]:
-    """What a judge's reply may not repeat, by its key: the question, and ``T``, the reference answer."""
-    texts: dict[str, dict[str, str]] = {}
-    for part in parts:
-        if part.subset.protocol != "open":
-            continue
-        samples = {sample.id: sample for sample in part.selected}
-        for sample_id, chat in judge_chats(part, run.predictions(part.name)).items():
-            texts[key_of(chat)] = {"Q": samples[sample_id].question, "T": samples[sample_id].answer}
-    return texts
 
 
 def _json(value: Any) -> bytes:

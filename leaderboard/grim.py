@@ -39,5 +39,5 @@ def is_share(printed: str, n: int) -> bool:
         n: Number of samples, at least 1.
     """
     percentage = Decimal(printed)
-    step = Decimal((0, (1,), percentage.as_tuple().exponent)) if "." in printed else Decimal(1)
+    step = Decimal(10) ** -len(printed.partition(".")[2])
     return any(abs(Decimal(100 * right) / n - percentage) <= HALF * step for right in neighbours(printed, n))

@@ -301,5 +301,4 @@ def _protocol_id(row: Mapping[str, str], variant: Mapping[str, str]) -> Protocol
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    with (files("egobench.leaderboard") / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader((files("egobench.leaderboard") / name).read_text(encoding="utf-8").splitlines()))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+from egobench.leaderboard.archive import unpack, write_archive
+from egobench.leaderboard.bundle import pack
+from egobench.leaderboard.checks import check_submission
+
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
+from egobench.errors import BundleError
 from egobench.evaluate import evaluate, rescore
 from egobench.llm_judge.rubric import read_verdict
+from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import TASKS, load_model, load_task, names
 from egobench.replies import read_reply
-from egobench.run.checksums import verify_run
+from egobench.run.checksums import sign, verify_run
 from egobench.run.spec import Settings
 from egobench.scoring.overview import list_runs
 from egobench.video import ClipRequest, FailedClip, FrameRule, fingerprint, read_clips
@@ -105,6 +111,42 @@ def _read_run(seed: Seed) -> object:
     return overviews, rescore(folder, seed.folder / "data", accept_changes=True)
 
 
+class _Words:
+    """Answers in the words of the last option."""
+
+    info = ModelInfo("words", "1")
+
+    def generate(self, prompts: Sequence[Prompt]) -> Sequence[Reply]:
+        return [Reply(f"I say: {prompt.options[-1]}.") for prompt in prompts]
+
+
+def _bundle_seeds(root: Path) -> Iterator[Seed]:
+    """A bundle, and what it holds, which is packed again after it was altered."""
+    annotations = Annotations(write(root / "annotations", OFFICIAL["vln-qa"]()))
+    sample_set = build(load_task("vln-qa"), annotations, NoEmbedder())
+    sample_set.write(root / "world" / "data")
+    settings = Settings(control="blind", orders=2)
+    recorded = {"data": str(root / "world" / "data")}
+    run = evaluate(_Words(), [sample_set], root, root / "runs", settings, recorded=recorded).path
+    pack(run, root / "world" / "packed.zip")
+    unpack(root / "world" / "packed.zip", root / "world" / "bundle")
+    yield Seed(root / "world", "packed.zip")
+    for seed in _seeds_of(root / "world" / "bundle"):
+        yield Seed(root / "world", f"bundle/{seed.file}")
+
+
+def _read_bundle(seed: Seed) -> object:
+    path, folder = seed.folder / "packed.zip", seed.folder / "bundle"
+    if seed.file != path.name:
+        names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+        sign(folder, [folder / name for name in names if name != "checksums.txt"])
+        write_archive(path, {name: folder / name for name in names})
+    record = check_submission(path, seed.folder / "data")
+    if record.failed:
+        raise BundleError(f"{path}: {record.failed}")
+    return record
+
+
 def _text_seeds(texts: tuple[str, ...]) -> Callable[[Path], Iterator[Seed]]:
     def seeds(root: Path) -> Iterator[Seed]:
         for number, text in enumerate(texts):
@@ -162,6 +204,7 @@ READERS: tuple[Reader, ...] = (
     *(Reader(f"annotations of {task}", _annotation_seeds(task), _read_annotations(task)) for task in names(TASKS)),
     Reader("sample set", _set_seeds, lambda seed: SampleSet.read(seed.folder)),
     Reader("run folder", _run_seeds, _read_run),
+    Reader("bundle", _bundle_seeds, _read_bundle),
     Reader("reply", _text_seeds(REPLIES), _read_text(lambda text: read_reply(text, OPTIONS))),
     Reader("verdict", _text_seeds(VERDICTS), _read_text(read_verdict)),
     Reader("chat completion", _completion_seeds, _read_completion),

@@ -95,8 +95,8 @@ def make_world(root: Path) -> World:
         for number, video in enumerate(sorted({sample.video for sample in sets[task].samples})):
             colour = (number * 37 % 200, number * 91 % 200, number * 53 % 200)
             path = root / "videos" / task / video
-            length = 2 if task == "vln-qa" else SECONDS
-            write_video(path, colour, frames=4 * length, fps=4)
+            frames, fps = (8, 4) if task == "vln-qa" else (SECONDS, 1)
+            write_video(path, colour, frames=frames, fps=fps)
     return World(root, sets)
 
 
@@ -186,7 +186,7 @@ def change_json(members: Members, name: str, change: Callable[[Any], None]) -> N
 
 
 def answer(row: Row, position: int, n_options: int) -> Row:
-    """A row that chooses a position of the sample's own order, by the letter that was shown there, as a run writes it."""
+    """A row that chooses a position of the sample's own order, by the letter that was shown there, as a run does."""
     letter = "ABCDEFGHIJ"[shown_at(position, row["order"], n_options)]
     scores = [float(number == position) for number in range(n_options)]
     return {**row, "outcome": "answered", "reply": letter, "choice": position, "scores": scores, "rule": "letter"}

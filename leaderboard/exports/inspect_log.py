@@ -1,0 +1,128 @@
+"""Logs of Inspect (UK AISI), one per part of a run, which ``inspect view`` opens.
+
+A log holds ids, replies and readings. Questions, options and right answers are in it only on request, and then it is
+for the eyes of whoever may see them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from egobench.metrics import MeanMetric
+from egobench.prompts import LETTERS, user_turn
+from egobench.run.plan import Part
+from egobench.run.records import Prediction
+from egobench.sample import Sample
+from egobench.scoring.entry import ScoreEntry
+from egobench.scoring.score import score_samples
+
+from .facts import PROJECT, Exported
+
+
+def inspect_logs(exported: Exported, parts: Sequence[Part], *, texts: bool) -> Mapping[str, str]:
+    """The logs of a run by file name.
+
+    Args:
+        exported: The submission, its replies restored where there are sample sets.
+        parts: Its parts over sample sets; empty without data, and then no sample has a score.
+        texts: Whether questions, options and right answers are shown.
+    """
+    by_name = {part.name: part for part in parts}
+    content = exported.content
+    return {
+        f"{name}.json": json.dumps(_log(exported, name, by_name.get(name), texts=texts), ensure_ascii=False) + "\n"
+        for name in content.rows
+    }
+
+
+def _log(exported: Exported, name: str, part: Part | None, *, texts: bool) -> dict[str, Any]:
+    content = exported.content
+    rows = content.run.predictions(name)
+    samples = {sample.id: sample for sample in part.samples} if part else {}
+    created = datetime.fromtimestamp(exported.attribution.timestamp, UTC).isoformat()
+    values = _values(part, rows)
+    entries = [entry for entry, _ in exported.values() if entry.id.part.file_stem == name and entry.orders == 1]
+    return {
+        "version": 2,
+        "status": "success",
+        "eval": {
+            "eval_id": f"{content.spec.id}-{name}",
+            "run_id": content.spec.id,
+            "created": created,
+            "task": f"{PROJECT.lower()}/{name}",
+            "task_id": name,
+            "task_version": 1,
+            "dataset": {"name": name, "samples": len(rows), "sample_ids": list(rows), "shuffled": False},
+            "model": f"{PROJECT.lower()}/{exported.model_name}",
+            "config": {"epochs": 1},
+            "packages": {PROJECT.lower(): content.spec.harness},
+            "metadata": dict(exported.setup()),
+        },
+        "plan": {"name": "plan", "steps": []},
+        "results": {
+            "total_samples": len(rows),
+            "completed_samples": sum(row.final for row in rows.values()),
+            "scores": [_score(entry) for entry in entries],
+        },
+        "stats": {"started_at": created, "completed_at": created, "model_usage": {}},
+        "samples": [
+            _sample(exported, row, samples.get(row.id), values.get(row.id), texts=texts) for row in rows.values()
+        ],
+    }
+
+
+def _score(entry: ScoreEntry) -> dict[str, Any]:
+    figures = {"value": entry.value, "stderr": entry.se, "low": entry.low, "high": entry.high, "chance": entry.chance}
+    metrics = {key: {"name": key, "value": figure} for key, figure in figures.items() if figure is not None}
+    return {"name": entry.id.metric, "scorer": entry.id.metric, "params": {}, "metrics": metrics}
+
+
+def _values(part: Part | None, rows: Mapping[str, Prediction]) -> Mapping[str, float]:
+    """The value of each sample under the headline metric of a part; nothing where it is not a mean over samples."""
+    if part is None or part.gallery is not None:
+        return {}
+    metric = part.task.metrics[part.subset.headline]
+    metric = metric if isinstance(metric, MeanMetric) else part.task.metrics.get("acc", metric)
+    if not isinstance(metric, MeanMetric) or any(sample.target is None for sample in part.selected if sample.options):
+        return {}
+    return {scored.sample.id: metric.value(scored) for scored in score_samples(part.selected, rows)}
+
+
+def _sample(
+    exported: Exported, row: Prediction, sample: Sample | None, value: float | None, *, texts: bool
+) -> dict[str, Any]:
+    open_book = texts and sample is not None
+    question = user_turn(sample.question, sample.options) if open_book and sample else f"sample {row.id}"
+    answer = row.reply if row.choice is None else LETTERS[row.choice]
+    message = {"role": "assistant", "content": row.reply or answer, "source": "generate"}
+    model = f"{PROJECT.lower()}/{exported.model_name}"
+    log: dict[str, Any] = {
+        "id": row.id,
+        "epoch": 1,
+        "input": question,
+        "target": _right_answer(sample) if open_book else "",
+        "messages": [{"role": "user", "content": question, "source": "input"}, message],
+        "output": {"model": model, "choices": [{"message": message, "stop_reason": "stop"}]},
+        "metadata": {"outcome": row.outcome, "read_by": row.rule, "receipt": dict(row.receipt or {})},
+        "store": {},
+        "events": [],
+        "model_usage": {},
+        "attachments": {},
+    }
+    if open_book and sample and sample.options:
+        log["choices"] = list(sample.options)
+    if value is not None:
+        log["scores"] = {"egobench": {"value": value, "answer": answer, "explanation": f"{row.outcome}: {row.rule}"}}
+    if row.error is not None:
+        log["error"] = {"message": row.error, "traceback": "", "traceback_ansi": ""}
+    return log
+
+
+def _right_answer(sample: Sample | None) -> str:
+    """The letter of the right option, or the answer in words."""
+    if sample is None:
+        return ""
+    return sample.answer if sample.target is None else LETTERS[sample.target]
