@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -316,7 +315,7 @@ def _difference(table: Any, first: int, second: int) -> dict[str, Any]:
 
 
 def _settings(run: BoardRun) -> list[tuple[str, str]]:
-    spec, recorded = run.spec, run.recorded
+    spec = run.spec
     facts: dict[str, Any] = {
         "run id": run.key,
         "revision": spec.model.get("revision"),
@@ -333,8 +332,6 @@ def _settings(run: BoardRun) -> list[tuple[str, str]]:
         "EgoBench": spec.harness,
         "options": ", ".join(f"{key}={value}" for key, value in sorted((spec.model.get("settings") or {}).items())),
     }
-    command: Any = recorded.get("command")
-    facts["command"] = shlex.join(map(str, command)) if isinstance(command, list) else command
     return [(name, str(value)) for name, value in facts.items() if value is not None and value != ""]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from egobench.errors import SampleSetError, UnknownPluginError
+from egobench.errors import SampleSetError
 from egobench.plugins import load_task
 from egobench.run.plan import PartId
 from egobench.run.records import Prediction, PredictionsByOrder
@@ -53,7 +53,8 @@ class ViewedPart:
 
     Attributes:
         id: Task, subset, protocol and construction.
-        withheld: Why questions and answers are not shown; ``""`` where they are.
+        withheld: Why questions, options and truth are not shown; ``""`` where they are.
+        public: Whether everybody may see the page: then no error names a path.
         samples: In the order of the sample set.
         runs: The runs.
         predictions: By run, order of the options and sample id.
@@ -62,6 +63,7 @@ class ViewedPart:
 
     id: PartId
     withheld: str
+    public: bool
     samples: tuple[Sample, ...]
     runs: Sequence[BoardRun]
     predictions: list[PredictionsByOrder] = field(default_factory=list[PredictionsByOrder])
@@ -78,13 +80,15 @@ class ViewedPart:
             yield ViewedSample(
                 id=sample.id,
                 snippet="" if self.withheld else _cut(sample.answer if alike else sample.question, SNIPPET),
-                outcomes="".join(outcome_of(sample, answer) for answer in answers),
+                outcomes="".join(outcome_of(sample, answer, truth=not self.withheld) for answer in answers),
                 tags={} if self.withheld else _tags(sample),
                 detail=self._detail(sample, answers),
             )
 
     def _detail(self, sample: Sample, answers: Sequence[Prediction | None]) -> dict[str, Any]:
         open_text: dict[str, Any] = {
+            "video": sample.video,
+            "target": sample.target,
             "question": _cut(sample.question),
             "options": [_cut(option) for option in sample.options],
             "answer": _cut(sample.answer),
@@ -92,10 +96,8 @@ class ViewedPart:
         }
         return {
             "id": sample.id,
-            "video": sample.video,
             "start": sample.start,
             "end": sample.end,
-            "target": sample.target,
             "count": len(sample.options),
             **({} if self.withheld else open_text),
             "answers": [
@@ -111,12 +113,12 @@ class ViewedPart:
             if order and (turned := by_sample.get(sample.id)) is not None
         ]
         row: dict[str, Any] = {
-            "outcome": outcome_of(sample, answer),
+            "outcome": outcome_of(sample, answer, truth=not self.withheld),
             "reply": _cut(self._reply(sample, place, answer.reply)),
             "choice": answer.choice,
             "rule": answer.rule,
             "scores": None if answer.scores is None else [round(score, 4) for score in answer.scores],
-            "error": _cut(answer.error or ""),
+            "error": _error(answer.error or "", kind_only=self.public),
             "receipt": _receipt(answer.receipt),
             "strip": strip.name if strip else "",
             "proof": strip.proof if strip else "",
@@ -163,21 +165,13 @@ def collect_parts(
             sample for sample in sample_set.samples if part_id.protocol in {"gallery", "rerank"}
             or sample.subset == part_id.subset
         )  # fmt: skip
-        part = ViewedPart(part_id, _withheld(task) if public else "", samples, runs)
+        part = ViewedPart(part_id, _withheld(task) if public else "", public, samples, runs)
         for run in runs:
             by_order = Run(run.folder, run.spec).predictions_by_order(part_id.file_stem) if run in members else {}
             part.predictions.append(by_order)
             if strip_maker is not None and not part.withheld:
                 part.strips.append(strip_maker.make(run, task, samples, by_order.get(0, {})))
         yield part
-
-
-def task_licence(name: str) -> str:
-    """The licence of a task's annotations; ``""`` where it is not installed."""
-    try:
-        return load_task(name).source.licence
-    except UnknownPluginError:
-        return ""
 
 
 def _is_of(run: BoardRun, part: PartId, digest: str) -> Iterator[bool]:
@@ -187,11 +181,17 @@ def _is_of(run: BoardRun, part: PartId, digest: str) -> Iterator[bool]:
 def _withheld(task: Task) -> str:
     if task.source.shareable:
         return ""
-    return f"Questions, options and answers of {task.name} may not be shown to the public ({task.source.licence})."
+    return f"Questions, options and truth of {task.name} may not be shown to the public ({task.source.licence})."
 
 
 def _tags(sample: Sample) -> dict[str, tuple[str, ...]]:
     return {name: (value,) if isinstance(value, str) else tuple(value) for name, value in sorted(sample.tags.items())}
+
+
+def _error(message: str, *, kind_only: bool) -> str:
+    """Why there is no answer; its kind alone where anybody may read it, for messages name paths."""
+    kind = message.partition(":")[0]
+    return (kind if kind.isidentifier() else "an error") if kind_only and message else _cut(message)
 
 
 def _receipt(receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:

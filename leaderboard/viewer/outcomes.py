@@ -13,7 +13,7 @@ WORDS = {
     WRONG: "wrong",
     TIE: "tie at the top",
     OPEN: "answered in words",
-    PRIVATE: "answered, truth is private",
+    PRIVATE: "answered, truth not shown",
     "U": "unparsed",
     "F": "refused",
     "M": "media error",
@@ -23,15 +23,21 @@ WORDS = {
 """What each character means."""
 
 
-def outcome_of(sample: Sample, prediction: Prediction | None) -> str:
-    """What became of a sample in a run."""
+def outcome_of(sample: Sample, prediction: Prediction | None, *, truth: bool = True) -> str:
+    """What became of a sample in a run.
+
+    Args:
+        sample: The sample.
+        prediction: The answer; ``None`` where it was not asked.
+        truth: Whether it may be said what is right.
+    """
     if prediction is None:
         return NOT_ASKED
     if prediction.outcome != "answered":
         return FAILURES[prediction.outcome]
     if not sample.options:
         return OPEN
-    if sample.target is None:
+    if sample.target is None or not truth:
         return PRIVATE
     if prediction.choice is None:
         return TIE

@@ -71,7 +71,7 @@ var EGOBENCH = (function () {
       var needle = state.search.toLowerCase();
       var inSnippet = data.lowered.map(function (words) { return words.indexOf(needle) >= 0; });
       for (number = from; number < to; number += 1) {
-        if (keep[number] && !inSnippet[data.snippetOf[number]] && data.ids[number].toLowerCase().indexOf(needle) < 0) keep[number] = 0;
+        if (keep[number] && !inSnippet[data.snippetOf[number]] && data.loweredIds[number].indexOf(needle) < 0) keep[number] = 0;
       }
     }
     var total = 0;
@@ -165,7 +165,7 @@ var EGOBENCH = (function () {
   }
   function draw(sample, number) {
     var part = data.parts[partOf(number)], nodes = [], head = make("div", "sample-head"), steps = make("span", "steps");
-    head.append(make("span", "", part.title), make("span", "", "sample " + sample.id), make("span", "", sample.video + ", from " + seconds(sample.start) + " to " + seconds(sample.end)));
+    head.append(make("span", "", part.title), make("span", "", "sample " + sample.id), make("span", "", (sample.video || "a clip") + ", from " + seconds(sample.start) + " to " + seconds(sample.end)));
     [["Previous", -1], ["Next", 1]].forEach(function (entry) {
       var button = make("button", "", entry[0]);
       button.type = "button";
@@ -334,6 +334,7 @@ var EGOBENCH = (function () {
     index: function (text) {
       data = JSON.parse(text);
       data.lowered = data.snippets.map(function (words) { return words.toLowerCase(); });
+      data.loweredIds = data.ids.map(function (id) { return id.toLowerCase(); });
       results = data.outcomes.map(function (column) { return new TextEncoder().encode(column); });
       if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start); else start();
     },
