@@ -276,8 +276,8 @@ def _sections(runs: Sequence[BoardRun], numbers: Sequence[Number]) -> Iterator[S
         for number in own:
             keys = [run.key for run in members if run.key in number.keys]
             if len(keys) > 1 and number.fewest > 1:
-                found = rank_sets(restricted(number, keys))
-                ranks |= {(number.key, key): rank for key, rank in zip(keys, found, strict=True)}
+                own_ranks = rank_sets(restricted(number, keys))
+                ranks |= {(number.key, key): rank for key, rank in zip(keys, own_ranks, strict=True)}
         yield Section(method, controls[control], _first_order(members, own), own, ranks)
 
 

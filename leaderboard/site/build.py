@@ -129,15 +129,15 @@ def _rows(board: Board) -> Iterator[dict[str, Any]]:
     for section in board.sections:
         for number in section.numbers:
             for run in section.runs:
-                found = number.estimates.get(run.key)
-                if found is None:
+                score = number.estimates.get(run.key)
+                if score is None:
                     continue
                 entry = run.by_measure.get((number.id, number.samples_sha256))
                 rank, example = section.ranks.get((number.key, run.key)), number.example
                 row = (
                     run.model, run.name, run.key, run.level, run.method, run.spec.control, number.id,
-                    number.samples_sha256, entry and entry.n, entry and entry.n_expected, found.value, found.low,
-                    found.high, rank and rank.best, rank and rank.worst, example and example.chance,
+                    number.samples_sha256, entry and entry.n, entry and entry.n_expected, score.value, score.low,
+                    score.high, rank and rank.best, rank and rank.worst, example and example.chance,
                     example and example.blind, example and example.blind_trained, entry and entry.unanswered,
                 )  # fmt: skip
                 yield dict(zip(COLUMNS, (_visible(cell) for cell in row), strict=True))

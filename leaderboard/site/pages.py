@@ -255,15 +255,15 @@ def _of_orders(number: Number) -> bool:
 
 
 def _cell(number: Number, run: BoardRun, section: Section) -> dict[str, Any]:
-    found = number.estimates.get(run.key)
+    score = number.estimates.get(run.key)
     entry = None if number.measure is None else run.by_measure.get((number.id, number.samples_sha256))
-    if found is None:
+    if score is None:
         return {"value": None, "problem": "" if entry is None else entry.problem or "no value", "entry": entry}
     rank = section.ranks.get((number.key, run.key))
     return {
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
+        "value": score.value,
+        "low": score.low,
+        "high": score.high,
         "rank": rank,
         "best": rank is not None and rank.best == 1,
         "partial": entry is not None and entry.partial,
@@ -273,12 +273,12 @@ def _cell(number: Number, run: BoardRun, section: Section) -> dict[str, Any]:
 
 
 def _point(number: Number, run: BoardRun, section: Section, root: str = "") -> Point:
-    found, rank = number.estimates[run.key], section.ranks.get((number.key, run.key))
+    score, rank = number.estimates[run.key], section.ranks.get((number.key, run.key))
     note = "" if rank is None else str(rank).replace("-", "\N{EN DASH}")
     entry = None if number.measure is None else run.by_measure.get((number.id, number.samples_sha256))
     partial = entry is not None and entry.partial
     return Point(
-        run_title(run), found.value, found.low, found.high, note=note, page=run_page(run, root), partial=partial
+        run_title(run), score.value, score.low, score.high, note=note, page=run_page(run, root), partial=partial
     )
 
 

@@ -124,12 +124,14 @@ def write_viewer(
                 chunk = []
     if chunk:
         _write_chunk(out, len(index.ids) // CHUNK, chunk)
-    shown = [_run(run) for run in runs]
-    data = {"runs": shown, "chunk": CHUNK, "words": WORDS, **index.to_json()}
+    run_facts = [_run(run) for run in runs]
+    data = {"runs": run_facts, "chunk": CHUNK, "words": WORDS, **index.to_json()}
     page = page_environment("egobench.leaderboard.viewer").get_template("viewer.html")
     title = ", ".join(dict.fromkeys(run.model for run in runs))
     contents = {
-        "index.html": page.render(runs=shown, title=title[:120], home=home, version=__version__, count=len(index.ids)),
+        "index.html": page.render(
+            runs=run_facts, title=title[:120], home=home, version=__version__, count=len(index.ids)
+        ),
         "data/index.js": f"EGOBENCH.index({_text(data)});\n",
         "assets/viewer.js": asset("egobench.leaderboard.viewer", "viewer.js"),
         "assets/viewer.css": asset("egobench.leaderboard.viewer", "viewer.css"),

@@ -79,8 +79,8 @@ class StripMaker:
             return {}
         settings = run.spec.settings()
         folder, rule = VideoFolder(self.videos, task), FrameRule(**frames)
-        asked = [sample for sample in samples if sample.id in answers]
-        shared = folder.share(asked, clips(samples, settings.control, settings.seed), rule)
+        answered = [sample for sample in samples if sample.id in answers]
+        shared = folder.share(answered, clips(samples, settings.control, settings.seed), rule)
         strips: dict[str, Strip] = {}
         self.observer.begin(f"film strips of {run.model}, {task.name}", len(shared), 0)
         with stream_clips([clip.request for clip in shared.values()]) as stream:
@@ -91,9 +91,9 @@ class StripMaker:
                     continue
                 for sample in shared[result.key].samples:
                     order = seed_of(sample, settings.seed)
-                    shown = alter(result.frames, settings.control, order)
+                    frames_shown = alter(result.frames, settings.control, order)
                     receipt: Mapping[str, Any] = answers[sample.id].receipt or {}
-                    strips[sample.id] = self._strip(result, shown, receipt, f"{settings.control}{order}")
+                    strips[sample.id] = self._strip(result, frames_shown, receipt, f"{settings.control}{order}")
         return strips
 
     def _strip(self, clip: DecodedClip, frames: np.ndarray, receipt: Mapping[str, Any], order: str) -> Strip:
