@@ -162,9 +162,9 @@ class _Rows:
                 if row.order or place is None:
                     continue
                 sample = self.samples[place]
-                kind = (row.outcome, row.scores, sample.target, sample.relevance, len(sample.options))
+                kind = (row.outcome, row.scores, row.choice, sample.target, sample.relevance, len(sample.options))
                 if kind not in kinds:
-                    prediction = Prediction(row.id, row.outcome, scores=row.scores)
+                    prediction = Prediction(row.id, row.outcome, choice=row.choice, scores=row.scores)
                     (scored,) = score_samples([sample], {sample.id: prediction})
                     kinds[kind] = len(values)
                     values.append([metric.value(scored) for metric in metrics.values()])

@@ -77,6 +77,7 @@ class ScoredRow:
         id: The sample's id.
         outcome: What became of it.
         scores: One number per option in the sample's own order, ``None`` unless answered.
+        choice: Position of the chosen option in the sample's own order; ``None`` for none or a tie.
         order: By how many places the options were turned when they were shown.
     """
 
@@ -85,6 +86,7 @@ class ScoredRow:
     id: str
     outcome: Outcome
     scores: tuple[float, ...] | None = None
+    choice: int | None = None
     order: int = 0
 
 

@@ -134,7 +134,7 @@ def test_in_public_nothing_is_shown_of_a_task_whose_licence_does_not_allow_it(
         assert text not in content
     assert "Which way now?" not in content
     assert not (tmp_path / "shut" / "strips").exists()
-    shut = view(path, tmp_path / "shut", public=True)
+    shut = view(make_run(navigation, load_model("first-choice")), tmp_path / "first", public=True)
     outcomes = {(answer["outcome"], "target" in sample) for sample in shut for answer in sample["answers"]}
     assert outcomes == {("P", False)}
     # A reply that repeats an option says which, and no more.
