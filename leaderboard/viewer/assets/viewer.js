@@ -182,14 +182,13 @@ var EGOBENCH = (function () {
     else if (sample.answer) nodes.push(make("p", "truth-text", "Reference answer: " + sample.answer));
     var tags = Object.keys(sample.tags || {}).map(function (name) { return name + ": " + sample.tags[name].join(", "); });
     if (tags.length) nodes.push(make("p", "receipt", tags.join(" · ")));
-    var strips = sample.answers.map(function (answer) { return answer ? answer.strip : undefined; }).filter(Boolean);
-    var common = strips.length > 1 && strips.every(function (name) { return name === strips[0]; });
-    if (common) {
-      var example = sample.answers.find(function (answer) { return answer && answer.strip; });
-      nodes.push(strip(example), receipt(example, "all of them"));
-    }
+    var viewers = new Map();
+    sample.answers.forEach(function (answer, run) {
+      if (answer && answer.strip) viewers.set(answer.strip, (viewers.get(answer.strip) || []).concat(run));
+    });
+    viewers.forEach(function (members) { nodes.push(strip(sample.answers[members[0]], members)); });
     var cards = make("div", "answers");
-    sample.answers.forEach(function (answer, run) { cards.appendChild(card(sample, answer, run, common)); });
+    sample.answers.forEach(function (answer, run) { cards.appendChild(card(sample, answer, run)); });
     nodes.push(cards);
     byId("sample").replaceChildren.apply(byId("sample"), nodes);
   }
@@ -205,7 +204,7 @@ var EGOBENCH = (function () {
     }
     return list;
   }
-  function card(sample, answer, run, common) {
+  function card(sample, answer, run) {
     var box = make("section", "answer"), heading = make("h3"), code = answer ? answer.outcome : "-";
     heading.append(runMark(run), make("bdi", "", data.runs[run].title));
     var verdict = make("span", "verdict");
@@ -222,8 +221,7 @@ var EGOBENCH = (function () {
     if (answer.orders) read += "; in other orders " + answer.orders.map(function (entry) { return entry[1] === null ? "none" : letter(entry[1]); }).join(", ");
     box.appendChild(make("p", "read", read + "."));
     if (answer.scores && data.runs[run].method !== "generate") box.appendChild(scores(answer.scores, sample));
-    if (answer.strip && !common) box.appendChild(strip(answer));
-    if (answer.receipt && !(common && answer.strip)) box.appendChild(receipt(answer, ""));
+    if (answer.receipt && !answer.strip) box.appendChild(receipt(answer));
     return box;
   }
   function scores(values, sample) {
@@ -242,7 +240,10 @@ var EGOBENCH = (function () {
     table.setAttribute("aria-label", "Scores of the options");
     return table;
   }
-  function strip(answer) {
+  function strip(answer, members) {
+    var figure = make("figure", "seen"), caption = make("figcaption");
+    members.forEach(function (run) { caption.appendChild(runMark(run)); });
+    caption.append("saw these frames");
     var box = make("div", "strip"), image = make("img");
     box.tabIndex = 0;
     box.setAttribute("role", "region");
@@ -251,11 +252,12 @@ var EGOBENCH = (function () {
     image.alt = answer.receipt.times.length + " frames, from " + answer.receipt.times[0].toFixed(2) + " s to " + answer.receipt.times[answer.receipt.times.length - 1].toFixed(2) + " s";
     image.loading = "lazy";
     box.appendChild(image);
-    return box;
+    figure.append(caption, box, receipt(answer));
+    return figure;
   }
-  function receipt(answer, who) {
+  function receipt(answer) {
     var slip = answer.receipt, times = slip.times || [];
-    var words = times.length + " frames of " + slip.width + " × " + slip.height + (who ? ", seen by " + who : "") + ": " + times.map(function (time) { return time.toFixed(2); }).join(", ") + " s · " + slip.decoder + ", resized: " + slip.resize + " · receipt " + slip.sha256;
+    var words = times.length + " frames of " + slip.width + " × " + slip.height + ": " + times.map(function (time) { return time.toFixed(2); }).join(", ") + " s · " + slip.decoder + ", resized: " + slip.resize + " · receipt " + slip.sha256;
     if (answer.proof) words += " · decoded again: " + answer.proof;
     return make("p", "receipt", words);
   }
