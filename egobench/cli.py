@@ -16,6 +16,7 @@ from egobench.commands.compare import compare
 from egobench.commands.demo import demo
 from egobench.commands.doctor import doctor
 from egobench.commands.frames import frames
+from egobench.commands.leaderboard.build import build as leaderboard_build
 from egobench.commands.leaderboard.check import check
 from egobench.commands.leaderboard.export import export
 from egobench.commands.leaderboard.pack import pack
@@ -29,6 +30,7 @@ from egobench.commands.runs import runs
 from egobench.commands.score import score
 from egobench.commands.tasks import tasks
 from egobench.commands.verify import verify
+from egobench.commands.view import view
 
 app = typer.Typer(
     name="egobench",
@@ -70,6 +72,7 @@ for command in (
     score,
     verify,
     compare,
+    view,
     demo,
     lmms_path,
     new,
@@ -79,7 +82,7 @@ for command in (
 leaderboard = typer.Typer(
     name="leaderboard", no_args_is_help=True, help="Submit runs to a leaderboard, check what others submit, build one."
 )
-for subcommand in (pack, check, export):
+for subcommand in (leaderboard_build, pack, check, export):
     leaderboard.command()(subcommand)
 app.add_typer(leaderboard)
 

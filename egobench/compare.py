@@ -220,12 +220,12 @@ def _read_runs(paths: Sequence[Path]) -> tuple[ComparedRun, ...]:
         for name, (_, file) in zip(own_names, ordered, strict=True)
     ]
     return tuple(
-        ComparedRun(name, path, file.spec, *_relation(base, file.spec))
+        ComparedRun(name, path, file.spec, *relation(base, file.spec))
         for name, (path, file) in zip(names, ordered, strict=True)
     )
 
 
-def _relation(base: RunSpec, spec: RunSpec) -> tuple[str, tuple[str, ...]]:
+def relation(base: RunSpec, spec: RunSpec) -> tuple[str, tuple[str, ...]]:
     """What the difference is called, and the fields that make it."""
     base_fields, fields = asdict(base), asdict(spec)
     differs = tuple(key for key in fields if base_fields[key] != fields[key] and key not in {"sets", "limit"})

@@ -33,6 +33,7 @@ The tree::
     │   ├── ModelMemoryError       a batch needs more memory than there is; a smaller one may not
     │   ├── ConfigurationError     a configuration contradicts itself, or is not that of the checkpoint
     │   └── StageError             what would train is not what the training stage says
+    ├── SiteError                  a site or a viewer cannot be written
     ├── BundleError                a file is no bundle, or one that may do harm
     └── StoreError                 a run folder cannot be used
         └── SpecMismatchError      it holds another run
@@ -255,3 +256,7 @@ class BundleError(EgoBenchError):
 
 class ChartError(EgoBenchError):
     """A picture cannot be written."""
+
+
+class SiteError(EgoBenchError):
+    """A site or a viewer cannot be written."""

@@ -162,6 +162,7 @@ class Source:
         videos: How videos are named below the task's folder of videos, e.g. ``"{participant}/{video_id}.MP4"``.
         release: The release that was pinned, e.g. a commit; ``""`` where no hash is known.
         other_forms: Files of the same data in other forms that are read too, by name.
+        shareable: Whether the licence lets anyone show questions and answers to the public.
     """
 
     paper: str
@@ -171,6 +172,7 @@ class Source:
     videos: str
     release: str = ""
     other_forms: Mapping[str, SourceFile] = field(default_factory=dict[str, SourceFile])
+    shareable: bool = False
 
     def release_of(self, name: str, sha256: str) -> Release:
         """Whether a file is of the pinned release.

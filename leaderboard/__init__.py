@@ -1,1 +1,1 @@
-"""The leaderboard, generated from runs: bundles, checks, pages."""
+"""Boards made of runs: what can be compared, the site that shows it, and the viewer of every sample."""

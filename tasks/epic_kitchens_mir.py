@@ -43,6 +43,7 @@ SOURCE = Source(
     paper="https://arxiv.org/abs/2006.13256",
     home="https://github.com/epic-kitchens/epic-kitchens-100-annotations",
     licence="CC-BY-NC-4.0",
+    shareable=True,
     files={
         CLIPS.name: SourceFile(
             "clips with times, narration and classes",

@@ -37,6 +37,7 @@ SOURCE = Source(
     paper="https://arxiv.org/abs/2311.17005",
     home="https://huggingface.co/datasets/OpenGVLab/MVBench",
     licence="MIT; R2R and Matterport3D terms underneath",
+    shareable=True,
     files={QUESTIONS.name: SourceFile("questions with four candidates")},
     videos="{answer}/{episode}_frame{n}.mp4",
     release="InternRobotics/EgoThinker 87c4f9b (flat form); none of the official file",

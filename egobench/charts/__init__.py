@@ -1,1 +1,1 @@
-"""Charts: numbers to SVG. They know shapes and texts, and nothing of tasks, runs or commands."""
+"""Charts: numbers to SVG and PNG. They know shapes and texts, and nothing of tasks, runs or commands."""

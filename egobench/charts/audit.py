@@ -6,64 +6,78 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from egobench.charts.svg import bar, line, text, write_svg
+from egobench.charts.picture import Size, write_picture
+from egobench.charts.shapes import BLIND, CHANCE, QUIET, RULE, TRAINED, Bar, Line, Shape, Text
 
-ROW, LEFT, WIDTH = 230, 20, 860
+LEFT, WIDTH = 20, 900
 BAR = 20
-ATTACKS_X, HISTOGRAM_X = 110, 500
-PANEL_WIDTH, PANEL_HEIGHT = 300, 140
-ATTACK, BEST, PAIRS = "#7a9cc6", "#c0504d", "#9bbb59"
+ATTACKS_X, HISTOGRAM_X = 190, 560
+PANEL_WIDTH, PANEL_HEIGHT = 280, 150
+ATTACK, PAIRS = "#9db8d2", "#8aa57c"
 
 
 def write_audit_chart(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write an SVG file with two panels per subset.
+    """Write a picture with two panels per subset.
 
     Args:
-        rows: Audits as JSON objects, see :class:`egobench.dataset.audit.Audit`, with ``sample_set`` and
-            ``blind_ceiling``.
-        path: The file.
+        rows: Audits as JSON objects, see :class:`egobench.dataset.audit.Audit`, with ``sample_set``, ``blind`` and
+            ``blind_trained``.
+        path: The file; its ending says the form.
 
     Raises:
+        ValueError: If the name ends in neither ``.svg`` nor ``.png``.
         ChartError: If it cannot be written.
     """
-    shapes = [shape for number, row in enumerate(rows) for shape in _panels(row, number * ROW)]
-    write_svg(path, shapes, width=WIDTH, height=ROW * len(rows))
+    shapes: list[Shape] = []
+    top = 0
+    for row in rows:
+        shapes += _panels(row, top)
+        top += _height(row)
+    write_picture(path, shapes, Size(WIDTH, top))
 
 
-def _panels(row: Mapping[str, Any], top: int) -> Iterator[str]:
+def _height(row: Mapping[str, Any]) -> int:
+    bars = len(row["attacks"]) + len(row["trained_attacks"])
+    return 46 + max(BAR * bars, PANEL_HEIGHT + 20) + 40
+
+
+def _panels(row: Mapping[str, Any], top: int) -> Iterator[Shape]:
     subset = "" if row["subset"] == "all" else f" {row['subset']}"
     title = f"{row['sample_set']}{subset}: {row['n']} samples, co-correct {_percent(row['co_correct'])} %"
-    yield text(LEFT, top + 24, title, weight="bold")
+    yield Text(LEFT, top + 24, title, weight="bold")
     yield from _attacks(row, top + 46)
     yield from _histogram(row["histogram"], top + 46)
 
 
-def _attacks(row: Mapping[str, Any], top: int) -> Iterator[str]:
-    for number, (name, share) in enumerate(row["attacks"].items()):
+def _attacks(row: Mapping[str, Any], top: int) -> Iterator[Shape]:
+    """A bar per attack: those on the options alone, then those that have learned; the best of each in its colour."""
+    kinds = ((row["attacks"], row["blind"], BLIND), (row["trained_attacks"], row["blind_trained"], TRAINED))
+    bars = [(name, share, colour if share == best else ATTACK) for attacks, best, colour in kinds
+            for name, share in attacks.items()]  # fmt: skip
+    for number, (name, share, colour) in enumerate(bars):
         y = top + number * BAR
-        colour = BEST if share == row["blind_ceiling"] else ATTACK
-        yield text(ATTACKS_X - 8, y + 13, name, anchor="end")
-        yield bar(ATTACKS_X, y, share * PANEL_WIDTH, BAR - 5, colour)
-        yield text(ATTACKS_X + share * PANEL_WIDTH + 5, y + 13, _percent(share))
-    bottom = top + len(row["attacks"]) * BAR
+        yield Text(ATTACKS_X - 8, y + 13, name, "end")
+        yield Bar(ATTACKS_X, y, share * PANEL_WIDTH, BAR - 5, colour)
+        yield Text(ATTACKS_X + share * PANEL_WIDTH + 5, y + 13, _percent(share))
+    bottom = top + len(bars) * BAR
     chance = ATTACKS_X + row["chance"] * PANEL_WIDTH
-    yield line(f"M{chance:.1f} {top - 6}V{bottom}", dashed=True)
-    yield text(chance, bottom + 14, f"chance {_percent(row['chance'])}", anchor="middle")
+    yield Line(((chance, top - 6), (chance, bottom)), CHANCE, dashed=True)
+    yield Text(chance, bottom + 14, f"chance {_percent(row['chance'])}", "middle", colour=QUIET)
 
 
-def _histogram(counts: Sequence[int], top: int) -> Iterator[str]:
+def _histogram(counts: Sequence[int], top: int) -> Iterator[Shape]:
     """Cosines from 0 to 1; the rare ones below are counted into the first bar."""
     half = len(counts) // 2
     positive = [sum(counts[: half + 1]), *counts[half + 1 :]]
     width = PANEL_WIDTH / len(positive)
     for number, count in enumerate(positive):
         height = PANEL_HEIGHT * count / max(positive)
-        yield bar(HISTOGRAM_X + number * width, top + PANEL_HEIGHT - height, width - 1, height, PAIRS)
+        yield Bar(HISTOGRAM_X + number * width, top + PANEL_HEIGHT - height, width - 1, height, PAIRS)
     bottom = top + PANEL_HEIGHT
-    yield line(f"M{HISTOGRAM_X} {bottom}h{PANEL_WIDTH}")
+    yield Line(((HISTOGRAM_X, bottom), (HISTOGRAM_X + PANEL_WIDTH, bottom)), RULE)
     for tick in (0.0, 0.5, 1.0):
-        yield text(HISTOGRAM_X + tick * PANEL_WIDTH, bottom + 14, f"{tick:g}", anchor="middle")
-    yield text(HISTOGRAM_X + PANEL_WIDTH / 2, bottom + 28, "cosine of answer and distractor", anchor="middle")
+        yield Text(HISTOGRAM_X + tick * PANEL_WIDTH, bottom + 14, f"{tick:g}", "middle", colour=QUIET)
+    yield Text(HISTOGRAM_X + PANEL_WIDTH / 2, bottom + 28, "cosine of answer and distractor", "middle", colour=QUIET)
 
 
 def _percent(share: float) -> str:

@@ -1,63 +1,41 @@
-"""The shapes that charts are made of. SVG is text, so no library is needed."""
+"""Shapes as SVG. It is text, so no library is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
-from egobench.errors import ChartError
-
-INK = "#222222"
-"""Colour of texts and axes."""
+from egobench.charts.shapes import Bar, Dot, Line, Shape, Text
+from egobench.printable import printable
 
 
-def text(x: float, y: float, words: str, *, anchor: str = "start", weight: str = "normal") -> str:
-    """A text.
+def svg_picture(shapes: Sequence[Shape], width: int, height: int) -> bytes:
+    """A picture on white ground.
 
     Args:
-        x: Pixels from the left.
-        y: Pixels from the top to the baseline.
-        words: Any text; it is escaped.
-        anchor: ``"start"``, ``"middle"`` or ``"end"``: which point of the text stands at ``x``.
-        weight: ``"normal"`` or ``"bold"``.
-    """
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}"'
-    return f'<text {place} fill="{INK}">{escape(words)}</text>'
-
-
-def bar(x: float, y: float, width: float, height: float, colour: str) -> str:
-    """A filled rectangle, in pixels from the top left corner."""
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>'
-
-
-def dot(x: float, y: float, colour: str) -> str:
-    """A filled circle around a point, in pixels from the top left corner."""
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
-
-
-def line(path: str, *, dashed: bool = False, colour: str = INK) -> str:
-    """A line along an SVG path, e.g. ``"M0 10h300"``."""
-    dashes = ' stroke-dasharray="4 3"' if dashed else ""
-    return f'<path d="{path}" stroke="{colour}" fill="none"{dashes}/>'
-
-
-def write_svg(path: Path, shapes: Iterable[str], *, width: int, height: int) -> None:
-    """Write a picture on white ground.
-
-    Args:
-        path: The file.
         shapes: From back to front.
         width: Pixels.
         height: Pixels.
-
-    Raises:
-        ChartError: If it cannot be written.
     """
     view = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {view}>'
-    page = [head, f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *shapes, "</svg>"]
-    try:
-        path.write_text("\n".join(page) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ChartError(f"cannot write the picture to {path}: {error.strerror}") from error
+    page = [head, f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *map(_element, shapes), "</svg>"]
+    return ("\n".join(page) + "\n").encode()
+
+
+def _element(shape: Shape) -> str:
+    if isinstance(shape, Text):
+        place = f'x="{shape.x:.1f}" y="{shape.y:.1f}" text-anchor="{shape.anchor}" font-weight="{shape.weight}"'
+        return f'<text {place} fill="{shape.colour}">{escape(printable(shape.words))}</text>'
+    if isinstance(shape, Bar):
+        place = f'x="{shape.x:.1f}" y="{shape.y:.1f}" width="{shape.width:.1f}" height="{shape.height:.1f}"'
+        return f'<rect {place} fill="{shape.colour}"/>'
+    if isinstance(shape, Dot):
+        return f'<circle cx="{shape.x:.1f}" cy="{shape.y:.1f}" r="{shape.radius:g}" fill="{shape.colour}"/>'
+    return _line(shape)
+
+
+def _line(line: Line) -> str:
+    way = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line.points)
+    dashes = ' stroke-dasharray="4 3"' if line.dashed else ""
+    return f'<path d="{way}" stroke="{line.colour}" stroke-width="{line.width:g}" fill="none"{dashes}/>'

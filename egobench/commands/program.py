@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import typer
 
-from egobench.commands.console import printable
 from egobench.errors import EgoBenchError, ModelOptionError, UnknownPluginError
+from egobench.printable import printable
 
 
 def run_program(app: Callable[[list[str]], object], name: str) -> None:

@@ -8,7 +8,8 @@ from types import TracebackType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress import Task as Bar
 
-from egobench.commands.console import console, printable
+from egobench.commands.console import console
+from egobench.printable import printable
 
 WARNINGS = 10
 """Different warnings printed of one part; the rest are counted, and all are in the predictions."""

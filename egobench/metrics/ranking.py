@@ -51,10 +51,10 @@ def _ndcg(scored: ScoredSample) -> float:
     return fmean(1 / math.log2(1 + rank) for rank in ranks) if ranks else 0.0
 
 
-single_positive_ap = MeanMetric("mcq", _average_precision)
+single_positive_ap = MeanMetric("mcq", _average_precision, of_scores=True)
 """Average precision where the target alone is relevant: 1 / rank."""
 
-single_positive_ndcg = MeanMetric("mcq", _ndcg)
+single_positive_ndcg = MeanMetric("mcq", _ndcg, of_scores=True)
 """nDCG where the target alone is relevant: 1 / log2(1 + rank)."""
 
 

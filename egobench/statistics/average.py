@@ -38,17 +38,18 @@ def average(columns: Sequence[Column], *, seed: int = 0) -> Resampled:
     return Resampled(values, np.mean(replicates, axis=0), n, fewest)
 
 
-def average_influence(columns: Sequence[Column]) -> Influence:
+def average_influence(columns: Sequence[Column], parts: Sequence[Influence] | None = None) -> Influence:
     """What each video adds to the plain mean of several numbers, for rank sets of the average.
 
     Args:
         columns: As of :func:`average`.
+        parts: Their influences, where they were computed before; then the runs are those of the influences.
 
     Raises:
         ValueError: If there is no column, or they have different numbers of runs.
     """
     names, places = _shared(columns)
-    parts = [column.influence() for column in columns]
+    parts = [column.influence() for column in columns] if parts is None else parts
     by_cluster, shares = np.zeros((len(names), len(parts[0].values))), np.zeros(len(names))
     for part, place in zip(parts, places, strict=True):
         by_cluster[place] += part.each / len(parts)

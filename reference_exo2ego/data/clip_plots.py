@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from egobench.charts.svg import bar, text, write_svg
+from egobench.charts.picture import Size, write_picture
+from egobench.charts.shapes import Bar, Shape, Text
 from egobench.errors import TrainingDataError
 from reference_exo2ego.data.clip_statistics import SECONDS_BIN
 
@@ -54,16 +55,16 @@ def plot_statistics(statistics: Mapping[str, Any], folder: Path) -> list[Path]:
     for name, (title, values) in figures.items():
         paths.append(folder / f"{name}.svg")
         height = 2 * ROW + ROW * len(values) + 10
-        write_svg(paths[-1], list(_bars(title, values)), width=LABELS + SPAN + NUMBERS, height=height)
+        write_picture(paths[-1], _bars(title, values), Size(LABELS + SPAN + NUMBERS, height))
     return paths
 
 
-def _bars(title: str, values: Sequence[LabelledValue]) -> Iterator[str]:
+def _bars(title: str, values: Sequence[LabelledValue]) -> Iterator[Shape]:
     """One row per value, the bar of the largest as long as there is room."""
     most = max((row.value for row in values), default=0) or 1
-    yield text(12, 22, title, weight="bold")
+    yield Text(12, 22, title, weight="bold")
     for number, (label, value) in enumerate(values):
         y, length = 2 * ROW + number * ROW, SPAN * value / most
-        yield text(LABELS - 8, y + 12, label[:36], anchor="end")
-        yield bar(LABELS, y, length, ROW - 4, FILL)
-        yield text(LABELS + length + 5, y + 12, f"{value:,}" if isinstance(value, int) else f"{value:,.1f}")
+        yield Text(LABELS - 8, y + 12, label[:36], "end")
+        yield Bar(LABELS, y, length, ROW - 4, FILL)
+        yield Text(LABELS + length + 5, y + 12, f"{value:,}" if isinstance(value, int) else f"{value:,.1f}")

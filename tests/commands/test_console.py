@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from egobench.commands.console import SlashedText, console, print_rows, printable
+from egobench.commands.console import SlashedText, console, print_rows
+from egobench.printable import printable
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_the_learned_attack_learns_nothing_from_an_option_set_of_the_samples_own
 @needs_the_embedder
 def test_the_command_prints_json_draws_and_notes_the_ceiling_in_the_manifest(navigation: Navigation) -> None:
     picture = navigation.root / "audit.svg"
-    done = egobench("audit", navigation.data, "--json", "--picture", picture)
+    done = egobench("audit", navigation.data, "--json", "--plot", picture)
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)
     assert (row["sample_set"], row["subset"], row["n"], row["chance"]) == ("vln-qa/official", "all", 12, 0.25)

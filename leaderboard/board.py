@@ -1,0 +1,300 @@
+"""A board: runs in sections of equal method and control, what they are compared by, rank sets and paired tests."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+
+from egobench.controls import CONTROLS, Control
+from egobench.observer import Observer, SilentObserver
+from egobench.scoring.entry import ScoreEntry
+from egobench.scoring.overview import headline_ids
+from egobench.statistics.average import average_influence
+from egobench.statistics.estimates import Estimate
+from egobench.statistics.ranks import RankSet, rank_sets
+from egobench.statistics.resampling import Influence
+
+from .measures import Measure, SampleSets, measure_runs
+from .runs import BoardRun
+
+AVERAGES = {"Avg": None, "Avg (debiased)": "debiased"}
+"""The means of the ten headline numbers, and the construction that each prefers."""
+
+
+class Pairs(NamedTuple):
+    """Every run of a number against every other, paired by sample and clustered by source video.
+
+    Attributes:
+        keys: The runs.
+        effects: ``(n_runs, n_runs)``, the row's score minus the column's.
+        errors: The same shape, clustered standard errors; NaN with fewer than two clusters.
+        p: The same shape, two-sided p-values; NaN where there is no error.
+        clusters: Number of clusters, one more than the degrees of freedom.
+    """
+
+    keys: tuple[str, ...]
+    effects: np.ndarray
+    errors: np.ndarray
+    p: np.ndarray
+    clusters: int
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of the board: a measure, or an average of measures.
+
+    Attributes:
+        id: ``task/subset/protocol/construction/metric``, or the name of an average.
+        samples_sha256: Hash of the samples; of all the sets of an average together.
+        measure: The measure; ``None`` for an average.
+        keys: The runs that can be compared by it.
+        influence: What each source video adds to their scores; ``None`` where rows cannot be had.
+        estimates: Values and intervals by run key: of all runs, as their entries say, or of the ranked ones.
+        fewest: For an average, the clusters of the number that has fewest; else its own.
+    """
+
+    id: str
+    samples_sha256: str
+    measure: Measure | None
+    keys: tuple[str, ...]
+    influence: Influence | None
+    estimates: Mapping[str, Estimate]
+    fewest: int
+
+    @property
+    def example(self) -> ScoreEntry | None:
+        """An entry that says what all share: chance and blind figures."""
+        return None if self.measure is None else self.measure.example
+
+    @property
+    def headline(self) -> bool:
+        """Whether it stands for its subset."""
+        return self.measure is not None and self.measure.example.headline
+
+    @property
+    def key(self) -> str:
+        """Short and unique: part of ids in pages, and the name in addresses."""
+        return sha256(f"{self.id} {self.samples_sha256}".encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Runs that were asked in one way: only within a section there are rank sets.
+
+    Attributes:
+        method: How an answer becomes a number.
+        control: What was removed or altered; ``None`` for plain runs.
+        runs: In the order in which they are shown first: by average, then by their mean place, then by name.
+        numbers: The columns.
+        ranks: Rank sets by key of the number and of the run.
+    """
+
+    method: str
+    control: Control | None
+    runs: tuple[BoardRun, ...]
+    numbers: tuple[Number, ...]
+    ranks: Mapping[tuple[str, str], RankSet]
+
+    @property
+    def key(self) -> str:
+        """Its name in addresses."""
+        return self.method if self.control is None else f"{self.method}-{self.control}"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A leaderboard.
+
+    Attributes:
+        runs: All runs, by model, name and id.
+        numbers: All numbers, averages first.
+        sections: Plain runs first.
+        sets: The sample sets that were at hand.
+    """
+
+    runs: tuple[BoardRun, ...]
+    numbers: tuple[Number, ...]
+    sections: tuple[Section, ...]
+    sets: SampleSets
+
+    def sections_of(self, number: Number) -> Iterator[Section]:
+        """The sections that a number has runs in."""
+        return (section for section in self.sections if number in section.numbers)
+
+
+def make_board(runs: Iterable[BoardRun], sets: SampleSets, observer: Observer | None = None) -> Board:
+    """Make a board of runs; a run that comes twice counts once.
+
+    Args:
+        runs: The runs.
+        sets: Finds their sample sets.
+        observer: Receives the progress.
+    """
+    observer = observer or SilentObserver()
+    by_key = {run.key: run for run in runs}
+    ordered = tuple(sorted(by_key.values(), key=lambda run: (run.model.lower(), run.name.lower(), run.key)))
+    measured = measure_runs(ordered, sets, observer)
+    believed = tuple(replace(run, level="re-scored") if _rescored(run, measured.verified) else run for run in ordered)
+    observer.begin("ranking", len(measured.measures), 0)
+    plain = [_number(measure, believed, observer) for measure in measured.measures]
+    numbers = (*_averages(plain, believed), *plain)
+    sections = tuple(_sections(believed, numbers))
+    return Board(believed, numbers, sections, sets)
+
+
+def pairs(number: Number) -> Pairs | None:
+    """Every run of a number against every other; ``None`` where rows cannot be had.
+
+    The error of a difference is ``C / (C - 1) sum_c (u_ac - u_bc)^2`` over influences u: for a mean that of
+    :func:`egobench.statistics.paired`, for other numbers the delete-one-cluster jackknife's.
+    """
+    from scipy.special import stdtr  # noqa: PLC0415 - pages without tests do without
+
+    from egobench.statistics.clustered import EXACT  # noqa: PLC0415
+
+    if number.influence is None or number.fewest < 2:
+        return None
+    influence, clusters = number.influence, number.fewest
+    n_clusters = len(influence.shares)
+    products = influence.each.T @ influence.each
+    squares = np.diag(products)[:, None] + np.diag(products)[None, :] - 2 * products
+    errors = np.sqrt(np.maximum(squares, 0) * n_clusters / (n_clusters - 1))
+    errors[errors < EXACT * 1e4] = 0.0  # products lose half of the digits
+    effects = influence.values[:, None] - influence.values[None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * stdtr(clusters - 1, -np.abs(effects) / errors)
+    alike = errors == 0
+    p[alike] = np.where(np.abs(effects[alike]) < EXACT, 1.0, min(1.0, 2 * 0.5**clusters))
+    return Pairs(number.keys, effects, errors, p, clusters)
+
+
+def _rescored(run: BoardRun, verified: frozenset[str]) -> bool:
+    """Whether a run of one's own was scored again here; what strangers send takes a check."""
+    return run.level == "self-reported" and not run.sealed and run.key in verified
+
+
+def _number(measure: Measure, runs: Sequence[BoardRun], observer: Observer) -> Number:
+    key = (measure.id, measure.samples_sha256)
+    entries = {run.key: run.by_measure[key] for run in runs if key in run.by_measure}
+    estimates = {
+        run_key: Estimate(entry.value, entry.se, entry.low, entry.high, entry.n, entry.clusters)
+        for run_key, entry in entries.items()
+        if entry.value is not None
+    }
+    influence = None if measure.column is None else measure.column.influence()
+    observer.advance(1)
+    return Number(*key, measure, measure.ranked, influence, estimates, measure.example.clusters)
+
+
+def _averages(numbers: Sequence[Number], runs: Sequence[BoardRun]) -> Iterator[Number]:
+    """The averages, a number for each combination of sample sets that runs have."""
+    seen: set[tuple[str, ...]] = set()
+    for name, construction in AVERAGES.items():
+        ids = headline_ids(construction)
+        if tuple(ids) in seen:
+            continue
+        seen.add(tuple(ids))
+        by_sets: defaultdict[tuple[str, ...], list[BoardRun]] = defaultdict(list)
+        for run in runs:
+            own = [_headline(run, metric) for metric in ids]
+            if all(own):
+                by_sets[tuple(entry.samples_sha256 for entry in own if entry)].append(run)
+        for digests, members in sorted(by_sets.items()):
+            by_key = {(number.id, number.samples_sha256): number for number in numbers}
+            yield _average(name, [by_key[key] for key in zip(ids, digests, strict=True)], members)
+
+
+def _headline(run: BoardRun, metric: str) -> ScoreEntry | None:
+    whole = (
+        entry
+        for (name, _), entry in run.by_measure.items()
+        if name == metric and not entry.partial and entry.value is not None
+    )
+    return next(whole, None)
+
+
+def _average(name: str, members: Sequence[Number], runs: Sequence[BoardRun]) -> Number:
+    digest = sha256(" ".join(number.samples_sha256 for number in members).encode()).hexdigest()
+    fewest = min(number.fewest for number in members)
+    values = {run.key: float(np.mean([number.estimates[run.key].value for number in members])) for run in runs}
+    estimates = {key: Estimate(value, None, None, None, 0, fewest) for key, value in values.items()}
+    keys = tuple(run.key for run in runs if all(run.key in number.keys for number in members))
+    if not keys:
+        return Number(name, digest, None, (), None, estimates, fewest)
+    influence = _mean_influence(members, keys)
+    estimates |= dict(zip(keys, _intervals(influence, fewest), strict=True))
+    return Number(name, digest, None, keys, influence, estimates, fewest)
+
+
+def _mean_influence(members: Sequence[Number], keys: Sequence[str]) -> Influence:
+    columns, influences = [], []
+    for number in members:
+        if number.measure is None or number.measure.column is None or number.influence is None:
+            raise ValueError(f"{number.id} has no rows; expected those of all runs of an average")
+        columns.append(number.measure.column)
+        influences.append(restricted(number, keys))
+    return average_influence(columns, influences)
+
+
+def restricted(number: Number, keys: Sequence[str]) -> Influence:
+    """The influence of some of a number's runs.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    if number.influence is None:
+        raise ValueError(f"{number.id} has no rows; expected a number whose runs can be compared")
+    places = [number.keys.index(key) for key in keys]
+    whole = number.influence
+    return Influence(whole.values[places], whole.each[:, places], whole.shares)
+
+
+def _intervals(influence: Influence, clusters: int) -> Iterator[Estimate]:
+    from egobench.statistics.clustered import around  # noqa: PLC0415 - scipy
+
+    n_clusters = len(influence.shares)
+    for value, squares in zip(influence.values.tolist(), (influence.each**2).sum(axis=0).tolist(), strict=True):
+        if clusters < 2:
+            yield Estimate(value, None, None, None, 0, clusters)
+        else:
+            yield around(value, float(np.sqrt(squares * n_clusters / (n_clusters - 1))), 0, clusters)
+
+
+def _sections(runs: Sequence[BoardRun], numbers: Sequence[Number]) -> Iterator[Section]:
+    groups: defaultdict[tuple[int, str], list[BoardRun]] = defaultdict(list)
+    controls: list[Control | None] = [None, *CONTROLS]
+    for run in runs:
+        groups[controls.index(run.spec.control), run.method].append(run)
+    for (control, method), members in sorted(groups.items()):
+        own = tuple(number for number in numbers if any(run.key in number.estimates for run in members))
+        ranks: dict[tuple[str, str], RankSet] = {}
+        for number in own:
+            keys = [run.key for run in members if run.key in number.keys]
+            if len(keys) > 1 and number.fewest > 1:
+                own_ranks = rank_sets(restricted(number, keys))
+                ranks |= {(number.key, key): rank for key, rank in zip(keys, own_ranks, strict=True)}
+        yield Section(method, controls[control], _first_order(members, own), own, ranks)
+
+
+def _first_order(runs: Sequence[BoardRun], numbers: Sequence[Number]) -> tuple[BoardRun, ...]:
+    """Best average first; runs without one follow by how often they are beaten, then by name."""
+    averages = [number for number in numbers if number.measure is None]
+    beaten: dict[str, float] = {}
+    for run in runs:
+        shares = []
+        for number in numbers:
+            values = [number.estimates[other.key].value for other in runs if other.key in number.estimates]
+            if number.headline and run.key in number.estimates:
+                shares.append(float(np.mean([value > number.estimates[run.key].value for value in values])))
+        beaten[run.key] = float(np.mean(shares)) if shares else 1.0
+
+    def place(run: BoardRun) -> tuple[bool, float, float, str, str]:
+        best = next((number.estimates[run.key].value for number in averages if run.key in number.estimates), None)
+        return best is None, -(best or 0.0), beaten[run.key], run.model.lower(), run.key
+
+    return tuple(sorted(runs, key=place))

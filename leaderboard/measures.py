@@ -1,0 +1,302 @@
+"""What runs can be compared by: a metric of one sample set, and what every run made of each of its samples.
+
+Values of samples are computed again from the rows of the runs, one run after the other, so that a hundred runs of a
+hundred thousand samples fit into memory; differences and rank sets follow from what each source video adds to a score
+(:class:`egobench.statistics.resampling.Influence`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from egobench.dataset.sampleset import SampleSet, find_sets
+from egobench.errors import EgoBenchError, ModelError, SampleSetError
+from egobench.metrics import MeanMetric, Metric, ScoredSample
+from egobench.observer import Observer
+from egobench.plugins import load_task
+from egobench.run.plan import PartId
+from egobench.run.records import Prediction, ScoredRow, read_rows
+from egobench.run.store import Run
+from egobench.sample import Sample
+from egobench.scoring.entry import ScoreEntry
+from egobench.scoring.score import score_samples
+from egobench.statistics.resampling import Column
+
+from .bundle import sample_texts
+from .runs import BoardRun, measure_key
+from .sealing import unseal
+
+
+class Measure(NamedTuple):
+    """A metric of one sample set that several runs have a score of.
+
+    Attributes:
+        id: ``task/subset/protocol/construction/metric``, with judge and retriever where there are any.
+        samples_sha256: Hash of the samples.
+        example: One of the entries: what they all share, such as chance, can be read from it.
+        column: The values of its samples for the runs in ``ranked``; ``None`` where they cannot be had.
+        ranked: Keys of the runs that were asked all samples and whose rows give the score they claim.
+        problem: Why nothing can be compared; ``""`` where it can.
+    """
+
+    id: str
+    samples_sha256: str
+    example: ScoreEntry
+    column: Column | None
+    ranked: tuple[str, ...]
+    problem: str
+
+    @property
+    def part(self) -> PartId:
+        """Task, subset, protocol and construction."""
+        return self.example.id.part
+
+
+class Measured(NamedTuple):
+    """The measures of a board.
+
+    Attributes:
+        measures: In the order of tasks, subsets and metrics.
+        verified: Keys of the runs all of whose comparable scores were obtained again from their rows.
+    """
+
+    measures: list[Measure]
+    verified: frozenset[str]
+
+
+@dataclass
+class SampleSets:
+    """The sample sets that runs are about, each read once and found by its hash.
+
+    Attributes:
+        data: Folder of sample sets; ``None`` for where they were when each run was done.
+    """
+
+    data: Path | None = None
+    _by_hash: dict[str, SampleSet] = field(default_factory=dict[str, SampleSet])
+    _read: set[Path] = field(default_factory=set[Path])
+
+    def find(self, run: BoardRun, samples_sha256: str) -> SampleSet | None:
+        """The set with these samples; ``None`` where it is not at hand."""
+        recorded = str(run.recorded.get("data") or "")
+        folder = self.data or (Path(recorded) if recorded else None)
+        if samples_sha256 not in self._by_hash and folder is not None and folder not in self._read:
+            self._read.add(folder)
+            try:
+                sets = list(map(SampleSet.read, find_sets(folder)))
+            except SampleSetError:
+                if self.data is not None:
+                    raise
+                sets = []
+            self._by_hash |= {sample_set.manifest.samples_sha256: sample_set for sample_set in sets}
+        return self._by_hash.get(samples_sha256)
+
+    def all(self) -> list[SampleSet]:
+        """The sets that were found so far, by name and hash."""
+        return sorted(self._by_hash.values(), key=lambda found: (found.name, found.manifest.samples_sha256))
+
+
+@dataclass
+class _Rows:
+    """The samples of a part, sorted as columns want them, and values per metric and run."""
+
+    samples: tuple[Sample, ...]
+    clusters: tuple[str, ...]
+    sizes: np.ndarray
+    metrics: dict[str, Metric]
+    values: dict[str, dict[str, np.ndarray]]
+    scored: dict[str, dict[str, tuple[ScoredSample, ...]]]
+
+    @classmethod
+    def of(cls, sample_set: SampleSet, part: PartId) -> _Rows:
+        """The rows of one part of a sample set, before any run was read."""
+        chosen = [sample for sample in sample_set.samples if sample.subset == part.subset]
+        samples = tuple(sorted(chosen, key=lambda sample: (sample.cluster, sample.id)))
+        names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
+        task = load_task(part.task)
+        subset = next((subset for subset in task.subsets if subset.name == part.subset), None)
+        known = {} if subset is None or subset.protocol != part.protocol else task.metrics_of(subset)
+        metrics = known if all(sample.target is not None for sample in samples) or part.protocol == "open" else {}
+        return cls(samples, tuple(names.tolist()), sizes, metrics, defaultdict(dict), defaultdict(dict))
+
+    def add(self, run: BoardRun, part: PartId, names: Sequence[str]) -> None:
+        """Read what a run made of the samples.
+
+        Raises:
+            StoreError: If its rows are damaged.
+            SampleSetError: If some are missing.
+        """
+        metrics = {name: self.metrics[name] for name in names}
+        quick = {
+            name: metric for name, metric in metrics.items() if isinstance(metric, MeanMetric) and metric.of_scores
+        }
+        if len(quick) == len(metrics):
+            self._add_quickly(run, part, quick)
+            return
+        predictions: Mapping[str, Prediction] = Run(run.folder, run.spec).predictions(part.file_stem)
+        if run.sealed and part.protocol == "open":
+            predictions = unsealed(predictions, self.samples)
+        scored = score_samples(self.samples, predictions)
+        self._check_complete(len(scored), part)
+        for name, metric in metrics.items():
+            if isinstance(metric, MeanMetric):
+                self.values[name][run.key] = np.fromiter(map(metric.value, scored), np.float64, len(scored))
+            else:
+                self.scored[name][run.key] = tuple(scored)
+
+    def _add_quickly(self, run: BoardRun, part: PartId, metrics: Mapping[str, MeanMetric]) -> None:
+        """Read rows no further than needed, and compute a value once for all samples that are alike."""
+        places = {sample.id: place for place, sample in enumerate(self.samples)}
+        kinds: dict[tuple[object, ...], int] = {}
+        values: list[list[float]] = []
+        kind_of = np.full(len(self.samples), -1, np.int64)
+        for path in sorted((run.folder / "predictions").glob(f"{part.file_stem}.*.jsonl")):
+            for row in read_rows(path, ScoredRow):
+                place = places.get(row.id)
+                if row.order or place is None:
+                    continue
+                sample = self.samples[place]
+                kind = (row.outcome, row.scores, row.choice, sample.target, sample.relevance, len(sample.options))
+                if kind not in kinds:
+                    prediction = Prediction(row.id, row.outcome, choice=row.choice, scores=row.scores)
+                    (scored,) = score_samples([sample], {sample.id: prediction})
+                    kinds[kind] = len(values)
+                    values.append([metric.value(scored) for metric in metrics.values()])
+                kind_of[place] = kinds[kind]
+        self._check_complete(int((kind_of >= 0).sum()), part)
+        table = np.array(values)[kind_of]
+        for column, name in enumerate(metrics):
+            self.values[name][run.key] = table[:, column]
+
+    def _check_complete(self, count: int, part: PartId) -> None:
+        if count < len(self.samples):
+            raise SampleSetError(f"{count} of {len(self.samples)} samples of {part.file_stem} were asked")
+
+    def column(self, name: str, keys: Sequence[str]) -> Column:
+        """The values of some runs side by side."""
+        metric = self.metrics[name]
+        if isinstance(metric, MeanMetric):
+            by_sample = np.stack([self.values[name][key] for key in keys], axis=1)
+            return Column(metric, tuple(() for _ in keys), self.samples, by_sample, self.clusters, self.sizes)
+        rows = tuple(self.scored[name][key] for key in keys)
+        return Column(metric, rows, self.samples, np.empty((len(self.samples), 0)), self.clusters, self.sizes)
+
+
+def unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) -> dict[str, Prediction]:
+    """Predictions out of a bundle, with the replies as they were.
+
+    Raises:
+        BundleError: If a reply refers to what its sample does not have.
+    """
+    return {
+        sample.id: replace(found, reply=unseal(found.reply, sample_texts(sample)))
+        for sample in samples
+        if (found := predictions.get(sample.id)) is not None
+    }
+
+
+def measure_runs(runs: Sequence[BoardRun], sets: SampleSets, observer: Observer) -> Measured:
+    """Find what the runs of a board can be compared by, and read their rows.
+
+    Args:
+        runs: The runs.
+        sets: Finds the sample sets.
+        observer: Receives the progress and warnings.
+    """
+    examples: dict[tuple[str, str], ScoreEntry] = {}
+    for run in runs:
+        for entry in run.scores.values():
+            if entry.shown:
+                examples.setdefault(measure_key(entry), entry)
+    by_part: defaultdict[tuple[PartId, str], list[tuple[str, str]]] = defaultdict(list)
+    for key, entry in examples.items():
+        by_part[entry.id.part, entry.samples_sha256].append(key)
+    measures: list[Measure] = []
+    claims = _Claims()
+    observer.begin("reading rows", sum(len(run.scores) for run in runs), 0)
+    for (part, digest), keys in sorted(by_part.items()):
+        measures += _measure_part(runs, part, digest, {key: examples[key] for key in keys}, (sets, observer, claims))
+    return Measured(sorted(measures, key=_order), frozenset(claims.confirmed - claims.refuted))
+
+
+@dataclass
+class _Claims:
+    confirmed: set[str] = field(default_factory=set[str])
+    refuted: set[str] = field(default_factory=set[str])
+
+
+def _measure_part(
+    runs: Sequence[BoardRun],
+    part: PartId,
+    digest: str,
+    examples: Mapping[tuple[str, str], ScoreEntry],
+    tools: tuple[SampleSets, Observer, _Claims],
+) -> list[Measure]:
+    sets, observer, claims = tools
+    whole = [run for run in runs if run.rankable and any(_whole(run, key) for key in examples)]
+    sample_set = next((found for run in whole if (found := sets.find(run, digest))), None)
+    if sample_set is None:
+        reason = "no run was asked all samples" if not whole else "the sample set is not at hand"
+        return [Measure(key, digest, entry, None, (), reason) for (key, _), entry in examples.items()]
+    rows = _Rows.of(sample_set, part)
+    names = {
+        key: entry.id.metric for key, entry in examples.items() if _plain(entry) and entry.id.metric in rows.metrics
+    }
+    for run in whole:
+        own = [name for key, name in names.items() if _whole(run, key)]
+        try:
+            if own:
+                rows.add(run, part, own)
+        except EgoBenchError as error:
+            observer.warn(f"{run.folder} is shown as it says, and ranked with nobody: {error}")
+            claims.refuted.add(run.key)
+        observer.advance(len(own))
+    return [_measure(whole, rows, key, entry, names.get(key), claims) for key, entry in examples.items()]
+
+
+def _measure(
+    runs: Sequence[BoardRun],
+    rows: _Rows,
+    key: tuple[str, str],
+    example: ScoreEntry,
+    name: str | None,
+    claims: _Claims,
+) -> Measure:
+    if name is None:
+        return Measure(*key, example, None, (), "compared by nothing but its own rows: see each run")
+    available = rows.values[name].keys() | rows.scored[name].keys()
+    keys = [run.key for run in runs if run.key in available]
+    try:
+        column = rows.column(name, keys) if keys else None
+        values = [] if column is None else column.values().tolist()
+    except ModelError as error:
+        return Measure(*key, example, None, (), str(error))
+    claimed = {run.key: run.by_measure[key].value for run in runs if run.key in available}
+    confirmed = [run_key for run_key, value in zip(keys, values, strict=True) if claimed[run_key] == value]
+    claims.confirmed.update(confirmed)
+    claims.refuted.update(set(keys) - set(confirmed))
+    if not confirmed:
+        return Measure(*key, example, None, (), "no run's rows give the score it claims")
+    column = column if confirmed == keys else rows.column(name, confirmed)
+    return Measure(*key, example, column, tuple(confirmed), "")
+
+
+def _whole(run: BoardRun, key: tuple[str, str]) -> bool:
+    entry = run.by_measure.get(key)
+    return entry is not None and not entry.partial and entry.value is not None
+
+
+def _plain(entry: ScoreEntry) -> bool:
+    """Whether the score is one of single answers: several orders, judges and galleries have rows of other kinds."""
+    return entry.orders == 1 and entry.judge is None and entry.gallery is None and entry.positions is None
+
+
+def _order(measure: Measure) -> tuple[str, str, str, bool, str, str]:
+    part = measure.part
+    return part.task, part.construction, part.subset, not measure.example.headline, measure.id, measure.samples_sha256

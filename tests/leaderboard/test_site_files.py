@@ -1,0 +1,126 @@
+"""The site as files: complete, the same bytes again, nothing of somebody else's overwritten."""
+
+from __future__ import annotations
+
+import json
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from egobench.leaderboard.site.charts import Floors, Point, overview, radar, scatter, whiskers
+from egobench.leaderboard.site.comparison_data import script_json
+from egobench.leaderboard.site.publish import publish
+
+from egobench.errors import SiteError, StoreError
+from egobench.evaluate import evaluate
+from egobench.observer import SilentObserver
+from egobench.plugins import load_model
+from tests.conftest import Navigation
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture
+def runs(navigation: Navigation) -> Path:
+    """Two runs of built-in models."""
+    for model in (load_model("random"), load_model("first-choice")):
+        recorded = {"data": str(navigation.data)}
+        evaluate(model, [navigation.sample_set], navigation.videos, navigation.root / "runs", recorded=recorded)
+    return navigation.root / "runs"
+
+
+def test_a_second_build_has_the_same_bytes(runs: Path, tmp_path: Path) -> None:
+    publish([runs], tmp_path / "site", samples="all")
+    first = digests(tmp_path / "site")
+    publish([runs], tmp_path / "site", samples="all")
+    publish([runs], tmp_path / "other", samples="all")
+    assert digests(tmp_path / "site") == first == digests(tmp_path / "other")
+    assert {"index.html", "compare.html", "method.html", "ledger.html", "task/vln-qa.html", "samples/index.html",
+            "data/board.json", "data/board.csv"} <= set(first)  # fmt: skip
+
+
+def test_links_within_the_site_lead_somewhere(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site", samples="all").parent
+    for page in site.rglob("*.html"):
+        for target in re.findall(r'(?:href|src)="(?!https:)([^"#]+)', page.read_text(encoding="utf-8")):
+            assert (page.name, target, (page.parent / target).is_file()) == (page.name, target, True)
+
+
+def test_pages_name_nobody_elses_address_but_in_plain_links(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site", samples="all").parent
+    for path in [*site.rglob("*.html"), *site.rglob("*.css"), *site.rglob("*.js")]:
+        content = path.read_text(encoding="utf-8")
+        loaded = re.findall(r'(?:src|<link[^>]*href)="?(https?:[^">]*)|@import|url\(', content)
+        assert (path.name, loaded) == (path.name, [])
+        assert "style=" not in content or path.suffix != ".html"
+
+
+def test_machines_get_every_number_of_every_run(runs: Path, tmp_path: Path) -> None:
+    """By hand: two runs of one number; first-choice is right on three of twelve."""
+    site = publish([runs], tmp_path / "site").parent
+    rows = json.loads((site / "data" / "board.json").read_bytes())
+    assert {(row["model"], row["id"], row["n"]) for row in rows} == {
+        (model, "vln-qa/all/mcq/official/acc", 12) for model in ("first-choice", "random")
+    }
+    (row,) = (row for row in rows if row["model"] == "first-choice")
+    assert (row["value"], row["chance"], row["level"]) == (0.25, 0.25, "re-scored")
+    assert (site / "data" / "board.csv").read_text(encoding="utf-8").count("\n") == 3
+
+
+def test_a_folder_of_something_else_is_left_alone(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine")
+    with pytest.raises(SiteError, match="holds something else than a site"):
+        publish([runs], tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_damaged_runs_are_left_out_and_named(runs: Path, tmp_path: Path) -> None:
+    class Notes(SilentObserver):
+        __slots__ = ("warnings",)
+
+        def __init__(self) -> None:
+            object.__setattr__(self, "warnings", [])
+
+        def warn(self, message: str) -> None:
+            self.warnings.append(message)  # type: ignore[attr-defined]
+
+    notes = Notes()
+    (next(runs.glob("random/*")) / "scores.json").write_text("{")
+    publish([runs], tmp_path / "site", observer=notes)
+    assert len(list((tmp_path / "site" / "model").iterdir())) == 1
+    assert "scores.json is damaged" in notes.warnings[0]  # type: ignore[attr-defined]
+    for path in runs.rglob("scores.json"):
+        path.write_text("{")
+    with pytest.raises(StoreError, match="no run that can be shown"):
+        publish([runs], tmp_path / "site")
+
+
+def test_json_in_scripts_ends_no_script_and_hides_no_character() -> None:
+    text = script_json({"a": "</script>\u2028\u202e\x00"})
+    assert text == '{"a":"\\u003c/script>\\u2028\\\\u202e\\\\x00"}'
+
+
+def test_chance_and_both_blind_figures_are_in_every_chart() -> None:
+    """Where they stand: 560 units from 236 on are the range from 0 to 100."""
+    floors, points = Floors(0.25, 0.5, 0.75), [Point("a", 0.5, 0.4, 0.6, x=8), Point("b", 0.7, x=16)]
+    charts = {
+        "whiskers": whiskers("t", points, floors),
+        "overview": overview([("t", points, floors)], "t"),
+        "scatter": scatter("t", points, floors, x_name="frames per clip", logarithmic=False),
+        "radar": radar("t", [(name, 0.5, floors) for name in "xyz"]),
+    }
+    for name, chart in charts.items():
+        kinds = [kind for kind in ("chance", "blind", "trained") if re.search(rf'class="(ring )?{kind}"', chart)]
+        assert (name, kinds) == (name, ["chance", "blind", "trained"])
+    assert 'x1="376.0"' in charts["whiskers"]
+    assert 'cx="516.0"' in charts["whiskers"]
+
+
+def test_names_in_charts_are_text() -> None:
+    chart = whiskers("t", [Point("<b>&\u202e", 0.5)], Floors())
+    assert "&lt;b&gt;&amp;\\u202e" in chart
