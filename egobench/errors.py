@@ -33,7 +33,9 @@ The tree::
     │   ├── ModelMemoryError       a batch needs more memory than there is; a smaller one may not
     │   ├── ConfigurationError     a configuration contradicts itself, or is not that of the checkpoint
     │   └── StageError             what would train is not what the training stage says
+    ├── EngineError                what does a run elsewhere is lost: workers that die, a cluster that vanishes
     └── StoreError                 a run folder cannot be used
+        ├── BusyRunError           another process is at work in it
         └── SpecMismatchError      it holds another run
 
 Wrong *arguments* stay ``ValueError`` and ``TypeError``. A message says what, which one, what was expected, and what to
@@ -232,6 +234,10 @@ class JudgeError(EgoBenchError):
     """A judge cannot be reached, refuses, or has nothing to judge."""
 
 
+class EngineError(EgoBenchError):
+    """What does a run elsewhere cannot be had or is lost: a missing package, workers that die, a vanished cluster."""
+
+
 class StoreError(EgoBenchError):
     """A run folder cannot be used: not writable, damaged, no space left."""
 
@@ -242,6 +248,10 @@ class ChecksumError(StoreError):
 
 class ReadOnlyRunError(StoreError):
     """A run folder cannot be written."""
+
+
+class BusyRunError(StoreError):
+    """Another process is at work in a run folder."""
 
 
 class SpecMismatchError(StoreError):
