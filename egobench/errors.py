@@ -20,6 +20,7 @@ The tree::
     │   ├── UnreadableVideoError   a file that is no video: empty, truncated before its index, audio only
     │   ├── ShortVideoError        the video ends before the clip starts
     │   ├── DamagedVideoError      decoding failed on the way to a frame, or frames are missing
+    │   ├── StuckVideoError        decoding took longer than a clip may take
     │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
     ├── FrameStoreError            a folder of decoded frames cannot be used
     │   ├── FrameStoreVersionError it was written by another version
@@ -163,6 +164,10 @@ class ShortVideoError(VideoError):
 
 class DamagedVideoError(VideoError):
     """Decoding failed on the way to a frame, or frames that the file promises are missing."""
+
+
+class StuckVideoError(VideoError):
+    """Decoding took longer than a clip may take: a disk that does not answer, a decoder that hangs."""
 
 
 class UnsupportedVideoError(VideoError):

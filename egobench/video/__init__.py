@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from egobench.video.reading import read_clips
     from egobench.video.receipts import Receipt, pixel_hash
     from egobench.video.sampling import FrameRule
-    from egobench.video.stream import ClipStream, stream_clips
+    from egobench.video.stream import ClipReader, ClipStream, stream_clips
 
 __all__ = [
+    "ClipReader",
     "ClipRequest",
     "ClipStream",
     "DecodedClip",
@@ -53,7 +54,7 @@ _HOMES: Final = {
     "reading": ("read_clips",),
     "receipts": ("Receipt", "pixel_hash"),
     "sampling": ("FrameRule",),
-    "stream": ("ClipStream", "stream_clips"),
+    "stream": ("ClipReader", "ClipStream", "stream_clips"),
 }
 
 
