@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from egobench.dataset.sampleset import MANIFEST, SampleSet
 from egobench.engines.local import run_parts
-from egobench.errors import ReadOnlyRunError, SampleSetError
+from egobench.engines.shards import Shard, run_shard
+from egobench.errors import BusyRunError, ReadOnlyRunError, SampleSetError
 from egobench.llm_judge.score import score_with_judge
 from egobench.model import Model
 from egobench.observer import Observer, SilentObserver
 from egobench.retrieval.gallery import read_scores, score_gallery, score_gallery_part
 from egobench.retrieval.tables import read_score_table
 from egobench.run.checksums import check_signature
+from egobench.run.locks import in_turn
 from egobench.run.plan import Part, check_model, find_run_sets, plan, spec_of_parts
 from egobench.run.records import Prediction
 from egobench.run.spec import Settings
-from egobench.run.store import Run, open_run, read_run, reopen_run
+from egobench.run.store import Run, join_run, open_run, read_run, reopen_run
 from egobench.run.takeover import take_over
 from egobench.run.usage import RunUsage, sum_usage
 from egobench.scoring.entry import ScoreEntry, Scores, by_id, scores_frame
@@ -62,6 +64,7 @@ def evaluate(
     *,
     observer: Observer | None = None,
     recorded: Mapping[str, Any] | None = None,
+    shard: Shard | None = None,
 ) -> Result:
     """Evaluate a model, going on where an earlier call of the same run stopped.
 
@@ -73,6 +76,7 @@ def evaluate(
         settings: How the run is done.
         observer: Receives the progress.
         recorded: What ``run.json`` keeps beside the spec: library versions, hardware, command.
+        shard: The share to begin with, if other processes share the run; ``None`` to work alone.
 
     Returns:
         The run's folder and its scores. Videos that cannot be read are outcomes, not errors.
@@ -80,17 +84,34 @@ def evaluate(
     Raises:
         ModelError: If the model cannot do what the method needs.
         StoreError: If the run folder cannot be used.
+        FrameStoreError: If the frame store is of another version, damaged, or cannot be read.
         ValueError: If the control is impossible for a sample set.
     """
     settings, observer = settings or Settings(), observer or SilentObserver()
     parts = plan(sets, settings)
     check_model(model, parts, settings)
-    with open_run(out, spec_of_parts(model.info, parts, settings), recorded or {}) as run:
-        copied = take_over(run, parts)
-        if copied:
-            observer.note(f"{copied} answers of a run with another limit are taken over")
-        run_parts(parts, run, model, videos, observer)
-        return write_scores(run, score_parts(run, parts))
+    spec = spec_of_parts(model.info, parts, settings)
+    if shard is None:
+        with open_run(out, spec, recorded or {}) as run:
+            _take_over(run, parts, observer)
+            run_parts(parts, run, model, videos, observer)
+            return write_scores(run, score_parts(run, parts))
+    with join_run(out, spec, recorded or {}) as run:
+        with in_turn(run.path):
+            _take_over(run, parts, observer)
+        run_shard(parts, run, model, videos, observer, shard)
+    # Everything is answered now. Whoever leaves last finds nobody else at work, and writes the scores.
+    try:
+        with reopen_run(run.path) as reopened:
+            return write_scores(reopened, score_parts(reopened, parts))
+    except BusyRunError:
+        return score_parts(run, parts)
+
+
+def _take_over(run: Run, parts: Sequence[Part], observer: Observer) -> None:
+    copied = take_over(run, parts)
+    if copied:
+        observer.note(f"{copied} answers of a run with another limit are taken over")
 
 
 def score_parts(run: Run, parts: Sequence[Part]) -> Result:

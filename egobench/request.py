@@ -22,6 +22,7 @@ from egobench.run.media import VideoFolder, frame_rule
 from egobench.run.plan import plan
 from egobench.run.spec import Settings
 from egobench.video import ClipRequest, plan_summary
+from egobench.video.frame_store.shards import check_version
 
 TRIAL = 3
 """Samples of each part that a forecast asks, to estimate the time."""
@@ -52,6 +53,7 @@ class RunRequest:
         top: How many of its best texts are scored again.
         choose_method: Whether the model's best method replaces that of the settings.
         name: A name for the run; never part of its identity.
+        shard: The share to begin with, if other processes share the run; ``None`` to work alone.
     """
 
     model: str
@@ -66,6 +68,7 @@ class RunRequest:
     top: int = TOP
     choose_method: bool = False
     name: str = ""
+    shard: Shard | None = None
 
     def load(self, observer: Observer | None = None) -> LoadedRun:
         """Load the model and the sample sets that it can be asked about.
@@ -78,10 +81,12 @@ class RunRequest:
             ValueError: If the method does not suit a retriever's texts.
         """
         observer = observer or SilentObserver()
+        if self.settings.frame_store is not None:
+            # Before the model is loaded, which may take minutes.
+            check_version(self.settings.frame_store)
         folders = find_sets(self.data, self.tasks, self.construction)
         sets = [SampleSet.read(folder) for folder in folders]
         if self.rerank is not None:
-            # Before the model is loaded, which may take minutes.
             galleries, settings = self._plan_rerank(sets, self.rerank, observer)
             return LoadedRun(load_model(self.model, **self.options), galleries, settings)
         model, settings = load_model(self.model, **self.options), self.settings
@@ -152,7 +157,14 @@ def evaluate_request(request: RunRequest, observer: Observer, *, command: Sequen
     if request.name:
         recorded["name"] = request.name
     return evaluate(
-        loaded.model, loaded.sets, request.videos, request.out, loaded.settings, observer=observer, recorded=recorded
+        loaded.model,
+        loaded.sets,
+        request.videos,
+        request.out,
+        loaded.settings,
+        observer=observer,
+        recorded=recorded,
+        shard=request.shard,
     )
 
 

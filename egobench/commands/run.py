@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 from dataclasses import asdict
@@ -25,6 +26,7 @@ from egobench.commands.console import Format, SlashedText, console, note, print_
 from egobench.errors import EgoBenchError
 
 if TYPE_CHECKING:
+    from egobench.engines.shards import Shard
     from egobench.request import Forecast, RunRequest
 
 FORECAST_COLUMNS = {
@@ -115,6 +117,27 @@ def run(
     dtype: Annotated[str | None, typer.Option(help="Same as -o dtype=...")] = None,
     min_coverage: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that got a reply.")] = 0.99,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 1,
+    frame_store: Annotated[
+        Path | None,
+        typer.Option(help="Folder of decoded frames: clips that it has are not decoded, others are put there."),
+    ] = None,
+    clip_timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds that a clip may take to be decoded; then it is a media error.")
+    ] = 600.0,
+    engine: Annotated[
+        Literal["local", "shards", "ray"],
+        typer.Option(
+            help="Where the run is done: in this process alone; in this and others that share the run folder; in "
+            "actors of a Ray cluster."
+        ),
+    ] = "local",
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="With --engine shards, the share that this process begins with, as INDEX/COUNT; from RANK and "
+            "WORLD_SIZE, or from SLURM's variables, if not given."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; write nothing.")] = False,
     config: Annotated[  # noqa: ARG001 - read_config has taken its options
         Path | None,
@@ -146,6 +169,10 @@ def run(
 
     Example: egobench run hf ... --method likelihood-sum --text-prior 1
 
+    As two processes that share the work, here or on two machines:
+
+    Example: egobench run hf ... --engine shards --shard 0/2 & egobench run hf ... --engine shards --shard 1/2
+
     A dual encoder also scores galleries, and another model the best texts that one has found:
 
     Example: egobench run hf ... --method auto --rerank runs/clip-vit-large-patch14/0123456789ab
@@ -168,6 +195,8 @@ def run(
         workers=workers,
         orders=orders,
         text_prior=text_prior,
+        clip_timeout=clip_timeout,
+        frame_store=frame_store,
     )
     request = RunRequest(
         model=model,
@@ -182,6 +211,7 @@ def run(
         top=top,
         choose_method=method == "auto",
         name=name,
+        shard=choose_shard(engine, shard),
     )
     chosen = choose_format(form, as_json=as_json)
     if dry_run:
@@ -191,6 +221,30 @@ def run(
             f"fewer than {min_coverage:.0%} of the samples got a reply; the warnings above say why; "
             "mend it and run the same command again, or lower --min-coverage"
         )
+
+
+def choose_shard(engine: str, shard: str | None) -> Shard | None:
+    """The share that a process begins with; ``None`` for a process that works alone.
+
+    Raises:
+        typer.BadParameter: If none is named where one is needed, or what names it cannot be read.
+    """
+    from egobench.engines.shards import find_shard, parse_shard
+
+    if engine != "shards":
+        if shard is not None:
+            raise typer.BadParameter("--shard goes with --engine shards")
+        return None
+    try:
+        share = find_shard(os.environ) if shard is None else parse_shard(shard)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if share is None:
+        raise typer.BadParameter(
+            "which share? Give --shard INDEX/COUNT, or start it by torchrun or srun, which set RANK and WORLD_SIZE, or "
+            "SLURM_PROCID and SLURM_NTASKS"
+        )
+    return share
 
 
 def print_run(request: RunRequest, form: Format) -> float:

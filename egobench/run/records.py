@@ -166,12 +166,25 @@ class RowFollower(Generic[RowT]):
         self._folder, self._pattern, self._kind, self._but = folder, pattern, kind, but
         self._read_bytes: Counter[str] = Counter()
 
+    def skip(self) -> None:
+        """Leave out what is there now.
+
+        Raises:
+            StoreError: If a file cannot be read.
+        """
+        for _ in self._new_lines():
+            pass
+
     def read_new(self) -> Iterator[RowT]:
         """Read what has been appended since; at first, all there is.
 
         Raises:
             StoreError: If a line is damaged, or a file cannot be read.
         """
+        for path, line in self._new_lines():
+            yield _read_row(line, self._kind, path, 0)
+
+    def _new_lines(self) -> Iterator[tuple[Path, bytes]]:
         for path in sorted(self._folder.glob(self._pattern)):
             if path.name == self._but:
                 continue
@@ -185,7 +198,7 @@ class RowFollower(Generic[RowT]):
             complete = content[: content.rfind(b"\n") + 1]
             self._read_bytes[path.name] += len(complete)
             for line in complete.splitlines():
-                yield _read_row(line, self._kind, path, 0)
+                yield path, line
 
 
 def _read_row(line: bytes, kind: type[RowT], path: Path, number: int) -> RowT:

@@ -287,8 +287,10 @@ class Filling:
             for request in file_plan.requests:
                 self._fail(FailedClip(request.key, error))
             return []
-        self._report.stored += len(file_plan.requests) - len(missing)
-        self._observer.advance(len(file_plan.requests) - len(missing))
+        n_stored = len(file_plan.requests) - len(missing)
+        if n_stored:
+            self._report.stored += n_stored
+            self._observer.advance(n_stored)
         return missing
 
     def _keep(self, request: ClipRequest, clip: DecodedClip, video: str) -> None:
