@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from egobench.dataset.sampleset import MANIFEST, SampleSet
 from egobench.engines.local import run_parts
-from egobench.engines.shards import Shard, run_shard
+from egobench.engines.shards import run_shard
 from egobench.errors import BusyRunError, ReadOnlyRunError, SampleSetError
 from egobench.llm_judge.score import score_with_judge
 from egobench.model import Model
@@ -64,7 +64,6 @@ def evaluate(
     *,
     observer: Observer | None = None,
     recorded: Mapping[str, Any] | None = None,
-    shard: Shard | None = None,
 ) -> Result:
     """Evaluate a model, going on where an earlier call of the same run stopped.
 
@@ -76,7 +75,6 @@ def evaluate(
         settings: How the run is done.
         observer: Receives the progress.
         recorded: What ``run.json`` keeps beside the spec: library versions, hardware, command.
-        shard: The share to begin with, if other processes share the run; ``None`` to work alone.
 
     Returns:
         The run's folder and its scores. Videos that cannot be read are outcomes, not errors.
@@ -91,7 +89,7 @@ def evaluate(
     parts = plan(sets, settings)
     check_model(model, parts, settings)
     spec = spec_of_parts(model.info, parts, settings)
-    if shard is None:
+    if settings.shard is None:
         with open_run(out, spec, recorded or {}) as run:
             _take_over(run, parts, observer)
             run_parts(parts, run, model, videos, observer)
@@ -99,7 +97,7 @@ def evaluate(
     with join_run(out, spec, recorded or {}) as run:
         with in_turn(run.path):
             _take_over(run, parts, observer)
-        run_shard(parts, run, model, videos, observer, shard)
+        run_shard(parts, run, model, videos, observer, settings.shard)
     # Everything is answered now. Whoever leaves last finds nobody else at work, and writes the scores.
     try:
         with reopen_run(run.path) as reopened:

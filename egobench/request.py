@@ -53,7 +53,6 @@ class RunRequest:
         top: How many of its best texts are scored again.
         choose_method: Whether the model's best method replaces that of the settings.
         name: A name for the run; never part of its identity.
-        shard: The share to begin with, if other processes share the run; ``None`` to work alone.
     """
 
     model: str
@@ -68,7 +67,6 @@ class RunRequest:
     top: int = TOP
     choose_method: bool = False
     name: str = ""
-    shard: Shard | None = None
 
     def load(self, observer: Observer | None = None) -> LoadedRun:
         """Load the model and the sample sets that it can be asked about.
@@ -157,14 +155,7 @@ def evaluate_request(request: RunRequest, observer: Observer, *, command: Sequen
     if request.name:
         recorded["name"] = request.name
     return evaluate(
-        loaded.model,
-        loaded.sets,
-        request.videos,
-        request.out,
-        loaded.settings,
-        observer=observer,
-        recorded=recorded,
-        shard=request.shard,
+        loaded.model, loaded.sets, request.videos, request.out, loaded.settings, observer=observer, recorded=recorded
     )
 
 

@@ -26,8 +26,8 @@ from egobench.commands.console import Format, SlashedText, console, note, print_
 from egobench.errors import EgoBenchError
 
 if TYPE_CHECKING:
-    from egobench.engines.shards import Shard
     from egobench.request import Forecast, RunRequest
+    from egobench.run.spec import Shard
 
 FORECAST_COLUMNS = {
     "samples": "samples",
@@ -197,6 +197,7 @@ def run(
         text_prior=text_prior,
         clip_timeout=clip_timeout,
         frame_store=frame_store,
+        shard=choose_shard(engine, shard),
     )
     request = RunRequest(
         model=model,
@@ -211,7 +212,6 @@ def run(
         top=top,
         choose_method=method == "auto",
         name=name,
-        shard=choose_shard(engine, shard),
     )
     chosen = choose_format(form, as_json=as_json)
     if dry_run:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import sleep
-from typing import NamedTuple
 
 from egobench.engines.local import clip_reader
 from egobench.loop.ask import PartRun, ask_part
@@ -25,6 +24,7 @@ from egobench.run.locks import UnitLocks
 from egobench.run.media import VideoFolder
 from egobench.run.plan import Part
 from egobench.run.records import Prediction, RowFollower
+from egobench.run.spec import Shard
 from egobench.run.store import Run
 
 UNIT_SAMPLES = 16
@@ -32,18 +32,6 @@ UNIT_SAMPLES = 16
 
 POLL_SECONDS = 0.5
 """Seconds between two looks at what others are still at."""
-
-
-class Shard(NamedTuple):
-    """The share of a run that a process begins with.
-
-    Attributes:
-        index: Which share, from 0.
-        count: Number of shares.
-    """
-
-    index: int
-    count: int
 
 
 def parse_shard(text: str) -> Shard:

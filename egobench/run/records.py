@@ -163,7 +163,8 @@ class RowFollower(Generic[RowT]):
     """
 
     def __init__(self, folder: Path, pattern: str, kind: type[RowT], *, but: str = "") -> None:
-        self._folder, self._pattern, self._kind, self._but = folder, pattern, kind, but
+        self._folder, self._pattern, self._but = folder, pattern, but
+        self._kind: type[RowT] = kind
         self._read_bytes: Counter[str] = Counter()
 
     def skip(self) -> None:
