@@ -10,8 +10,9 @@ from time import monotonic, perf_counter
 
 from egobench.controls import clips
 from egobench.dataset.sampleset import SampleSet, find_sets
+from egobench.engines.ray import run_on_ray
 from egobench.errors import MissingVideoError, SampleSetError
-from egobench.evaluate import Result, evaluate
+from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import Encoder, Method, Model, ScoresOptions
 from egobench.observer import Observer, SilentObserver
 from egobench.orders import orders_of
@@ -20,7 +21,7 @@ from egobench.retrieval.rerank import TOP, read_retriever
 from egobench.run.environment import environment
 from egobench.run.media import VideoFolder, frame_rule
 from egobench.run.plan import plan
-from egobench.run.spec import Settings
+from egobench.run.spec import Settings, Shard
 from egobench.video import ClipRequest, plan_summary
 from egobench.video.frame_store.shards import check_version
 
@@ -169,6 +170,54 @@ def _check_videos(videos: Path, loaded: LoadedRun) -> None:
         raise MissingVideoError(
             f"{videos}: no such folder of videos; expected --videos DIR, or --control blind to show none"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RequestJob:
+    """A request as the job of an actor, see :class:`egobench.engines.ray.Job`.
+
+    Attributes:
+        request: The run.
+        command: The command line, to be recorded.
+    """
+
+    request: RunRequest
+    command: tuple[str, ...] = ()
+
+    def __call__(self, shard: Shard, observer: Observer) -> Path:
+        """Do a share of the run, and what is left of it; return its folder.
+
+        Raises:
+            EgoBenchError: If the model, a sample set or the run folder cannot be used.
+            ValueError: If the control or the method is impossible for a sample set.
+        """
+        settings = replace(self.request.settings, shard=shard)
+        return evaluate_request(replace(self.request, settings=settings), observer, command=self.command).path
+
+
+def evaluate_on_ray(
+    request: RunRequest, observer: Observer, *, workers: int | None = None, command: Sequence[str] = ()
+) -> Result:
+    """Evaluate what a request names by actors of a Ray cluster; see :mod:`egobench.engines.ray`.
+
+    Args:
+        request: The run; its folders must be the same on every machine of the cluster.
+        observer: Receives the progress.
+        workers: Number of actors; ``None`` for one per GPU of the cluster, or per processor where it has no GPU.
+        command: The command line, to be recorded.
+
+    Raises:
+        EngineError: If Ray is missing, the cluster vanishes, or actors die again and again.
+        EgoBenchError: If the model, a sample set or the run folder cannot be used.
+    """
+    folders = {"data": request.data.resolve(), "videos": request.videos.resolve(), "out": request.out.resolve()}
+    store, retriever = request.settings.frame_store, request.rerank
+    settings = replace(request.settings, frame_store=None if store is None else store.resolve())
+    rerank = retriever.resolve() if retriever is not None else None
+    absolute = replace(request, **folders, settings=settings, rerank=rerank)
+    path: Path = run_on_ray(RequestJob(absolute, tuple(command)), workers, observer)
+    # The actors have written the scores, unless the last of them was still at work when it ended.
+    return rescore(path, absolute.data)
 
 
 @dataclass(frozen=True, slots=True)

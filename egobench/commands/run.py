@@ -7,7 +7,7 @@ import sys
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from rich.table import Table
@@ -116,7 +116,14 @@ def run(
     device: Annotated[str | None, typer.Option(help="Same as -o device=...")] = None,
     dtype: Annotated[str | None, typer.Option(help="Same as -o dtype=...")] = None,
     min_coverage: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that got a reply.")] = 0.99,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Threads that decode, 1 if not given. With --engine ray: actors, one per GPU or processor of the "
+            "cluster if not given.",
+        ),
+    ] = None,
     frame_store: Annotated[
         Path | None,
         typer.Option(help="Folder of decoded frames: clips that it has are not decoded, others are put there."),
@@ -192,7 +199,7 @@ def run(
         limit=limit,
         seed=seed,
         batch_size=batch_size,
-        workers=workers,
+        workers=1 if workers is None or engine == "ray" else workers,
         orders=orders,
         text_prior=text_prior,
         clip_timeout=clip_timeout,
@@ -216,7 +223,7 @@ def run(
     chosen = choose_format(form, as_json=as_json)
     if dry_run:
         print_forecast(request, chosen)
-    elif print_run(request, chosen) < min_coverage:
+    elif print_run(request, chosen, RayActors(workers) if engine == "ray" else None) < min_coverage:
         raise EgoBenchError(
             f"fewer than {min_coverage:.0%} of the samples got a reply; the warnings above say why; "
             "mend it and run the same command again, or lower --min-coverage"
@@ -247,8 +254,23 @@ def choose_shard(engine: str, shard: str | None) -> Shard | None:
     return share
 
 
-def print_run(request: RunRequest, form: Format) -> float:
+class RayActors(NamedTuple):
+    """Actors of a Ray cluster that do a run.
+
+    Attributes:
+        count: How many; ``None`` for one per GPU or processor of the cluster.
+    """
+
+    count: int | None
+
+
+def print_run(request: RunRequest, form: Format, actors: RayActors | None = None) -> float:
     """Do a run and print its scores.
+
+    Args:
+        request: The run.
+        form: How scores are printed.
+        actors: What does it elsewhere; ``None`` for this process.
 
     Returns:
         Its coverage: the share of samples that got a reply, in [0, 1].
@@ -258,12 +280,15 @@ def print_run(request: RunRequest, form: Format) -> float:
     """
     from egobench.commands.progress import ProgressObserver
     from egobench.commands.tables import run_table, score_rows
-    from egobench.request import evaluate_request
+    from egobench.request import evaluate_on_ray, evaluate_request
     from egobench.scoring.score import coverage
 
     try:
         with ProgressObserver() as observer:
-            result = evaluate_request(request, observer, command=sys.argv)
+            if actors is None:
+                result = evaluate_request(request, observer, command=sys.argv)
+            else:
+                result = evaluate_on_ray(request, observer, workers=actors.count, command=sys.argv)
     except KeyboardInterrupt:
         note("stopped: what was answered is kept, and the same command goes on from there")
         raise
