@@ -33,7 +33,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from tempfile import TemporaryDirectory
@@ -42,6 +44,8 @@ from typing import Any, Final
 
 import av
 import numpy as np
+
+from egobench.dataset.sampleset import SampleSet, encode
 
 EGOBENCH: Final = (sys.executable, "-m", "egobench")
 WAYS: Final = ("Turn left and move forward", "Move forward", "Stop", "Turn right and move forward")
@@ -93,19 +97,42 @@ class World:
         (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: asker\nVersion: 1.0\n")
         (plugin / "entry_points.txt").write_text("[egobench.models]\nasker = asker:load\n")
         self.environment = {**os.environ, "PYTHONPATH": str(plugin.parent), "ASKED": str(self.asked)}
-        rows = [self._row(number, videos=videos) for number in range(questions)]
+        rows = [
+            {"video": f"left/{number}.mp4", "question": "Which way?", "candidates": WAYS, "answer": WAYS[number]}
+            for number in range(len(WAYS))
+        ]
         (folder / "annotations").mkdir()
         (folder / "annotations" / "egocentric_navigation.json").write_text(json.dumps(rows))
         self.run("build", "vln-qa", "--annotations", str(folder / "annotations"), "--out", str(folder / "data"))
+        self._multiply(questions)
+        if videos:
+            self._write_videos(questions)
 
-    def _row(self, number: int, *, videos: bool) -> dict[str, Any]:
-        video = f"left/{number}_frame1.mp4"
-        path = self.folder / "videos" / video
-        if videos and number < len(SECONDS):
-            write_video(path, SECONDS[number])
-        elif videos:
-            os.link(path.with_name(f"{number % len(SECONDS)}_frame1.mp4"), path)
-        return {"video": video, "question": f"Which way, {number}?", "candidates": WAYS, "answer": WAYS[number % 4]}
+    def _multiply(self, questions: int) -> None:
+        """Make a few samples many; an audit of so many would take longer than what is measured."""
+        few = SampleSet.read(self.folder / "data" / "vln-qa" / "official")
+        samples = tuple(
+            replace(
+                few.samples[number % len(few.samples)],
+                id=str(number),
+                cluster=str(number),
+                video=f"left/{number}.mp4",
+                question=f"Which way, {number}?",
+            )
+            for number in range(questions)
+        )
+        digest = sha256(encode(samples)).hexdigest()
+        manifest = replace(few.manifest, n=questions, n_by_subset={"all": questions}, samples_sha256=digest)
+        SampleSet(manifest, samples).write(self.folder / "data")
+
+    def _write_videos(self, questions: int) -> None:
+        folder = self.folder / "videos" / "left"
+        for number in range(questions):
+            path = folder / f"{number}.mp4"
+            if number < len(SECONDS):
+                write_video(path, SECONDS[number])
+            else:
+                os.link(folder / f"{number % len(SECONDS)}.mp4", path)
 
     def command(self, out: str, *options: str) -> list[str]:
         """The command of a run."""
