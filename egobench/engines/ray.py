@@ -123,7 +123,7 @@ class Worker:
         """Do the job; return what it comes to, or the error that it ends with."""
         try:
             return self._job(self._shard, self._box)
-        except EgoBenchError as error:
+        except (EgoBenchError, ValueError) as error:
             return error
 
     def reports(self) -> list[Report]:
@@ -248,7 +248,7 @@ class WorkerPool:
         """
         while True:
             for result in self._results(POLL_SECONDS):
-                if not isinstance(result, EgoBenchError):
+                if not isinstance(result, Exception):
                     self._finish()
                     return result
                 if not self._work:
