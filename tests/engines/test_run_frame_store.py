@@ -78,8 +78,9 @@ def test_predictions_and_receipts_are_the_same_with_an_empty_store_a_full_one_an
     store = navigation.root / "frames"
     plain = run(navigation, "plain")
     with decoding() as decoded:
-        filled = run(navigation, "filled", frame_store=store, workers=3)
-        assert len(decoded) == 12
+        filled = run(navigation, "filled", frame_store=store)
+        # The twelve videos are copies of four.
+        assert len(decoded) == 4
         decoded.clear()
         read = run(navigation, "read", frame_store=store, workers=2)
         other_control = run(navigation, "reversed", frame_store=store, control="reversed")
@@ -152,8 +153,10 @@ def test_a_full_disk_is_warned_of_once_and_the_run_goes_on(navigation: Navigatio
 
 def test_a_store_that_cannot_be_written_is_warned_of_once_and_the_run_goes_on(navigation: Navigation) -> None:
     observer, clips = Warnings(), requests(navigation)
-    (navigation.root / "file").write_text("no folder")
-    with ReadThrough(FrameStore(navigation.root / "file" / "frames"), observer) as reader:
+    folder = Path("/proc/egobench-frames")
+    if not folder.parent.is_dir():
+        pytest.skip("this system has no /proc, where nobody may write")
+    with ReadThrough(FrameStore(folder), observer) as reader:
         read = read_all(reader, clips)
     assert len(observer.messages) == 1
     assert all(len(digest) == 64 for digest in read.values())

@@ -9,7 +9,7 @@ from threading import Event
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from egobench.errors import FrameStoreError, VideoError
+from egobench.errors import FrameStoreError, FrameStoreSpaceError, VideoError
 from egobench.observer import Observer
 from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
 from egobench.video.frame_store.claims import try_claim
@@ -150,16 +150,17 @@ class ReadThrough:
 
     def _claim(self, path: Path, video: str, claims: ExitStack) -> ClipKeeper | None:
         """What keeps the clips of a video, ``None`` where they are not to be kept by this process."""
-        folder = self._store.folder
-        if self._keeper is None or not claims.enter_context(try_claim(folder / CLAIMS, video)):
-            return None
-        free = free_bytes(folder)
-        if free < self._reserve:
-            self._keep_no_more(f"{folder}: {free:,} bytes are free on its disk, and {self._reserve:,} stay so")
+        folder, keeper = self._store.folder, self._keeper
+        if keeper is None:
             return None
         try:
-            self._keeper.keep_file(self._store.catalogue.content(path))
-            self._keeper.keep_timeline(path, video)
+            free = free_bytes(folder)
+            if free < self._reserve:
+                raise FrameStoreSpaceError(f"{folder}: {free:,} bytes are free, and {self._reserve:,} are to stay so")
+            if not claims.enter_context(try_claim(folder / CLAIMS, video)):
+                return None
+            keeper.keep_file(self._store.catalogue.content(path))
+            keeper.keep_timeline(path, video)
         except FrameStoreError as error:
             self._keep_no_more(str(error))
         except VideoError:
