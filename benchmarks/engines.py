@@ -230,10 +230,8 @@ def nodes(folder: Path, questions: int = 2000) -> dict[str, Any]:
     world.questions()
     port, environment = free_port(), {**world.environment, "RAY_worker_niceness": "0"}
     head = start_node(environment, "--head", f"--port={port}")
-    sleep(10)
     second = start_node(environment, f"--address=127.0.0.1:{port}")
     try:
-        sleep(10)
         options = ("--control", "blind", "-o", "wait=0.03", "--engine", "ray", "--workers", "2")
         driver = subprocess.Popen(  # noqa: S603
             world.command("nodes", *options),
@@ -246,12 +244,13 @@ def nodes(folder: Path, questions: int = 2000) -> dict[str, Any]:
         writers = len([*(folder / "nodes").glob("asker/*/predictions/*.jsonl")])
         kill_tree(second.pid)
         _, errors = driver.communicate()
+        if driver.returncode:
+            raise ChildProcessError(errors.decode())
     finally:
         kill_tree(second.pid)
         kill_tree(head.pid)
     asked = Counter(question for _, question in world.questions())
     return {
-        "exit_code": driver.returncode,
         "said": [line for line in errors.decode().splitlines() if "warning" in line][:3],
         "writers": writers,
         "same_scores": world.scores("whole") == world.scores("nodes"),
@@ -346,12 +345,14 @@ def start_node(environment: Mapping[str, str], *options: str) -> subprocess.Pope
     """Start a Ray node with one processor, reachable from this machine alone."""
     quiet = ("--block", "--num-cpus=1", "--node-ip-address=127.0.0.1", "--disable-usage-stats")
     small = ("--object-store-memory=100000000", "--include-dashboard=false")
-    command = [str(Path(sys.executable).with_name("ray")), "start", *quiet, *small, *options]
-    if not Path(command[0]).exists():
-        command[:1] = [sys.executable, "-m", "ray.scripts.scripts"]
-    return subprocess.Popen(  # noqa: S603
-        command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *quiet, *small, *options]
+    node = subprocess.Popen(  # noqa: S603
+        command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
+    lines = iter(node.stdout or ())
+    if not any(b"Ray runtime started" in line for line in lines):
+        raise ChildProcessError(f"{' '.join(command)} ended with {node.wait()}")
+    return node
 
 
 def free_port() -> int:

@@ -210,11 +210,17 @@ def evaluate_on_ray(
         EngineError: If Ray is missing, the cluster vanishes, or actors die again and again.
         EgoBenchError: If the model, a sample set or the run folder cannot be used.
     """
-    folders = {"data": request.data.resolve(), "videos": request.videos.resolve(), "out": request.out.resolve()}
     store, retriever = request.settings.frame_store, request.rerank
     settings = replace(request.settings, frame_store=None if store is None else store.resolve())
     rerank = retriever.resolve() if retriever is not None else None
-    absolute = replace(request, **folders, settings=settings, rerank=rerank)
+    absolute = replace(
+        request,
+        data=request.data.resolve(),
+        videos=request.videos.resolve(),
+        out=request.out.resolve(),
+        settings=settings,
+        rerank=rerank,
+    )
     path: Path = run_on_ray(RequestJob(absolute, tuple(command)), workers, observer)
     # The actors have written the scores, unless the last of them was still at work when it ended.
     return rescore(path, absolute.data)

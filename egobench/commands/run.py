@@ -258,10 +258,10 @@ class RayActors(NamedTuple):
     """Actors of a Ray cluster that do a run.
 
     Attributes:
-        count: How many; ``None`` for one per GPU or processor of the cluster.
+        workers: How many; ``None`` for one per GPU or processor of the cluster.
     """
 
-    count: int | None
+    workers: int | None
 
 
 def print_run(request: RunRequest, form: Format, actors: RayActors | None = None) -> float:
@@ -288,7 +288,7 @@ def print_run(request: RunRequest, form: Format, actors: RayActors | None = None
             if actors is None:
                 result = evaluate_request(request, observer, command=sys.argv)
             else:
-                result = evaluate_on_ray(request, observer, workers=actors.count, command=sys.argv)
+                result = evaluate_on_ray(request, observer, workers=actors.workers, command=sys.argv)
     except KeyboardInterrupt:
         note("stopped: what was answered is kept, and the same command goes on from there")
         raise

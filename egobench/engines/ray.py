@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from threading import Lock
 from time import monotonic
@@ -178,8 +179,7 @@ class _Cluster(NamedTuple):
 @contextmanager
 def _cluster(workers: int | None) -> Generator[_Cluster]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray  # noqa: PLC0415 - an extra
-
+    ray: Any = import_module("ray")
     address = os.environ.get("RAY_ADDRESS", "")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
@@ -224,15 +224,13 @@ class WorkerPool:
     """
 
     def __init__(self, job: Job, count: int, *, gpus: int, head: tuple[str, int] | None, observer: Observer) -> None:
-        import ray  # noqa: PLC0415 - an extra
-
-        self._ray: Any = ray
+        self._ray: Any = import_module("ray")
         self._head, self._seen = head, monotonic()
         self._progress = _Progress(observer)
         self._observer = observer
         self._deaths = 0
         # Started again by Ray whenever its process or machine dies, where there is room for it.
-        actor: Any = ray.remote(Worker).options(
+        actor: Any = self._ray.remote(Worker).options(
             num_cpus=0 if gpus else 1, num_gpus=gpus, max_restarts=-1, max_concurrency=2
         )
         self._actors = [actor.remote(job, Shard(index, count)) for index in range(count)]
