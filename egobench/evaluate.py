@@ -156,13 +156,14 @@ def write_scores(run: Run, result: Result) -> Result:
     return replace(result, written=True)
 
 
-def rescore(path: Path, data: Path | None = None, *, accept_changes: bool = False) -> Result:
+def rescore(path: Path, data: Path | None = None, *, accept_changes: bool = False, patience: float = 0.0) -> Result:
     """Compute the scores of a run again from its predictions, and write them where the folder can be written.
 
     Args:
         path: The run folder.
         data: Folder of its sample sets; ``None`` for where they were when it ran.
         accept_changes: Score the files as they are, although they were changed since they were signed.
+        patience: Seconds to wait for other processes that are at work in it.
 
     Raises:
         StoreError: If the folder holds no run, or one of another version.
@@ -170,7 +171,7 @@ def rescore(path: Path, data: Path | None = None, *, accept_changes: bool = Fals
         SampleSetError: If a sample set is gone or is not the one that was asked.
     """
     try:
-        with reopen_run(path, accept_changes=accept_changes) as run:
+        with reopen_run(path, accept_changes=accept_changes, patience=patience) as run:
             parts = plan(find_run_sets(path, data), run.spec.settings())
             result = score_parts(run, parts)
             return write_scores(run, result)

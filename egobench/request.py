@@ -19,6 +19,7 @@ from egobench.orders import orders_of
 from egobench.plugins import load_model, load_task
 from egobench.retrieval.rerank import TOP, read_retriever
 from egobench.run.environment import environment
+from egobench.run.locks import PATIENCE
 from egobench.run.media import VideoFolder, frame_rule
 from egobench.run.plan import plan
 from egobench.run.spec import Settings, Shard
@@ -222,8 +223,8 @@ def evaluate_on_ray(
         rerank=rerank,
     )
     path: Path = run_on_ray(RequestJob(absolute, tuple(command)), workers, observer)
-    # The actors have written the scores, unless the last of them was still at work when it ended.
-    return rescore(path, absolute.data)
+    # Scores that an actor may have written already: it has no way to hand them over.
+    return rescore(path, absolute.data, patience=PATIENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,8 @@ def forecast(loaded: LoadedRun, sample_set: SampleSet, videos: Path, observer: O
     files = {request.path for request in requests}
     with TemporaryDirectory() as folder:
         started, watch = perf_counter(), _QuestionTimer(observer or SilentObserver())
-        trial = evaluate(model, [sample_set], videos, Path(folder), replace(settings, limit=TRIAL), observer=watch)
+        trial_settings = replace(settings, limit=TRIAL, frame_store=None, shard=None)
+        trial = evaluate(model, [sample_set], videos, Path(folder), trial_settings, observer=watch)
         once = perf_counter() - started - watch.seconds
     usage = trial.usage
     share = n_questions / usage.replies if usage.replies else 0.0

@@ -27,15 +27,19 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def alone(run: Path) -> Generator[None]:
+def alone(run: Path, *, patience: float = 0.0) -> Generator[None]:
     """Work on a run folder alone.
+
+    Args:
+        run: The run folder.
+        patience: Seconds to wait for others.
 
     Raises:
         BusyRunError: If another process is at work in it.
         ReadOnlyRunError: If it cannot be written.
     """
     with _open(run / ".lock") as lock:
-        if not _lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if not _lock_within(lock, fcntl.LOCK_EX, patience):
             raise BusyRunError(f"another process is at work in {run}; wait for it or stop it")
         yield
 
@@ -49,11 +53,8 @@ def together(run: Path) -> Generator[None]:
         ReadOnlyRunError: If it cannot be written.
     """
     with _open(run / ".lock") as lock:
-        until = monotonic() + PATIENCE
-        while not _lock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB):
-            if monotonic() > until:
-                raise BusyRunError(f"another process is at work in {run} and does not share; wait for it or stop it")
-            sleep(POLL_SECONDS)
+        if not _lock_within(lock, fcntl.LOCK_SH, PATIENCE):
+            raise BusyRunError(f"another process is at work in {run} and does not share; wait for it or stop it")
         yield
 
 
@@ -131,6 +132,13 @@ def _open(path: Path) -> TextIOWrapper:
         raise ReadOnlyRunError(
             f"cannot write {path.parent}: {error.strerror}; what was written before is kept"
         ) from error
+
+
+def _lock_within(file: TextIOWrapper, how: int, seconds: float) -> bool:
+    until = monotonic() + seconds
+    while not (locked := _lock(file, how | fcntl.LOCK_NB)) and monotonic() < until:
+        sleep(POLL_SECONDS)
+    return locked
 
 
 def _lock(file: TextIOWrapper, how: int) -> bool:

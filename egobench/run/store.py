@@ -296,12 +296,13 @@ def join_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
 
 
 @contextmanager
-def reopen_run(path: Path, *, accept_changes: bool = False) -> Generator[Run]:
+def reopen_run(path: Path, *, accept_changes: bool = False, patience: float = 0.0) -> Generator[Run]:
     """Open the run that a folder holds, wherever the folder lies now and whatever it is called.
 
     Args:
         path: The run folder.
         accept_changes: Open it although a file was changed since it was signed.
+        patience: Seconds to wait for other processes that are at work in it.
 
     Raises:
         ChecksumError: If a file was changed since it was signed.
@@ -310,7 +311,7 @@ def reopen_run(path: Path, *, accept_changes: bool = False) -> Generator[Run]:
         BusyRunError: If another process is at work in it.
     """
     spec = read_run(path).spec
-    with alone(path):
+    with alone(path, patience=patience):
         if not accept_changes:
             check_signature(path)
         with _opened(Run(path, spec), path.glob("predictions/*.jsonl")) as run:
