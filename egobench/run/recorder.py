@@ -52,12 +52,17 @@ class LineRecorder:
 
     def __init__(self, run: Run, part: str) -> None:
         self._run, self._part = run, part
-        self._kept: PredictionsByOrder = {}
+        self._revisions: dict[tuple[int, str], int] = {}
 
     def kept(self) -> PredictionsByOrder:
         """Predictions that are complete on disk, by order of the options and sample id."""
-        self._kept = self._run.predictions_by_order(self._part)
-        return self._kept
+        kept = self._run.predictions_by_order(self._part)
+        self._revisions = {
+            (order, sample_id): prediction.revision
+            for order, by_id in kept.items()
+            for sample_id, prediction in by_id.items()
+        }
+        return kept
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Append predictions; those of samples that have one replace it, whoever wrote that."""
@@ -71,5 +76,5 @@ class LineRecorder:
         """Leave it to the run, which brings its lines to the disk every few seconds and when it is closed."""
 
     def _revised(self, prediction: Prediction) -> Prediction:
-        kept = self._kept.get(prediction.order, {}).get(prediction.id)
-        return prediction if kept is None else replace(prediction, revision=kept.revision + 1)
+        revision = self._revisions.get((prediction.order, prediction.id))
+        return prediction if revision is None else replace(prediction, revision=revision + 1)
