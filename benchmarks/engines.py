@@ -159,15 +159,17 @@ class World:
 
 
 def write_video(path: Path, seconds: int) -> None:
-    """Write an H.264 video, 320 x 240 pixels, in which every frame differs."""
+    """Write an H.264 video as most are, 640 x 480 pixels with B-frames, of a scene that moves."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(3).integers(0, 256, (60, 80, 3), np.uint8)
+    scene = np.kron(coarse, np.ones((8, 8, 1), np.uint8))
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(30), options={"g": "250", "preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        row = np.arange(320, dtype=np.uint8)
+        options = {"g": "250", "preset": "veryfast", "bf": "3"}
+        stream = container.add_stream("libx264", rate=Fraction(30), options=options)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
         for number in range(30 * seconds):
-            picture = np.broadcast_to((row + np.uint8(number % 256))[None, :, None], (240, 320, 3))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+            picture = np.roll(scene, (number, 3 * number), (0, 1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
 
 
