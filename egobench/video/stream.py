@@ -14,12 +14,9 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from egobench.errors import StuckVideoError
-from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
+from egobench.video.clips import CLIP_SECONDS, ClipRequest, DecodedClip, FailedClip
 from egobench.video.reading import read_clips
 from egobench.video.resize import ResizeKind
-
-CLIP_SECONDS: Final = 600.0
-"""Seconds that a clip may take to be decoded, where nobody says otherwise."""
 
 LAST_SECONDS: Final = 10.0
 """Seconds that decoding threads are waited for at the end: one that is stuck never ends."""
