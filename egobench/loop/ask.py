@@ -178,16 +178,16 @@ def _questions(work: PartRun, pending: Pending, shown_clips: Mapping[str, Clip])
     rule = frame_rule(part.task, work.model.info, settings)
     units = split_units(part.selected, None if rule is None else shown_clips, work.queue.most)
     units = [unit for unit in units if any(pending.orders[sample.id] for sample in unit.samples)]
-    taken = work.queue.take(units, pending)
+    own_units = work.queue.take(units, pending)
     if rule is None:
-        for sample in (sample for unit in taken for sample in unit.samples):
+        for sample in (sample for unit in own_units for sample in unit.samples):
             yield from _in_orders(work, View(sample, *NO_FRAMES, Evidence(sample.id)), pending.orders[sample.id])
         return
     under_way: deque[dict[str, SharedClip]] = deque()
 
     def draw_clips() -> Iterator[Sequence[ClipRequest]]:
         """Draw the clips of one unit after another."""
-        for unit in taken:
+        for unit in own_units:
             samples = [sample for sample in unit.samples if pending.orders[sample.id]]
             shared = work.videos.share(samples, shown_clips, rule)
             requests = [clip.request for clip in shared.values()]
