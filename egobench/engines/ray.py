@@ -36,6 +36,9 @@ DEATHS = 3
 OBJECT_STORE = 100_000_000
 """Bytes of the object store of a cluster of our own."""
 
+CONNECT_SECONDS = 10.0
+"""Seconds in which the head of a cluster must answer when a run begins."""
+
 LOST_SECONDS = 15.0
 """Seconds without an answer from the head of the cluster after which it is given up."""
 
@@ -165,7 +168,7 @@ class _Cluster(NamedTuple):
 
     Attributes:
         where: What a person calls it.
-        head: Host and port of its head; ``None`` for one that ends with this process.
+        head: Host and port of its head; ``None`` where that is not known, or ends with this process.
         cpus: Processors.
         gpus: GPUs.
     """
@@ -183,6 +186,10 @@ def _cluster(workers: int | None) -> Generator[_Cluster]:
     address = os.environ.get("RAY_ADDRESS", "")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
+        head = _head(address)
+        if head is not None:
+            # Ray itself would try for minutes.
+            socket.create_connection(head, timeout=CONNECT_SECONDS).close()
         if address:
             ray.init(address=address, **quiet)
         else:
@@ -204,12 +211,16 @@ def _cluster(workers: int | None) -> Generator[_Cluster]:
         ) from error
     try:
         resources: Mapping[str, float] = ray.cluster_resources()
-        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-        head = (host, int(port)) if address else None
         where = f"the Ray cluster at {address}" if address else "this machine"
         yield _Cluster(where, head, resources.get("CPU", 0), resources.get("GPU", 0))
     finally:
         ray.shutdown()
+
+
+def _head(address: str) -> tuple[str, int] | None:
+    """Host and port of an address; ``None`` for one of another kind, as ``auto``."""
+    host, colon, port = address.rpartition(":")
+    return (host, int(port)) if colon and port.isdecimal() and "/" not in host else None
 
 
 class WorkerPool:
