@@ -20,6 +20,7 @@ The tree::
     │   ├── UnreadableVideoError   a file that is no video: empty, truncated before its index, audio only
     │   ├── ShortVideoError        the video ends before the clip starts
     │   ├── DamagedVideoError      decoding failed on the way to a frame, or frames are missing
+    │   ├── StuckVideoError        decoding took longer than a clip may take
     │   └── UnsupportedVideoError  this decoder is known to return wrong frames for such a file
     ├── FrameStoreError            a folder of decoded frames cannot be used
     │   ├── FrameStoreVersionError it was written by another version
@@ -35,7 +36,9 @@ The tree::
     │   └── StageError             what would train is not what the training stage says
     ├── SiteError                  a site or a viewer cannot be written
     ├── BundleError                a file is no bundle, or one that may do harm
+    ├── EngineError                what does a run elsewhere is lost: workers that die, a cluster that vanishes
     └── StoreError                 a run folder cannot be used
+        ├── BusyRunError           another process is at work in it
         └── SpecMismatchError      it holds another run
 
 Wrong *arguments* stay ``ValueError`` and ``TypeError``. A message says what, which one, what was expected, and what to
@@ -165,6 +168,10 @@ class DamagedVideoError(VideoError):
     """Decoding failed on the way to a frame, or frames that the file promises are missing."""
 
 
+class StuckVideoError(VideoError):
+    """Decoding took longer than a clip may take: a disk that does not answer, a decoder that hangs."""
+
+
 class UnsupportedVideoError(VideoError):
     """The chosen decoder is known to return wrong frames for such a file."""
 
@@ -234,6 +241,10 @@ class JudgeError(EgoBenchError):
     """A judge cannot be reached, refuses, or has nothing to judge."""
 
 
+class EngineError(EgoBenchError):
+    """What does a run elsewhere cannot be had or is lost: a missing package, workers that die, a vanished cluster."""
+
+
 class StoreError(EgoBenchError):
     """A run folder cannot be used: not writable, damaged, no space left."""
 
@@ -244,6 +255,10 @@ class ChecksumError(StoreError):
 
 class ReadOnlyRunError(StoreError):
     """A run folder cannot be written."""
+
+
+class BusyRunError(StoreError):
+    """Another process is at work in a run folder."""
 
 
 class SpecMismatchError(StoreError):

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from egobench.dataset.sampleset import MANIFEST, SampleSet
 from egobench.engines.local import run_parts
-from egobench.errors import ReadOnlyRunError, SampleSetError
+from egobench.engines.shards import run_shard
+from egobench.errors import BusyRunError, ReadOnlyRunError, SampleSetError
 from egobench.llm_judge.score import score_with_judge
 from egobench.model import Model
 from egobench.observer import Observer, SilentObserver
 from egobench.retrieval.gallery import read_scores, score_gallery, score_gallery_part
 from egobench.retrieval.tables import read_score_table
 from egobench.run.checksums import check_signature
+from egobench.run.locks import in_turn
 from egobench.run.plan import Part, check_model, find_run_sets, plan, spec_of_parts
 from egobench.run.records import Prediction
 from egobench.run.spec import Settings
-from egobench.run.store import Run, open_run, read_run, reopen_run
+from egobench.run.store import Run, join_run, open_run, read_run, reopen_run
 from egobench.run.takeover import take_over
 from egobench.run.usage import RunUsage, sum_usage
 from egobench.scoring.entry import ScoreEntry, Scores, by_id, scores_frame
@@ -80,17 +82,34 @@ def evaluate(
     Raises:
         ModelError: If the model cannot do what the method needs.
         StoreError: If the run folder cannot be used.
+        FrameStoreError: If the frame store is of another version, damaged, or cannot be read.
         ValueError: If the control is impossible for a sample set.
     """
     settings, observer = settings or Settings(), observer or SilentObserver()
     parts = plan(sets, settings)
     check_model(model, parts, settings)
-    with open_run(out, spec_of_parts(model.info, parts, settings), recorded or {}) as run:
-        copied = take_over(run, parts)
-        if copied:
-            observer.note(f"{copied} answers of a run with another limit are taken over")
-        run_parts(parts, run, model, videos, observer)
-        return write_scores(run, score_parts(run, parts))
+    spec = spec_of_parts(model.info, parts, settings)
+    if settings.shard is None:
+        with open_run(out, spec, recorded or {}) as run:
+            _take_over(run, parts, observer)
+            run_parts(parts, run, model, videos, observer)
+            return write_scores(run, score_parts(run, parts))
+    with join_run(out, spec, recorded or {}) as run:
+        with in_turn(run.path):
+            _take_over(run, parts, observer)
+        run_shard(parts, run, model, videos, observer, settings.shard)
+    # Everything is answered now. Whoever leaves last finds nobody else at work, and writes the scores.
+    try:
+        with reopen_run(run.path) as reopened:
+            return write_scores(reopened, score_parts(reopened, parts))
+    except BusyRunError:
+        return score_parts(run, parts)
+
+
+def _take_over(run: Run, parts: Sequence[Part], observer: Observer) -> None:
+    copied = take_over(run, parts)
+    if copied:
+        observer.note(f"{copied} answers of a run with another limit are taken over")
 
 
 def score_parts(run: Run, parts: Sequence[Part]) -> Result:
@@ -137,13 +156,14 @@ def write_scores(run: Run, result: Result) -> Result:
     return replace(result, written=True)
 
 
-def rescore(path: Path, data: Path | None = None, *, accept_changes: bool = False) -> Result:
+def rescore(path: Path, data: Path | None = None, *, accept_changes: bool = False, patience: float = 0.0) -> Result:
     """Compute the scores of a run again from its predictions, and write them where the folder can be written.
 
     Args:
         path: The run folder.
         data: Folder of its sample sets; ``None`` for where they were when it ran.
         accept_changes: Score the files as they are, although they were changed since they were signed.
+        patience: Seconds to wait for other processes that are at work in it.
 
     Raises:
         StoreError: If the folder holds no run, or one of another version.
@@ -151,7 +171,7 @@ def rescore(path: Path, data: Path | None = None, *, accept_changes: bool = Fals
         SampleSetError: If a sample set is gone or is not the one that was asked.
     """
     try:
-        with reopen_run(path, accept_changes=accept_changes) as run:
+        with reopen_run(path, accept_changes=accept_changes, patience=patience) as run:
             parts = plan(find_run_sets(path, data), run.spec.settings())
             result = score_parts(run, parts)
             return write_scores(run, result)

@@ -10,18 +10,21 @@ from time import monotonic, perf_counter
 
 from egobench.controls import clips
 from egobench.dataset.sampleset import SampleSet, find_sets
+from egobench.engines.ray import run_on_ray
 from egobench.errors import MissingVideoError, SampleSetError
-from egobench.evaluate import Result, evaluate
+from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import Encoder, Method, Model, ScoresOptions
 from egobench.observer import Observer, SilentObserver
 from egobench.orders import orders_of
 from egobench.plugins import load_model, load_task
 from egobench.retrieval.rerank import TOP, read_retriever
 from egobench.run.environment import environment
+from egobench.run.locks import PATIENCE
 from egobench.run.media import VideoFolder, frame_rule
 from egobench.run.plan import plan
-from egobench.run.spec import Settings
+from egobench.run.spec import Settings, Shard
 from egobench.video import ClipRequest, plan_summary
+from egobench.video.frame_store.shards import check_version
 
 TRIAL = 3
 """Samples of each part that a forecast asks, to estimate the time."""
@@ -78,10 +81,12 @@ class RunRequest:
             ValueError: If the method does not suit a retriever's texts.
         """
         observer = observer or SilentObserver()
+        if self.settings.frame_store is not None:
+            # Before the model is loaded, which may take minutes.
+            check_version(self.settings.frame_store)
         folders = find_sets(self.data, self.tasks, self.construction)
         sets = [SampleSet.read(folder) for folder in folders]
         if self.rerank is not None:
-            # Before the model is loaded, which may take minutes.
             galleries, settings = self._plan_rerank(sets, self.rerank, observer)
             return LoadedRun(load_model(self.model, **self.options), galleries, settings)
         model, settings = load_model(self.model, **self.options), self.settings
@@ -169,6 +174,60 @@ def _check_videos(videos: Path, loaded: LoadedRun) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestJob:
+    """A request as the job of an actor, see :class:`egobench.engines.ray.Job`.
+
+    Attributes:
+        request: The run.
+        command: The command line, to be recorded.
+    """
+
+    request: RunRequest
+    command: tuple[str, ...] = ()
+
+    def __call__(self, shard: Shard, observer: Observer) -> Path:
+        """Do a share of the run, and what is left of it; return its folder.
+
+        Raises:
+            EgoBenchError: If the model, a sample set or the run folder cannot be used.
+            ValueError: If the control or the method is impossible for a sample set.
+        """
+        settings = replace(self.request.settings, shard=shard)
+        return evaluate_request(replace(self.request, settings=settings), observer, command=self.command).path
+
+
+def evaluate_on_ray(
+    request: RunRequest, observer: Observer, *, workers: int | None = None, command: Sequence[str] = ()
+) -> Result:
+    """Evaluate what a request names by actors of a Ray cluster; see :mod:`egobench.engines.ray`.
+
+    Args:
+        request: The run; its folders must be the same on every machine of the cluster.
+        observer: Receives the progress.
+        workers: Number of actors; ``None`` for one per GPU of the cluster, or per processor where it has no GPU.
+        command: The command line, to be recorded.
+
+    Raises:
+        EngineError: If Ray is missing, the cluster vanishes, or actors die again and again.
+        EgoBenchError: If the model, a sample set or the run folder cannot be used.
+    """
+    store, retriever = request.settings.frame_store, request.rerank
+    settings = replace(request.settings, frame_store=None if store is None else store.resolve())
+    rerank = retriever.resolve() if retriever is not None else None
+    absolute = replace(
+        request,
+        data=request.data.resolve(),
+        videos=request.videos.resolve(),
+        out=request.out.resolve(),
+        settings=settings,
+        rerank=rerank,
+    )
+    path: Path = run_on_ray(RequestJob(absolute, tuple(command)), workers, observer)
+    # Scores that an actor may have written already: it has no way to hand them over.
+    return rescore(path, absolute.data, patience=PATIENCE)
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What a run would ask, open and decode of one sample set, and how long it would take.
 
@@ -222,7 +281,8 @@ def forecast(loaded: LoadedRun, sample_set: SampleSet, videos: Path, observer: O
     files = {request.path for request in requests}
     with TemporaryDirectory() as folder:
         started, watch = perf_counter(), _QuestionTimer(observer or SilentObserver())
-        trial = evaluate(model, [sample_set], videos, Path(folder), replace(settings, limit=TRIAL), observer=watch)
+        trial_settings = replace(settings, limit=TRIAL, frame_store=None, shard=None)
+        trial = evaluate(model, [sample_set], videos, Path(folder), trial_settings, observer=watch)
         once = perf_counter() - started - watch.seconds
     usage = trial.usage
     share = n_questions / usage.replies if usage.replies else 0.0

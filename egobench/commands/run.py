@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from rich.table import Table
@@ -26,6 +27,7 @@ from egobench.errors import EgoBenchError
 
 if TYPE_CHECKING:
     from egobench.request import Forecast, RunRequest
+    from egobench.run.spec import Shard
 
 FORECAST_COLUMNS = {
     "samples": "samples",
@@ -114,7 +116,35 @@ def run(
     device: Annotated[str | None, typer.Option(help="Same as -o device=...")] = None,
     dtype: Annotated[str | None, typer.Option(help="Same as -o dtype=...")] = None,
     min_coverage: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that got a reply.")] = 0.99,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Threads that decode, 1 if not given. With --engine ray: actors, one per GPU or processor of the "
+            "cluster if not given.",
+        ),
+    ] = None,
+    frame_store: Annotated[
+        Path | None,
+        typer.Option(help="Folder of decoded frames: clips that it has are not decoded, others are put there."),
+    ] = None,
+    clip_timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds that a clip may take to be decoded; then it is a media error.")
+    ] = 600.0,
+    engine: Annotated[
+        Literal["local", "shards", "ray"],
+        typer.Option(
+            help="Where the run is done: in this process alone; in this and others that share the run folder; in "
+            "actors of a Ray cluster."
+        ),
+    ] = "local",
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="With --engine shards, the share that this process begins with, as INDEX/COUNT; from RANK and "
+            "WORLD_SIZE, or from SLURM's variables, if not given."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; write nothing.")] = False,
     config: Annotated[  # noqa: ARG001 - read_config has taken its options
         Path | None,
@@ -146,6 +176,10 @@ def run(
 
     Example: egobench run hf ... --method likelihood-sum --text-prior 1
 
+    As two processes that share the work, here or on two machines:
+
+    Example: egobench run hf ... --engine shards --shard 0/2 & egobench run hf ... --engine shards --shard 1/2
+
     A dual encoder also scores galleries, and another model the best texts that one has found:
 
     Example: egobench run hf ... --method auto --rerank runs/clip-vit-large-patch14/0123456789ab
@@ -165,9 +199,12 @@ def run(
         limit=limit,
         seed=seed,
         batch_size=batch_size,
-        workers=workers,
+        workers=1 if workers is None or engine == "ray" else workers,
         orders=orders,
         text_prior=text_prior,
+        clip_timeout=clip_timeout,
+        frame_store=frame_store,
+        shard=choose_shard(engine, shard),
     )
     request = RunRequest(
         model=model,
@@ -186,15 +223,54 @@ def run(
     chosen = choose_format(form, as_json=as_json)
     if dry_run:
         print_forecast(request, chosen)
-    elif print_run(request, chosen) < min_coverage:
+    elif print_run(request, chosen, RayActors(workers) if engine == "ray" else None) < min_coverage:
         raise EgoBenchError(
             f"fewer than {min_coverage:.0%} of the samples got a reply; the warnings above say why; "
             "mend it and run the same command again, or lower --min-coverage"
         )
 
 
-def print_run(request: RunRequest, form: Format) -> float:
+def choose_shard(engine: str, shard: str | None) -> Shard | None:
+    """The share that a process begins with; ``None`` for a process that works alone.
+
+    Raises:
+        typer.BadParameter: If none is named where one is needed, or what names it cannot be read.
+    """
+    from egobench.engines.shards import find_shard, parse_shard
+
+    if engine != "shards":
+        if shard is not None:
+            raise typer.BadParameter("--shard goes with --engine shards")
+        return None
+    try:
+        share = find_shard(os.environ) if shard is None else parse_shard(shard)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if share is None:
+        raise typer.BadParameter(
+            "which share? Give --shard INDEX/COUNT, or start it by torchrun or srun, which set RANK and WORLD_SIZE, or "
+            "SLURM_PROCID and SLURM_NTASKS"
+        )
+    return share
+
+
+class RayActors(NamedTuple):
+    """Actors of a Ray cluster that do a run.
+
+    Attributes:
+        workers: How many; ``None`` for one per GPU or processor of the cluster.
+    """
+
+    workers: int | None
+
+
+def print_run(request: RunRequest, form: Format, actors: RayActors | None = None) -> float:
     """Do a run and print its scores.
+
+    Args:
+        request: The run.
+        form: How scores are printed.
+        actors: What does it elsewhere; ``None`` for this process.
 
     Returns:
         Its coverage: the share of samples that got a reply, in [0, 1].
@@ -204,12 +280,15 @@ def print_run(request: RunRequest, form: Format) -> float:
     """
     from egobench.commands.progress import ProgressObserver
     from egobench.commands.tables import run_table, score_rows
-    from egobench.request import evaluate_request
+    from egobench.request import evaluate_on_ray, evaluate_request
     from egobench.scoring.score import coverage
 
     try:
         with ProgressObserver() as observer:
-            result = evaluate_request(request, observer, command=sys.argv)
+            if actors is None:
+                result = evaluate_request(request, observer, command=sys.argv)
+            else:
+                result = evaluate_on_ray(request, observer, workers=actors.workers, command=sys.argv)
     except KeyboardInterrupt:
         note("stopped: what was answered is kept, and the same command goes on from there")
         raise

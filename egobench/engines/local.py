@@ -1,8 +1,9 @@
-"""The local engine: parts are done one after the other, in this process."""
+"""The local engine: parts are done one after the other, in this process alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from egobench.loop.ask import PartRun, ask_part
@@ -11,7 +12,9 @@ from egobench.model import Model
 from egobench.observer import Observer
 from egobench.run.media import VideoFolder
 from egobench.run.plan import Part
+from egobench.run.spec import Settings
 from egobench.run.store import Run
+from egobench.video import ClipReader, FrameStore, ReadThrough, read_clips
 
 
 def run_parts(parts: Sequence[Part], run: Run, model: Model, videos: Path, observer: Observer) -> None:
@@ -25,10 +28,31 @@ def run_parts(parts: Sequence[Part], run: Run, model: Model, videos: Path, obser
         observer: Receives the progress.
 
     Raises:
+        FrameStoreError: If a frame store is of another version, damaged, or cannot be read.
         ModelError: If the model cannot do what a method needs, or breaks its contract.
         StoreError: If the run folder cannot be written.
         ValueError: If a control is impossible for the samples.
     """
-    for part in parts:
-        mode = choose_mode(part, run, model)
-        ask_part(PartRun(part, mode, model, VideoFolder(videos, part.task), run, observer))
+    with clip_reader(parts, observer) as read:
+        for part in parts:
+            mode = choose_mode(part, run, model)
+            ask_part(PartRun(part, mode, model, VideoFolder(videos, part.task), run, observer, read))
+
+
+@contextmanager
+def clip_reader(parts: Sequence[Part], observer: Observer) -> Generator[ClipReader]:
+    """What reads the clips of a run: from files, or through its frame store.
+
+    Args:
+        parts: The parts of the run.
+        observer: Receives a warning when frames cannot be kept.
+
+    Raises:
+        FrameStoreError: If the frame store is of another version, damaged, or cannot be read.
+    """
+    settings = parts[0].settings if parts else Settings()
+    if settings.frame_store is None:
+        yield read_clips
+        return
+    with ReadThrough(FrameStore(settings.frame_store), observer) as reader:
+        yield reader

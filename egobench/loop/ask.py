@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,41 +13,17 @@ from egobench.controls import alter, clips, seed_of
 from egobench.loop.answer import NO_FRAMES, Answers, BatchedAnswerer, Evidence, Question
 from egobench.loop.concurrent import answer_concurrently
 from egobench.loop.mode import Mode
+from egobench.loop.units import OrderOf, Pending, UnitQueue, WholeQueue, split_units
 from egobench.model import Concurrent, Model, Prompt
 from egobench.observer import Observer
 from egobench.orders import orders_of, turned
 from egobench.prompts import MAX_NEW_TOKENS, SYSTEM, user_turn
-from egobench.run.media import VideoFolder, frame_rule
+from egobench.run.media import SharedClip, VideoFolder, frame_rule
 from egobench.run.plan import Part
 from egobench.run.records import Event, Prediction, PredictionsByOrder
 from egobench.run.store import Run
 from egobench.sample import Clip, Sample
-from egobench.video import DecodedClip, FailedClip, stream_clips
-
-
-class OrderOf(NamedTuple):
-    """A sample in one order of its options."""
-
-    sample_id: str
-    order: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """What is still to be done of a part.
-
-    Attributes:
-        orders: Orders of the options in which each sample is to be asked, by sample id.
-        changed: Predictions among these whose video has changed since; they stand if its frames have not.
-    """
-
-    orders: dict[str, list[int]]
-    changed: dict[OrderOf, Prediction]
-
-    @property
-    def count(self) -> int:
-        """Number of questions."""
-        return sum(map(len, self.orders.values()))
+from egobench.video import ClipReader, ClipRequest, ClipStream, DecodedClip, FailedClip, read_clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +37,8 @@ class PartRun:
         videos: The videos of the task.
         run: Where events are written.
         observer: Receives the progress.
+        read: Reads clips out of a file.
+        queue: Hands out the units that this process is to do.
         finish_reasons: How often replies ended for each reason.
     """
 
@@ -71,6 +48,8 @@ class PartRun:
     videos: VideoFolder
     run: Run
     observer: Observer
+    read: ClipReader = read_clips
+    queue: UnitQueue = field(default_factory=WholeQueue)
     finish_reasons: Counter[str] = field(default_factory=Counter[str])
 
     def record(self, predictions: Sequence[Prediction]) -> None:
@@ -196,19 +175,37 @@ def _ask_in_batches(work: PartRun, answerer: BatchedAnswerer, questions: Iterato
 def _questions(work: PartRun, pending: Pending, shown_clips: Mapping[str, Clip]) -> Generator[Question]:
     """Questions in the order in which clips are decoded; a clip that cannot be decoded is recorded on the way."""
     part, settings = work.part, work.part.settings
-    samples = [sample for sample in part.selected if pending.orders[sample.id]]
     rule = frame_rule(part.task, work.model.info, settings)
+    units = split_units(part.selected, None if rule is None else shown_clips, work.queue.most)
+    units = [unit for unit in units if any(pending.orders[sample.id] for sample in unit.samples)]
+    own_units = work.queue.take(units, pending)
     if rule is None:
-        for sample in samples:
+        for sample in (sample for unit in own_units for sample in unit.samples):
             yield from _in_orders(work, View(sample, *NO_FRAMES, Evidence(sample.id)), pending.orders[sample.id])
         return
-    shared = work.videos.share(samples, shown_clips, rule)
-    requests = [clip.request for clip in shared.values()]
-    with stream_clips(requests, workers=settings.workers, in_flight=settings.in_flight) as stream:
+    under_way: deque[dict[str, SharedClip]] = deque()
+
+    def draw_clips() -> Iterator[Sequence[ClipRequest]]:
+        """Draw the clips of one unit after another."""
+        for unit in own_units:
+            samples = [sample for sample in unit.samples if pending.orders[sample.id]]
+            shared = work.videos.share(samples, shown_clips, rule)
+            requests = [clip.request for clip in shared.values()]
+            under_way.append(shared)
+            yield requests
+
+    stream = ClipStream(
+        draw_clips(), work.read, workers=settings.workers, in_flight=settings.in_flight, timeout=settings.clip_timeout
+    )
+    with stream:
         for result in stream:
             if isinstance(result, FailedClip):
                 work.warn(str(result.error))
-            for sample in shared[result.key].samples:
+            # The clips of a unit come before those of the next one, which may show one of them again.
+            samples = under_way[0].pop(result.key).samples
+            if not under_way[0]:
+                under_way.popleft()
+            for sample in samples:
                 orders = pending.orders[sample.id]
                 if isinstance(result, FailedClip):
                     work.record([_media_error(sample, order, result) for order in orders])

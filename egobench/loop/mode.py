@@ -61,14 +61,13 @@ class Mode:
     obstacle: Callable[[Sample], str] = no_obstacle
 
 
-def choose_mode(part: Part, run: Run, model: Model, *, writer: str = "main") -> Mode:
+def choose_mode(part: Part, run: Run, model: Model) -> Mode:
     """The mode of a part's protocol.
 
     Args:
         part: The part.
         run: The run folder.
         model: The model that will answer.
-        writer: Name of whoever writes; two writers never share a file.
 
     Raises:
         ModelError: If a gallery's texts are to be embedded by a model that is no encoder.
@@ -76,10 +75,10 @@ def choose_mode(part: Part, run: Run, model: Model, *, writer: str = "main") -> 
     """
     rerank = part.settings.rerank
     if part.subset.protocol == "gallery":
-        return _gallery_mode(part, run, model, writer)
+        return _gallery_mode(part, run, model)
     if part.subset.protocol == "rerank" and rerank is not None:
-        return _rerank_mode(part, run, model, rerank, writer)
-    return Mode(LineRecorder(run, part.name, writer), lambda: _option_answerer(part, model))
+        return _rerank_mode(part, run, model, rerank)
+    return Mode(LineRecorder(run, part.name), lambda: _option_answerer(part, model))
 
 
 def _option_answerer(part: Part, model: Model) -> Answerer:
@@ -89,17 +88,17 @@ def _option_answerer(part: Part, model: Model) -> Answerer:
     return LikelihoodAnswerer(model, method, scored_by(method, part.text_prior), part.text_prior)
 
 
-def _gallery_mode(part: Part, run: Run, model: Model, writer: str) -> Mode:
+def _gallery_mode(part: Part, run: Run, model: Model) -> Mode:
     if not isinstance(model, Encoder):
         raise ModelError(f"model {model.info.name!r} does not embed clips and texts")
     texts = [item.text for item in part.sample_set.gallery]
     return Mode(
-        recorder=TableRecorder(run, part, writer=writer),
+        recorder=TableRecorder(run, part),
         make_answerer=lambda: EmbeddingAnswerer(model, embed_texts(model, texts)),
     )
 
 
-def _rerank_mode(part: Part, run: Run, model: Model, rerank: Rerank, writer: str) -> Mode:
+def _rerank_mode(part: Part, run: Run, model: Model, rerank: Rerank) -> Mode:
     tables, sample_set = rerank.tables, part.sample_set
     candidates = Candidates(sample_set, rerank.top, tables[sample_set.name], part.settings.seed)
 
@@ -112,7 +111,7 @@ def _rerank_mode(part: Part, run: Run, model: Model, rerank: Rerank, writer: str
         return "" if candidates.covers(sample) else "the retriever has no scores of it"
 
     return Mode(
-        recorder=TableRecorder(run, part, dtype=np.float64, to_row=candidates.row, writer=writer),
+        recorder=TableRecorder(run, part, dtype=np.float64, to_row=candidates.row),
         make_answerer=lambda: _option_answerer(part, model),
         present=present,
         obstacle=obstacle,

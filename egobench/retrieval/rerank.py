@@ -15,7 +15,7 @@ from egobench.controls import limited, seed_of
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import ScoreFileError, StoreError
 from egobench.retrieval.gallery import read_scores
-from egobench.retrieval.tables import read_table, table_path
+from egobench.retrieval.tables import WriterTables
 from egobench.run.plan import PartId
 from egobench.run.spec import Rerank
 from egobench.run.store import Run, read_run
@@ -133,27 +133,28 @@ def _run_tables(path: Path, sets: Sequence[SampleSet]) -> dict[str, np.ndarray]:
 def _run_table(run: Run, sample_set: SampleSet) -> np.ndarray:
     manifest = sample_set.manifest
     part = PartId(manifest.task, "all", "gallery", manifest.construction).file_stem
-    file = table_path(run, part)
-    if manifest.sha256 not in {ref.sha256 for ref in run.spec.sets} or not file.is_file():
+    predictions = run.predictions(part)
+    if manifest.sha256 not in {ref.sha256 for ref in run.spec.sets} or not predictions:
         raise StoreError(
             f"{run.path} holds no gallery scores of {sample_set.name}; expected a finished run of a dual encoder over "
             "the same sample set, or choose another with --tasks"
         )
     selected = [sample.id for sample in limited(sample_set.samples, run.spec.limit, run.spec.seed)]
-    predictions = run.predictions(part)
     waiting = sum(sample_id not in predictions for sample_id in selected)
     if waiting:
         raise StoreError(
             f"{run.path} is not finished: {waiting} clips of {sample_set.name} wait; run its command again"
         )
-    scores = read_table(file, (len(selected), len(sample_set.gallery)))
+    tables = WriterTables(run, part, selected, len(sample_set.gallery))
+    scores = tables.merged(range(len(selected)))
     row = {sample.id: number for number, sample in enumerate(sample_set.samples)}
     table = np.full((len(sample_set.samples), len(sample_set.gallery)), np.nan, scores.dtype)
     for number, sample_id in enumerate(selected):
         if predictions[sample_id].outcome == "answered":
             table[row[sample_id]] = scores[number]
             if np.isnan(scores[number]).any():
-                raise StoreError(f"{file}: the scores of sample {sample_id!r} are gone; run its command again")
+                path = tables.path(number)
+                raise StoreError(f"{path}: the scores of sample {sample_id!r} are gone; run its command again")
     return table
 
 

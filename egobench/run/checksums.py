@@ -20,6 +20,10 @@ JUDGE_FILES = "judge.*.jsonl"
 """What judges have replied, one file per judge."""
 
 
+EVENT_FILES = "events*.jsonl"
+"""What happened to a run, one file per writer."""
+
+
 class FileProblem(NamedTuple):
     """A file of a run folder that is not as it was signed.
 
@@ -126,7 +130,7 @@ def writing(path: Path) -> Generator[None]:
 def _rows(folder: Path) -> list[Path]:
     """The files that scores are derived from."""
     predictions = folder / "predictions"
-    files = [folder / "run.json", *folder.glob(JUDGE_FILES), *folder.glob("events.jsonl")]
+    files = [folder / "run.json", *folder.glob(JUDGE_FILES), *folder.glob(EVENT_FILES)]
     return [*files, *(predictions.iterdir() if predictions.is_dir() else ())]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Protocol
 
 from egobench.run.records import Prediction, PredictionsByOrder
@@ -42,27 +42,31 @@ class Recorder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class LineRecorder:
     """Keeps predictions as JSON lines alone.
 
-    Attributes:
+    Args:
         run: The run folder.
         part: Name of the part.
-        writer: Name of whoever writes; two writers never share a file.
     """
 
-    run: Run
-    part: str
-    writer: str = "main"
+    def __init__(self, run: Run, part: str) -> None:
+        self._run, self._part = run, part
+        self._revisions: dict[tuple[int, str], int] = {}
 
     def kept(self) -> PredictionsByOrder:
         """Predictions that are complete on disk, by order of the options and sample id."""
-        return self.run.predictions_by_order(self.part)
+        kept = self._run.predictions_by_order(self._part)
+        self._revisions = {
+            (order, sample_id): prediction.revision
+            for order, by_id in kept.items()
+            for sample_id, prediction in by_id.items()
+        }
+        return kept
 
     def write(self, predictions: Sequence[Prediction]) -> None:
-        """Append predictions."""
-        self.run.append(self.part, predictions, writer=self.writer)
+        """Append predictions; those of samples that have one replace it, whoever wrote that."""
+        self._run.append(self._part, [self._revised(prediction) for prediction in predictions])
 
     def renew(self, prediction: Prediction) -> None:
         """Append a kept prediction again."""
@@ -70,3 +74,7 @@ class LineRecorder:
 
     def flush(self) -> None:
         """Leave it to the run, which brings its lines to the disk every few seconds and when it is closed."""
+
+    def _revised(self, prediction: Prediction) -> Prediction:
+        revision = self._revisions.get((prediction.order, prediction.id))
+        return prediction if revision is None else replace(prediction, revision=revision + 1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from egobench.errors import StoreError
 from egobench.metrics import Outcome
+from egobench.run.checksums import writing
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -41,6 +43,7 @@ class Prediction:
         cost: Price of the answer, where prices were given.
         floored: Options whose log-probability is known only by an upper bound.
         finish_reason: Why the reply ends, as in :class:`egobench.model.Reply`.
+        revision: How many predictions of this sample and order it replaces: of several, the highest counts.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, str]] = STRICT
@@ -62,11 +65,16 @@ class Prediction:
     cost: float | None = None
     floored: int = 0
     finish_reason: str = ""
+    revision: int = 0
 
     @property
     def final(self) -> bool:
         """Whether the model replied, so that asking again is pointless."""
         return self.outcome not in {"media_error", "request_error"}
+
+    def replaces(self, other: Prediction) -> bool:
+        """Whether of two predictions of a sample by different writers this one counts."""
+        return (self.revision, self.final) > (other.revision, other.final)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ def encode_rows(rows: Iterable[Row]) -> bytes:
 
 
 def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
-    """Read the rows of a file.
+    """Read the rows of a file; a last line without an end is left out, for another process may be writing it.
 
     Args:
         path: A file that :func:`encode_rows` filled.
@@ -145,19 +153,90 @@ def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
     Raises:
         StoreError: If a line is damaged: no JSON, another key, or a value of another type.
     """
+    content = path.read_bytes()
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
+        yield _read_row(line, kind, path, number)
+
+
+def cut_broken_line(path: Path) -> None:
+    """Cut off a last line without an end, so that the next one does not become part of it.
+
+    Raises:
+        StoreError: If the file cannot be written.
+    """
+    if not path.exists():
+        return
+    with writing(path), path.open("r+b") as file:
+        content = file.read()
+        end = content.rfind(b"\n") + 1
+        if end < len(content):
+            file.truncate(end)
+
+
+class RowFollower(Generic[RowT]):
+    """Reads the rows that other processes append to files, each row once.
+
+    Args:
+        folder: The folder of the files.
+        pattern: Which files in it, as a glob.
+        kind: What each line must be.
+        but: Name of a file that is left out.
+    """
+
+    def __init__(self, folder: Path, pattern: str, kind: type[RowT], *, but: str = "") -> None:
+        self._folder, self._pattern, self._but = folder, pattern, but
+        self._kind: type[RowT] = kind
+        self._read_bytes: Counter[str] = Counter()
+
+    def skip(self) -> None:
+        """Leave out what is there now.
+
+        Raises:
+            StoreError: If a file cannot be read.
+        """
+        for _ in self._new_lines():
+            pass
+
+    def read_new(self) -> Iterator[RowT]:
+        """Read what has been appended since; at first, all there is.
+
+        Raises:
+            StoreError: If a line is damaged, or a file cannot be read.
+        """
+        for path, line in self._new_lines():
+            yield _read_row(line, self._kind, path, 0)
+
+    def _new_lines(self) -> Iterator[tuple[Path, bytes]]:
+        for path in sorted(self._folder.glob(self._pattern)):
+            if path.name == self._but:
+                continue
+            try:
+                # Opened even if it seems not to have grown: a network disk looks at a file anew when it is opened.
+                with path.open("rb") as file:
+                    file.seek(self._read_bytes[path.name])
+                    content = file.read()
+            except OSError as error:
+                raise StoreError(f"{path} cannot be read ({error.strerror}); check disk and permissions") from error
+            complete = content[: content.rfind(b"\n") + 1]
+            self._read_bytes[path.name] += len(complete)
+            for line in complete.splitlines():
+                yield path, line
+
+
+def _read_row(line: bytes, kind: type[RowT], path: Path, number: int) -> RowT:
     from pydantic import ValidationError  # noqa: PLC0415 - a command's --help stays light
 
-    read = _reader(kind.__name__).validate_json
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            yield read(line, strict=True)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            where = ".".join(map(str, fault["loc"]))
-            problem = f"{where}: {fault['msg']}" if where else fault["msg"]
-            raise StoreError(
-                f"{path}, line {number}: damaged ({problem}); delete the line and checksums.txt to ask again"
-            ) from error
+    try:
+        row: RowT = _reader(kind.__name__).validate_json(line, strict=True)
+        return row
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        problem = f"{where}: {fault['msg']}" if where else fault["msg"]
+        line_number = f", line {number}" if number else ""
+        raise StoreError(
+            f"{path}{line_number}: damaged ({problem}); delete the line and checksums.txt to ask again"
+        ) from error
 
 
 @cache

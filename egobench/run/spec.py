@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from egobench import __version__
@@ -13,7 +14,7 @@ from egobench.controls import Control
 from egobench.errors import StoreError
 from egobench.model import Method, ModelInfo
 from egobench.prompts import prompt_hash
-from egobench.video import FrameRule
+from egobench.video import CLIP_SECONDS, FrameRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +43,19 @@ class Rerank:
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """The share of a run that one of several processes begins with.
+
+    Attributes:
+        index: Which share, from 0.
+        count: Number of shares.
+    """
+
+    index: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How a run is done.
 
@@ -56,6 +70,9 @@ class Settings:
         batch_size: Prompts per call of the model; never changes an answer, so it is no part of the spec.
         workers: Threads that decode; no part of the spec either.
         in_flight: Most decoded clips that wait for the model; no part of the spec either.
+        clip_timeout: Seconds that the decoding of a clip may take; no part of the spec either.
+        frame_store: Folder of decoded frames, read from and added to; ``None`` for none; no part of the spec either.
+        shard: The share to begin with, if other processes share the run; ``None`` to work alone; no part of the spec.
         orders: Cyclic orders of the options that every sample is shown in.
         rerank: Whose best texts of a gallery are scored again; ``None`` for an encoder's scores of all.
         text_prior: Share of an option's score without the video that is subtracted from its score, at least 0.
@@ -70,6 +87,9 @@ class Settings:
     batch_size: int = 1
     workers: int = 1
     in_flight: int = 4
+    clip_timeout: float = CLIP_SECONDS
+    frame_store: Path | None = None
+    shard: Shard | None = None
     orders: int = 1
     rerank: Rerank | None = None
     text_prior: float = 0.0

@@ -7,16 +7,18 @@
         predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line per sample, appended;
                           beside it, for a gallery, <the same>.npy, its scores
         scores.json       one entry per protocol id, derived from the predictions
-        events.jsonl      what a run had to do otherwise than it was told: batches that were too large
+        events.jsonl      what a run had to do otherwise than it was told: batches that were too large;
+                          events.<writer>.jsonl where several share the work
         checksums.txt     SHA-256 of the other files, written last
+        .lock, .locks/    who is at work here
 
-A prediction is one line that ends in a newline, so a process that is killed leaves at most one broken line at the end
-of a file; it is cut off when the run is opened again.
+A process that works alone writes as ``main``, those that share the work as ``worker-0``, ``worker-1`` and so on. A
+prediction is one line that ends in a newline, so a process that is killed leaves at most one broken line at the end of
+its files. It is never read, and cut off before anything is written behind it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Generator, Iterable, Mapping
@@ -28,14 +30,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote, unquote
 
-from egobench.errors import JsonInputError, ReadOnlyRunError, SpecMismatchError, StoreError
+from egobench.errors import JsonInputError, SpecMismatchError, StoreError
 from egobench.json_input import read_json
-from egobench.run.checksums import CHECKSUMS, JUDGE_FILES, check_signature, replace_file, sign, writing
-from egobench.run.records import Event, JudgeReply, Prediction, Row, encode_rows, read_rows
+from egobench.run.checksums import CHECKSUMS, EVENT_FILES, JUDGE_FILES, check_signature, replace_file, sign, writing
+from egobench.run.locks import alone, in_turn, together, writer_name
+from egobench.run.records import Event, JudgeReply, Prediction, Row, cut_broken_line, encode_rows, read_rows
 from egobench.run.spec import RunSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MAIN = "main"
+"""Name under which a process writes that works alone."""
 
 SYNC_SECONDS = 5.0
 """Longest time a written prediction waits for ``fsync``."""
@@ -54,14 +60,26 @@ class RunFile(NamedTuple):
 
 
 class Run:
-    """One run folder, open in one process at a time."""
+    """One run folder, open in one process, or in several of which each writes to files of its own.
 
-    def __init__(self, path: Path, spec: RunSpec) -> None:
+    Args:
+        path: The folder.
+        spec: What identifies the run.
+        writer: Name under which this process writes.
+    """
+
+    def __init__(self, path: Path, spec: RunSpec, writer: str = MAIN) -> None:
         self.path = path
         self.spec = spec
+        self.writer = writer
         self._signed = True
         self._files: dict[str, FileIO] = {}
         self._synced = monotonic()
+
+    @property
+    def events(self) -> Path:
+        """The file of this process's events."""
+        return self.path / ("events.jsonl" if self.writer == MAIN else f"events.{self.writer}.jsonl")
 
     def predictions(self, part: str) -> dict[str, Prediction]:
         """Predictions of one part so far, by sample id, with the options in the sample's own order.
@@ -75,7 +93,7 @@ class Run:
         return self.predictions_by_order(part).get(0, {})
 
     def predictions_by_order(self, part: str) -> dict[int, dict[str, Prediction]]:
-        """Predictions of one part so far, by order of the options and sample id; the last line of each counts.
+        """Predictions of one part so far, by order of the options and sample id; of several writers' the latest.
 
         Args:
             part: ``<task>.<subset>.<protocol>.<construction>``.
@@ -83,11 +101,33 @@ class Run:
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        by_order: dict[int, dict[str, Prediction]] = {}
+        merged: dict[int, dict[str, Prediction]] = {}
+        for by_order in self.predictions_by_writer(part).values():
+            for order, by_id in by_order.items():
+                latest = merged.setdefault(order, {})
+                if not latest:
+                    latest.update(by_id)
+                    continue
+                for sample_id, prediction in by_id.items():
+                    if sample_id not in latest or prediction.replaces(latest[sample_id]):
+                        latest[sample_id] = prediction
+        return merged
+
+    def predictions_by_writer(self, part: str) -> dict[str, dict[int, dict[str, Prediction]]]:
+        """Predictions of one part so far, by writer, order of the options and sample id; the last line of each counts.
+
+        Args:
+            part: ``<task>.<subset>.<protocol>.<construction>``.
+
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        by_writer: dict[str, dict[int, dict[str, Prediction]]] = {}
         for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl")):
+            by_order = by_writer.setdefault(path.name.removeprefix(f"{part}.").removesuffix(".jsonl"), {})
             for prediction in read_rows(path, Prediction):
                 by_order.setdefault(prediction.order, {})[prediction.id] = prediction
-        return by_order
+        return by_writer
 
     def to_frame(self) -> pd.DataFrame:
         """All predictions as a table: one row per sample and order of the options, with the part that it is of.
@@ -97,12 +137,13 @@ class Run:
         """
         import pandas as pd  # noqa: PLC0415 - for notebooks; the command line stays light
 
-        rows = [
-            {"part": path.name.rsplit(".", 2)[0], **asdict(prediction)}
-            for path in sorted((self.path / "predictions").glob("*.jsonl"))
-            for prediction in read_rows(path, Prediction)
-        ]
-        return pd.DataFrame(rows).drop_duplicates(["part", "id", "order"], keep="last", ignore_index=True)
+        parts = sorted({path.name.rsplit(".", 2)[0] for path in (self.path / "predictions").glob("*.jsonl")})
+        return pd.DataFrame(
+            {"part": part, **asdict(prediction)}
+            for part in parts
+            for by_id in self.predictions_by_order(part).values()
+            for prediction in by_id.values()
+        )
 
     def judge_replies(self) -> dict[str, dict[str, JudgeReply]]:
         """What judges have replied to this run's open answers, by judge and key; the last line of each counts.
@@ -130,15 +171,15 @@ class Run:
         Raises:
             StoreError: If the folder cannot be written.
         """
-        self._append("events.jsonl", [event])
+        self._append(self.events.name, [event])
 
-    def append(self, part: str, predictions: Iterable[Prediction], *, writer: str = "main") -> None:
+    def append(self, part: str, predictions: Iterable[Prediction]) -> None:
         """Append predictions; they have left this process when this returns, and reach the disk within seconds.
 
         Raises:
             StoreError: If the folder cannot be written.
         """
-        self._append(f"predictions/{part}.{writer}.jsonl", predictions)
+        self._append(f"predictions/{part}.{self.writer}.jsonl", predictions)
 
     def _append(self, name: str, rows: Iterable[Row]) -> None:
         lines = encode_rows(rows)
@@ -214,38 +255,66 @@ def open_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generato
     Raises:
         SpecMismatchError: If the folder holds another spec.
         ChecksumError: If a file was changed since it was signed.
-        StoreError: If the folder cannot be written, or another process is at work in it.
+        StoreError: If the folder cannot be written.
+        BusyRunError: If another process is at work in it.
         ValueError: If the model's name leads out of the folder of runs.
     """
-    path = run_folder(root, spec)
-    with writing(path):
-        (path / "predictions").mkdir(parents=True, exist_ok=True)
-    with _locked(path):
+    path = _make_folder(root, spec)
+    with alone(path):
         check_signature(path, complete=False)
         _claim(path / "run.json", spec, recorded)
-        with _opened(path, spec) as run:
+        with _opened(Run(path, spec), path.glob("predictions/*.jsonl")) as run:
             yield run
 
 
 @contextmanager
-def reopen_run(path: Path, *, accept_changes: bool = False) -> Generator[Run]:
+def join_run(root: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> Generator[Run]:
+    """Open the run of a spec as one of several processes that share its work.
+
+    Args:
+        root: The folder of runs.
+        spec: What identifies the run.
+        recorded: See :func:`open_run`.
+
+    Raises:
+        SpecMismatchError: If the folder holds another spec.
+        ChecksumError: If a file was changed since it was signed.
+        StoreError: If the folder cannot be written.
+        BusyRunError: If a process works in it alone.
+        ValueError: If the model's name leads out of the folder of runs.
+    """
+    path = _make_folder(root, spec)
+    with together(path), writer_name(path) as writer:
+        run = Run(path, spec, writer)
+        with in_turn(path):
+            check_signature(path, complete=False)
+            # At once, and not with the first prediction: whoever joins meanwhile would find files other than signed.
+            run.unsign()
+            _claim(path / "run.json", spec, recorded)
+        with _opened(run, path.glob(f"predictions/*.{writer}.jsonl")):
+            yield run
+
+
+@contextmanager
+def reopen_run(path: Path, *, accept_changes: bool = False, patience: float = 0.0) -> Generator[Run]:
     """Open the run that a folder holds, wherever the folder lies now and whatever it is called.
 
     Args:
         path: The run folder.
         accept_changes: Open it although a file was changed since it was signed.
+        patience: Seconds to wait for other processes that are at work in it.
 
     Raises:
         ChecksumError: If a file was changed since it was signed.
         ReadOnlyRunError: If the folder cannot be written.
-        StoreError: If the folder holds no run or one of another version, cannot be written, or another process is at
-            work in it.
+        StoreError: If the folder holds no run or one of another version, or cannot be written.
+        BusyRunError: If another process is at work in it.
     """
     spec = read_run(path).spec
-    with _locked(path):
+    with alone(path, patience=patience):
         if not accept_changes:
             check_signature(path)
-        with _opened(path, spec) as run:
+        with _opened(Run(path, spec), path.glob("predictions/*.jsonl")) as run:
             yield run
 
 
@@ -286,25 +355,19 @@ def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return cast("dict[str, Any]", spec), cast("dict[str, Any]", recorded)
 
 
-@contextmanager
-def _locked(path: Path) -> Generator[None]:
-    try:
-        lock = (path / ".lock").open("w")
-    except OSError as error:
-        raise ReadOnlyRunError(f"cannot write {path}: {error.strerror}; what was written before is kept") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"another process is at work in {path}; wait for it or stop it") from error
-        yield
+def _make_folder(root: Path, spec: RunSpec) -> Path:
+    path = run_folder(root, spec)
+    with writing(path):
+        (path / "predictions").mkdir(parents=True, exist_ok=True)
+    return path
 
 
 @contextmanager
-def _opened(path: Path, spec: RunSpec) -> Generator[Run]:
-    for file in [*(path / "predictions").glob("*.jsonl"), *path.glob(JUDGE_FILES), *path.glob("events.jsonl")]:
-        _cut_broken_line(file)
-    run = Run(path, spec)
+def _opened(run: Run, predictions: Iterable[Path]) -> Generator[Run]:
+    files = [*predictions]
+    files += [*run.path.glob(JUDGE_FILES), *run.path.glob(EVENT_FILES)] if run.writer == MAIN else [run.events]
+    for file in files:
+        cut_broken_line(file)
     finished = False
     try:
         yield run
@@ -335,12 +398,3 @@ def _write_run_file(file: Path, spec: RunSpec, recorded: Mapping[str, Any]) -> N
     content = {"id": spec.id, "spec": json.loads(spec.canonical()), "recorded": dict(recorded)}
     with writing(file):
         replace_file(file, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-
-
-def _cut_broken_line(file: Path) -> None:
-    with writing(file):
-        content = file.read_bytes()
-        end = content.rfind(b"\n") + 1
-        if end < len(content):
-            with file.open("r+b") as handle:
-                handle.truncate(end)

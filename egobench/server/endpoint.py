@@ -141,6 +141,16 @@ class Connection:
         self._idle.put(self._open_line(endpoint.timeout))
         self.close = finalize(self, self._idle.close)
 
+    @property
+    def hosts(self) -> str:
+        """The name of the machine."""
+        return self.endpoint.host
+
+    @property
+    def at_once(self) -> int:
+        """Most requests under way at a time."""
+        return self.pace.most
+
     def models(self) -> list[str]:
         """Names of the models that the server offers; none where it does not say. Asked once, without patience.
 

@@ -17,16 +17,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
+    from egobench.video.clips import CLIP_SECONDS, ClipRequest, DecodedClip, FailedClip
     from egobench.video.facts import PlanSummary, VideoFacts, fingerprint, plan_summary, probe
     from egobench.video.folder import stored_as
+    from egobench.video.frame_store.read_through import ReadThrough
     from egobench.video.frame_store.store import FrameStore
     from egobench.video.reading import read_clips
     from egobench.video.receipts import Receipt, pixel_hash
     from egobench.video.sampling import FrameRule
-    from egobench.video.stream import ClipStream, stream_clips
+    from egobench.video.stream import ClipReader, ClipStream, stream_clips
 
 __all__ = [
+    "CLIP_SECONDS",
+    "ClipReader",
     "ClipRequest",
     "ClipStream",
     "DecodedClip",
@@ -34,6 +37,7 @@ __all__ = [
     "FrameRule",
     "FrameStore",
     "PlanSummary",
+    "ReadThrough",
     "Receipt",
     "VideoFacts",
     "fingerprint",
@@ -46,14 +50,15 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "clips": ("ClipRequest", "DecodedClip", "FailedClip"),
+    "clips": ("CLIP_SECONDS", "ClipRequest", "DecodedClip", "FailedClip"),
     "facts": ("PlanSummary", "VideoFacts", "fingerprint", "plan_summary", "probe"),
     "folder": ("stored_as",),
+    "frame_store.read_through": ("ReadThrough",),
     "frame_store.store": ("FrameStore",),
     "reading": ("read_clips",),
     "receipts": ("Receipt", "pixel_hash"),
     "sampling": ("FrameRule",),
-    "stream": ("ClipStream", "stream_clips"),
+    "stream": ("ClipReader", "ClipStream", "stream_clips"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from egobench.errors import VideoError
 from egobench.video.receipts import Receipt
@@ -13,6 +13,10 @@ from egobench.video.sampling import FrameRule
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+CLIP_SECONDS: Final = 600.0
+"""Seconds that a clip may take to be decoded, where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from egobench.errors import EndpointError, ModelError
 from egobench.model import FramePolicy, Model
-from egobench.server.endpoint import find_endpoint
+from egobench.server.endpoint import Connection, find_endpoint
+from egobench.server.pool import ServerPool
 
 OURS = {"model", "messages", "stream", "n"}
 """Fields of a request that nobody may set: its answer could not be read any more, or would be of another question."""
@@ -41,7 +42,8 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     """Find out what a server can do. The key is read from the environment variable ``OPENAI_API_KEY`` alone.
 
     Args:
-        base_url: Its base address, e.g. ``http://127.0.0.1:8000/v1``; other machines are asked over https only.
+        base_url: Its base address, e.g. ``http://127.0.0.1:8000/v1``; other machines are asked over https only. Several
+            servers with the same model, separated by commas, share the questions.
         model: The model's name there.
         media: How frames are sent: ``images``, one a frame; ``video``, an MP4 file of exactly the frames;
             ``vllm-video``, JPEG images in one video part, which vLLM does not sample again. ``auto`` is ``images``
@@ -57,7 +59,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         thinking: Most tokens of thoughts before a reply, on top of the reply's own.
         extra: Fields of every request beside ours, as a JSON object, e.g.
             ``{"chat_template_kwargs": {"enable_thinking": false}}``.
-        concurrency: Most requests under way at a time; fewer are while the server is busy.
+        concurrency: Most requests under way at a time at each server; fewer are while it is busy.
         timeout: Seconds until a try is given up, its answer read to the end.
         tries: Most tries of one request.
         price_in: Price of a million tokens read, to sum up what a run costs.
@@ -70,7 +72,7 @@ def load(  # noqa: PLR0913 - each is an option of the command line
     from .adapter import Prices, open_model
     from .dialect import Dialect
     from .frame_parts import Media
-    from .probe import probe
+    from .probe import ServerAbilities, probe
 
     _check(1, 1000, concurrency=concurrency)
     _check(1, 100, quality=quality)
@@ -84,13 +86,30 @@ def load(  # noqa: PLR0913 - each is an option of the command line
         thinking=thinking,
         extra=_fields(extra),
     )
-    try:
-        endpoint = replace(find_endpoint(base_url, "-o base_url"), timeout=timeout, tries=tries)
-        connection = endpoint.connect(concurrency)
-    except EndpointError as error:
-        raise ModelError(f"model 'openai': {error}") from error
-    abilities = probe(connection, dialect, must_see=media != "auto", choice=choice)
-    return open_model(connection, abilities, FramePolicy(frames, short_side), Prices(price_in, price_out))
+    connections: list[Connection] = []
+    abilities: list[ServerAbilities] = []
+    for url in _addresses(base_url):
+        try:
+            endpoint = replace(find_endpoint(url, "-o base_url"), timeout=timeout, tries=tries)
+            connections.append(endpoint.connect(concurrency))
+        except EndpointError as error:
+            raise ModelError(f"model 'openai': {error}") from error
+        abilities.append(probe(connections[-1], dialect, must_see=media != "auto", choice=choice))
+        if abilities[-1] != abilities[0]:
+            raise ModelError(
+                f"model {model!r} is not the same at {_addresses(base_url)[0]} and at {url}: {abilities[0]} and "
+                f"{abilities[-1]}; give servers of one version with the same options, or one server"
+            )
+    connection = connections[0] if len(connections) == 1 else ServerPool(connections)
+    return open_model(connection, abilities[0], FramePolicy(frames, short_side), Prices(price_in, price_out))
+
+
+def _addresses(base_url: str) -> list[str]:
+    addresses = [address.strip() for address in base_url.split(",")]
+    twice = next((address for address in addresses if addresses.count(address) > 1), None)
+    if twice is not None:
+        raise ValueError(f"-o base_url names {twice or 'nothing'} twice; expected each server once, behind commas")
+    return addresses
 
 
 def _check(least: float, most: float, **numbers: float | None) -> None:

@@ -12,7 +12,7 @@ from egobench.errors import EndpointError, ModelError, PromptError, RequestError
 from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
 from egobench.prompts import LETTERS
 from egobench.server.completion import Completion
-from egobench.server.endpoint import Connection
+from egobench.server.pool import Chats
 
 from .choice import choice_fields, read_choice
 from .letters import letter_logprobs
@@ -47,20 +47,20 @@ class ServedModel:
 
     Attributes:
         info: What identifies it.
-        connection: The server.
-        abilities: What that can do.
+        connection: The server, or several that give the same answers.
+        abilities: What they can do.
         prices: What it takes for it.
     """
 
     info: ModelInfo
-    connection: Connection
+    connection: Chats
     abilities: ServerAbilities
     prices: Prices
 
     @property
     def at_once(self) -> int:
         """Most requests under way at a time."""
-        return self.connection.pace.most
+        return self.connection.at_once
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """Answer each prompt by a request of its own; one that fails in spite of all tries is a reply with an error.
@@ -145,11 +145,11 @@ class ScoredModel(ServedModel):
         )
 
 
-def open_model(connection: Connection, abilities: ServerAbilities, frames: FramePolicy, prices: Prices) -> ServedModel:
+def open_model(connection: Chats, abilities: ServerAbilities, frames: FramePolicy, prices: Prices) -> ServedModel:
     """The adapter of a server whose abilities are known."""
     dialect = abilities.dialect
     settings: dict[str, str | int | float | bool | None] = {
-        "server": connection.endpoint.host,
+        "server": connection.hosts,
         "model": dialect.model,
         **(dialect.media.settings() if dialect.media else {"media": "none"}),
         "system_as": "system" if dialect.system else "user",

@@ -40,6 +40,24 @@ def claim_videos(folder: Path, videos: Iterable[str], most: int) -> Generator[se
         yield claimed_videos
 
 
+@contextmanager
+def try_claim(folder: Path, video: str) -> Generator[bool]:
+    """Claim a video until the context is left, unless another process has it.
+
+    Args:
+        folder: Where claims lie, a file each; made where it is not there.
+        video: Hash of the video's content.
+
+    Yields:
+        Whether this process has it.
+
+    Raises:
+        FrameStoreError: If a claim cannot be written.
+    """
+    with ExitStack() as stack:
+        yield _claim(folder / video, stack, wait=False)
+
+
 def _claim(path: Path, stack: ExitStack, *, wait: bool) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from egobench.errors import FrameStoreSpaceError, UnreadableVideoError, VideoError
+from egobench.errors import FrameStoreSpaceError, VideoError
 from egobench.observer import Observer
 from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
 from egobench.video.facts import VideoFacts, facts_of, index_of
 from egobench.video.frame_store.catalogue import FrameCatalogue, KnownFile
 from egobench.video.frame_store.claims import claim_videos
-from egobench.video.frame_store.index import Rendition
-from egobench.video.frame_store.shards import ClipRow, FileRow, ShardWriter, VideoRow
+from egobench.video.frame_store.keeping import ClipKeeper
 from egobench.video.plan import Timeline, frames_of_clip
-from egobench.video.resize import resizer
 from egobench.video.sampling import Size, shrunk_size
 from egobench.video.stream import stream_clips
 
@@ -134,7 +129,7 @@ def plan_filling(catalogue: FrameCatalogue, requests: Iterable[ClipRequest]) -> 
         files=sum(plan.frames > 0 for plan in files),
         frames=sum(plan.frames for plan in files),
         bytes=sum(plan.bytes for plan in files),
-        free_bytes=_free_bytes(catalogue.folder),
+        free_bytes=free_bytes(catalogue.folder),
         failed=tuple(failed),
     )
     return FillPlan(files, estimate)
@@ -196,7 +191,7 @@ def _frame_bytes(facts: VideoFacts, short_side: int) -> int:
     return size.width * size.height * 3
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """Return the bytes free on the disk of a folder that may not be there yet."""
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     return shutil.disk_usage(existing).free
@@ -227,13 +222,13 @@ class Filling:
 
     Args:
         catalogue: The store.
-        writer: Where frames go.
+        keeper: Writes the frames.
         report: Counts what is done.
         observer: Receives progress by clip, and a warning per clip that cannot be decoded.
     """
 
-    def __init__(self, catalogue: FrameCatalogue, writer: ShardWriter, report: FillReport, observer: Observer) -> None:
-        self._catalogue, self._writer, self._report, self._observer = catalogue, writer, report, observer
+    def __init__(self, catalogue: FrameCatalogue, keeper: ClipKeeper, report: FillReport, observer: Observer) -> None:
+        self._catalogue, self._keeper, self._report, self._observer = catalogue, keeper, report, observer
 
     def fill(self, plan: FillPlan, workers: int) -> None:
         """Decode all that no other process decodes meanwhile.
@@ -245,8 +240,7 @@ class Filling:
         for clip in plan.estimate.failed:
             self._fail(clip)
         for file_plan in plan.files:
-            if self._catalogue.index.video(file_plan.file.fingerprint) is None:
-                self._append(FileRow(file_plan.file.fingerprint, file_plan.file.video))
+            self._keeper.keep_file(file_plan.file)
         pending = [file_plan for file_plan in plan.files if file_plan.requests]
         while pending:
             hashes = (file_plan.file.video for file_plan in pending)
@@ -257,7 +251,7 @@ class Filling:
                 }
                 self._catalogue.index.refresh()
                 self._decode(list(batch.values()), workers)
-                self._writer.flush()
+                self._keeper.flush()
             pending = [file_plan for file_plan in pending if file_plan not in batch.values()]
 
     def _decode(self, files: Sequence[FilePlan], workers: int) -> None:
@@ -283,13 +277,7 @@ class Filling:
         """Write the display times of a file; return the clips that no other process has added since the plan."""
         catalogue, video = self._catalogue, file_plan.file.video
         try:
-            timeline = catalogue.timeline(video)
-            if timeline is None:
-                index = index_of(file_plan.path)
-                times = np.array(index.times, np.float64)
-                offset = self._writer.next_offset()
-                self._append(VideoRow(video, index.duration, index.intact_until, offset, len(times)), [times])
-                return file_plan.requests
+            timeline = self._keeper.keep_timeline(file_plan.path, video)
             missing = [
                 request
                 for request in file_plan.requests
@@ -299,44 +287,22 @@ class Filling:
             for request in file_plan.requests:
                 self._fail(FailedClip(request.key, error))
             return []
-        self._report.stored += len(file_plan.requests) - len(missing)
-        self._observer.advance(len(file_plan.requests) - len(missing))
+        n_stored = len(file_plan.requests) - len(missing)
+        if n_stored:
+            self._report.stored += n_stored
+            self._observer.advance(n_stored)
         return missing
 
     def _keep(self, request: ClipRequest, clip: DecodedClip, video: str) -> None:
         try:
-            if self._catalogue.content(request.path).video != video:
-                raise UnreadableVideoError(f"{request.path}: has changed while it was read; run the same command again")
+            row = self._keeper.keep(request, clip, video)
         except VideoError as error:
             self._fail(FailedClip(request.key, error))
             return
-        receipt, side = clip.receipt, request.rule.short_side
-        rendition = Rendition(video, receipt.decoder, resizer(self._catalogue.resize).name, side)
-        new_frames = {
-            number: frame
-            for number, frame in zip(receipt.indices, clip.frames, strict=True)
-            if self._catalogue.index.place(rendition, number) is None
-        }
-        row = ClipRow(
-            *rendition,
-            numbers=receipt.indices,
-            height=receipt.height,
-            width=receipt.width,
-            resize=receipt.resize,
-            sha256=receipt.sha256,
-            offset=self._writer.next_offset(),
-            new=tuple(new_frames),
-            crc32=tuple(zlib.crc32(frame.data) for frame in new_frames.values()),
-        )
-        self._append(row, list(new_frames.values()))
         self._report.added += 1
-        self._report.frames += len(new_frames)
-        self._report.bytes += row.frame_bytes * len(new_frames)
+        self._report.frames += len(row.new)
+        self._report.bytes += row.frame_bytes * len(row.new)
         self._observer.advance(1)
-
-    def _append(self, row: ClipRow | FileRow | VideoRow, parts: Sequence[np.ndarray] = ()) -> None:
-        self._writer.append(row, parts)
-        self._catalogue.index.add(row, self._writer.path)
 
     def _fail(self, clip: FailedClip) -> None:
         self._report.failed.append(clip)

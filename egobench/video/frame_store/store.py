@@ -14,6 +14,7 @@ from egobench.video.clips import ClipRequest, DecodedClip
 from egobench.video.frame_store.catalogue import FrameCatalogue
 from egobench.video.frame_store.filling import Filling, FillReport, StoreEstimate, check_space, plan_filling
 from egobench.video.frame_store.index import FramePlace, StoredTimeline
+from egobench.video.frame_store.keeping import ClipKeeper
 from egobench.video.frame_store.shards import SHARD_BYTES, ClipRow, ShardWriter
 from egobench.video.plan import frames_of_clip
 from egobench.video.receipts import Receipt, pixel_hash
@@ -31,6 +32,8 @@ class FrameStore:
 
     Attributes:
         folder: The store.
+        catalogue: Looks up what is in it.
+        shard_bytes: Bytes after which a writer goes on in another file.
 
     Raises:
         FrameStoreVersionError: If the folder holds a store of another version.
@@ -40,12 +43,12 @@ class FrameStore:
     def __init__(
         self, folder: Path, *, decoder: str = "pyav", resize: ResizeKind = "auto", shard_bytes: int = SHARD_BYTES
     ) -> None:
-        self.folder, self._shard_bytes = folder, shard_bytes
-        self._catalogue = FrameCatalogue(folder, decoder, resize)
+        self.folder, self.shard_bytes = folder, shard_bytes
+        self.catalogue = FrameCatalogue(folder, decoder, resize)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the arguments alone, for worker processes that are not forked."""
-        return _reopen, (self.folder, self._catalogue.decoder, self._catalogue.resize, self._shard_bytes)
+        return _reopen, (self.folder, self.catalogue.decoder, self.catalogue.resize, self.shard_bytes)
 
     def estimate(self, requests: Iterable[ClipRequest]) -> StoreEstimate:
         """Count what :meth:`fill` would add, from the files' indexes; nothing is decoded or written.
@@ -54,7 +57,7 @@ class FrameStore:
             ValueError: If two different clips have the same key.
             FrameStoreError: If the store is damaged, or cannot be read.
         """
-        return plan_filling(self._catalogue, requests).estimate
+        return plan_filling(self.catalogue, requests).estimate
 
     def fill(
         self,
@@ -83,7 +86,7 @@ class FrameStore:
         if workers < 1:
             raise ValueError(f"workers is {workers}; expected at least 1")
         observer = observer or SilentObserver()
-        plan = plan_filling(self._catalogue, requests)
+        plan = plan_filling(self.catalogue, requests)
         estimate = plan.estimate
         observer.note(
             f"{estimate.frames:,} frames of {estimate.files:,} files to decode: {estimate.bytes:,} bytes; "
@@ -92,8 +95,8 @@ class FrameStore:
         check_space(self.folder, estimate, limit)
         report = FillReport(estimate.clips, estimate.stored)
         observer.begin("clips", estimate.clips, estimate.stored)
-        with ShardWriter(self.folder, self._shard_bytes) as writer:
-            Filling(self._catalogue, writer, report, observer).fill(plan, workers)
+        with ShardWriter(self.folder, self.shard_bytes) as writer:
+            Filling(self.catalogue, ClipKeeper(self.catalogue, writer), report, observer).fill(plan, workers)
         return report
 
     def read(self, request: ClipRequest, *, check: bool = False) -> DecodedClip:
@@ -108,7 +111,7 @@ class FrameStore:
             FrameStoreError: If a shard is damaged, or cannot be read.
             VideoError: If there is no such video, or it ends before the clip starts.
         """
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         video = catalogue.content(request.path).video
         timeline = self._timeline(video, request)
         numbers = frames_of_clip(timeline, request)
@@ -137,16 +140,16 @@ class FrameStore:
         return DecodedClip(request.key, frames, times, receipt)
 
     def _timeline(self, video: str, request: ClipRequest) -> StoredTimeline:
-        timeline = self._catalogue.timeline(video)
+        timeline = self.catalogue.timeline(video)
         if timeline is None:
-            self._catalogue.index.refresh()
-            timeline = self._catalogue.timeline(video)
+            self.catalogue.index.refresh()
+            timeline = self.catalogue.timeline(video)
         if timeline is None:
             raise self._missing(video, request)
         return timeline
 
     def _missing(self, video: str, request: ClipRequest) -> MissingFramesError:
-        rendition, index = self._catalogue.rendition(video, request), self._catalogue.index
+        rendition, index = self.catalogue.rendition(video, request), self.catalogue.index
         others = [other for other in index.renditions(video) if other != rendition]
         beside = "".join(f"; it has frames of this video by {other.describe()}" for other in others[:3])
         lost = f"; {index.lost_rows} rows speak of bytes that are not in their shards" if index.lost_rows else ""

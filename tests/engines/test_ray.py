@@ -1,0 +1,156 @@
+"""The Ray engine: actors that share a run, kills, and clusters that are not there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Navigation
+from tests.engines.asker import AskerRun, asker_run
+
+pytest.importorskip("ray", reason="tox -e ray has it")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def actors(run: AskerRun) -> set[int]:
+    """Processes that have asked something."""
+    return {process for process, _ in run.asked()}
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def ray_node(environment: Mapping[str, str], *options: str) -> Iterator[None]:
+    """A Ray node with one processor, reachable from this machine alone; killed in the end with all that it started."""
+    quiet = ("--block", "--num-cpus=1", "--node-ip-address=127.0.0.1", "--disable-usage-stats")
+    small = ("--object-store-memory=100000000", "--include-dashboard=false")
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *quiet, *small, *options]
+    variables = {**environment, "RAY_worker_niceness": "0"}
+    node = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert node.stdout is not None
+    assert any("Ray runtime started" in line for line in node.stdout)
+    try:
+        yield
+    finally:
+        for process in descendants(node.pid):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        node.communicate()
+
+
+def descendants(root: int) -> set[int]:
+    """A process and all that it has started, and these."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    members = {root}
+    while new := {process for process, parent in parents.items() if parent in members} - members:
+        members |= new
+    return members
+
+
+def test_two_actors_share_a_run_and_one_that_dies_is_started_again(navigation: Navigation) -> None:
+    run = asker_run(navigation, 60)
+    whole = run.finish("whole")
+    run.forget()
+    process = run.start("ray", "--engine", "ray", "--workers", "2", "-o", "wait=0.25")
+    run.wait_for(6, process)
+    killed = run.asked()[-1][0]
+    os.kill(killed, signal.SIGKILL)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "an actor has died and is started again" in errors
+    assert run.scores("ray") == whole
+    assert len(actors(run)) >= 2
+    # Whoever comes back writes where the dead one wrote, once that name is free.
+    assert run.writers("ray") == ["worker-0", "worker-1"]
+    times = run.times_asked()
+    assert len(times) == 60
+    assert times.total() - 60 <= 1
+
+
+def test_a_command_that_is_killed_takes_its_actors_with_it_and_is_given_again(navigation: Navigation) -> None:
+    run = asker_run(navigation, 30)
+    whole = run.finish("whole")
+    run.forget()
+    options = ("--engine", "ray", "--workers", "2")
+    process = run.start("ray", *options, "-o", "wait=0.2")
+    run.wait_for(8, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run.finish("ray", *options) == whole
+    assert not any(is_alive(actor) for actor in actors(run))
+    times = run.times_asked()
+    assert len(times) == 30
+    assert times.total() - 30 <= 2
+
+
+def test_a_model_that_every_actor_fails_to_load_is_an_error_with_its_own_words(navigation: Navigation) -> None:
+    run = asker_run(navigation, 12)
+    process = run.start("ray", "--engine", "ray", "--workers", "1", "-o", "colour=red")
+    _, errors = process.communicate()
+    # Wrong use, as on the local engine.
+    assert process.returncode == 2
+    assert "model 'asker' has no option 'colour'" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_cluster_that_is_not_there_is_named(navigation: Navigation) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    run = asker_run(navigation, 12)
+    process = run.start("ray", "--engine", "ray", RAY_ADDRESS=address)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert f"the Ray cluster at {address}" in errors
+    assert not (run.root / "ray").exists()
+
+
+def test_a_cluster_that_vanishes_ends_the_command_and_the_next_one_goes_on(navigation: Navigation) -> None:
+    run = asker_run(navigation, 40)
+    whole = run.finish("whole")
+    run.forget()
+    address = f"127.0.0.1:{free_port()}"
+    with ray_node(run.environment, "--head", f"--port={address.rpartition(':')[2]}"):
+        process = run.start("ray", "--engine", "ray", "--workers", "1", "-o", "wait=0.3", RAY_ADDRESS=address)
+        run.wait_for(3, process)
+    _, errors = process.communicate()
+    assert process.returncode == 1, errors
+    assert f"the Ray cluster at {address} has vanished" in errors
+    assert run.finish("ray") == whole
+    assert run.times_asked().total() <= 41
+
+
+def test_ray_that_is_missing_is_said_before_anything_else(navigation: Navigation) -> None:
+    run = asker_run(navigation, 12)
+    hidden = navigation.root / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text("import sys; sys.modules['ray'] = None\n")
+    path = os.pathsep.join([str(hidden), run.environment["PYTHONPATH"]])
+    process = run.start("ray", "--engine", "ray", PYTHONPATH=path)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "needs the package ray; pip install" in errors
