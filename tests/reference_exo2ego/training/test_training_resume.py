@@ -121,7 +121,8 @@ def small_disk() -> Iterator[None]:
     signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, small_disk: None) -> None:
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     before = small_checkpoint(tmp_path, 1)
     with pytest.raises(CheckpointError, match="is there room"):
         small_checkpoint(tmp_path, 2, lambda partial: torch.save(torch.zeros(5000), partial / "state.pt"))
