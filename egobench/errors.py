@@ -13,6 +13,11 @@ The tree::
     │   └── RecordError            one row of it is malformed
     ├── TrainingDataError          training data cannot be read or written, or nothing is left of it
     │   └── LeakError              it shares footage with a sample set
+    ├── TrainingError              training cannot begin or go on
+    │   ├── RecipeError            a recipe has no such option, or its options contradict each other
+    │   ├── ResumeError            a folder holds another training, or a checkpoint that this one cannot go on from
+    │   ├── CheckpointError        a checkpoint cannot be written
+    │   └── DivergenceError        a loss or a gradient is no number
     ├── SampleSetError             a frozen sample set is missing, damaged, or of another version
     ├── ScoreFileError             a table of gallery scores cannot be used: shape, order, not a number
     ├── VideoError                 frames of a clip cannot be had
@@ -133,6 +138,26 @@ class TrainingDataError(EgoBenchError):
 
 class LeakError(TrainingDataError):
     """Training data shares footage with a sample set that models are evaluated on."""
+
+
+class TrainingError(EgoBenchError):
+    """Training cannot begin or go on."""
+
+
+class RecipeError(TrainingError, ValueError):
+    """A recipe has no such option, or its options contradict each other."""
+
+
+class ResumeError(TrainingError):
+    """A folder holds another training, or a checkpoint that this one cannot go on from."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint cannot be written; the one before it stays valid."""
+
+
+class DivergenceError(TrainingError):
+    """A loss or a gradient is no number: not finite."""
 
 
 class SampleSetError(EgoBenchError):

@@ -10,12 +10,12 @@ from time import monotonic, perf_counter
 
 from egobench.controls import clips
 from egobench.dataset.sampleset import SampleSet, find_sets
-from egobench.errors import SampleSetError
+from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import Result, evaluate
 from egobench.model import Encoder, Method, Model, ScoresOptions
 from egobench.observer import Observer, SilentObserver
 from egobench.orders import orders_of
-from egobench.plugins import load_model
+from egobench.plugins import load_model, load_task
 from egobench.retrieval.rerank import TOP, read_retriever
 from egobench.run.environment import environment
 from egobench.run.media import VideoFolder, frame_rule
@@ -143,16 +143,29 @@ def evaluate_request(request: RunRequest, observer: Observer, *, command: Sequen
         command: The command line, to be recorded.
 
     Raises:
-        EgoBenchError: If the model, a sample set or the run folder cannot be used.
+        EgoBenchError: If the model, a sample set, the run folder or the folder of videos cannot be used.
         ValueError: If the control or the method is impossible for a sample set.
     """
     loaded = request.load(observer)
+    _check_videos(request.videos, loaded)
     recorded = {"command": list(command), "data": str(request.data.resolve()), **environment()}
     if request.name:
         recorded["name"] = request.name
     return evaluate(
         loaded.model, loaded.sets, request.videos, request.out, loaded.settings, observer=observer, recorded=recorded
     )
+
+
+def _check_videos(videos: Path, loaded: LoadedRun) -> None:
+    """Refuse a folder of videos that is not there, rather than call every question a media error."""
+    shows_frames = any(
+        frame_rule(load_task(sample_set.manifest.task), loaded.model.info, loaded.settings) is not None
+        for sample_set in loaded.sets
+    )
+    if shows_frames and not videos.is_dir():
+        raise MissingVideoError(
+            f"{videos}: no such folder of videos; expected --videos DIR, or --control blind to show none"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,12 +146,24 @@ def test_who_stops_a_run_is_told_how_to_go_on(
 
 
 def test_a_run_whose_videos_are_missing_ends_with_one_and_says_why(navigation: Navigation, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
     arguments = ("run", "random", "-o", "frames=4", "--data", navigation.data, "--videos", tmp_path / "none")
     done = egobench(*arguments, "--out", tmp_path / "r")
     assert done.returncode == 1
     assert "fewer than 99% of the samples got a reply" in done.stderr
     assert done.stderr.count("warning:") == 11  # ten of twelve, and a line that counts the rest
     assert egobench(*arguments, "--out", tmp_path / "r", "--min-coverage", "0").returncode == 0
+
+
+def test_a_folder_of_videos_that_is_not_there_is_an_error_before_anything_is_asked(
+    navigation: Navigation, tmp_path: Path
+) -> None:
+    arguments = ("run", "random", "--data", navigation.data, "--videos", tmp_path / "none", "--out", tmp_path / "r")
+    done = egobench(*arguments, "-o", "frames=4")
+    assert done.returncode == 1
+    assert "no such folder of videos; expected --videos DIR, or --control blind" in done.stderr
+    assert not (tmp_path / "r").exists()
+    assert egobench(*arguments, "--control", "blind").returncode == 0
 
 
 def test_a_dry_run_counts_and_writes_nothing(navigation: Navigation, tmp_path: Path) -> None:

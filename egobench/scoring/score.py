@@ -38,21 +38,34 @@ def score_samples(samples: Sequence[Sample], predictions: Mapping[str, Predictio
         predictions: By sample id.
 
     Raises:
-        StoreError: If a prediction has another number of scores than its sample has options.
+        StoreError: If a prediction does not fit its sample, or contradicts itself.
     """
     scored: list[ScoredSample] = []
     for sample in samples:
         prediction = predictions.get(sample.id)
         if prediction is None:
             continue
-        if prediction.scores is not None and len(prediction.scores) != len(sample.options):
-            raise StoreError(
-                f"predictions: sample {sample.id!r} has {len(prediction.scores)} scores for {len(sample.options)} "
-                "options; delete its line and checksums.txt to ask again"
-            )
+        _check_prediction(sample, prediction)
         reply = prediction.reply if prediction.outcome == "answered" else ""
         scored.append(ScoredSample(sample, prediction.outcome, prediction.scores, reply))
     return scored
+
+
+def _check_prediction(sample: Sample, prediction: Prediction) -> None:
+    """Refuse what no run writes: another number of scores than options, an answer without scores, a foreign choice."""
+    scores, options = prediction.scores, len(sample.options)
+    if scores is None:
+        fault = "an answer and no scores of its options" if options and prediction.outcome == "answered" else ""
+    elif len(scores) != options:
+        fault = f"{len(scores)} scores for {options} options"
+    else:
+        top = max(scores, default=0.0)
+        best = scores.index(top) if scores.count(top) == 1 else None
+        fault = "" if prediction.choice == best else f"choice {prediction.choice}, but its scores choose {best}"
+    if fault:
+        raise StoreError(
+            f"predictions: sample {sample.id!r} has {fault}; delete its line and checksums.txt to ask again"
+        )
 
 
 def score_samples_in_orders(
@@ -64,6 +77,9 @@ def score_samples_in_orders(
         samples: The samples.
         predictions: By order of the options and sample id.
         orders: Number of orders.
+
+    Raises:
+        StoreError: If a prediction does not fit its sample, or contradicts itself.
     """
     scored: list[ScoredSample] = []
     for sample in samples:
@@ -73,6 +89,8 @@ def score_samples_in_orders(
         ]
         if len(of_sample) < len(turns):
             continue
+        for prediction in of_sample:
+            _check_prediction(sample, prediction)
         failures: list[Outcome] = [prediction.outcome for prediction in of_sample if prediction.outcome != "answered"]
         if failures:
             scored.append(ScoredSample(sample, failures[0]))

@@ -57,13 +57,27 @@ def pixels(frames: np.ndarray, sight: Sight, fit: Fit = "crop") -> torch.Tensor:
     Returns:
         float32 ``(n_frames, 3, side, side)``.
     """
-    squares: list[np.ndarray] = []
+    return normalise(squares(frames, sight, fit), sight)
+
+
+def squares(frames: np.ndarray, sight: Sight, fit: Fit = "crop") -> torch.Tensor:
+    """What the tower sees before colours are normalised.
+
+    Args:
+        frames: See :func:`pixels`.
+        sight: See :func:`pixels`.
+        fit: See :func:`pixels`.
+
+    Returns:
+        uint8 ``(n_frames, 3, side, side)``.
+    """
+    pictures: list[np.ndarray] = []
     for frame in frames:
         picture = Image.fromarray(frame)
         if fit == "pad":
             picture = _bordered(picture, [int(255 * part) for part in sight.mean])
-        squares.append(np.asarray(_squashed(picture, sight.side) if sight.squash else _middle(picture, sight.side)))
-    return normalise(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2), sight)
+        pictures.append(np.asarray(_squashed(picture, sight.side) if sight.squash else _middle(picture, sight.side)))
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
 
 def normalise(frames: torch.Tensor, sight: Sight) -> torch.Tensor:

@@ -184,6 +184,15 @@ def read_samples(
     return files.convert(path, rows, _SampleRow, _sample)
 
 
+def sample_of(row: Mapping[str, Any]) -> TrainingSample:
+    """A training sample of a row that was read before.
+
+    Raises:
+        pydantic.ValidationError: If it is malformed.
+    """
+    return _sample(_SampleRow.model_validate(row))
+
+
 class SampleWriter:
     """Writes training samples to a file that appears, or replaces an earlier one, once all of them are written.
 

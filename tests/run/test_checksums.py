@@ -28,7 +28,7 @@ def run(world: Navigation, out: Path | None = None) -> Result:
 
 
 def edit(path: Path) -> None:
-    path.write_text(path.read_text().replace('"choice": 0', '"choice": 1', 1))
+    path.write_text(path.read_text().replace('"reply": "A"', '"reply": "B"', 1))
 
 
 def remove(path: Path) -> None:

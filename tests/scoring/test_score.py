@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from egobench.errors import StoreError
 from egobench.plugins import load_task
 from egobench.run.plan import Part
 from egobench.run.records import Prediction
@@ -73,3 +75,27 @@ def test_a_sample_that_failed_in_one_order_failed(navigation: Navigation) -> Non
     assert [len(one.turned) for one in judged] == [1, 0, 0, 1]
     # Not yet asked in the second order: left out, not wrong.
     assert score_samples_in_orders(work.samples, {0: answers(work, "1111")}, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"choice": 3}, "choice 3, but its scores choose 0"),
+        ({"choice": None}, "choice None, but its scores choose 0"),
+        ({"scores": (1.0, 1.0, 0.0, 0.0)}, "choice 0, but its scores choose None"),
+        ({"scores": (1.0, 0.0, 0.0)}, "3 scores for 4 options"),
+        ({"scores": None}, "an answer and no scores of its options"),
+    ],
+)
+@pytest.mark.parametrize("turn", [0, 1])
+def test_a_prediction_that_contradicts_itself_is_refused_in_every_order(
+    navigation: Navigation, changes: dict[str, Any], fault: str, turn: int
+) -> None:
+    work = part(navigation, orders=2)
+    honest = {
+        sample.id: Prediction(sample.id, "answered", choice=0, scores=(1.0, 0.0, 0.0, 0.0)) for sample in work.samples
+    }
+    first = work.samples[0].id
+    edited = {**honest, first: replace(honest[first], **changes)}
+    with pytest.raises(StoreError, match=f"'{first}' has {fault}"):
+        list(score_part(work, {0: honest, 1: honest} | {turn: edited}, seed=0))

@@ -1,0 +1,157 @@
+"""Files of training samples as clips: of each sample one clip a view, kept compactly until it is shown."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic_core import to_json
+
+from egobench.errors import TrainingDataError
+from reference_exo2ego.data.samples import Modality, TrainingSample, read_samples, sample_of
+
+from .recipe import SampleFile
+
+
+COLUMNS = 4
+"""Numbers that say where a clip is."""
+
+
+class View(NamedTuple):
+    """What is seen of a clip by one camera.
+
+    Attributes:
+        path: The file; ``None`` for text alone.
+        modality: What it is.
+        start: Seconds; ``None`` for the beginning.
+        end: Seconds; ``None`` for the end.
+    """
+
+    path: Path | None
+    modality: Modality
+    start: float | None = None
+    end: float | None = None
+
+
+class Clip(NamedTuple):
+    """A clip: what is seen, and what is said of it.
+
+    Attributes:
+        id: Of its sample, with the camera.
+        ego: What the wearer's camera sees; ``None`` where it is not shown.
+        exo: What another camera sees; likewise.
+        turns: Questions and answers by turns.
+    """
+
+    id: str
+    ego: View | None
+    exo: View | None
+    turns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file in memory: its samples as JSON, behind one another, and where each ends."""
+
+    file: SampleFile
+    videos: Path
+    rows: bytes
+    ends: Sequence[int]
+
+
+class ClipRows:
+    """The clips of some files of samples that are seen alike.
+
+    Args:
+        files: The files; their views are of one kind.
+        data: The folder that they are below.
+
+    Attributes:
+        weights: How often each clip is shown in an epoch.
+        lengths: Characters of each clip's text.
+        digests: SHA-256 of each file, by its path in the recipe.
+
+    Raises:
+        TrainingDataError: If there is no clip in a file.
+        AnnotationError: If a file cannot be read.
+    """
+
+    def __init__(self, files: Sequence[SampleFile], data: Path) -> None:
+        self.weights, self.lengths = array("d"), array("l")
+        self.digests: dict[str, str] = {}
+        self._files: list[_File] = []
+        # Of each clip: its file, its sample there, its camera there, what it is of.
+        self._places = array("l")
+        self._media: dict[str, int] = {}
+        for file in files:
+            self._add(file, data)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, number: int) -> Clip:
+        """A clip by its number, from 0."""
+        file, row, camera, _ = self._places[COLUMNS * number : COLUMNS * (number + 1)]
+        source = self._files[file]
+        return _clip(self._sample(source, row), source.file.view, camera, source.videos)
+
+    def by_media(self) -> dict[str, list[int]]:
+        """The clips of each video or picture: those of the same show the same things."""
+        names, clips = list(self._media), dict[str, list[int]]()
+        for number in range(len(self)):
+            clips.setdefault(names[self._places[COLUMNS * number + COLUMNS - 1]], []).append(number)
+        return clips
+
+    def _add(self, file: SampleFile, data: Path) -> None:
+        rows, ends, before = bytearray(), array("q"), len(self)
+        path = data / file.path
+        for sample in read_samples(path):
+            cameras = len(sample.exo) if file.view != "ego" else 0
+            if file.view == "pair" and not cameras:
+                raise TrainingDataError(
+                    f"{path}: sample {sample.id!r} has no exocentric view; a stage that compares views needs one of each"
+                )
+            rows += to_json(sample.to_json())
+            ends.append(len(rows))
+            length = sum(map(len, sample.turns))
+            media = self._media.setdefault(sample.media or sample.id, len(self._media))
+            for camera in range(max(1, cameras)):
+                self._places.extend((len(self._files), len(ends) - 1, camera, media))
+                self.lengths.append(length)
+                self.weights.append(file.weight)
+        if len(self) == before:
+            raise TrainingDataError(f"{path}: no samples in it; expected at least one to train on")
+        self._files.append(_File(file, data / file.videos, bytes(rows), ends))
+        self.digests[file.path] = _digest(path)
+
+    @staticmethod
+    def _sample(source: _File, row: int) -> TrainingSample:
+        begin = source.ends[row - 1] if row else 0
+        return _parse(source.rows[begin : source.ends[row]])
+
+
+def _parse(row: bytes) -> TrainingSample:
+    return sample_of(json.loads(row))
+
+
+def _clip(sample: TrainingSample, view: Literal["ego", "exo", "pair"], camera: int, videos: Path) -> Clip:
+    own = View(videos / sample.media if sample.media else None, sample.modality, sample.start, sample.end)
+    if view == "ego" or not sample.exo:
+        return Clip(sample.id, own, None, sample.turns) if view == "ego" else Clip(sample.id, None, own, sample.turns)
+    other = sample.exo[camera]
+    start, end = (sample.start, sample.end) if other.start is None else (other.start, other.end)
+    exo = View(videos / other.video, "video", start, end)
+    return Clip(f"{sample.id}, {other.camera or camera}", own if view == "pair" else None, exo, sample.turns)
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,74 @@
+"""What is said of a clip as tokens: a caption, or questions and answers, as the model is asked later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from reference_exo2ego.backbone.chat import Chat, find_chat
+from reference_exo2ego.model.words import Question, tokenise
+
+TAGS = ("<video>\n", "<image>\n", "<video>", "<image>")
+"""What may stand before the first question."""
+
+
+class ClipText(NamedTuple):
+    """A row of words: what comes before the video, and the questions behind it.
+
+    Attributes:
+        before: Tokens before the video.
+        questions: Prompts and answers behind it.
+    """
+
+    before: Sequence[int]
+    questions: list[Question]
+
+    @property
+    def length(self) -> int:
+        """How many tokens there are."""
+        return len(self.before) + sum(len(prompt) + len(answer) for prompt, answer in self.questions)
+
+
+class ClipTexts:
+    """Makes rows of words of turns.
+
+    A first turn that is nothing but the video's tag makes a caption: the answer stands behind the video and a line's
+    end. Else the chat template is used. Answers of later turns are predicted from all turns before them.
+
+    Args:
+        tokenizer: Tokenizer of the language model.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer, self._chat = tokenizer, find_chat(tokenizer, mistral=True)
+
+    def __call__(self, turns: Sequence[str]) -> ClipText:
+        """A row of words.
+
+        Args:
+            turns: Questions and answers by turns, the question first.
+        """
+        first = turns[0]
+        for tag in TAGS:
+            first = first.replace(tag, "")
+        if not first.strip() and len(turns) == 2:
+            beginning = [] if self._tokenizer.bos_token_id is None else [self._tokenizer.bos_token_id]
+            return ClipText(beginning, [tokenise(self._tokenizer, "\n", turns[1])])
+        before, after = self._chat.around_video("", first.strip())
+        questions = [tokenise(self._tokenizer, after, turns[1])]
+        for number in range(2, len(turns), 2):
+            after = self._continued(after, turns[number - 1], turns[number])
+            questions.append(tokenise(self._tokenizer, after, turns[number + 1]))
+        return ClipText(self._tokenizer(before, add_special_tokens=False)["input_ids"], questions)
+
+    def _continued(self, after: str, answer: str, question: str) -> str:
+        gap = "" if after[-1:].isspace() else " "
+        begin, end = self._marks(self._chat)
+        return f"{after}{gap}{answer.strip()}{self._tokenizer.eos_token or ''}{begin}{question}{end}"
+
+    @staticmethod
+    def _marks(chat: Chat) -> tuple[str, str]:
+        """What stands before and behind a further question."""
+        rendered = chat.render("", "?")
+        begin, _, end = rendered.partition("?")
+        return begin.removeprefix(chat.tokenizer.bos_token or ""), end

@@ -1,0 +1,168 @@
+"""Engines: who computes gradients and takes the steps. The plain one is torch alone; the other is DeepSpeed."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import distributed, nn
+
+from egobench.errors import ResumeError
+from reference_exo2ego.model.exo2ego import Exo2Ego, Losses
+
+from .batches import Teaching
+from .processes import Processes
+
+STATE = "state.pt"
+
+
+class Taught(nn.Module):
+    """A model and what is asked of it in training: the losses of whatever it is taught.
+
+    Attributes:
+        model: The model.
+    """
+
+    def __init__(self, model: Exo2Ego) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, teaching: Teaching) -> Losses:
+        """Losses of some clips or texts."""
+        return teaching.losses(self.model)
+
+
+class Engine(Protocol):
+    """Takes the steps of a stage.
+
+    Attributes:
+        name: What a checkpoint is known by: another engine cannot go on from it.
+        model: The model that it trains, for looking at it between steps.
+        device: Where it computes.
+    """
+
+    name: str
+    model: Exo2Ego
+    device: torch.device
+
+    def losses(self, teaching: Teaching) -> Losses:
+        """Losses of a micro-batch."""
+        ...
+
+    def backward(self, loss: torch.Tensor, *, last: bool) -> None:
+        """Add a micro-batch's gradient; processes are averaged.
+
+        Args:
+            loss: A scalar.
+            last: Whether it is the step's last micro-batch.
+        """
+        ...
+
+    def step(self, share: float) -> float:
+        """Move the weights.
+
+        Args:
+            share: Share of each group's highest learning rate.
+
+        Returns:
+            The norm of the gradient before it was clipped; where it is not finite, training stops.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write all that a resumed stage needs; every process calls it."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """Read what :meth:`save` wrote; every process calls it.
+
+        Raises:
+            ResumeError: If it is of another engine, or of another number of processes and cannot be changed.
+        """
+        ...
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """All weights by name, whole, on the CPU; every process calls it, and all but the first get nothing."""
+        ...
+
+
+class TorchEngine:
+    """Torch alone: every process has all weights, and gradients are averaged over processes.
+
+    A parameter that no micro-batch of a step reaches has a gradient of zero.
+
+    Args:
+        taught: The model.
+        optimizer: What moves it.
+        processes: The processes.
+        clip: Largest norm of a gradient; 0 for none.
+        dtype: What is computed in; weights stay as they are.
+
+    Attributes:
+        name: ``torch``.
+        model: The model.
+        device: Where it computes.
+    """
+
+    def __init__(
+        self, taught: Taught, optimizer: torch.optim.Optimizer, processes: Processes, *, clip: float, dtype: torch.dtype
+    ) -> None:
+        self.name, self.model, self.device = "torch", taught.model, processes.device
+        self._taught, self._optimizer, self._processes = taught.to(self.device), optimizer, processes
+        self._clip, self._dtype = clip, dtype
+        self._trained = {name: value for name, value in taught.model.named_parameters() if value.requires_grad}
+
+    def losses(self, teaching: Teaching) -> Losses:
+        """Losses of a micro-batch."""
+        mixed: Any = contextlib.nullcontext()
+        if self._dtype != torch.float32:
+            mixed = torch.autocast(self.device.type, self._dtype)
+        with mixed:
+            losses: Losses = self._taught(teaching)
+        return losses
+
+    def backward(self, loss: torch.Tensor, *, last: bool) -> None:
+        """Add a micro-batch's gradient."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self, share: float) -> float:
+        """Move the weights."""
+        for parameter in self._trained.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            if self._processes.count > 1:
+                distributed.all_reduce(parameter.grad)
+                parameter.grad /= self._processes.count
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["rate"] * share
+        limit = self._clip or float("inf")
+        norm = float(nn.utils.clip_grad_norm_(self._trained.values(), limit))
+        if math.isfinite(norm):
+            self._optimizer.step()
+        self._optimizer.zero_grad()
+        return norm
+
+    def save(self, folder: Path) -> None:
+        """Write weights that train, and the optimizer."""
+        if self._processes.first:
+            state = {"weights": self._trained, "optimizer": self._optimizer.state_dict()}
+            torch.save(state, folder / STATE)
+
+    def load(self, folder: Path) -> None:
+        """Read what :meth:`save` wrote."""
+        state: dict[str, Any] = torch.load(folder / STATE, map_location=self.device, weights_only=True)
+        if state["weights"].keys() != self._trained.keys():
+            raise ResumeError(f"{folder}: other parameters train in it; begin the stage anew in another folder")
+        with torch.no_grad():
+            for name, parameter in self._trained.items():
+                parameter.copy_(state["weights"][name])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """All weights by name, on the CPU."""
+        if not self._processes.first:
+            return {}
+        return {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}

@@ -1,0 +1,286 @@
+"""The loop of a stage: batches to gradients to steps, watched, and resumed where it stopped."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from egobench.errors import DivergenceError, TrainingDataError
+from egobench.observer import Observer
+from reference_exo2ego.model.exo2ego import Losses
+
+from .batches import MicroBatch, Source
+from .checkpoint import Position, read_position, write_checkpoint
+from .engine import Engine
+from .loading import Loaded, load_steps
+from .processes import Processes
+from .recipe import Recipe, StageRecipe
+from .sampler import seed_of
+from .schedule import rate_share
+from .tracking import Tracker
+
+FEW = 200
+"""Clips from which on the share of unreadable ones is looked at."""
+
+PARTS = ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")
+"""Loss parts by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """How a loop runs; none of this changes what is learnt.
+
+    Attributes:
+        workers: Threads that read batches ahead.
+        save_every: Steps between checkpoints; 0 for none but the last.
+        keep: Checkpoints that stay.
+        log_every: Steps between records.
+        look_every: Steps between looks at the model (validation, captions); 0 for the first and the last alone.
+        unreadable: Share of clips that may be unreadable.
+        stop_after: Stop as if asked to after so many steps of this call; ``None`` for never.
+    """
+
+    workers: int = 2
+    save_every: int = 500
+    keep: int = 2
+    log_every: int = 10
+    look_every: int = 0
+    unreadable: float = 0.02
+    stop_after: int | None = None
+
+
+class Objective(NamedTuple):
+    """What a step minimises, counted over all processes.
+
+    Attributes:
+        words: Words predicted, by group.
+        clips: Clips, by group.
+        stop: Whether a process was asked to stop.
+    """
+
+    words: dict[str, float]
+    clips: dict[str, float]
+    stop: bool
+
+
+class StepResult(NamedTuple):
+    """What a step came to.
+
+    Attributes:
+        losses: By the names of :data:`PARTS`, over all processes.
+        norm: Of the gradient, before it was clipped.
+        clips: On all processes.
+        words: Words read on all processes.
+        unreadable: Clips that could not be read, on all processes.
+        stop: Whether a process was asked to stop.
+    """
+
+    losses: dict[str, float]
+    norm: float
+    clips: int
+    words: int
+    unreadable: int
+    stop: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class StageLoop:
+    """Trains a stage.
+
+    Attributes:
+        recipe: The recipe.
+        stage: Its stage.
+        steps: How many steps it has.
+        engine: Takes them.
+        source: What it trains on.
+        processes: The processes.
+        tracker: Where records go.
+        observer: Is warned of clips that cannot be read.
+        folder: The stage's own; ``None`` to write nothing.
+        settings: How it runs.
+        asked_to_stop: Says whether this process was asked to stop.
+        look: Looks at the model after some steps: validation, captions, scores.
+    """
+
+    recipe: Recipe
+    stage: StageRecipe
+    steps: int
+    engine: Engine
+    source: Source
+    processes: Processes
+    tracker: Tracker
+    observer: Observer
+    folder: Path | None
+    settings: LoopSettings
+    asked_to_stop: Callable[[], bool] = lambda: False
+    look: Callable[[int], None] = lambda step: None
+    work: Callable[[StepResult, float], dict[str, float]] = lambda result, seconds: {}
+
+    def run(self, checkpoint: Path | None) -> bool:
+        """Train, from a checkpoint or from the start.
+
+        Args:
+            checkpoint: The checkpoint; ``None`` for the start.
+
+        Returns:
+            Whether the stage is done; else it was asked to stop, and its checkpoint is written.
+
+        Raises:
+            DivergenceError: If a loss or a gradient is no number; the batch is saved.
+            TrainingDataError: If too many clips cannot be read.
+            CheckpointError: If a checkpoint cannot be written.
+        """
+        position = self._resume(checkpoint)
+        if position.step == 0:
+            self.look(0)
+        first = position.step
+        self.observer.begin(self.stage.name, self.steps, first)
+        ended = perf_counter()
+        for loaded in load_steps(self.source, range(first, self.steps), self.processes, workers=self.settings.workers):
+            result = self._step(loaded)
+            began, ended = ended, perf_counter()
+            position = replace(
+                position,
+                step=loaded.step + 1,
+                clips=position.clips + result.clips,
+                unreadable=position.unreadable + result.unreadable,
+                seconds=position.seconds + ended - began,
+            )
+            self._record(position, loaded, result, ended - began)
+            self.observer.advance(1)
+            last = position.step == self.steps
+            stop = result.stop or position.step - first == self.settings.stop_after
+            if last or (self.settings.look_every and position.step % self.settings.look_every == 0):
+                self.look(position.step)
+            due = self.settings.save_every and position.step % self.settings.save_every == 0
+            if last or stop or due:
+                self._save(position)
+            if stop and not last:
+                return False
+            ended = perf_counter()
+        return True
+
+    def _resume(self, checkpoint: Path | None) -> Position:
+        if checkpoint is None:
+            return Position(0, self.steps, self.engine.name, self.processes.count)
+        position = read_position(checkpoint)
+        self.engine.load(checkpoint)
+        self.tracker.record("note", self.stage.name, position.step, note=f"resumed from {checkpoint.name}")
+        return replace(position, engine=self.engine.name, processes=self.processes.count)
+
+    def _save(self, position: Position) -> None:
+        if self.folder is None:
+            return
+        began = perf_counter()
+        checkpoint = write_checkpoint(
+            self.folder / "checkpoints", position, self.engine.save, self.processes, keep=self.settings.keep
+        )
+        seconds = perf_counter() - began
+        self.tracker.record("checkpoint", self.stage.name, position.step, path=checkpoint.name, seconds=seconds)
+
+    def _step(self, loaded: Loaded) -> StepResult:
+        seed_everything(seed_of(self.recipe.seed, self.stage.name, loaded.step, self.processes.rank))
+        micro_batches = loaded.micro_batches
+        objective = self._objective(micro_batches)
+        sums = dict.fromkeys(PARTS, 0.0)
+        vtg = self.recipe.model.weights.vtg
+        for number, micro in enumerate(micro_batches, start=1):
+            losses = self.engine.losses(micro.teaching.to(self.engine.device))
+            words = micro.teaching.predicted / objective.words[micro.group]
+            clips = micro.teaching.clips / objective.clips[micro.group]
+            # A mean over words and one over clips; with a single micro-batch on a single process this is the total.
+            loss = losses.total * clips + (vtg * (words - clips)) * losses.vtg
+            self._refuse_divergence(loaded, micro, losses)
+            _add(sums, losses, words * micro.weight, clips * micro.weight, vtg)
+            self.engine.backward(loss * (micro.weight * self.processes.count), last=number == len(micro_batches))
+        norm = self.engine.step(rate_share(loaded.step, self.steps, self.stage))
+        if not math.isfinite(norm):
+            self._save_batch(micro_batches)
+            raise DivergenceError(
+                f"{self.stage.name}, step {loaded.step}: the gradient's norm is {norm}; {self._advice()}"
+            )
+        counts = [float(sum(getattr(m.teaching, name) for m in micro_batches)) for name in ("clips", "read")]
+        unreadable = [message for micro in micro_batches for message in micro.unreadable]
+        for message in unreadable:
+            self.observer.warn(f"left out, another clip stands in its place: {message}")
+        *parts, clips, read, missing = self.processes.sums([*sums.values(), *counts, float(len(unreadable))])
+        losses_by_name = dict(zip(PARTS, parts, strict=True))
+        return StepResult(losses_by_name, norm, int(clips), int(read), int(missing), objective.stop)
+
+    def _objective(self, micro_batches: Sequence[MicroBatch]) -> Objective:
+        groups = list(dict.fromkeys(micro.group for micro in micro_batches))
+        counts = [
+            float(sum(getattr(micro.teaching, name) for micro in micro_batches if micro.group == group))
+            for name in ("predicted", "clips")
+            for group in groups
+        ]
+        *totals, stop = self.processes.sums([*counts, float(self.asked_to_stop())])
+        words, clips = totals[: len(groups)], totals[len(groups) :]
+        return Objective(dict(zip(groups, words, strict=True)), dict(zip(groups, clips, strict=True)), stop > 0)
+
+    def _record(self, position: Position, loaded: Loaded, result: StepResult, seconds: float) -> None:
+        if position.unreadable > self.settings.unreadable * max(FEW, position.clips):
+            raise TrainingDataError(
+                f"{self.stage.name}: {position.unreadable} of {position.clips} clips cannot be read, more than "
+                f"{100 * self.settings.unreadable:g} %; mend the videos, or allow more with "
+                f"{self.stage.name}.source.unreadable"
+            )
+        if position.step % self.settings.log_every and position.step not in {1, self.steps}:
+            return
+        self.tracker.record(
+            "step",
+            self.stage.name,
+            position.step,
+            steps=self.steps,
+            **result.losses,
+            grad_norm=result.norm,
+            rate=self.stage.rate * rate_share(loaded.step, self.steps, self.stage),
+            seconds=seconds,
+            samples_per_second=result.clips / seconds,
+            tokens_per_second=result.words / seconds,
+            data_wait=loaded.waited / seconds,
+            unreadable=position.unreadable,
+            clips=position.clips,
+            **self.work(result, seconds),
+        )
+
+    def _refuse_divergence(self, loaded: Loaded, micro: MicroBatch, losses: Losses) -> None:
+        # Every process hears of it by the gradient's norm; the one whose loss it is saves the batch.
+        if not bool(torch.isfinite(losses.total)):
+            self._save_batch([micro])
+            values = {name: float(getattr(losses, name)) for name in PARTS[1:]}
+            raise DivergenceError(
+                f"{self.stage.name}, step {loaded.step}: the loss is no number {values}; {self._advice()}"
+            )
+
+    def _save_batch(self, micro_batches: Sequence[MicroBatch]) -> None:
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            torch.save(list(micro_batches), self.folder / f"diverged-{self.processes.rank}.pt")
+
+    def _advice(self) -> str:
+        where = "" if self.folder is None else f"its batch is in {self.folder}/diverged-*.pt; "
+        return f"{where}look at it, lower {self.stage.name}.rate, or raise {self.stage.name}.warmup"
+
+
+def seed_everything(seed: int) -> None:
+    """Seed what draws random numbers in a step, so that they are a function of seed, stage, step and process."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - for libraries that draw from it
+    torch.manual_seed(seed)
+
+
+def _add(sums: dict[str, float], losses: Losses, words: float, clips: float, vtg: float) -> None:
+    own = float(losses.vtg.detach())
+    sums["loss"] += float(losses.total.detach()) * clips + vtg * own * (words - clips)
+    sums["vtg"] += own * words
+    for name in PARTS[2:]:
+        sums[name] += float(getattr(losses, name).detach()) * clips

@@ -1,0 +1,82 @@
+"""The processes that train together: started by torchrun, by ``deepspeed``, or a single one by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+from egobench.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The processes, as one of them sees them.
+
+    Attributes:
+        rank: This one's number, from 0.
+        count: How many there are.
+        local_rank: Its number on its machine.
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this one writes what is written once."""
+        return self.rank == 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: a GPU of its own, or the CPU."""
+        return torch.device("cuda", self.local_rank) if torch.cuda.is_available() else torch.device("cpu")
+
+    def sums(self, values: Sequence[float]) -> list[float]:
+        """Sums over all processes, in float64; every process calls it."""
+        if self.count == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64)
+        distributed.all_reduce(total)
+        return [float(value) for value in total]
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.count > 1:
+            self.sums([0.0])
+
+
+def begin_processes() -> Processes:
+    """Meet the other processes that the environment speaks of.
+
+    Raises:
+        TrainingError: If the environment names some of it and not all.
+    """
+    values = {name: os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
+    missing = [name for name, value in values.items() if value is None]
+    count = int(values["WORLD_SIZE"] or 1)
+    if count > 1 and missing:
+        raise TrainingError(
+            f"WORLD_SIZE is {count}, but {', '.join(missing)} not set; start it with torchrun or deepspeed"
+        )
+    rank = int(values["RANK"] or 0) if count > 1 else 0
+    processes = Processes(rank, count, int(os.environ.get("LOCAL_RANK") or 0) if count > 1 else 0)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(processes.local_rank)
+    if not distributed.is_initialized():
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        if count > 1:
+            distributed.init_process_group(backend)
+        else:
+            distributed.init_process_group(backend, store=distributed.HashStore(), rank=0, world_size=1)
+    return processes
+
+
+def end_processes() -> None:
+    """Part from the other processes."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -1,0 +1,305 @@
+"""Recipes: what is trained, on what, and how. A recipe is one typed value that inherits from nothing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, assert_never, cast
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from egobench.errors import ConfigurationError, RecipeError
+from reference_exo2ego.model.configuration import Exo2EgoConfig
+from reference_exo2ego.model.sizes import Section
+from reference_exo2ego.model.stages import Part
+
+from .batches import Source, TrainingStage
+
+RECIPES = {"tiny": "tiny", "small": "small", "7b": "paper_7b"}
+"""Recipes by name, and the module of each."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class FreshStart(Section):
+    """Random weights, drawn from the seed; the language model is that of the stage ``language``, if there is one."""
+
+    kind: Literal["fresh"] = "fresh"
+    tokenizer: str = "tokenizer"
+    """Folder of the tokenizer, below the folder of data; the stage ``language`` hands over its own."""
+
+
+class PublishedStart(Section):
+    """A published VideoLLaMA2: both encoders begin as its tower. The initialization is left out."""
+
+    kind: Literal["published"] = "published"
+    checkpoint: str = "VideoLLaMA2-7B"
+    """Folder of the checkpoint, below the folder of data."""
+    vision: str = ""
+    """Folder of its vision tower, likewise; empty for the one that the checkpoint names."""
+
+
+class PartsStart(Section):
+    """CLIP and Mistral; the connector is fresh."""
+
+    kind: Literal["parts"] = "parts"
+    clip: str = "clip-vit-large-patch14-336"
+    """Folder of CLIP, below the folder of data."""
+    mistral: str = "Mistral-7B-Instruct-v0.2"
+    """Folder of the language model, likewise."""
+
+
+Start = Annotated[FreshStart | PublishedStart | PartsStart, Field(discriminator="kind")]
+
+
+class SampleFile(Section):
+    """A file of training samples, see :mod:`reference_exo2ego.data.samples`."""
+
+    path: str
+    """Below the folder of data."""
+    videos: str = ""
+    """Folder of its videos, below the folder of data."""
+    view: Literal["ego", "exo", "pair"] = "ego"
+    """What is seen of a sample: its video; every exocentric view of it, or its video where it has none; its video with
+    every exocentric view. With ``exo`` and ``pair`` a sample is as many clips as it has views."""
+    weight: PositiveFloat = 1.0
+    """How often each of its clips is shown in an epoch."""
+
+
+class SampleFiles(Section):
+    """Files of training samples as a stage's source."""
+
+    kind: Literal["samples"] = "samples"
+    files: tuple[SampleFile, ...]
+    group_lengths: bool = True
+    """Whether texts of a like length stand in one batch, so that less is filled up."""
+    held_out: NonNegativeInt = 64
+    """How many clips of each view are left out of training, to validate on."""
+    short_side: PositiveInt | None = None
+    """Pixels that frames are decoded to; ``None`` for what the encoders see."""
+    unreadable: Share = 0.02
+    """The share of clips that may be unreadable before training stops."""
+
+
+StageSource = Annotated[SampleFiles, Field(discriminator=None)]
+"""What a stage may train on."""
+
+
+class StageRecipe(Section):
+    """A stage."""
+
+    name: TrainingStage
+    source: StageSource
+    batch: PositiveInt
+    """Clips of a step, on all processes together."""
+    micro: PositiveInt
+    """Clips that a process computes at once, at most."""
+    epochs: PositiveFloat | None = None
+    """How often everything is shown; either this or ``steps``."""
+    steps: PositiveInt | None = None
+    rate: PositiveFloat
+    """Learning rate, the highest."""
+    rates: dict[Part, PositiveFloat] = {}
+    """Learning rates of single parts."""
+    warmup: Share = 0.03
+    """Share of the steps in which the rate rises to its highest."""
+    last: Share = 0.0
+    """Share of the highest rate that the cosine ends at."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise RecipeError(f"stage {self.name}: expected either epochs or steps; set the other one to null")
+        return self
+
+
+class Recipe(Section):
+    """All of a training."""
+
+    name: str
+    about: str = ""
+    model: Exo2EgoConfig
+    start: Start
+    stages: tuple[StageRecipe, ...]
+    seed: NonNegativeInt = 0
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """What is computed in. The optimizer's weights are float32."""
+    tf32: bool = True
+    """Whether GPUs may compute float32 products in TF32."""
+    checkpointing: bool = True
+    """Whether activations of encoders and language model are computed again on the way back, which saves memory."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.02
+    """Of weights with at least two dimensions; norms and biases have none."""
+    clip: NonNegativeFloat = 1.0
+    """The largest norm of a gradient; 0 for none. The paper says nothing; 1 is what VideoLLaMA2 trains with."""
+
+    @model_validator(mode="after")
+    def _stages_in_order(self) -> Self:
+        order: list[str] = ["language", "init", "stage1", "stage2", "stage3"]
+        names = [stage.name for stage in self.stages]
+        if not names or names != sorted(set(names), key=order.index):
+            raise RecipeError(
+                f"stages: {', '.join(names) or 'none'}; expected some of {', '.join(order)}, in this order"
+            )
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of all that decides what is learnt."""
+        values = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return sha256(values.encode()).hexdigest()[:12]
+
+    def stage(self, name: str) -> StageRecipe:
+        """The stage of a name.
+
+        Raises:
+            RecipeError: If the recipe has none of that name.
+        """
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise RecipeError(f"recipe {self.name} has no stage {name!r}; it has {_listed(s.name for s in self.stages)}")
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe of a name, or of a Python file that defines ``RECIPE``.
+
+    Raises:
+        RecipeError: If there is none.
+    """
+    if name in RECIPES:
+        module = importlib.import_module(f"{__package__}.recipes.{RECIPES[name]}")
+    elif name.endswith(".py") and Path(name).is_file():
+        spec = importlib.util.spec_from_file_location("recipe_of_a_file", name)
+        if spec is None or spec.loader is None:
+            raise RecipeError(f"{name}: cannot be read; expected a Python file that defines RECIPE")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    else:
+        raise RecipeError(
+            f"no recipe {name!r}; there are {_listed(RECIPES)}, or name a Python file that defines RECIPE"
+        )
+    recipe = getattr(module, "RECIPE", None)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(
+            f"{name}: defines no RECIPE that is a Recipe; see reference_exo2ego/training/recipes/small.py"
+        )
+    return recipe
+
+
+def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
+    """A recipe with other values.
+
+    Args:
+        recipe: The recipe.
+        assignments: ``name=value`` with dots, e.g. ``model.kl=gaussian``, ``stage3.rate=1e-5``; values are JSON, or
+            texts. A stage is known by its name, a file in a list by its number.
+
+    Raises:
+        RecipeError: If there is no such option, or the value is not allowed.
+        ConfigurationError: If the model's configuration contradicts itself then.
+    """
+    values = recipe.model_dump(mode="python")
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise RecipeError(f"{assignment!r}: expected name=value, e.g. stage3.rate=1e-5")
+        _assign(values, name.strip(), _value(text))
+    return recipe_of(values, f"recipe {recipe.name}")
+
+
+def recipe_of(values: Mapping[str, Any], where: str) -> Recipe:
+    """A recipe out of plain values.
+
+    Raises:
+        RecipeError: If a value is not known or not allowed.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, found {fault['input']!r}"
+            for fault in error.errors(include_url=False)
+        ]
+        raise RecipeError(f"{where}: {'; '.join(faults)}") from error
+    except (ConfigurationError, RecipeError) as error:
+        raise RecipeError(f"{where}: {error}") from error
+
+
+def open_source(recipe: Recipe, stage: StageRecipe, data: Path, store: Path | None, tokenizer: Any) -> Source:
+    """The source of a stage.
+
+    Args:
+        recipe: The recipe.
+        stage: Its stage.
+        data: Folder that paths of the recipe are below.
+        store: A frame store that clips are read from; ``None`` to decode them.
+        tokenizer: Tokenizer of the language model.
+
+    Raises:
+        TrainingDataError: If there is nothing to train on.
+    """
+    match stage.source:
+        case SampleFiles():
+            from .sample_source import open_sample_source
+
+            return open_sample_source(recipe, stage, data, store, tokenizer)
+    assert_never(stage.source)
+
+
+def _assign(values: dict[str, Any], name: str, value: Any) -> None:
+    *above, last = name.split(".")
+    place: Any = values
+    walked: list[str] = []
+    stages = {stage["name"]: stage for stage in values["stages"]}
+    if above and above[0] in {"stages", *stages}:
+        walked.append(above.pop(0))
+        if walked == ["stages"] and above:
+            walked.append(above.pop(0))
+        place = stages.get(walked[-1], _MISSING)
+    for step in (*above, last):
+        options = _options(place)
+        if step not in options:
+            inside = ".".join(walked) or "the recipe"
+            hint = f"{inside} has {_listed(options)}" if options else f"{inside} has no parts"
+            also = f", and the stages {_listed(stages)}" if not walked else ""
+            raise RecipeError(f"{name}: no such option; {hint}{also}")
+        walked.append(step)
+        if len(walked) < len(name.split(".")):
+            place = place[int(step)] if isinstance(place, list | tuple) else place[step]
+    if isinstance(place, list | tuple):
+        raise RecipeError(f"{name}: set what is in it, e.g. {name}.weight=2")
+    place[last] = value
+
+
+_MISSING: dict[str, Any] = {}
+
+
+def _options(place: Any) -> list[str]:
+    if isinstance(place, list | tuple):
+        return [str(number) for number in range(len(cast("Sequence[Any]", place)))]
+    return list(cast("dict[str, Any]", place)) if isinstance(place, dict) else []
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(names)

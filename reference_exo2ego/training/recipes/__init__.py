@@ -1,0 +1,1 @@
+"""Recipes: each module has ``RECIPE``, one typed value that inherits from nothing."""
