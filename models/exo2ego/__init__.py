@@ -18,7 +18,7 @@ def load(
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     device: str = "auto",
     frames: int | None = None,
-    fit: Literal["crop", "pad"] = "crop",
+    fit: Literal["crop", "pad", "squeeze"] | None = None,
 ) -> Model:
     """Load a checkpoint.
 
@@ -29,7 +29,8 @@ def load(
         device: What :class:`torch.device` takes; ``auto`` is the first GPU, else the CPU; ``balanced`` spreads the
             language model over all GPUs.
         frames: Number of frames to ask for; ``None`` for as many as the checkpoint was trained with.
-        fit: ``crop`` shows the middle square of each frame; ``pad`` shows all of it.
+        fit: ``crop`` shows the middle square of each frame, ``pad`` all of it with borders, ``squeeze`` all of it with
+            other proportions; ``None`` for what the checkpoint was trained with.
 
     Raises:
         ModelError: If torch or transformers is missing, or the checkpoint is missing or cannot be used.

@@ -26,6 +26,7 @@ from reference_exo2ego.model.sizes import Section
 from reference_exo2ego.model.stages import Part
 
 from .batches import Source, TrainingStage
+from .question_recipe import QuestionRows, Transcripts
 
 RECIPES = {"tiny": "tiny", "small": "small", "7b": "paper_7b"}
 """Recipes by name, and the module of each."""
@@ -61,7 +62,16 @@ class PartsStart(Section):
     """Folder of the language model, likewise."""
 
 
-Start = Annotated[FreshStart | PublishedStart | PartsStart, Field(discriminator="kind")]
+class WordsStart(Section):
+    """Random weights, and a tokenizer of whole words: those of the rows that the stages train on."""
+
+    kind: Literal["words"] = "words"
+    alike: bool = True
+    """Whether queries of the language model begin equal to keys, so that attention begins by looking for what is alike
+    (arXiv 2305.09828). A small model learns to look things up in a prefix in minutes so, else in hours."""
+
+
+Start = Annotated[FreshStart | WordsStart | PublishedStart | PartsStart, Field(discriminator="kind")]
 
 
 class SampleFile(Section):
@@ -93,8 +103,8 @@ class SampleFiles(Section):
     """The share of clips that may be unreadable before training stops."""
 
 
-StageSource = Annotated[SampleFiles, Field(discriminator=None)]
-"""What a stage may train on."""
+StageSource = Annotated[SampleFiles | QuestionRows | Transcripts, Field(discriminator="kind")]
+"""What a stage may train on; several kinds are told apart by ``kind``."""
 
 
 class StageRecipe(Section):
@@ -257,6 +267,12 @@ def open_source(recipe: Recipe, stage: StageRecipe, data: Path, store: Path | No
             from .sample_source import open_sample_source
 
             return open_sample_source(recipe, stage, data, store, tokenizer)
+        case QuestionRows() | Transcripts():
+            from .question_source import open_question_source
+
+            return open_question_source(
+                stage.name, stage.source, recipe.model, data=data, store=store, tokenizer=tokenizer, seed=recipe.seed
+            )
     assert_never(stage.source)
 
 
