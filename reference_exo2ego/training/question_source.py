@@ -27,6 +27,7 @@ from .question_rows import Asked, QuestionRow, file_digest, read_rows
 from .recipe import Recipe
 from .sampler import seed_of
 from .transcripts import common_words, events_of, narrated, slots
+from .word_tokenizer import CONTINUED
 
 PROMPT = "first_person"
 """The system prompt that rows begin with, which is what the harness puts by default."""
@@ -136,9 +137,11 @@ class QuestionWords:
             self._known[question, answer] = tokenise(self._tokenizer, after, answer.strip().removesuffix("."))
         return self._known[question, answer]
 
-    def ids(self, words: Sequence[str]) -> list[int]:
-        """Tokens of some words."""
-        return list(self._tokenizer.convert_tokens_to_ids(list(words)))
+    def stems(self, words: Sequence[str]) -> list[int]:
+        """Tokens of some words, without their endings."""
+        tokens = self._tokenizer.tokenize(" ".join(words))
+        stems = [token for token in tokens if not token.startswith(CONTINUED)]
+        return list(self._tokenizer.convert_tokens_to_ids(stems))
 
 
 class RowSource:
@@ -297,12 +300,12 @@ class TranscriptSource(RowSource):
         """The words of each token, as visual tokens each hold some of what is there."""
         rng = Random(seed)  # noqa: S311
         for slot in slots(kind.kind, row, seconds_of(row), kind.common, rng):
-            events = [self._words.ids(event) for event in slot]
+            events = [self._words.stems(event) for event in slot]
             for _ in range(per_slot):
                 some: list[int] = []
                 if events and rng.random() < TOLD:
                     some = [token for token in rng.choice(events) if rng.random() < SPOKEN]
-                yield some or self._words.ids([rng.choice(FILLERS)])
+                yield some or self._words.stems([rng.choice(FILLERS)])
 
 
 class RowFrames:

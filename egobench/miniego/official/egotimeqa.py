@@ -38,7 +38,7 @@ def candidates(episode: Episode, rng: Random) -> Iterator[Question]:
         rng: The source of the moments at which the next action is asked for.
     """
     if episode.kind == "walk":
-        return vlnqa.next_moves(episode)
+        return chain(vlnqa.next_moves(episode), vlnqa.doors(episode))
     queries = (question for question in egotaskqa.candidates(episode) if question.tags["structural"] == "query")
     return chain(egoschema.candidates(episode), qaego4d.candidates(episode), queries, _next_actions(episode, rng))
 

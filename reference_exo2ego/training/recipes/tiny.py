@@ -60,7 +60,7 @@ LONG = RowKind(
 )  # fmt: skip
 WALKS = RowKind(
     name="walk",
-    files=(QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("egotimeqa",), asks="^This is a navigation video"),),
+    files=(QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("egotimeqa",), asks=WALK),),
     batch=8, frames=12, telling="facts",
 )  # fmt: skip
 PLANS = RowKind(
@@ -84,7 +84,7 @@ RECIPE = Recipe(
         StageRecipe(
             name="language",
             source=Transcripts(
-                rows=(_read(LONG, 1), _read(CLIP, 6), _read(WALKS, 4), _read(PLANS, 2)),
+                rows=(_read(LONG, 1), _read(CLIP, 6), _read(WALKS, 6), _read(PLANS, 2)),
                 turns=(("long", "clip"), ("long", "walk"), ("long", "next")),
                 narrow_steps=1200,
             ),
