@@ -26,6 +26,9 @@ from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
 from ..videollama2.prompts import Template
 
+SHIPPED = Path(__file__).with_name("exo2ego-tiny")
+"""The checkpoint that comes with the package."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exo2EgoOptions(LoadOptions):
@@ -77,10 +80,11 @@ def _open(options: Exo2EgoOptions) -> SplicedModel:
     import transformers
 
     library: Any = transformers
-    folder = Path(options.checkpoint).expanduser()
+    folder = SHIPPED if options.checkpoint == SHIPPED.name else Path(options.checkpoint).expanduser()
     if not folder.is_dir():
         raise ModelError(
-            f"-o checkpoint={options.checkpoint}: no such folder; expected one that training or exo2ego export wrote"
+            f"-o checkpoint={options.checkpoint}: no such folder; expected one that training or exo2ego export wrote, "
+            f"or {SHIPPED.name}"
         )
     device, saved = torch_device(options.device), read_saved(folder)
     with explained(f"{folder / 'language'}: no tokenizer that transformers loads; expected tokenizer.json"):
@@ -97,7 +101,7 @@ def _open(options: Exo2EgoOptions) -> SplicedModel:
         revision=options.revision,
         weights=weights,
         dtype=str(model.language.dtype).removeprefix("torch."),
-        frames=FramePolicy(config.frames if options.frames is None else options.frames, config.vision.image_size, fps),
+        frames=FramePolicy(options.frames or config.frames, config.vision.image_size, fps),
         settings={
             "fit": fit,
             "stage": saved.stage,

@@ -68,7 +68,7 @@ class QuestionRows(Section):
     """Names of the kinds that a step shows; steps take turns."""
     blank: Share = 0.0
     """Share of the rows whose frames are black."""
-    held_out: PositiveInt = 48
+    held_out: PositiveInt = 16
     """Rows of each kind that are left out of training, to validate on."""
 
     @model_validator(mode="after")
@@ -90,7 +90,7 @@ class Transcripts(Section):
     """Tokens of a slot in the first steps: reading is learnt faster from short transcripts, and cheaper."""
     narrow_steps: NonNegativeInt = 0
     """How many steps these are; later a slot has as many tokens as the connector makes of two frames."""
-    held_out: PositiveInt = 48
+    held_out: PositiveInt = 16
     """See :class:`QuestionRows`."""
 
     @model_validator(mode="after")

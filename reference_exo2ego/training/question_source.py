@@ -26,7 +26,7 @@ from .question_recipe import QuestionRows, RowKind, Transcripts
 from .question_rows import Asked, QuestionRow, file_digest, read_rows
 from .recipe import Recipe
 from .sampler import seed_of
-from .transcripts import common_words, events_of, narrated, slots
+from .transcripts import events_of, narrated, slots
 from .word_tokenizer import CONTINUED
 
 PROMPT = "first_person"
@@ -84,10 +84,9 @@ class TranscriptBatch:
         """How many words are predicted."""
         return int((self.words.labels[:, 1:] != IGNORED).sum())
 
-    @property
-    def read(self) -> int:
-        """How many words the questions have, those that fill up rows included."""
-        return self.words.ids.numel()
+    def tokens(self, config: Exo2EgoConfig) -> int:  # noqa: ARG002 - a transcript has tokens of its own
+        """How many tokens the language model reads, those that fill up rows included."""
+        return self.words.ids.numel() + self.ids.shape[0] * (self.ids.shape[1] - 1)
 
     def to(self, device: torch.device | str) -> TranscriptBatch:
         """The same on another device."""
@@ -108,13 +107,11 @@ class KindRows(NamedTuple):
         kind: The kind.
         trained: Those that are trained on.
         held_out: Those that are validated on.
-        common: Words that their questions have in common.
     """
 
     kind: RowKind
     trained: Sequence[QuestionRow]
     held_out: Sequence[QuestionRow]
-    common: frozenset[str]
 
 
 class QuestionWords:
@@ -210,14 +207,13 @@ class RowSource:
     def _asked(self, kind: RowKind, row: QuestionRow, seed: int) -> list[Question]:
         """Questions of a row: all of them, or some drawn form by form, so that rare forms are asked as often."""
         rng, forms = Random(seed), list(row.forms.values())  # noqa: S311
-        chosen: dict[int, Asked] = {number: asked for number, asked in enumerate(row.questions)}
+        chosen: dict[int, Asked] = dict(enumerate(row.questions))
         if len(chosen) > kind.questions:
             chosen = {}
             while len(chosen) < kind.questions:
                 asked = rng.choice(rng.choice(forms))
                 chosen[id(asked)] = asked
-        questions = [self._words(asked.question, asked.answer) for asked in chosen.values()]
-        return questions
+        return [self._words(asked.question, asked.answer) for asked in chosen.values()]
 
 
 class QuestionSource(RowSource):
@@ -249,7 +245,9 @@ class QuestionSource(RowSource):
                     unreadable.append(f"{place[0].id}: {error}")
                     tries += 1
                     if tries == 20:
-                        raise TrainingDataError(f"20 clips in a row cannot be read, the last: {unreadable[-1]}") from error
+                        raise TrainingDataError(
+                            f"20 clips in a row cannot be read, the last: {unreadable[-1]}"
+                        ) from error
                     place = (rng.choice(kind.trained), place[1])
                     continue
                 break
@@ -299,7 +297,7 @@ class TranscriptSource(RowSource):
     def _tokens(self, kind: KindRows, row: QuestionRow, per_slot: int, seed: int) -> Iterator[list[int]]:
         """The words of each token, as visual tokens each hold some of what is there."""
         rng = Random(seed)  # noqa: S311
-        for slot in slots(kind.kind, row, seconds_of(row), kind.common, rng):
+        for slot in slots(kind.kind, row, seconds_of(row), rng):
             events = [self._words.stems(event) for event in slot]
             for _ in range(per_slot):
                 some: list[int] = []
@@ -378,7 +376,7 @@ def open_rows(source: QuestionRows | Transcripts, data: Path, seed: int) -> list
                     row.questions.append(Asked(kind.narrated, narrated(events), None, ()))
         ordered = sorted(rows, key=lambda row: seed_of(seed, "held out", row.id))
         count = min(source.held_out, len(rows) // 5)
-        opened.append(KindRows(kind, ordered[count:], ordered[:count], common_words(rows)))
+        opened.append(KindRows(kind, ordered[count:], ordered[:count]))
     return opened
 
 

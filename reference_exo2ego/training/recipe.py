@@ -67,8 +67,9 @@ class WordsStart(Section):
 
     kind: Literal["words"] = "words"
     alike: bool = True
-    """Whether queries of the language model begin equal to keys, so that attention begins by looking for what is alike
-    (arXiv 2305.09828). A small model learns to look things up in a prefix in minutes so, else in hours."""
+    """Whether queries of the language model begin equal to keys and its output to its values, so that attention begins
+    by looking for what is alike and copying it (after arXiv 2305.09828). A small model learns to look things up in a
+    prefix sooner so."""
 
 
 Start = Annotated[FreshStart | WordsStart | PublishedStart | PartsStart, Field(discriminator="kind")]

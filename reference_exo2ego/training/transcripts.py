@@ -8,26 +8,66 @@ connector lays tokens out, and all kinds of questions are asked about it.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
 from .question_recipe import RowKind
-from .question_rows import Asked, QuestionRow
+from .question_rows import QuestionRow
 from .word_tokenizer import split_words
 
 STEP_SECONDS = 1.3
 """How long an action lasts whose end is not known."""
 
-COMMON = 0.15
-"""Words of more than this share of the questions of a kind say nothing about a single one."""
+FACTS = frozenset(
+    ["red", "orange", "yellow", "green", "blue", "purple", "white", "black", "left", "right", "ahead", "far", "close"]
+)
+"""Words that facts without a moment are told in."""
 
 UNTOLD = frozenset(
-    "a an and at both by c from i in into it my of off on the to use with your hand hands , . : ? yes no zero one two "
-    "three four five six seven eight nine ten".split()
-) - {"off"}
+    [
+        "a",
+        "an",
+        "and",
+        "at",
+        "both",
+        "by",
+        "c",
+        "from",
+        "i",
+        "in",
+        "into",
+        "it",
+        "my",
+        "of",
+        "on",
+        "the",
+        "to",
+        "use",
+        "with",
+        "your",
+        "hand",
+        "hands",
+        ",",
+        ".",
+        ":",
+        "?",
+        "yes",
+        "no",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+    ]
+)
 """Words that stand for nothing that could be seen at a moment."""
 
 HANDS = frozenset({"left", "right"})
@@ -96,16 +136,13 @@ def narrated(asked: Sequence[Event]) -> str:
     return ", ".join(event.words for event in asked)
 
 
-def slots(
-    kind: RowKind, row: QuestionRow, seconds: float, common: frozenset[str], rng: Random
-) -> list[list[list[str]]]:
+def slots(kind: RowKind, row: QuestionRow, seconds: float, rng: Random) -> list[list[list[str]]]:
     """What happens in each slot of a clip; a slot is what the connector makes one step of: two frames.
 
     Args:
         kind: The row's kind.
         row: The row.
         seconds: Its length.
-        common: Words that the questions of the kind have in common.
         rng: Places facts that have no moment.
 
     Returns:
@@ -120,25 +157,16 @@ def slots(
             # What is seen at the end of a clip is what the next action needs, but not yet the action.
             told[-1] = [_seen(split_words(row.questions[0].answer)[1:])]
         case "facts":
-            order = rng.sample(range(count), min(count, len(row.questions)))
-            for number, asked in zip(order, row.questions, strict=False):
-                special = [word for word in split_words(asked.question) if word not in common]
-                told[number] = [_seen([*special, *split_words(asked.answer)])]
+            for asked in row.questions:
+                words = split_words(f"{asked.question} {asked.answer}")
+                told[rng.randrange(count)].append(_seen([word for word in words if word in FACTS]))
         case "events":
             for event in _with_hands(row, events_of(row, seconds)):
-                for frame in range(kind.frames):
-                    words = _seen(split_words(event.words))
-                    if event.start <= seconds * (frame + 0.5) / kind.frames < event.end:
-                        if words not in told[frame // 2]:
-                            told[frame // 2].append(words)
+                words = _seen(split_words(event.words))
+                middles = (seconds * (frame + 0.5) / kind.frames for frame in range(kind.frames))
+                for slot in {frame // 2 for frame, time in enumerate(middles) if event.start <= time < event.end}:
+                    told[slot].append(words)
     return told
-
-
-def common_words(rows: Sequence[QuestionRow]) -> frozenset[str]:
-    """The words of so many questions that they say nothing about a single one."""
-    questions = [asked.question for row in rows for asked in row.questions]
-    counts: Mapping[str, int] = Counter(word for question in questions for word in set(split_words(question)))
-    return frozenset(word for word, count in counts.items() if count > COMMON * len(questions))
 
 
 def _seen(words: Sequence[str]) -> list[str]:

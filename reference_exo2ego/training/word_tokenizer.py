@@ -87,16 +87,17 @@ def _tokenizer(tokens: Sequence[str]) -> Any:
     tokenizers: Any = _tokenizers
     transformers: Any = _transformers
     numbered = {token: number for number, token in enumerate(tokens)}
-    model = tokenizers.models.WordPiece(numbered, unk_token="<unk>", continuing_subword_prefix=CONTINUED)
+    pad, begin, end, unknown, *marks = SPECIAL
+    model = tokenizers.models.WordPiece(numbered, unk_token=unknown, continuing_subword_prefix=CONTINUED)
     built = tokenizers.Tokenizer(model)
     built.normalizer = tokenizers.normalizers.Lowercase()
     built.pre_tokenizer = tokenizers.pre_tokenizers.Split(tokenizers.Regex(WORD), "removed", invert=True)
     built.decoder = tokenizers.decoders.WordPiece(prefix=CONTINUED, cleanup=True)
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=built,
-        bos_token="<s>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        pad_token="<pad>",
-        additional_special_tokens=list(SPECIAL[4:]),
+        bos_token=begin,
+        eos_token=end,
+        unk_token=unknown,
+        pad_token=pad,
+        additional_special_tokens=marks,
     )

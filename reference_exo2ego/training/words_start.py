@@ -19,7 +19,7 @@ from .recipe import Recipe
 from .word_tokenizer import word_tokenizer
 
 ALIKE = 0.7
-"""What keys and what random weights count in a query at the beginning: together they are as long as either."""
+"""What likeness and what random weights count at the beginning: together they are as long as either."""
 
 
 def tokenizer_of(recipe: Recipe, data: Path) -> Any:
@@ -45,7 +45,7 @@ def fresh_model(config: Exo2EgoConfig, *, alike: bool) -> Exo2Ego:
 
     Args:
         config: Its configuration.
-        alike: Whether queries begin equal to keys.
+        alike: Whether queries begin equal to keys, and what attention writes equal to what it reads.
     """
     model = Exo2Ego(config)
     if alike:
@@ -56,6 +56,11 @@ def fresh_model(config: Exo2EgoConfig, *, alike: bool) -> Exo2Ego:
                 keys = attention.k_proj.weight.unflatten(0, (size.num_key_value_heads, -1))
                 repeated = keys.repeat_interleave(size.num_attention_heads // size.num_key_value_heads, 0).flatten(0, 1)
                 attention.q_proj.weight.mul_(ALIKE).add_(ALIKE * repeated)
+                values = attention.v_proj.weight.unflatten(0, (size.num_key_value_heads, -1))
+                repeated = values.repeat_interleave(size.num_attention_heads // size.num_key_value_heads, 0).flatten(
+                    0, 1
+                )
+                attention.o_proj.weight.mul_(ALIKE).add_(ALIKE * repeated.T)
     return model
 
 

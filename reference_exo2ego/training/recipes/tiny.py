@@ -32,30 +32,35 @@ MODEL = Exo2EgoConfig(
 )  # fmt: skip
 
 VIDEOS = "miniego/train"
+PAIRS = f"{VIDEOS}/pairs"
 DESCRIBE = "Which description accurately reflects the human behavior in the video?"
 PERFORM = "What action am I currently performing?"
 HANDS = "Describe what my hands do in this clip, and with which object."
 NEXT = "^(Considering the progress|What will the person do next)"
 WALK = "^This is a navigation video|door"
+WHOLE = "^(?!Considering the progress|What will the person do next|This is a navigation video|.*door)"
 
 STEPS = (
     QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("egoexolearn",), question=HANDS),
     QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("something-something-v2",), question=PERFORM),
     QuestionFile(path="clips.jsonl", videos=VIDEOS, share=0.5, question=DESCRIBE),
-    QuestionFile(path="ego_pairs.jsonl", videos=f"{VIDEOS}/pairs", question=DESCRIBE),
+    QuestionFile(path="ego_pairs.jsonl", videos=PAIRS, question=DESCRIBE),
 )
 """Clips of single steps, as the wearer sees them."""
 
 FROM_OUTSIDE = (
     QuestionFile(path="clips.jsonl", videos=VIDEOS, share=0.5, view="exo", question=DESCRIBE),
-    QuestionFile(path="exo_pairs.jsonl", videos=f"{VIDEOS}/pairs", view="exo", question=DESCRIBE),
+    QuestionFile(path="exo_pairs.jsonl", videos=PAIRS, view="exo", question=DESCRIBE, share=0.4),
 )
 """Clips of single steps, as fixed cameras see them."""
+
+BOTH_VIEWS = (QuestionFile(path="clips.jsonl", videos=VIDEOS, view="pair", question=DESCRIBE, share=0.5),)
+"""Clips of single steps, as both see them."""
 
 CLIP = RowKind(name="clip", files=STEPS, batch=16, frames=4)
 LONG = RowKind(
     name="long",
-    files=(QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("egotimeqa",), asks=f"^(?!{NEXT[1:]}|{WALK[1:]})"),),
+    files=(QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("egotimeqa",), asks=WHOLE),),
     batch=2, frames=32, phases=2, narrated="Describe all actions of the video in order.", still=True, telling="events",
 )  # fmt: skip
 WALKS = RowKind(
@@ -85,10 +90,11 @@ RECIPE = Recipe(
             name="language",
             source=Transcripts(
                 rows=(_read(LONG, 1), _read(CLIP, 6), _read(WALKS, 6), _read(PLANS, 2)),
-                turns=(("long", "clip"), ("long", "walk"), ("long", "next")),
-                narrow_steps=1200,
+                turns=(("long", "walk"), ("long", "clip"), ("long", "walk"), ("long", "next")),
+                narrow=8,
+                narrow_steps=850,
             ),
-            batch=8, micro=8, steps=1700, rate=2e-3,
+            batch=8, micro=8, steps=1150, rate=2e-3,
         ),
         StageRecipe(
             name="init",
@@ -111,7 +117,7 @@ RECIPE = Recipe(
                 rows=(
                     RowKind(
                         name="pair",
-                        files=(QuestionFile(path="clips.jsonl", videos=VIDEOS, share=0.5, view="pair", question=DESCRIBE),),
+                        files=BOTH_VIEWS,
                         batch=16, frames=4,
                     ),
                 ),
