@@ -102,14 +102,14 @@ RECIPE = Recipe(
                 rows=(CLIP, RowKind(name="exo", files=FROM_OUTSIDE, batch=16, frames=4)),
                 turns=(("clip",), ("exo",), ("clip",)),
             ),
-            batch=16, micro=16, steps=500, rate=1e-3,
+            batch=16, micro=16, steps=450, rate=1e-3,
         ),
         StageRecipe(
             name="stage1",
             source=QuestionRows(
                 rows=(RowKind(name="exo", files=FROM_OUTSIDE[:1], batch=16, frames=4),), turns=(("exo",),)
             ),
-            batch=16, micro=16, steps=60, rate=3e-4,
+            batch=16, micro=16, steps=50, rate=3e-4,
         ),
         StageRecipe(
             name="stage2",
@@ -123,7 +123,7 @@ RECIPE = Recipe(
                 ),
                 turns=(("pair",),),
             ),
-            batch=16, micro=16, steps=150, rate=1e-3,
+            batch=16, micro=16, steps=110, rate=1e-3,
         ),
         StageRecipe(
             name="stage3",
@@ -132,7 +132,7 @@ RECIPE = Recipe(
                 turns=(("long", "clip"), ("long", "next"), ("long", "clip"), ("long", "walk")),
                 blank=0.03,
             ),
-            batch=16, micro=16, steps=800, rate=1e-3, rates={"low_rank": 2e-3},
+            batch=16, micro=16, steps=320, rate=1e-3, rates={"low_rank": 2e-3},
         ),
     ),
     dtype="bfloat16",
