@@ -30,10 +30,12 @@ class FramePolicy:
     Attributes:
         count: Number of frames; ``None`` leaves it to the task; 0 means the model looks at none.
         short_side: Pixels of the shorter side; ``None`` leaves it to the task.
+        fps: Frames per second, at most ``count`` of them; ``None`` for ``count`` whatever a clip's length.
     """
 
     count: int | None = None
     short_side: int | None = None
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

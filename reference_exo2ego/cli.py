@@ -13,6 +13,7 @@ from egobench.commands.program import run_program
 from reference_exo2ego.commands.clips import clips
 from reference_exo2ego.commands.egoclip import egoclip
 from reference_exo2ego.commands.export import export
+from reference_exo2ego.commands.frames import frames
 from reference_exo2ego.commands.instructions import instructions, write_instructions
 from reference_exo2ego.commands.leaks import leaks
 from reference_exo2ego.commands.pairs import pairs
@@ -38,7 +39,7 @@ def exo2ego(
     """Exo2Ego, the reference model: its training data and checkpoints."""
 
 
-for command in (clips, egoclip, pairs, instructions, write_instructions, leaks, train, report, export):
+for command in (clips, egoclip, pairs, instructions, write_instructions, leaks, frames, train, report, export):
     app.command()(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from egobench.commands.arguments import AsJson
 from egobench.commands.build import with_blind_figures
 from egobench.commands.console import console, note, print_json
 from egobench.commands.miniego import make_world
+from egobench.errors import install_command
 
 if TYPE_CHECKING:
     from egobench.dataset.sampleset import SampleSet
@@ -19,12 +21,15 @@ if TYPE_CHECKING:
 BUILT_IN: dict[str, dict[str, object]] = {"first-choice": {}, "random": {"frames": 16}, "text-prior": {}}
 """The demo's models. The random model is shown the frames of every clip, so that the whole path is walked."""
 
+TRAINED = "exo2ego"
+"""A model that has learnt: the tiny Exo2Ego that comes with the package. It needs torch."""
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write; an earlier demo there is gone on with.")],
     as_json: AsJson = False,
 ) -> None:
-    """Generate MiniEgo, evaluate the built-in models on all eight tasks and build the site of it, offline, in minutes.
+    """Generate MiniEgo, evaluate the built-in models and a tiny Exo2Ego on all eight tasks, build their site, offline.
 
     Example: egobench demo --out demo
     """
@@ -36,8 +41,13 @@ def demo(
         make_world(world)
     note(f"2/4 building sample sets in {data}")
     sets = _build_headline_sets(world / "annotations", data)
-    note(f"3/4 running {', '.join(BUILT_IN)} in {runs}")
-    results = {name: _run(name, options, sets, out) for name, options in BUILT_IN.items()}
+    models = dict(BUILT_IN)
+    if _can_load_trained():
+        models[TRAINED] = {}
+    else:
+        note(f"without torch and transformers {TRAINED} is left out; {install_command('models')}")
+    note(f"3/4 running {', '.join(models)} in {runs}")
+    results = {name: _run(name, options, sets, out) for name, options in models.items()}
     scores = {name: result.scores for name, result in results.items()}
     paths = {name: str(result.path) for name, result in results.items()}
     note(f"4/4 building the site in {out / 'site'}")
@@ -46,7 +56,7 @@ def demo(
         print_json({"rows": comparison_rows(scores), "runs": paths, "site": page})
         return
     terminal = console()
-    terminal.print(comparison_table(scores, "Eight tasks of MiniEgo, built-in models"))
+    terminal.print(comparison_table(scores, "Eight tasks of MiniEgo"))
     for name, path in paths.items():
         terminal.print(f"{name}: {path}", soft_wrap=True)
     terminal.print(f"videos and annotations: {world}; sample sets: {data}", soft_wrap=True)
@@ -84,8 +94,16 @@ def _run(name: str, options: dict[str, object], sets: list[SampleSet], out: Path
     from egobench.evaluate import evaluate
     from egobench.plugins import load_model
     from egobench.run.environment import environment
+    from egobench.run.spec import Settings
 
     recorded = {"data": str((out / "data").resolve()), **environment()}
     videos, runs = out / "miniego" / "videos", out / "runs"
     with ProgressObserver() as observer:
-        return evaluate(load_model(name, **options), sets, videos, runs, observer=observer, recorded=recorded)
+        model = load_model(name, **options)
+        # A small model writes no replies that can be read; what it finds likely can be asked.
+        settings = Settings(method="likelihood-sum" if name == TRAINED else "generate")
+        return evaluate(model, sets, videos, runs, settings, observer=observer, recorded=recorded)
+
+
+def _can_load_trained() -> bool:
+    return all(find_spec(library) is not None for library in ("torch", "transformers"))

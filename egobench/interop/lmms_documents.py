@@ -135,7 +135,8 @@ def rule_of(presentation: Presentation, policy: FramePolicy = ANY) -> FrameRule 
         policy: What the model asks for, where it is one of ours.
     """
     count = policy.count if presentation.frames is None else presentation.frames
-    info = ModelInfo("lmms-eval", "", frames=FramePolicy(count, presentation.short_side or policy.short_side))
+    fps = policy.fps if presentation.frames is None else None
+    info = ModelInfo("lmms-eval", "", frames=FramePolicy(count, presentation.short_side or policy.short_side, fps))
     return frame_rule(presentation.part.task, info, Settings())
 
 

@@ -29,10 +29,11 @@ class SharedClip(NamedTuple):
 
 
 def frame_rule(task: Task, info: ModelInfo, settings: Settings) -> FrameRule | None:
-    """Which frames are shown: the run's number, else the model's, else the task's; ``None`` where none are.
+    """Which frames are shown: the run's number or rate, else the model's, else the task's; ``None`` where none are.
 
     With a rate the number is the most there may be, :data:`MOST_FRAMES` where the run gives none.
     """
+    own = settings.frames is None and settings.fps is None
     most = MOST_FRAMES if settings.fps is not None and info.frames.count != 0 else info.frames.count
     count = settings.frames if settings.frames is not None else most
     if settings.control == "blind" or count == 0:
@@ -41,7 +42,7 @@ def frame_rule(task: Task, info: ModelInfo, settings: Settings) -> FrameRule | N
         task.frames,
         count=task.frames.count if count is None else count,
         short_side=info.frames.short_side or task.frames.short_side,
-        fps=settings.fps,
+        fps=info.frames.fps if own else settings.fps,
     )
 
 

@@ -161,7 +161,7 @@ class RunSpec:
         """
         rerank = settings.rerank
         return cls(
-            model=asdict(info),
+            model=_info_json(info),
             sets=tuple(
                 SetRef(manifest.task, manifest.task_version, manifest.construction, manifest.sha256)
                 for manifest in manifests
@@ -229,3 +229,11 @@ class RunSpec:
 
 def _rule_json(rule: FrameRule) -> dict[str, Any]:
     return {key: value for key, value in asdict(rule).items() if key != "fps" or value is not None}
+
+
+def _info_json(info: ModelInfo) -> dict[str, Any]:
+    """A model's identity; a rate that there is not is left out, so that models without one keep their run ids."""
+    content = asdict(info)
+    if content["frames"]["fps"] is None:
+        del content["frames"]["fps"]
+    return content

@@ -1,6 +1,7 @@
-"""Exo2Ego (arXiv 2503.09143), the reference model: a folder that training or ``exo2ego export`` wrote.
+"""Exo2Ego (arXiv 2503.09143), the reference model: a folder that training or ``exo2ego export`` wrote, or the tiny one.
 
 Only what answers is loaded: the egocentric encoder, the connector, F and the language model; no exocentric encoder.
+``exo2ego-tiny`` comes with the package: the recipe ``tiny``, trained on MiniEgo from nothing.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ from egobench.model import Model
 
 def load(
     *,
-    checkpoint: str,
+    checkpoint: str = "exo2ego-tiny",
     revision: str = "",
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     device: str = "auto",
     frames: int | None = None,
-    fit: Literal["crop", "pad"] = "crop",
+    fit: Literal["crop", "pad", "squeeze"] | None = None,
 ) -> Model:
     """Load a checkpoint.
 
     Args:
-        checkpoint: Its folder.
+        checkpoint: Its folder; ``exo2ego-tiny`` for the one that comes with the package.
         revision: What to call its version.
         dtype: Number format to compute in; ``auto`` is the checkpoint's.
         device: What :class:`torch.device` takes; ``auto`` is the first GPU, else the CPU; ``balanced`` spreads the
             language model over all GPUs.
         frames: Number of frames to ask for; ``None`` for as many as the checkpoint was trained with.
-        fit: ``crop`` shows the middle square of each frame; ``pad`` shows all of it.
+        fit: ``crop`` shows the middle square of each frame, ``pad`` all of it with borders, ``squeeze`` all of it with
+            other proportions; ``None`` for what the checkpoint was trained with.
 
     Raises:
         ModelError: If torch or transformers is missing, or the checkpoint is missing or cannot be used.

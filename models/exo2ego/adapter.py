@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from egobench.errors import ModelError
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from reference_exo2ego.backbone.chat import find_chat
-from reference_exo2ego.backbone.frames import clip_sight, pixels
+from reference_exo2ego.backbone.frames import Fit, clip_sight, pixels
 from reference_exo2ego.model.checkpoint import FOLDERS, load, read_saved
 from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.stages import Stage
@@ -26,13 +26,16 @@ from .._local.load_options import LoadOptions
 from .._local.spliced_model import PromptParts, Purpose, SplicedModel, shown_frames
 from ..videollama2.prompts import Template
 
+SHIPPED = Path(__file__).with_name("exo2ego-tiny")
+"""The checkpoint that comes with the package."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exo2EgoOptions(LoadOptions):
     """Options of :func:`egobench.models.exo2ego.load`, which says what they mean."""
 
     frames: int | None
-    fit: Literal["crop", "pad"]
+    fit: Fit | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Exo2EgoFrontend:
     model: Exo2Ego
     template: Template
     stage: Stage
-    fit: Literal["crop", "pad"]
+    fit: Fit
 
     def prompt_parts(self, prompt: Prompt, purpose: Purpose) -> PromptParts:
         """The prompt in the model's own form."""
@@ -77,10 +80,11 @@ def _open(options: Exo2EgoOptions) -> SplicedModel:
     import transformers
 
     library: Any = transformers
-    folder = Path(options.checkpoint).expanduser()
+    folder = SHIPPED if options.checkpoint == SHIPPED.name else Path(options.checkpoint).expanduser()
     if not folder.is_dir():
         raise ModelError(
-            f"-o checkpoint={options.checkpoint}: no such folder; expected one that training or exo2ego export wrote"
+            f"-o checkpoint={options.checkpoint}: no such folder; expected one that training or exo2ego export wrote, "
+            f"or {SHIPPED.name}"
         )
     device, saved = torch_device(options.device), read_saved(folder)
     with explained(f"{folder / 'language'}: no tokenizer that transformers loads; expected tokenizer.json"):
@@ -90,20 +94,21 @@ def _open(options: Exo2EgoOptions) -> SplicedModel:
     weights = checkpoint_fingerprint(folders, saved.files(saved.learner))
     model = load(folder, learner=True, dtype=options.dtype, device=device)
     configure_generation(model.language, tokenizer)
-    config = saved.config
+    config, fit = saved.config, options.fit or saved.config.fit
+    fps = config.fps if options.frames is None else None
     info = ModelInfo(
         name=folder.resolve().name,
         revision=options.revision,
         weights=weights,
         dtype=str(model.language.dtype).removeprefix("torch."),
-        frames=FramePolicy(config.frames if options.frames is None else options.frames, config.vision.image_size),
+        frames=FramePolicy(options.frames or config.frames, config.vision.image_size, fps),
         settings={
-            "fit": options.fit,
+            "fit": fit,
             "stage": saved.stage,
             "system_as": chat.system_as,
             "chat_template": sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12],
             "prefill": PREFILL,
         },
     )
-    frontend = Exo2EgoFrontend(model, Template(chat, own=False), saved.stage, options.fit)
+    frontend = Exo2EgoFrontend(model, Template(chat, own=False), saved.stage, fit)
     return SplicedModel(info, model.language, tokenizer, frontend)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-Fit = Literal["crop", "pad"]
-"""How a frame becomes a square: its middle, or all of it with borders of the mean colour."""
+Fit = Literal["crop", "pad", "squeeze"]
+"""How a frame becomes a square: its middle, all of it with borders of the mean colour, or all of it squeezed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def pixels(frames: np.ndarray, sight: Sight, fit: Fit = "crop") -> torch.Tensor:
     Args:
         frames: uint8 RGB ``(n_frames, height, width, 3)``.
         sight: How it wants them.
-        fit: ``pad`` makes each frame square with borders first, so that nothing is cut off or squeezed.
+        fit: ``pad`` makes each frame square with borders first, so that nothing is cut off or squeezed; ``squeeze``
+            makes it square by its sides alone.
 
     Returns:
         float32 ``(n_frames, 3, side, side)``.
@@ -76,7 +77,8 @@ def squares(frames: np.ndarray, sight: Sight, fit: Fit = "crop") -> torch.Tensor
         picture = Image.fromarray(frame)
         if fit == "pad":
             picture = _bordered(picture, [int(255 * part) for part in sight.mean])
-        pictures.append(np.asarray(_squashed(picture, sight.side) if sight.squash else _middle(picture, sight.side)))
+        whole = sight.squash or fit == "squeeze"
+        pictures.append(np.asarray(_squashed(picture, sight.side) if whole else _middle(picture, sight.side)))
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
 

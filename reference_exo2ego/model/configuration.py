@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from egobench.errors import ConfigurationError
+from reference_exo2ego.backbone.frames import Fit
 from reference_exo2ego.backbone.grid import TokenGrid, token_grid
 
 from .sizes import LINEAR, ConnectorSize, LanguageSize, LowRankConfig, Section, VisionSize
@@ -90,7 +91,13 @@ class Exo2EgoConfig(Section):
     stc: ConnectorSize = ConnectorSize()
     low_rank: LowRankConfig = LowRankConfig()
     frames: PositiveInt = 16
-    """Frames of a clip (Table 14)."""
+    """Frames of a clip (Table 14); with ``fps`` the most there are."""
+    fps: PositiveFloat | None = None
+    """Frames a second of a clip, for a model that sees short clips and long ones; without it every clip has
+    ``frames``."""
+    fit: Fit = "crop"
+    """How a frame becomes the encoders' square: its middle, all of it with borders, or all of it squeezed. CLIP's own
+    is the middle; a small model cannot do without the sides."""
     place: Literal["before_connector", "after_connector"] = "before_connector"
     """Where F and G sit. The figure draws them on the encoders' output, and CycleGAN's generator needs a grid that can
     be halved twice: the 24 x 24 patches of a frame can, the 13 x 13 tokens behind the connector cannot."""
@@ -131,7 +138,12 @@ class Exo2EgoConfig(Section):
     @property
     def tokens(self) -> int:
         """Tokens of one view of a clip, delimiters left out."""
-        return self._token_grid.steps * self._token_grid.side**2
+        return self._token_grid.steps * self.token_places
+
+    @property
+    def token_places(self) -> int:
+        """Tokens of one view of a step in time, which is two frames."""
+        return self._token_grid.side**2
 
     @property
     def _token_grid(self) -> TokenGrid:

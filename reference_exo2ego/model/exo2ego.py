@@ -212,6 +212,15 @@ class Exo2Ego(nn.Module):
         read = self.read_view("exo", exo) if ego is None else self.read_view("ego", ego)
         return self._weigh(self._predict(batch.words, read))
 
+    def answer(self, words: Words, video: torch.Tensor) -> Losses:
+        """Losses of words alone, with any tokens in the video's place.
+
+        Args:
+            words: The words.
+            video: What the language model reads where the video is, ``(clips, tokens, width)``.
+        """
+        return self._weigh(self._predict(words, video))
+
     def _guide(self, words: Words, ego: torch.Tensor, exo: torch.Tensor) -> Losses:
         """Compute the losses of stage 2, where the demonstrator guides the learner."""
         ccl, kl = self.config.ccl, self.config.kl

@@ -16,7 +16,7 @@ from reference_exo2ego.model.stages import Stage
 from .batches import TrainingStage
 from .engine import Engine
 from .processes import Processes
-from .recipe import FreshStart, PartsStart, PublishedStart, Recipe
+from .recipe import FreshStart, PartsStart, PublishedStart, Recipe, WordsStart
 
 
 class Beginning(NamedTuple):
@@ -48,6 +48,14 @@ def begin(recipe: Recipe, data: Path, before: Path | None, *, dtype: str) -> Beg
     if before is not None and (before / "config.json").is_file():
         return Beginning(load(before, expected=recipe.model, dtype=dtype), load_tokenizer(before / "language"))
     match recipe.start:
+        case WordsStart(alike=alike):
+            from .words_start import fresh_model, tokenizer_of
+
+            model = fresh_model(recipe.model, alike=alike).to(getattr(torch, dtype))
+            if before is None:
+                return Beginning(model, tokenizer_of(recipe, data))
+            folder = before / "language"
+            _adopt_language(model, folder)
         case FreshStart():
             model, folder = Exo2Ego(recipe.model).to(getattr(torch, dtype)), data / recipe.start.tokenizer
             if before is not None:

@@ -26,6 +26,7 @@ from reference_exo2ego.model.sizes import Section
 from reference_exo2ego.model.stages import Part
 
 from .batches import Source, TrainingStage
+from .question_recipe import QuestionRows, Transcripts
 
 RECIPES = {"tiny": "tiny", "small": "small", "7b": "paper_7b"}
 """Recipes by name, and the module of each."""
@@ -61,7 +62,17 @@ class PartsStart(Section):
     """Folder of the language model, likewise."""
 
 
-Start = Annotated[FreshStart | PublishedStart | PartsStart, Field(discriminator="kind")]
+class WordsStart(Section):
+    """Random weights, and a tokenizer of whole words: those of the rows that the stages train on."""
+
+    kind: Literal["words"] = "words"
+    alike: bool = True
+    """Whether queries of the language model begin equal to keys and its output to its values, so that attention begins
+    by looking for what is alike and copying it (after arXiv 2305.09828). A small model learns to look things up in a
+    prefix sooner so."""
+
+
+Start = Annotated[FreshStart | WordsStart | PublishedStart | PartsStart, Field(discriminator="kind")]
 
 
 class SampleFile(Section):
@@ -91,7 +102,7 @@ class SampleFiles(Section):
     """Pixels that frames are decoded to; ``None`` for what the encoders see."""
 
 
-StageSource = SampleFiles
+StageSource = Annotated[SampleFiles | QuestionRows | Transcripts, Field(discriminator="kind")]
 """What a stage may train on; several kinds are told apart by ``kind``."""
 
 
@@ -275,6 +286,12 @@ def open_source(recipe: Recipe, stage: StageRecipe, data: Path, store: Path | No
             from .sample_source import open_sample_source
 
             return open_sample_source(recipe, stage, data, store, tokenizer)
+        case QuestionRows() | Transcripts():
+            from .question_source import open_question_source
+
+            return open_question_source(
+                stage.name, stage.source, recipe.model, data=data, store=store, tokenizer=tokenizer, seed=recipe.seed
+            )
     assert_never(stage.source)
 
 

@@ -2,6 +2,7 @@
 
 The questions are those that the test tasks ask, about episodes of another split. Four of them have the same text and
 share their options, every option the answer of a single one, so that nothing but the video tells the answers apart.
+Questions to be answered with yes or no have no options and come in pairs of one text, with either answer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from egobench.miniego.world.simulate import TrainingEpisodes
 OPTIONS: Final = 4
 MOST_PER_CLIP: Final = 56
 """Most questions per clip on average, which is what EgoTimeQA has."""
+YES_OR_NO_PER_TAKE: Final = 16
+"""Most questions per take on average that are to be answered with yes or no."""
 _NEXT: Final = "next"
 """Template of questions about the next action, whose clip ends before it."""
 
@@ -35,7 +38,7 @@ def candidates(episode: Episode, rng: Random) -> Iterator[Question]:
         rng: The source of the moments at which the next action is asked for.
     """
     if episode.kind == "walk":
-        return vlnqa.next_moves(episode)
+        return chain(vlnqa.next_moves(episode), vlnqa.doors(episode))
     queries = (question for question in egotaskqa.candidates(episode) if question.tags["structural"] == "query")
     return chain(egoschema.candidates(episode), qaego4d.candidates(episode), queries, _next_actions(episode, rng))
 
@@ -64,10 +67,16 @@ def write(out: Path, episodes: TrainingEpisodes, rng: Random, films: Films) -> i
     clips = [*episodes.takes, *episodes.walks]
     questions = [question for episode in clips for question in candidates(episode, rng)]
     groups = grouped(questions, OPTIONS, len(clips) * MOST_PER_CLIP // OPTIONS, rng, _clash)
+    verify = [question for episode in episodes.takes for question in _yes_or_no(episode)]
+    groups += grouped(verify, 2, len(episodes.takes) * YES_OR_NO_PER_TAKE // 2, rng)
     rows = [row for group in groups for row in _rows(group, films)]
     rng.shuffle(rows)
     write_json(out / "annotations.EgoTimeQA.json", rows)
     return len(rows)
+
+
+def _yes_or_no(episode: Episode) -> Iterator[Question]:
+    return (question for question in egotaskqa.candidates(episode) if question.tags["structural"] == "verify")
 
 
 def _clash(first: Question, second: Question) -> bool:
@@ -84,6 +93,7 @@ def _rows(group: Group, films: Films) -> Iterator[dict[str, object]]:
         films.stretch(episode, 0.0, end, f"egotimeqa/{clip}.mp4")
         start, stop = min(question.start, end), min(question.end, end)
         narrations = [narration(step) for step in episode.steps if step.end > start and step.start < stop]
+        wrong = [other.answer for other in (*group[number + 1 :], *group[:number])]
         yield {
             "video_id": clip,
             "sample_id": None,
@@ -94,5 +104,5 @@ def _rows(group: Group, films: Films) -> Iterator[dict[str, object]]:
             "moment_start_frame": round(start * CLIP_FPS, 3),
             "moment_end_frame": round(stop * CLIP_FPS, 3),
             "narrations": narrations,
-            "wrong_answers": [other.answer for other in (*group[number + 1 :], *group[:number])],
+            **({"wrong_answers": wrong} if len(group) == OPTIONS else {}),
         }

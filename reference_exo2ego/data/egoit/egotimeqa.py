@@ -38,6 +38,7 @@ class TimeQuestion(Row):
     answer: Text
     start_sec: Seconds | None = None
     end_sec: Seconds | None = None
+    narrations: tuple[str, ...] = ()
     wrong_answers: Annotated[tuple[Text, ...], Field(min_length=3, max_length=3)] | None = None
 
 
@@ -64,8 +65,9 @@ def read(source: SourceFiles, form: Form, seed: int) -> Iterator[QuestionAnswer]
 def _questions(row: TimeQuestion, number: int, form: Form, seed: int, files: Annotations) -> Sequence[QuestionAnswer]:
     name = f"{NAME}_{number}"
     rng = Random(f"{seed} {name}")  # noqa: S311 - an order of options is no secret
-    closed = {"mixed": rng.random() < 0.5, "open": False, "closed": True, "both": True}[form]
     wrong = row.wrong_answers or ()
+    mixed = rng.random() < 0.5 and bool(wrong)
+    closed = {"mixed": mixed, "open": False, "closed": True, "both": True}[form]
     reason = (
         "has no wrong answers" if not wrong else "has its answer among the wrong ones" if row.answer in wrong else ""
     )
@@ -81,6 +83,7 @@ def _questions(row: TimeQuestion, number: int, form: Form, seed: int, files: Ann
 
 def _asked(row: TimeQuestion, name: str, instructions: str, options: tuple[str, ...] = ()) -> QuestionAnswer:
     moment = {} if row.start_sec is None else {"moment": [row.start_sec, row.end_sec]}
+    told = {"narrations": list(row.narrations)} if row.narrations else {}
     return QuestionAnswer(
         id=name,
         video=f"{row.video_id}.mp4",
@@ -88,5 +91,5 @@ def _asked(row: TimeQuestion, name: str, instructions: str, options: tuple[str, 
         answer=row.answer,
         instructions=instructions,
         options=options,
-        facts={"video_uid": row.video_id, **moment},
+        facts={"video_uid": row.video_id, **moment, **told},
     )

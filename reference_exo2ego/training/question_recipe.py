@@ -1,0 +1,108 @@
+"""Recipes of rows: clips of several kinds that take turns, each with many questions behind one video."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from egobench.errors import RecipeError
+from reference_exo2ego.model.sizes import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+Telling = Literal["caption", "events", "last", "facts"]
+"""How a transcript stands for a row's video, see :mod:`.transcripts`."""
+
+
+class QuestionFile(Section):
+    """Samples of a file, see :mod:`reference_exo2ego.data.samples`."""
+
+    path: str
+    """Below the folder of data."""
+    videos: str = ""
+    """Folder of its videos, below the folder of data."""
+    view: Literal["ego", "exo", "pair"] = "ego"
+    """What is seen of a sample: its video; every exocentric view of it, or its video where it has none; its video with
+    every exocentric view."""
+    sources: tuple[str, ...] = ()
+    """Data sets whose samples are read; empty for all."""
+    asks: str = ""
+    """A regular expression: only questions in which it is found are read."""
+    question: str = ""
+    """What is asked instead of the samples' own question: captions have none."""
+    share: Share = 1.0
+    """Share of its videos that are kept, chosen by the seed."""
+
+
+class RowKind(Section):
+    """Rows that can stand in one batch."""
+
+    name: str
+    files: tuple[QuestionFile, ...]
+    batch: PositiveInt
+    """Rows of a step, on all processes together."""
+    frames: PositiveInt
+    """Frames of a clip."""
+    last: bool = False
+    """Whether the last of them is the frame at the clip's end."""
+    phases: PositiveInt = 1
+    """From so many times as many frames each is drawn, of its part of the clip, so that a clip is not seen alike
+    twice."""
+    questions: PositiveInt = 16
+    """Most questions of a row, drawn form by form."""
+    narrated: str = ""
+    """A question to be answered with all narrations of the clip, in order; none where it is empty."""
+    still: bool = False
+    """Whether encoder and F are left alone by these rows: half of the price of a long video."""
+    telling: Telling = "caption"
+    """How a transcript stands for the video."""
+
+
+class QuestionRows(Section):
+    """Rows of questions as a stage's source."""
+
+    kind: Literal["questions"] = "questions"
+    rows: tuple[RowKind, ...]
+    turns: tuple[tuple[str, ...], ...]
+    """Names of the kinds that a step shows; steps take turns."""
+    blank: Share = 0.0
+    """Share of the rows whose frames are black."""
+    held_out: PositiveInt = 16
+    """Rows of each kind that are left out of training, to validate on."""
+
+    @model_validator(mode="after")
+    def _turns_of_rows(self) -> Self:
+        _check_turns(self.rows, self.turns)
+        return self
+
+
+class Transcripts(Section):
+    """Transcripts in the place of videos as the source of the stage ``language``."""
+
+    kind: Literal["transcripts"] = "transcripts"
+    rows: tuple[RowKind, ...]
+    turns: tuple[tuple[str, ...], ...]
+    """See :class:`QuestionRows`."""
+    twice: Share = 0.1
+    """Share of the batches that are told twice, as if by both views."""
+    narrow: PositiveInt = 4
+    """Tokens of a slot in the first steps: reading is learnt faster from short transcripts, and cheaper."""
+    narrow_steps: NonNegativeInt = 0
+    """How many steps these are; later a slot has as many tokens as the connector makes of two frames."""
+    held_out: PositiveInt = 16
+    """See :class:`QuestionRows`."""
+
+    @model_validator(mode="after")
+    def _turns_of_rows(self) -> Self:
+        _check_turns(self.rows, self.turns)
+        return self
+
+
+def _check_turns(rows: tuple[RowKind, ...], turns: tuple[tuple[str, ...], ...]) -> None:
+    names = [kind.name for kind in rows]
+    used = {name for turn in turns for name in turn}
+    if not turns or not all(turns) or used != set(names) or len(names) != len(set(names)):
+        raise RecipeError(
+            f"turns: {', '.join(sorted(used)) or 'none'}; expected each of the rows {', '.join(names)}, by its own name"
+        )

@@ -1,0 +1,156 @@
+"""Clips with all that is asked of them: the samples of one stretch of one video as one row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from egobench.errors import TrainingDataError
+from reference_exo2ego.data.samples import TAGS, TrainingSample, read_samples
+
+from .clip_rows import View
+from .question_recipe import QuestionFile, RowKind
+from .sampler import seed_of
+from .word_tokenizer import split_words
+
+FORM_WORDS = 3
+"""Words that questions of one form begin with."""
+
+
+class Asked(NamedTuple):
+    """A question about a clip.
+
+    Attributes:
+        question: The question.
+        answer: The answer.
+        moment: Start and end in seconds of what it is about; ``None`` where that is not known.
+        narrations: What happens then, in order.
+    """
+
+    question: str
+    answer: str
+    moment: tuple[float, float] | None
+    narrations: tuple[str, ...]
+
+    @property
+    def form(self) -> str:
+        """The words that it begins with: questions of one form are of one kind."""
+        return " ".join(split_words(self.question)[:FORM_WORDS])
+
+
+@dataclass(slots=True)
+class QuestionRow:
+    """A clip with its questions.
+
+    Attributes:
+        id: Of its first sample, with the camera.
+        ego: What the wearer's camera sees; ``None`` where it is not shown.
+        exo: What another camera sees; likewise.
+        questions: The questions.
+    """
+
+    id: str
+    ego: View | None
+    exo: View | None
+    questions: list[Asked] = field(default_factory=list[Asked])
+
+    @property
+    def forms(self) -> dict[str, list[Asked]]:
+        """Its questions by form."""
+        forms: dict[str, list[Asked]] = {}
+        for asked in self.questions:
+            forms.setdefault(asked.form, []).append(asked)
+        return forms
+
+
+def read_rows(kind: RowKind, data: Path, seed: int) -> list[QuestionRow]:
+    """The rows of a kind, in the order of its files.
+
+    Args:
+        kind: The kind.
+        data: Folder that its files are below.
+        seed: Decides which clips a file keeps, where it keeps a share of them.
+
+    Raises:
+        TrainingDataError: If there is none.
+        AnnotationError: If a file cannot be read.
+    """
+    rows: dict[object, QuestionRow] = {}
+    for file in kind.files:
+        asks = re.compile(file.asks)
+        path = data / file.path
+        for sample in _samples(path, path.stat().st_mtime_ns if path.is_file() else 0):
+            if file.sources and sample.source not in file.sources:
+                continue
+            asked = asked_of(sample, file)
+            if not asks.search(asked.question) or not _kept(sample, file, seed):
+                continue
+            for key, row in _seen(sample, file, data):
+                rows.setdefault((file.path, key), row).questions.append(asked)
+    if not rows:
+        raise TrainingDataError(
+            f"rows {kind.name}: nothing in {', '.join(file.path for file in kind.files)} is of their sources and "
+            f"questions"
+        )
+    return list(rows.values())
+
+
+def asked_of(sample: TrainingSample, file: QuestionFile) -> Asked:
+    """What a sample asks: its question without instruction and options, or the file's for a mere caption."""
+    facts = sample.facts
+    question, answer = str(facts.get("question") or ""), str(facts.get("answer") or sample.turns[1])
+    if "question" not in facts:
+        question = sample.turns[0].removeprefix(TAGS[sample.modality])
+    moment = facts.get("moment")
+    return Asked(
+        file.question or question.strip(),
+        answer,
+        None if moment is None else (float(moment[0]), float(moment[1])),
+        tuple(facts.get("narrations") or ()),
+    )
+
+
+@lru_cache(maxsize=8)
+def _samples(path: Path, changed: int) -> tuple[TrainingSample, ...]:  # noqa: ARG001 - a file that has changed is another
+    """All samples of a file, which several kinds of rows and stages read."""
+    return tuple(read_samples(path))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return sha256(file.read()).hexdigest()
+
+
+def _kept(sample: TrainingSample, file: QuestionFile, seed: int) -> bool:
+    return file.share >= 1 or seed_of(seed, "share", sample.media) < file.share * 2**63
+
+
+def _seen(sample: TrainingSample, file: QuestionFile, data: Path) -> Iterator[tuple[object, QuestionRow]]:
+    """The clips that show a sample, each with what it is known by."""
+    videos = data / file.videos
+    own = View(videos / sample.media, sample.modality, sample.start, sample.end)
+    if file.view == "ego":
+        yield own, QuestionRow(sample.id, own, None)
+    elif not sample.exo:
+        if file.view == "pair":
+            raise TrainingDataError(f"{file.path}: sample {sample.id!r} has no exocentric view to be a pair with")
+        yield own, QuestionRow(sample.id, None, own)
+    for camera in sample.exo if file.view != "ego" else ():
+        start, end = (sample.start, sample.end) if camera.start is None else (camera.start, camera.end)
+        exo = View(videos / camera.video, "video", start, end)
+        yield (own, exo), QuestionRow(f"{sample.id}, {camera.camera}", own if file.view == "pair" else None, exo)
+
+
+def texts_of(rows: Sequence[QuestionRow]) -> Iterator[str]:
+    """All texts about some rows."""
+    for row in rows:
+        for asked in row.questions:
+            yield asked.question
+            yield asked.answer
+            yield from asked.narrations

@@ -1,0 +1,444 @@
+"""Rows of questions as what a stage trains on: kinds of rows take turns, each with many questions behind one video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import torch
+
+from egobench.errors import TrainingDataError, VideoError
+from egobench.prompts import SYSTEM, user_turn
+from egobench.video import ClipRequest, FailedClip, FrameRule, FrameStore, read_clips
+from reference_exo2ego.backbone.chat import find_chat
+from reference_exo2ego.backbone.frames import clip_sight, squares
+from reference_exo2ego.model.configuration import Exo2EgoConfig
+from reference_exo2ego.model.exo2ego import Batch, Exo2Ego, Losses
+from reference_exo2ego.model.stages import Stage
+from reference_exo2ego.model.words import IGNORED, Question, Words, pack, tokenise
+
+from .batches import ClipBatch, MicroBatch, TrainingStage
+from .clip_rows import View
+from .question_recipe import QuestionRows, RowKind, Transcripts
+from .question_rows import Asked, QuestionRow, file_digest, read_rows
+from .recipe import Recipe
+from .sampler import seed_of
+from .transcripts import events_of, narrated, slots
+from .word_tokenizer import CONTINUED
+
+PROMPT = "first_person"
+"""The system prompt that rows begin with, which is what the harness puts by default."""
+
+FILLERS = "abcdefgh"
+"""Words of tokens that tell nothing."""
+
+TOLD = 0.75
+"""Share of the tokens of a slot that tell something."""
+
+SPOKEN = 0.85
+"""Share of an event's words that such a token holds."""
+
+NOISE = 0.3
+"""Standard deviation of what is added to tokens, as a share of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StillBatch(ClipBatch):
+    """Rows that leave encoder and F alone: what is learnt of them is how to read."""
+
+    def losses(self, model: Exo2Ego) -> Losses:
+        """The losses of the stage, without a gradient in what sees."""
+        ego = self.batch.ego
+        if ego is None or self.stage != "stage3":
+            raise ValueError(f"rows of {self.stage} that leave the encoder alone; expected ego rows of stage3")
+        with torch.no_grad():
+            x = model.features("ego", ego)
+            fx = model.to_exo(x)
+        return model.answer(self.batch.words, model.fused(model.tokens("ego", x), model.tokens("exo", fx)))
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptBatch:
+    """Transcripts, and questions about them.
+
+    Attributes:
+        words: The questions, a row a transcript.
+        ids: Words of each token of a transcript, ``(rows, tokens, words)``.
+        shares: What each of them counts in the sum, 0 where there is none, likewise.
+    """
+
+    words: Words
+    ids: torch.Tensor
+    shares: torch.Tensor
+
+    @property
+    def clips(self) -> int:
+        """How many transcripts there are."""
+        return len(self.words.ids)
+
+    @property
+    def predicted(self) -> int:
+        """How many words are predicted."""
+        return int((self.words.labels[:, 1:] != IGNORED).sum())
+
+    def tokens(self, config: Exo2EgoConfig) -> int:  # noqa: ARG002 - a transcript has tokens of its own
+        """How many tokens the language model reads, those that fill up rows included."""
+        return self.words.ids.numel() + self.ids.shape[0] * (self.ids.shape[1] - 1)
+
+    def to(self, device: torch.device | str) -> TranscriptBatch:
+        """The same on another device."""
+        return TranscriptBatch(self.words.to(device), self.ids.to(device), self.shares.to(device))
+
+    def losses(self, model: Exo2Ego) -> Losses:
+        """The losses of the language model that reads the transcripts; noise is drawn from torch's own generator."""
+        table = model.language.get_input_embeddings().weight
+        spread = torch.zeros((*self.ids.shape[:2], len(table)), device=self.ids.device)
+        tokens = spread.scatter_add_(2, self.ids, self.shares) @ table
+        return model.answer(self.words, tokens + torch.randn_like(tokens) * NOISE * tokens.detach().std())
+
+
+class KindRows(NamedTuple):
+    """The rows of a kind.
+
+    Attributes:
+        kind: The kind.
+        trained: Those that are trained on.
+        held_out: Those that are validated on.
+    """
+
+    kind: RowKind
+    trained: Sequence[QuestionRow]
+    held_out: Sequence[QuestionRow]
+
+
+class QuestionWords:
+    """Makes words of questions, as the harness asks them when it scores the texts of options.
+
+    Args:
+        tokenizer: Tokenizer of the language model.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer, self._chat = tokenizer, find_chat(tokenizer, mistral=True)
+        self._known: dict[tuple[str, str], Question] = {}
+        before, _ = self._chat.around_video(SYSTEM[PROMPT], user_turn("", ()))
+        self.before: list[int] = list(tokenizer(before, add_special_tokens=False)["input_ids"])
+
+    def __call__(self, question: str, answer: str) -> Question:
+        """A question and its answer as tokens; an answer has no full stop at its end."""
+        if (question, answer) not in self._known:
+            _, after = self._chat.around_video(SYSTEM[PROMPT], user_turn(question, ()))
+            self._known[question, answer] = tokenise(self._tokenizer, after, answer.strip().removesuffix("."))
+        return self._known[question, answer]
+
+    def stems(self, words: Sequence[str]) -> list[int]:
+        """Tokens of some words, without their endings."""
+        tokens = self._tokenizer.tokenize(" ".join(words))
+        stems = [token for token in tokens if not token.startswith(CONTINUED)]
+        return list(self._tokenizer.convert_tokens_to_ids(stems))
+
+
+class RowSource:
+    """What the sources of rows have in common: kinds that take turns, and questions drawn form by form.
+
+    Args:
+        stage: The stage.
+        rows: Its rows, by kind.
+        turns: Names of the kinds that a step shows.
+        words: Makes words.
+        seed: Of all that is drawn.
+        digests: SHA-256 of each file of data.
+    """
+
+    def __init__(
+        self,
+        stage: TrainingStage,
+        rows: Sequence[KindRows],
+        turns: Sequence[Sequence[str]],
+        *,
+        words: QuestionWords,
+        seed: int,
+        digests: dict[str, str],
+    ) -> None:
+        self._stage, self._rows, self._turns = stage, {kind.kind.name: kind for kind in rows}, turns
+        self._words, self._seed, self.digests = words, seed, digests
+        shown = [len(kind.trained) / kind.kind.batch / self._often(kind.kind.name) for kind in rows]
+        self.steps_per_epoch = max(shown)
+
+    def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:
+        """The part of a step that a process computes."""
+        micro_batches: list[MicroBatch] = []
+        for name in self._turns[step % len(self._turns)]:
+            kind = self._rows[name]
+            rng = Random(seed_of(self._seed, self._stage, name, step))  # noqa: S311 - not secret
+            drawn = [(rng.choice(kind.trained), rng.randrange(2**62)) for _ in range(kind.kind.batch)]
+            if processes > kind.kind.batch:
+                raise TrainingDataError(
+                    f"rows {name}: {kind.kind.batch} a step cannot be shared by {processes} processes; raise its batch"
+                )
+            micro_batches.append(self._batch(kind, drawn[rank::processes], Random(rng.random()), step))  # noqa: S311
+        return micro_batches
+
+    def held_out(self) -> Sequence[MicroBatch]:
+        """What losses are validated on."""
+        micro_batches: list[MicroBatch] = []
+        for kind in self._rows.values():
+            for first in range(0, len(kind.held_out), kind.kind.batch):
+                drawn = [(row, 0) for row in kind.held_out[first : first + kind.kind.batch]]
+                micro_batches.append(self._batch(kind, drawn, Random(first), None))  # noqa: S311
+        return micro_batches
+
+    def _batch(
+        self, kind: KindRows, drawn: Sequence[tuple[QuestionRow, int]], rng: Random, step: int | None
+    ) -> MicroBatch:
+        """Rows as a micro-batch; without a step they are validated on."""
+        raise NotImplementedError
+
+    def _often(self, name: str) -> float:
+        """How often a kind is shown in a step, on average."""
+        return sum(turn.count(name) for turn in self._turns) / len(self._turns)
+
+    def _pack(self, kind: RowKind, drawn: Sequence[tuple[QuestionRow, int]]) -> Words:
+        return pack([(self._words.before, self._asked(kind, row, seed)) for row, seed in drawn])
+
+    def _asked(self, kind: RowKind, row: QuestionRow, seed: int) -> list[Question]:
+        """Questions of a row: all of them, or some drawn form by form, so that rare forms are asked as often."""
+        rng, forms = Random(seed), list(row.forms.values())  # noqa: S311
+        chosen: dict[int, Asked] = dict(enumerate(row.questions))
+        if len(chosen) > kind.questions:
+            chosen = {}
+            while len(chosen) < kind.questions:
+                asked = rng.choice(rng.choice(forms))
+                chosen[id(asked)] = asked
+        return [self._words(asked.question, asked.answer) for asked in chosen.values()]
+
+
+class QuestionSource(RowSource):
+    """Rows with their frames.
+
+    Args:
+        common: What all sources of rows are made of.
+        frames: Reads frames.
+        blank: Share of the rows whose frames are black.
+    """
+
+    def __init__(self, *common: Any, frames: RowFrames, blank: float, **named: Any) -> None:
+        super().__init__(*common, **named)
+        self._frames, self._blank = frames, blank
+
+    def _batch(
+        self, kind: KindRows, drawn: Sequence[tuple[QuestionRow, int]], rng: Random, step: int | None
+    ) -> MicroBatch:
+        stage: Any = self._stage
+        views: list[list[torch.Tensor]] = [[], []]
+        readable: list[tuple[QuestionRow, int]] = []
+        unreadable: list[str] = []
+        for chosen in drawn:
+            place, tries = chosen, 0
+            while True:
+                try:
+                    shown = self._frames(kind.kind, *place)
+                except VideoError as error:
+                    unreadable.append(f"{place[0].id}: {error}")
+                    tries += 1
+                    if tries == 20:
+                        raise TrainingDataError(
+                            f"20 clips in a row cannot be read, the last: {unreadable[-1]}"
+                        ) from error
+                    place = (rng.choice(kind.trained), place[1])
+                    continue
+                break
+            readable.append(place)
+            dark = step is not None and Random(place[1] + 1).random() < self._blank  # noqa: S311
+            for frames, view in zip(views, shown, strict=True):
+                if view is not None:
+                    frames.append(view * 0 if dark else view)
+        ego, exo = (torch.stack(frames) if frames else None for frames in views)
+        batch = Batch(self._pack(kind.kind, readable), ego, exo)
+        teaching = StillBatch(stage, batch) if kind.kind.still else ClipBatch(stage, batch)
+        return MicroBatch(teaching, group=kind.kind.name, unreadable=tuple(unreadable))
+
+
+class TranscriptSource(RowSource):
+    """Rows with transcripts in the place of frames.
+
+    Args:
+        common: What all sources of rows are made of.
+        source: The source.
+        per_slot: Tokens of a slot, as many as the connector makes of two frames.
+    """
+
+    def __init__(self, *common: Any, source: Transcripts, per_slot: int, **named: Any) -> None:
+        super().__init__(*common, **named)
+        self._source, self._per_slot = source, per_slot
+
+    def _batch(
+        self, kind: KindRows, drawn: Sequence[tuple[QuestionRow, int]], rng: Random, step: int | None
+    ) -> MicroBatch:
+        times = 2 if step is not None and rng.random() < self._source.twice else 1
+        narrow = step is not None and step < self._source.narrow_steps
+        per_slot = self._source.narrow if narrow else self._per_slot
+        tokens = [
+            [token for _ in range(times) for token in self._tokens(kind, row, per_slot, seed)] for row, seed in drawn
+        ]
+        most = max(len(words) for row in tokens for words in row)
+        ids = torch.zeros((len(tokens), len(tokens[0]), most), dtype=torch.long)
+        shares = torch.zeros(ids.shape)
+        for number, row in enumerate(tokens):
+            for place, words in enumerate(row):
+                ids[number, place, : len(words)] = torch.tensor(words)
+                shares[number, place, : len(words)] = len(words) ** -0.5
+        batch = TranscriptBatch(self._pack(kind.kind, drawn), ids, shares)
+        return MicroBatch(batch, group=kind.kind.name)
+
+    def _tokens(self, kind: KindRows, row: QuestionRow, per_slot: int, seed: int) -> Iterator[list[int]]:
+        """The words of each token, as visual tokens each hold some of what is there."""
+        rng = Random(seed)  # noqa: S311
+        for slot in slots(kind.kind, row, seconds_of(row), rng):
+            events = [self._words.stems(event) for event in slot]
+            for _ in range(per_slot):
+                some: list[int] = []
+                if events and rng.random() < TOLD:
+                    some = [token for token in rng.choice(events) if rng.random() < SPOKEN]
+                yield some or self._words.stems([rng.choice(FILLERS)])
+
+
+class RowFrames:
+    """Frames of a row, from a frame store or decoded.
+
+    Args:
+        config: The model's configuration.
+        store: A frame store; ``None`` to decode.
+    """
+
+    def __init__(self, config: Exo2EgoConfig, store: Path | None) -> None:
+        self._sight, self._fit = clip_sight(config.vision.image_size), config.fit
+        self._store = None if store is None else FrameStore(store)
+
+    def __call__(self, kind: RowKind, row: QuestionRow, seed: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Frames of the wearer's view and of the other, uint8 ``(frames, 3, side, side)``.
+
+        Raises:
+            VideoError: If they cannot be had.
+        """
+        rng = Random(seed)  # noqa: S311
+        phases = [rng.randrange(kind.phases) for _ in range(kind.frames)]
+        chosen = [kind.phases * number + phase for number, phase in enumerate(phases)]
+        ego, exo = (None if view is None else self._frames(kind, view)[chosen] for view in (row.ego, row.exo))
+        return ego, exo
+
+    def requests(self, kind: RowKind, rows: Sequence[QuestionRow]) -> list[ClipRequest]:
+        """All that is read of some rows, to fill a frame store with."""
+        views = {view for row in rows for view in (row.ego, row.exo) if view is not None}
+        return [self._request(kind, view) for view in sorted(views, key=str)]
+
+    def _frames(self, kind: RowKind, view: View) -> torch.Tensor:
+        request = self._request(kind, view)
+        if self._store is not None:
+            frames = self._store.read(request).frames
+        else:
+            (clip,) = read_clips(request.path, [request])
+            if isinstance(clip, FailedClip):
+                raise clip.error
+            frames = clip.frames
+        return squares(frames, self._sight, self._fit)
+
+    def _request(self, kind: RowKind, view: View) -> ClipRequest:
+        if view.path is None or view.modality != "video":
+            raise TrainingDataError(f"rows {kind.name}: {view.path or 'a text'} is no video; leave such samples out")
+        rule = FrameRule(kind.frames * kind.phases, last=kind.last, short_side=self._sight.side)
+        key = f"{view.path} from {view.start} to {view.end}: {rule.count} frames{' and its end' if rule.last else ''}"
+        return ClipRequest(key, view.path, view.start or 0.0, view.end, rule)
+
+
+def seconds_of(row: QuestionRow) -> float:
+    """Where the last moment of a row's questions ends; 0 where none has a moment."""
+    return max((asked.moment[1] for asked in row.questions if asked.moment), default=0.0)
+
+
+def open_rows(source: QuestionRows | Transcripts, data: Path, seed: int) -> list[KindRows]:
+    """The rows of a source, some of each kind held out; the same ones in every stage.
+
+    Raises:
+        TrainingDataError: If a kind has none.
+        AnnotationError: If a file cannot be read.
+    """
+    opened: list[KindRows] = []
+    for kind in source.rows:
+        rows = read_rows(kind, data, seed)
+        if kind.narrated:
+            for row in rows:
+                events = events_of(row, seconds_of(row))
+                if events:
+                    row.questions.append(Asked(kind.narrated, narrated(events), None, ()))
+        ordered = sorted(rows, key=lambda row: seed_of(seed, "held out", row.id))
+        count = min(source.held_out, len(rows) // 5)
+        opened.append(KindRows(kind, ordered[count:], ordered[:count]))
+    return opened
+
+
+def open_question_source(
+    stage: TrainingStage,
+    source: QuestionRows | Transcripts,
+    config: Exo2EgoConfig,
+    *,
+    data: Path,
+    store: Path | None,
+    tokenizer: Any,
+    seed: int,
+) -> RowSource:
+    """Open the rows of a stage.
+
+    Raises:
+        TrainingDataError: If there is nothing to train on, or the stage does not train on such rows.
+    """
+    if (stage == "language") != isinstance(source, Transcripts):
+        raise TrainingDataError(f"stage {stage} does not train on {source.kind}")
+    rows, words = open_rows(source, data, seed), QuestionWords(tokenizer)
+    digests = {file.path: file_digest(data / file.path) for kind in source.rows for file in kind.files}
+    common: dict[str, Any] = {"words": words, "seed": seed, "digests": digests}
+    if isinstance(source, Transcripts):
+        return TranscriptSource(stage, rows, source.turns, source=source, per_slot=config.token_places, **common)
+    _check_views(stage, source)  # type: ignore[arg-type]
+    frames = RowFrames(config, store)
+    return QuestionSource(stage, rows, source.turns, frames=frames, blank=source.blank, **common)
+
+
+def _check_views(stage: Stage, source: QuestionRows) -> None:
+    allowed = {"init": {"ego", "exo"}, "stage1": {"exo"}, "stage2": {"pair"}, "stage3": {"ego"}}[stage]
+    for kind in source.rows:
+        views = {file.view for file in kind.files}
+        if len(views) != 1 or not views <= allowed:
+            raise TrainingDataError(
+                f"{stage}, rows {kind.name}: views {', '.join(sorted(views))}; expected one of "
+                f"{', '.join(sorted(allowed))} for all of its files"
+            )
+
+
+def frame_requests(recipe: Recipe, data: Path) -> list[ClipRequest]:
+    """Every clip that a recipe's rows are shown from, to fill a frame store with.
+
+    Args:
+        recipe: The recipe.
+        data: Folder that its paths are below.
+
+    Raises:
+        TrainingDataError: If no stage shows rows of questions.
+        AnnotationError: If a file cannot be read.
+    """
+    frames = RowFrames(recipe.model, None)
+    requests: dict[str, ClipRequest] = {}
+    kinds = {
+        kind.model_dump_json(): kind
+        for stage in recipe.stages
+        if isinstance(stage.source, QuestionRows)
+        for kind in stage.source.rows
+    }
+    if not kinds:
+        raise TrainingDataError(f"recipe {recipe.name}: no stage of it shows rows of questions")
+    for kind in kinds.values():
+        requests |= {request.key: request for request in frames.requests(kind, read_rows(kind, data, recipe.seed))}
+    return list(requests.values())

@@ -1,0 +1,103 @@
+"""A tokenizer of whole words, for a language model that is trained from nothing on few words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from egobench.errors import RecipeError
+
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")
+"""Tokens that are no words: those of Mistral and of Llama 2's prompts."""
+
+WORD = r"[a-z]+|[0-9]|[^\sa-z0-9]"
+"""What is a unit of a text in small letters: a word, a digit, or a mark."""
+
+ENDINGS = ("", "e", "s", "es", "ed", "ing", "ting", "ring")
+"""Endings of forms of one verb."""
+
+SHORTEST = 3
+"""Letters of a stem at least."""
+
+CONTINUED = "##"
+"""Stands before an ending."""
+
+
+def split_words(text: str) -> list[str]:
+    """The words, digits and marks of a text, in small letters."""
+    return re.findall(WORD, text.lower())
+
+
+def stems_of(words: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Words that are forms of one stem, as stem and ending: ``"takes"`` is ``("tak", "es")`` beside ``"taking"``.
+
+    A model that has to find a word again in another form cannot do so by likeness unless they share a token.
+
+    Args:
+        words: All words; those without another form are left out.
+    """
+    known = sorted(set(words))
+    forms: dict[str, dict[str, str]] = {}
+    for word in known:
+        for ending in ENDINGS:
+            stem = word.removesuffix(ending)
+            if word.isalpha() and word.endswith(ending) and len(stem) >= SHORTEST:
+                forms.setdefault(stem, {})[word] = ending
+    verbs = {stem: words for stem, words in forms.items() if any(ending.endswith("ing") for ending in words.values())}
+    split: dict[str, tuple[str, str]] = {}
+    for stem, its in sorted(verbs.items(), key=lambda verb: (-len(verb[1]), verb[0])):
+        if len(its) > 1:
+            for word, ending in its.items():
+                split.setdefault(word, (stem, ending))
+    return split
+
+
+def word_tokenizer(texts: Iterable[str], size: int) -> Any:
+    """A tokenizer that knows the words of some texts, forms of a verb as stem and ending.
+
+    Args:
+        texts: The texts.
+        size: Tokens that the language model has room for; what no word takes stays unused.
+
+    Returns:
+        A tokenizer of transformers.
+
+    Raises:
+        RecipeError: If there are more words.
+    """
+    words = sorted({word for text in texts for word in split_words(text)})
+    stems = stems_of(words)
+    pieces = {piece for word in words for piece in _pieces(word, stems)}
+    tokens = [*SPECIAL, *sorted(pieces)]
+    if len(tokens) > size:
+        raise RecipeError(f"{len(tokens)} words and special tokens, but model.language.vocab_size is {size}; raise it")
+    return _tokenizer([*tokens, *(f"<unused-{number}>" for number in range(size - len(tokens)))])
+
+
+def _pieces(word: str, stems: Mapping[str, tuple[str, str]]) -> list[str]:
+    stem, ending = stems.get(word, (word, ""))
+    return [stem, f"{CONTINUED}{ending}"] if ending else [stem]
+
+
+def _tokenizer(tokens: Sequence[str]) -> Any:
+    import tokenizers as _tokenizers
+    import transformers as _transformers
+
+    tokenizers: Any = _tokenizers
+    transformers: Any = _transformers
+    numbered = {token: number for number, token in enumerate(tokens)}
+    pad, begin, end, unknown, *marks = SPECIAL
+    model = tokenizers.models.WordPiece(numbered, unk_token=unknown, continuing_subword_prefix=CONTINUED)
+    built = tokenizers.Tokenizer(model)
+    built.normalizer = tokenizers.normalizers.Lowercase()
+    built.pre_tokenizer = tokenizers.pre_tokenizers.Split(tokenizers.Regex(WORD), "removed", invert=True)
+    built.decoder = tokenizers.decoders.WordPiece(prefix=CONTINUED, cleanup=True)
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=built,
+        bos_token=begin,
+        eos_token=end,
+        unk_token=unknown,
+        pad_token=pad,
+        additional_special_tokens=marks,
+    )

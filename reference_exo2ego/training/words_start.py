@@ -1,0 +1,80 @@
+"""Beginning from nothing: random weights, and a tokenizer of the words that there are to be learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from egobench.errors import RecipeError
+from egobench.prompts import SYSTEM, user_turn
+from reference_exo2ego.model.configuration import Exo2EgoConfig
+from reference_exo2ego.model.exo2ego import Exo2Ego
+
+from .question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
+from .question_rows import read_rows, texts_of
+from .recipe import Recipe
+from .word_tokenizer import word_tokenizer
+
+ALIKE = 0.7
+"""What likeness and what random weights count at the beginning: together they are as long as either."""
+
+
+def tokenizer_of(recipe: Recipe, data: Path) -> Any:
+    """A tokenizer of the words of all rows that a recipe trains on, and of the harness's prompts.
+
+    Raises:
+        RecipeError: If no stage trains on rows, or there are more words than the language model has room for.
+        AnnotationError: If a file cannot be read.
+    """
+    kinds = [
+        kind
+        for stage in recipe.stages
+        if isinstance(stage.source, QuestionRows | Transcripts)
+        for kind in stage.source.rows
+    ]
+    if not kinds:
+        raise RecipeError(f"recipe {recipe.name} begins with words, and no stage of it trains on rows of questions")
+    return word_tokenizer([*_prompts(kinds), *_words(kinds, data)], recipe.model.language.vocab_size)
+
+
+def fresh_model(config: Exo2EgoConfig, *, alike: bool) -> Exo2Ego:
+    """A model of random weights.
+
+    Args:
+        config: Its configuration.
+        alike: Whether queries begin equal to keys, and what attention writes equal to what it reads.
+    """
+    model = Exo2Ego(config)
+    if alike:
+        size = config.language
+        for layer in model.language.model.layers:
+            attention = layer.self_attn
+            with torch.no_grad():
+                keys = attention.k_proj.weight.unflatten(0, (size.num_key_value_heads, -1))
+                repeated = keys.repeat_interleave(size.num_attention_heads // size.num_key_value_heads, 0).flatten(0, 1)
+                attention.q_proj.weight.mul_(ALIKE).add_(ALIKE * repeated)
+                values = attention.v_proj.weight.unflatten(0, (size.num_key_value_heads, -1))
+                repeated = values.repeat_interleave(size.num_attention_heads // size.num_key_value_heads, 0).flatten(
+                    0, 1
+                )
+                attention.o_proj.weight.mul_(ALIKE).add_(ALIKE * repeated.T)
+    return model
+
+
+def _prompts(kinds: list[RowKind]) -> Iterator[str]:
+    yield from SYSTEM.values()
+    yield user_turn("", ())
+    for kind in kinds:
+        yield kind.narrated
+        yield from (file.question for file in kind.files)
+
+
+def _words(kinds: list[RowKind], data: Path) -> Iterator[str]:
+    """Texts of all files, each file read once."""
+    paths = dict.fromkeys(file.path for kind in kinds for file in kind.files)
+    for path in paths:
+        every = RowKind(name=path, files=(QuestionFile(path=path),), batch=1, frames=1)
+        yield from texts_of(read_rows(every, data, 0))

@@ -1,0 +1,167 @@
+"""Rows of questions as a source: a function of the step, shared by processes, asked form by form."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from egobench.errors import TrainingDataError
+
+pytest.importorskip("transformers")
+
+import torch
+
+from reference_exo2ego.training.question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
+from reference_exo2ego.training.question_rows import read_rows, texts_of
+from reference_exo2ego.training.question_source import open_question_source
+from reference_exo2ego.training.recipes.tiny import MODEL
+from reference_exo2ego.training.word_tokenizer import word_tokenizer
+
+VIDEO = Path(__file__).parents[2] / "fixtures" / "video" / "ok.mp4"
+COLOURS = ("red", "green", "blue", "white", "black", "orange")
+
+
+def _write(folder: Path, *, video: str = "{number}.mp4") -> None:
+    rows = [
+        {
+            "id": f"{number}-{form}",
+            "video": video.format(number=number),
+            "conversations": [{"from": "human", "value": "<video>\nlook"}, {"from": "gpt", "value": colour}],
+            "start": number / 10,
+            "end": 1 + number / 10,
+            "source": "doors",
+            "question": question,
+            "answer": colour,
+        }
+        for number, colour in enumerate(COLOURS)
+        for form, question in enumerate(("Which door is left?", "Which door is right?", "What colour is it?"))
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def _kind(**named: Any) -> RowKind:
+    values = {"name": "door", "files": (QuestionFile(path="rows.jsonl"),), "batch": 4, "frames": 4, "telling": "facts"}
+    return RowKind.model_validate(values | named)
+
+
+def _open(folder: Path, source: QuestionRows | Transcripts, stage: Any = "language") -> Any:
+    tokenizer = word_tokenizer(
+        [*texts_of(read_rows(_kind(), folder, 0)), "answer briefly question a b c d e f g h"], 320
+    )
+    return open_question_source(stage, source, MODEL, data=folder, store=None, tokenizer=tokenizer, seed=3)
+
+
+def _transcripts(**named: Any) -> Transcripts:
+    return Transcripts(rows=(_kind(**named),), turns=(("door",),), held_out=1)
+
+
+def test_samples_of_one_video_are_one_row(tmp_path: Path) -> None:
+    _write(tmp_path)
+    rows = read_rows(_kind(), tmp_path, 0)
+    assert len(rows) == len(COLOURS)
+    assert {len(row.questions) for row in rows} == {3}
+
+
+def test_only_questions_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    _write(tmp_path)
+    file = QuestionFile(path="rows.jsonl", asks="^What")
+    assert {len(row.questions) for row in read_rows(_kind(files=(file,)), tmp_path, 0)} == {1}
+
+
+def test_a_source_that_no_sample_has_is_an_error(tmp_path: Path) -> None:
+    _write(tmp_path)
+    with pytest.raises(TrainingDataError, match="rows door: nothing"):
+        read_rows(_kind(files=(QuestionFile(path="rows.jsonl", sources=("windows",)),)), tmp_path, 0)
+
+
+def test_a_share_keeps_the_same_videos_every_time(tmp_path: Path) -> None:
+    _write(tmp_path)
+    half = _kind(files=(QuestionFile(path="rows.jsonl", share=0.5),))
+    first, second = ([row.id for row in read_rows(half, tmp_path, 1)] for _ in range(2))
+    assert first == second
+    assert 0 < len(first) < len(COLOURS)
+
+
+def test_a_step_is_the_same_whenever_it_is_asked_for(tmp_path: Path) -> None:
+    _write(tmp_path)
+    source = _open(tmp_path, _transcripts())
+    (first,), (again,), (other,) = (source.micro_batches(step, 0, 1) for step in (5, 5, 6))
+    assert torch.equal(first.teaching.words.ids, again.teaching.words.ids)
+    assert torch.equal(first.teaching.ids, again.teaching.ids)
+    assert not torch.equal(first.teaching.words.ids, other.teaching.words.ids)
+
+
+def test_processes_share_the_rows_of_a_step(tmp_path: Path) -> None:
+    _write(tmp_path)
+    source = _open(tmp_path, _transcripts())
+    (whole,) = source.micro_batches(2, 0, 1)
+    parts = [source.micro_batches(2, rank, 2)[0].teaching for rank in range(2)]
+    answers = [Counter(part.words.labels[part.words.labels >= 0].tolist()) for part in (whole.teaching, *parts)]
+    assert answers[0] == answers[1] + answers[2]
+
+
+def test_more_processes_than_rows_are_refused(tmp_path: Path) -> None:
+    _write(tmp_path)
+    with pytest.raises(TrainingDataError, match="cannot be shared by 5 processes"):
+        _open(tmp_path, _transcripts()).micro_batches(0, 0, 5)
+
+
+def test_what_is_held_out_is_never_trained_on(tmp_path: Path) -> None:
+    _write(tmp_path)
+    (kind,) = _open(tmp_path, _transcripts())._rows.values()
+    assert len(kind.held_out) == 1
+    assert not {row.id for row in kind.held_out} & {row.id for row in kind.trained}
+
+
+def test_rare_forms_of_questions_are_drawn_as_often_as_frequent_ones(tmp_path: Path) -> None:
+    _write(tmp_path)
+    source = _open(tmp_path, _transcripts(questions=1))
+    (kind,) = source._rows.values()
+    colour = source._words("What colour is it?", kind.trained[0].questions[0].answer)
+    drawn = [source._asked(kind.kind, kind.trained[0], seed)[0] == colour for seed in range(300)]
+    # Two questions begin with "Which door is" and a single one with "What colour is": by form they are drawn alike.
+    assert sum(drawn) == pytest.approx(150, abs=40)  # 4.6 standard deviations of a fair coin
+
+
+def test_narrow_transcripts_come_first(tmp_path: Path) -> None:
+    _write(tmp_path)
+    source = _open(tmp_path, Transcripts(rows=(_kind(),), turns=(("door",),), twice=0, narrow=2, narrow_steps=3))
+    tokens = [source.micro_batches(step, 0, 1)[0].teaching.ids.shape[1] for step in (0, 2, 3)]
+    assert tokens == [2 * 2, 2 * 2, 2 * MODEL.token_places]
+
+
+def test_a_turn_of_a_kind_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="window; expected each of the rows door"):
+        Transcripts(rows=(_kind(),), turns=(("window",),))
+
+
+def test_the_stage_language_reads_transcripts_and_others_do_not(tmp_path: Path) -> None:
+    _write(tmp_path)
+    with pytest.raises(TrainingDataError, match="stage3 does not train on transcripts"):
+        _open(tmp_path, _transcripts(), "stage3")
+
+
+def test_frames_of_a_row_are_the_clips_own(tmp_path: Path) -> None:
+    _write(tmp_path, video=str(VIDEO))
+    source = _open(tmp_path, QuestionRows(rows=(_kind(batch=1),), turns=(("door",),), held_out=1), "stage3")
+    (batch,) = source.micro_batches(0, 0, 1)
+    assert batch.teaching.batch.ego.shape == (1, 4, 3, 96, 96)
+    assert batch.teaching.batch.ego.float().std() > 1
+    assert batch.group == "door"
+
+
+def test_an_unreadable_clip_gives_its_place_to_another_and_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, video=str(VIDEO))
+    source = _open(tmp_path, QuestionRows(rows=(_kind(batch=1),), turns=(("door",),), held_out=1), "stage3")
+    (kind,) = source._rows.values()
+    broken = kind.trained[0]
+    broken.ego = broken.ego._replace(path=tmp_path / "gone.mp4")
+    micro = source._batch(kind, [(broken, 1)], Random(0), 0)
+    assert micro.teaching.clips == 1
+    assert "gone.mp4" in micro.unreadable[0]
