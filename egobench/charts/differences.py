@@ -1,0 +1,95 @@
+"""Differences from a reference as a picture: a row per variant with its 95 % interval, its repetitions, and a published
+difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from egobench.charts.svg import dot, line, text, write_svg
+
+WIDTH, ROW = 860, 30
+LEFT, RIGHT, TOP, BOTTOM = 300, 60, 56, 46
+BLUE, RED = "#2f5d8a", "#c0504d"
+ROUND = 0.05
+"""The scale ends at a multiple of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceRow:
+    """A variant minus a reference; scores in [0, 1].
+
+    Attributes:
+        label: What the variant is called.
+        effect: The difference; ``None`` where there is none.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        repetitions: The difference of each repetition, e.g. by seed.
+        published: A published difference; ``None`` where there is none.
+    """
+
+    label: str
+    effect: float | None
+    low: float | None = None
+    high: float | None = None
+    repetitions: Sequence[float] = ()
+    published: float | None = None
+
+
+def write_differences(rows: Sequence[DifferenceRow], path: Path, *, title: str) -> None:
+    """Write an SVG file: dots are differences, ticks are repetitions, crosses are published differences.
+
+    Args:
+        rows: The variants, from top to bottom.
+        path: The file.
+        title: What is compared.
+
+    Raises:
+        ChartError: If it cannot be written.
+    """
+    reach = _reach(rows)
+    shapes = [text(20, 24, title, weight="bold"), *_scale(reach, len(rows))]
+    for number, row in enumerate(rows):
+        shapes += _row(row, TOP + (number + 0.5) * ROW, reach)
+    write_svg(path, shapes, width=WIDTH, height=TOP + ROW * len(rows) + BOTTOM)
+
+
+def _reach(rows: Sequence[DifferenceRow]) -> float:
+    """Where the scale ends on either side."""
+    values = [
+        abs(value)
+        for row in rows
+        for value in (row.effect, row.low, row.high, row.published, *row.repetitions)
+        if value is not None
+    ]
+    return ROUND * max(1, ceil(max(values, default=0.0) / ROUND - 1e-9))
+
+
+def _scale(reach: float, count: int) -> Iterator[str]:
+    bottom = TOP + ROW * count
+    for share in (-1.0, -0.5, 0.0, 0.5, 1.0):
+        x = _x(share * reach, reach)
+        yield line(f"M{x:.1f} {TOP}V{bottom}", dashed=share != 0)
+        yield text(x, bottom + 16, f"{100 * share * reach:+.1f}" if share else "0", anchor="middle")
+    yield text(LEFT, bottom + 36, "points; dot and line: here, 95 % over videos; ticks: seeds; cross: published")
+
+
+def _row(row: DifferenceRow, y: float, reach: float) -> Iterator[str]:
+    yield text(LEFT - 14, y + 4, row.label, anchor="end")
+    if row.low is not None and row.high is not None:
+        yield line(f"M{_x(row.low, reach):.1f} {y:.1f}H{_x(row.high, reach):.1f}", colour=BLUE)
+    for value in row.repetitions:
+        yield line(f"M{_x(value, reach):.1f} {y - 6:.1f}v12", colour=BLUE)
+    if row.effect is not None:
+        yield dot(_x(row.effect, reach), y, BLUE)
+        yield text(WIDTH - RIGHT + 8, y + 4, f"{100 * row.effect:+.1f}")
+    if row.published is not None:
+        x = _x(row.published, reach)
+        yield line(f"M{x - 5:.1f} {y - 5:.1f}l10 10M{x - 5:.1f} {y + 5:.1f}l10 -10", colour=RED)
+
+
+def _x(value: float, reach: float) -> float:
+    middle, half = (LEFT + WIDTH - RIGHT) / 2, (WIDTH - RIGHT - LEFT) / 2
+    return middle + half * value / reach
