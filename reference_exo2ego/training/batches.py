@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
 import torch
 
+from reference_exo2ego.backbone.grid import token_grid
+from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.exo2ego import Batch, Exo2Ego, Losses
 from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import IGNORED
@@ -30,9 +32,8 @@ class Teaching(Protocol):
         """How many words are predicted."""
         ...
 
-    @property
-    def read(self) -> int:
-        """How many words there are, those that are not predicted included; without the video's tokens."""
+    def tokens(self, config: Exo2EgoConfig) -> int:
+        """How many tokens the language model reads, those of videos and those that fill up rows included."""
         ...
 
     def to(self, device: torch.device | str) -> Self:
@@ -66,10 +67,13 @@ class ClipBatch:
         """How many words are predicted."""
         return int((self.batch.words.labels[:, 1:] != IGNORED).sum())
 
-    @property
-    def read(self) -> int:
-        """How many words there are, those that fill up rows included."""
-        return self.batch.words.ids.numel()
+    def tokens(self, config: Exo2EgoConfig) -> int:
+        """How many tokens the language model reads, those of videos and those that fill up rows included."""
+        frames = self.batch.exo if self.batch.ego is None else self.batch.ego
+        count = 0 if frames is None else frames.shape[1]
+        steps, side = token_grid(count, config.vision.grid, config.stc.kind)
+        views = 2 if self.stage in {"stage2", "stage3"} and config.fuse == "token" else 1
+        return self.batch.words.ids.numel() + self.clips * (steps * side**2 * views - 1)
 
     def to(self, device: torch.device | str) -> ClipBatch:
         """The same on another device."""
@@ -106,6 +110,11 @@ class Source(Protocol):
     @property
     def steps_per_epoch(self) -> float:
         """How many steps show everything once."""
+        ...
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """SHA-256 of the data by name: a resumed training goes on with the same."""
         ...
 
     def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:

@@ -40,7 +40,7 @@ class ClipTexts:
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer, self._chat = tokenizer, find_chat(tokenizer, mistral=True)
+        self._tokenizer = tokenizer
 
     def __call__(self, turns: Sequence[str]) -> ClipText:
         """A row of words.
@@ -54,16 +54,17 @@ class ClipTexts:
         if not first.strip() and len(turns) == 2:
             beginning = [] if self._tokenizer.bos_token_id is None else [self._tokenizer.bos_token_id]
             return ClipText(beginning, [tokenise(self._tokenizer, "\n", turns[1])])
-        before, after = self._chat.around_video("", first.strip())
+        chat = find_chat(self._tokenizer, mistral=True)
+        before, after = chat.around_video("", first.strip())
         questions = [tokenise(self._tokenizer, after, turns[1])]
         for number in range(2, len(turns), 2):
-            after = self._continued(after, turns[number - 1], turns[number])
+            after = self._continued(chat, after, turns[number - 1], turns[number])
             questions.append(tokenise(self._tokenizer, after, turns[number + 1]))
         return ClipText(self._tokenizer(before, add_special_tokens=False)["input_ids"], questions)
 
-    def _continued(self, after: str, answer: str, question: str) -> str:
+    def _continued(self, chat: Chat, after: str, answer: str, question: str) -> str:
         gap = "" if after[-1:].isspace() else " "
-        begin, end = self._marks(self._chat)
+        begin, end = self._marks(chat)
         return f"{after}{gap}{answer.strip()}{self._tokenizer.eos_token or ''}{begin}{question}{end}"
 
     @staticmethod

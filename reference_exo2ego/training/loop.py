@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from egobench.errors import DivergenceError, TrainingDataError
+from egobench.errors import DivergenceError, TrainingDataError, TrainingError
 from egobench.observer import Observer
 from reference_exo2ego.model.exo2ego import Losses
 
@@ -34,6 +34,11 @@ PARTS = ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")
 """Loss parts by name."""
 
 
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
     """How a loop runs; none of this changes what is learnt.
@@ -43,7 +48,7 @@ class LoopSettings:
         save_every: Steps between checkpoints; 0 for none but the last.
         keep: Checkpoints that stay.
         log_every: Steps between records.
-        look_every: Steps between looks at the model (validation, captions); 0 for the first and the last alone.
+        look_every: Steps between validations; 0 for the first and the last alone.
         unreadable: Share of clips that may be unreadable.
         stop_after: Stop as if asked to after so many steps of this call; ``None`` for never.
     """
@@ -55,6 +60,22 @@ class LoopSettings:
     look_every: int = 0
     unreadable: float = 0.02
     stop_after: int | None = None
+
+
+class Speed(NamedTuple):
+    """What a step could take.
+
+    Attributes:
+        flops: Floating-point operations of a clip, there and back, computed.
+        peak: Operations that a device does in a second at most.
+    """
+
+    flops: float
+    peak: float
+
+    def share(self, clips_per_second: float, devices: int) -> float:
+        """Share of what the devices could do (MFU), in [0, 1]."""
+        return self.flops * clips_per_second / (self.peak * devices)
 
 
 class Objective(NamedTuple):
@@ -78,7 +99,7 @@ class StepResult(NamedTuple):
         losses: By the names of :data:`PARTS`, over all processes.
         norm: Of the gradient, before it was clipped.
         clips: On all processes.
-        words: Words read on all processes.
+        tokens: Tokens that the language model read, on all processes.
         unreadable: Clips that could not be read, on all processes.
         stop: Whether a process was asked to stop.
     """
@@ -86,7 +107,7 @@ class StepResult(NamedTuple):
     losses: dict[str, float]
     norm: float
     clips: int
-    words: int
+    tokens: int
     unreadable: int
     stop: bool
 
@@ -107,7 +128,8 @@ class StageLoop:
         folder: The stage's own; ``None`` to write nothing.
         settings: How it runs.
         asked_to_stop: Says whether this process was asked to stop.
-        look: Looks at the model after some steps: validation, captions, scores.
+        look: Looks at the model before the first step and after every one: it knows when it is time to.
+        speed: What a step could take, for the share of it that is reached.
     """
 
     recipe: Recipe
@@ -120,9 +142,9 @@ class StageLoop:
     observer: Observer
     folder: Path | None
     settings: LoopSettings
-    asked_to_stop: Callable[[], bool] = lambda: False
-    look: Callable[[int], None] = lambda step: None
-    work: Callable[[StepResult, float], dict[str, float]] = lambda result, seconds: {}
+    asked_to_stop: Callable[[], bool] = never
+    look: Callable[[int], None]
+    speed: Speed | None = None
 
     def run(self, checkpoint: Path | None) -> bool:
         """Train, from a checkpoint or from the start.
@@ -145,7 +167,7 @@ class StageLoop:
         self.observer.begin(self.stage.name, self.steps, first)
         ended = perf_counter()
         for loaded in load_steps(self.source, range(first, self.steps), self.processes, workers=self.settings.workers):
-            result = self._step(loaded)
+            result = self._step_in_memory(loaded)
             began, ended = ended, perf_counter()
             position = replace(
                 position,
@@ -158,8 +180,7 @@ class StageLoop:
             self.observer.advance(1)
             last = position.step == self.steps
             stop = result.stop or position.step - first == self.settings.stop_after
-            if last or (self.settings.look_every and position.step % self.settings.look_every == 0):
-                self.look(position.step)
+            self.look(position.step)
             due = self.settings.save_every and position.step % self.settings.save_every == 0
             if last or stop or due:
                 self._save(position)
@@ -186,6 +207,24 @@ class StageLoop:
         seconds = perf_counter() - began
         self.tracker.record("checkpoint", self.stage.name, position.step, path=checkpoint.name, seconds=seconds)
 
+    def _step_in_memory(self, loaded: Loaded) -> StepResult:
+        """A step.
+
+        Raises:
+            TrainingError: If there is not enough memory for it.
+        """
+        try:
+            return self._step(loaded)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            first = str(error).partition("\n")[0]
+            raise TrainingError(
+                f"{self.stage.name}, step {loaded.step}: out of memory ({first}); lower {self.stage.name}.micro, now "
+                f"{self.stage.micro}, set checkpointing=true, or spread the model with --deepspeed 3 on more GPUs: the "
+                f"training goes on from its last checkpoint"
+            ) from error
+
     def _step(self, loaded: Loaded) -> StepResult:
         seed_everything(seed_of(self.recipe.seed, self.stage.name, loaded.step, self.processes.rank))
         micro_batches = loaded.micro_batches
@@ -207,13 +246,16 @@ class StageLoop:
             raise DivergenceError(
                 f"{self.stage.name}, step {loaded.step}: the gradient's norm is {norm}; {self._advice()}"
             )
-        counts = [float(sum(getattr(m.teaching, name) for m in micro_batches)) for name in ("clips", "read")]
+        counts = [
+            float(sum(micro.teaching.clips for micro in micro_batches)),
+            float(sum(micro.teaching.tokens(self.recipe.model) for micro in micro_batches)),
+        ]
         unreadable = [message for micro in micro_batches for message in micro.unreadable]
         for message in unreadable:
             self.observer.warn(f"left out, another clip stands in its place: {message}")
-        *parts, clips, read, missing = self.processes.sums([*sums.values(), *counts, float(len(unreadable))])
+        *parts, clips, tokens, missing = self.processes.sums([*sums.values(), *counts, float(len(unreadable))])
         losses_by_name = dict(zip(PARTS, parts, strict=True))
-        return StepResult(losses_by_name, norm, int(clips), int(read), int(missing), objective.stop)
+        return StepResult(losses_by_name, norm, int(clips), int(tokens), int(missing), objective.stop)
 
     def _objective(self, micro_batches: Sequence[MicroBatch]) -> Objective:
         groups = list(dict.fromkeys(micro.group for micro in micro_batches))
@@ -245,11 +287,11 @@ class StageLoop:
             rate=self.stage.rate * rate_share(loaded.step, self.steps, self.stage),
             seconds=seconds,
             samples_per_second=result.clips / seconds,
-            tokens_per_second=result.words / seconds,
+            tokens_per_second=result.tokens / seconds,
             data_wait=loaded.waited / seconds,
             unreadable=position.unreadable,
             clips=position.clips,
-            **self.work(result, seconds),
+            **({} if self.speed is None else {"mfu": self.speed.share(result.clips / seconds, self.processes.count)}),
         )
 
     def _refuse_divergence(self, loaded: Loaded, micro: MicroBatch, losses: Losses) -> None:
@@ -274,7 +316,7 @@ class StageLoop:
 def seed_everything(seed: int) -> None:
     """Seed what draws random numbers in a step, so that they are a function of seed, stage, step and process."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - for libraries that draw from it
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 

@@ -93,8 +93,8 @@ class SampleFiles(Section):
     """The share of clips that may be unreadable before training stops."""
 
 
-StageSource = Annotated[SampleFiles, Field(discriminator=None)]
-"""What a stage may train on."""
+StageSource = SampleFiles
+"""What a stage may train on; several kinds are told apart by ``kind``."""
 
 
 class StageRecipe(Section):
@@ -111,7 +111,7 @@ class StageRecipe(Section):
     steps: PositiveInt | None = None
     rate: PositiveFloat
     """Learning rate, the highest."""
-    rates: dict[Part, PositiveFloat] = {}
+    rates: dict[Part, PositiveFloat] = Field(default_factory=dict[Part, PositiveFloat])
     """Learning rates of single parts."""
     warmup: Share = 0.03
     """Share of the steps in which the rate rises to its highest."""
@@ -157,9 +157,23 @@ class Recipe(Section):
         return self
 
     @property
+    def trained(self) -> tuple[StageRecipe, ...]:
+        """The stages that are trained: a published model leaves the initialization out."""
+        left_out = {"language", "init"} if isinstance(self.start, PublishedStart) else set[str]()
+        return tuple(stage for stage in self.stages if stage.name not in left_out)
+
+    def deciding(self) -> dict[str, Any]:
+        """Values by dotted name that decide what is learnt; how a batch is cut and memory is saved are left out."""
+        return {
+            name: value
+            for name, value in _flat(self.model_dump(mode="json")).items()
+            if name not in {"about", "checkpointing"} and not name.endswith(".micro")
+        }
+
+    @property
     def fingerprint(self) -> str:
         """12 hex digits of all that decides what is learnt."""
-        values = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        values = json.dumps(self.deciding(), sort_keys=True, separators=(",", ":"))
         return sha256(values.encode()).hexdigest()[:12]
 
     def stage(self, name: str) -> StageRecipe:
@@ -168,10 +182,10 @@ class Recipe(Section):
         Raises:
             RecipeError: If the recipe has none of that name.
         """
-        for stage in self.stages:
+        for stage in self.trained:
             if stage.name == name:
                 return stage
-        raise RecipeError(f"recipe {self.name} has no stage {name!r}; it has {_listed(s.name for s in self.stages)}")
+        raise RecipeError(f"recipe {self.name} has no stage {name!r}; it has {_listed(s.name for s in self.trained)}")
 
 
 def load_recipe(name: str) -> Recipe:
@@ -206,7 +220,8 @@ def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
     Args:
         recipe: The recipe.
         assignments: ``name=value`` with dots, e.g. ``model.kl=gaussian``, ``stage3.rate=1e-5``; values are JSON, or
-            texts. A stage is known by its name, a file in a list by its number.
+            texts. A stage is known by its name, a file in a list by its number. ``init=published`` and ``init=parts``
+            choose what is begun from.
 
     Raises:
         RecipeError: If there is no such option, or the value is not allowed.
@@ -217,7 +232,10 @@ def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
         name, equals, text = assignment.partition("=")
         if not equals:
             raise RecipeError(f"{assignment!r}: expected name=value, e.g. stage3.rate=1e-5")
-        _assign(values, name.strip(), _value(text))
+        if name.strip() == "init":
+            values["start"] = {"kind": text}
+        else:
+            _assign(values, name.strip(), _value(text))
     return recipe_of(values, f"recipe {recipe.name}")
 
 
@@ -283,6 +301,20 @@ def _assign(values: dict[str, Any], name: str, value: Any) -> None:
     if isinstance(place, list | tuple):
         raise RecipeError(f"{name}: set what is in it, e.g. {name}.weight=2")
     place[last] = value
+
+
+def _flat(value: Any, above: str = "") -> dict[str, Any]:
+    """Plain values by dotted name; stages by their names, as they are overridden."""
+    if isinstance(value, dict):
+        parts: Any = value.items()
+    elif isinstance(value, list) and above == "stages":
+        parts = [(stage["name"], stage) for stage in cast("list[Any]", value)]
+    else:
+        return {above: value}
+    values: dict[str, Any] = {}
+    for name, part in parts:
+        values |= _flat(part, name if above in {"", "stages"} else f"{above}.{name}")
+    return values
 
 
 _MISSING: dict[str, Any] = {}

@@ -13,28 +13,35 @@ from __future__ import annotations
 import fcntl
 import json
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import torch
 
-from egobench.errors import ResumeError, StageError
+from egobench.errors import AnnotationFileError, ResumeError, StageError
 from egobench.observer import Observer, SilentObserver
 
 from .batches import Source, TrainingStage
 from .beginning import Beginning, begin, check_trained, hand_over, prepare
-from .checkpoint import latest_checkpoint, write_whole
+from .checkpoint import latest_checkpoint, read_position, write_whole
 from .engine import Engine, Taught, TorchEngine
-from .loop import LoopSettings, StageLoop
+from .loop import LoopSettings, StageLoop, never
 from .processes import Processes
-from .recipe import Recipe, StageRecipe, open_source
+from .recipe import Recipe, StageRecipe, open_source, recipe_of
 from .schedule import build_optimizer
+from .speed import device_speed
 from .tracking import Tracker
+from .validation import Validation
+from .zero import read_zero, resolve, sizes_of
+
+if TYPE_CHECKING:
+    from .estimate import StageEstimate
+    from .evaluating import Evaluation, TaskScores
 
 FORMAT = 1
 RUN = "run.json"
@@ -56,6 +63,7 @@ class Training:
         before: A model to begin the first of the stages with; ``None`` for the stage before it, or the recipe's start.
         processes: The processes.
         settings: How its loops run.
+        scores: Tasks to score while training; ``None`` for none.
         tracker: Where records go.
         observer: Receives progress.
         asked_to_stop: Says whether this process was asked to stop.
@@ -70,9 +78,10 @@ class Training:
     before: Path | None = None
     processes: Processes = field(default_factory=Processes)
     settings: LoopSettings = field(default_factory=LoopSettings)
+    scores: TaskScores | None = None
     tracker: Tracker = field(default_factory=Tracker)
     observer: Observer = field(default_factory=SilentObserver)
-    asked_to_stop: Callable[[], bool] = lambda: False
+    asked_to_stop: Callable[[], bool] = never
 
     def run(self, stages: Sequence[str] | None = None) -> bool:
         """Train the stages that are not done yet, in order.
@@ -87,7 +96,7 @@ class Training:
             ResumeError: If the folder holds another training.
             StageError: If the stage before one of them is missing.
         """
-        chosen = [stage for stage in self.recipe.stages if stages is None or stage.name in stages]
+        chosen = [stage for stage in self.recipe.trained if stages is None or stage.name in stages]
         for name in stages or ():
             self.recipe.stage(name)
         for stage in chosen:
@@ -97,6 +106,33 @@ class Training:
                 return False
         return True
 
+    def estimates(self, processes: int) -> list[StageEstimate]:
+        """What each stage would take; steps of stages whose data are there.
+
+        Args:
+            processes: How many there would be.
+
+        Raises:
+            TrainingDataError: If data are there and cannot be used.
+        """
+        from .estimate import device_peak, estimate
+
+        peak = device_peak()
+        return [
+            estimate(self.recipe, stage, processes=processes, steps=self._steps_ahead(stage), peak=peak)
+            for stage in self.recipe.trained
+        ]
+
+    def _steps_ahead(self, stage: StageRecipe) -> int | None:
+        """Steps of a stage that has not begun; ``None`` where files that it needs are not there."""
+        if stage.steps is not None:
+            return stage.steps
+        try:
+            return steps_of(stage, open_source(self.recipe, stage, self.data, self.store, None))
+        except AnnotationFileError as error:
+            self.observer.note(f"{stage.name}: steps and hours are not known without its data ({error})")
+            return None
+
     def train(self, stage: StageRecipe) -> bool:
         """Train a stage, from its newest checkpoint if there is one.
 
@@ -104,10 +140,15 @@ class Training:
             Whether it is done.
         """
         checkpoint = latest_checkpoint(self.folder / stage.name / "checkpoints", self.observer)
-        beginning = begin(self.recipe, self.data, self._before(stage), dtype=self._dtype)
+        beginning = begin(self.recipe, self.data, self._before(stage), dtype=self.dtype)
         source = open_source(self.recipe, stage, self.data, self.store, beginning.tokenizer)
+        if self.processes.first:
+            check_data(self.folder, stage.name, source.digests)
         steps = steps_of(stage, source)
-        engine = self.build_engine(stage, beginning)
+        if checkpoint is not None:
+            self._check_checkpoint(checkpoint, steps)
+        engine = self.build_engine(stage, beginning, checkpoint)
+        look = self._look(stage, engine, source, beginning, steps)
         loop = StageLoop(
             recipe=self.recipe,
             stage=stage,
@@ -120,6 +161,8 @@ class Training:
             folder=self.folder / stage.name,
             settings=self.settings,
             asked_to_stop=self.asked_to_stop,
+            look=look,
+            speed=device_speed(self.recipe, stage.name, engine.device),
         )
         done = loop.run(checkpoint)
         if done:
@@ -127,24 +170,92 @@ class Training:
             self.tracker.record("end", stage.name, steps)
         return done
 
-    def build_engine(self, stage: StageRecipe, beginning: Beginning) -> Engine:
-        """The engine of a stage, checked before the first step."""
+    def _look(
+        self, stage: StageRecipe, engine: Engine, source: Source, beginning: Beginning, steps: int
+    ) -> Callable[[int], None]:
+        """What looks at the model of a stage between its steps."""
+        validation = Validation(
+            engine, source.held_out(), self.processes, self.tracker, beginning.tokenizer, stage.name
+        )
+        evaluation: Evaluation | None = None
+        if self.scores is not None:
+            from .evaluating import Evaluation
+
+            evaluation = Evaluation(
+                scores=self.scores,
+                recipe=self.recipe,
+                stage=stage,
+                engine=engine,
+                processes=self.processes,
+                tokenizer=beginning.tokenizer,
+                folder=self.folder,
+                tracker=self.tracker,
+                observer=self.observer,
+            )
+
+        def look(step: int) -> None:
+            every = self.settings.look_every
+            if step in {0, steps} or (every and step % every == 0):
+                validation(step)
+            if evaluation is not None:
+                evaluation(step, last=step == steps)
+
+        return look
+
+    def build_engine(self, stage: StageRecipe, beginning: Beginning, checkpoint: Path | None = None) -> Engine:
+        """The engine of a stage, checked before the first step.
+
+        Args:
+            stage: The stage.
+            beginning: What it begins from.
+            checkpoint: What it will go on from; ``None`` for nothing.
+
+        Raises:
+            StageError: If what would train is not what the stage says.
+        """
         recipe, model = self.recipe, beginning.model
         prepare(model, stage.name, checkpointing=recipe.checkpointing)
         optimizer = build_optimizer(model, recipe, stage)
         check_trained(model, stage.name, optimizer)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = recipe.tf32
-        dtype: torch.dtype = getattr(torch, recipe.dtype)
-        return TorchEngine(Taught(model), optimizer, self.processes, clip=recipe.clip, dtype=dtype)
+        if self.engine == "torch":
+            dtype: torch.dtype = getattr(torch, recipe.dtype)
+            return TorchEngine(Taught(model), optimizer, self.processes, clip=recipe.clip, dtype=dtype)
+        from .deepspeed_engine import DeepSpeedEngine
+
+        sizes = sizes_of(recipe, stage, self.processes.count, gpu=torch.cuda.is_available())
+        config = resolve(self.zero or read_zero("2"), recipe, sizes, "--deepspeed")
+        return DeepSpeedEngine(Taught(model), optimizer, self.processes, config=config, checkpoint=checkpoint)
+
+    def _check_checkpoint(self, checkpoint: Path, steps: int) -> None:
+        """Refuse a checkpoint that this training cannot go on from."""
+        position = read_position(checkpoint)
+        if position.steps != steps:
+            raise ResumeError(
+                f"{checkpoint}: of a stage of {position.steps} steps, here {steps}; train in another folder"
+            )
+        plain = position.engine == "torch"
+        if plain != (self.engine == "torch"):
+            raise ResumeError(
+                f"{checkpoint}: written by the engine {position.engine!r}; go on with --engine "
+                f"{'torch' if plain else 'deepspeed'}, or begin the stage anew in another folder"
+            )
 
     def model_of(self, stage: TrainingStage) -> Path:
         """What a stage hands over."""
         return self.folder / stage / "model"
 
     @property
-    def _dtype(self) -> str:
+    def dtype(self) -> str:
         """Number format of the weights: the plain engine has them in float32."""
         return "float32" if self.engine == "torch" else self.recipe.dtype
+
+    def before_if_there(self, stage: StageRecipe) -> Path | None:
+        """What a stage begins from; the recipe's start where the stage before it is not done."""
+        try:
+            return self._before(stage)
+        except StageError:
+            return None
 
     def _before(self, stage: StageRecipe) -> Path | None:
         """What a stage begins from; ``None`` for the recipe's start.
@@ -152,7 +263,7 @@ class Training:
         Raises:
             StageError: If the stage before it is not done.
         """
-        names = [other.name for other in self.recipe.stages]
+        names = [other.name for other in self.recipe.trained]
         place = names.index(stage.name)
         if self.before is not None:
             return self.before
@@ -175,35 +286,102 @@ def steps_of(stage: StageRecipe, source: Source) -> int:
 
 
 @contextmanager
-def own_folder(training: Training, digests: dict[str, str] | None = None) -> Generator[None]:
-    """Have a training's folder alone; the first process of it calls it.
+def own_folder(training: Training) -> Generator[None]:
+    """Have a training's folder alone; every process calls it.
 
     Args:
         training: The training.
-        digests: SHA-256 of each file of data.
 
     Raises:
         ResumeError: If another process trains in it, or it holds another training.
     """
-    folder, recipe = training.folder, training.recipe
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    lock: IO[str] | None = None
+    problem: ResumeError | None = None
+    if training.processes.first:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ResumeError(f"{folder}: another process trains in it; wait for it, or name another folder") from error
-        path = folder / RUN
-        if path.is_file():
-            values = json.loads(path.read_text(encoding="utf-8"))
-            if values.get("fingerprint") != recipe.fingerprint:
-                raise ResumeError(f"{folder}: holds another training")
-        else:
-            values = {
-                "format": FORMAT,
-                "fingerprint": recipe.fingerprint,
-                "recipe": recipe.model_dump(mode="json"),
-                "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
-                "command": sys.argv,
-            }
-            write_whole(path, json.dumps(values, indent=1) + "\n")
+            lock = _claim(training)
+        except ResumeError as error:
+            problem = error
+    failed = training.processes.sums([float(problem is not None)])[0]
+    if failed:
+        raise problem or ResumeError(f"{training.folder}: the first process cannot train in it")
+    try:
         yield
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _claim(training: Training) -> IO[str]:
+    """Lock the folder, and write down or compare what is trained in it."""
+    folder, recipe = training.folder, training.recipe
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ResumeError(f"{folder}: another process trains in it; wait for it, or name another folder") from error
+    except OSError as error:
+        raise ResumeError(f"{folder}: cannot be written ({error.strerror}); name another folder with --out") from error
+    if not (folder / RUN).is_file():
+        values = {
+            "format": FORMAT,
+            "fingerprint": recipe.fingerprint,
+            "recipe": recipe.model_dump(mode="json"),
+            "data": {},
+            "versions": {name: version(name) for name in ("torch", "transformers", "peft", "numpy")},
+            "command": sys.argv,
+        }
+        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
+        return lock
+    values = read_run(folder)
+    if values["fingerprint"] != recipe.fingerprint:
+        before = recipe_of(values["recipe"], str(folder / RUN)).deciding()
+        other = [
+            f"{name} is {before.get(name)!r} there and {value!r} here"
+            for name, value in recipe.deciding().items()
+            if before.get(name) != value
+        ]
+        raise ResumeError(
+            f"{folder}: holds another training: {'; '.join(other[:5])}; name another folder with --out, or train with "
+            f"the same recipe"
+        )
+    return lock
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What a training's ``run.json`` says.
+
+    Raises:
+        ResumeError: If there is none, or it is of another version.
+    """
+    path = folder / RUN
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResumeError(f"{path}: cannot be read ({error}); expected a folder that exo2ego train wrote") from error
+    if values.get("format") != FORMAT:
+        raise ResumeError(
+            f"{path}: version {values.get('format')!r}, this release reads {FORMAT}; train anew elsewhere"
+        )
+    return values
+
+
+def check_data(folder: Path, stage: str, digests: Mapping[str, str]) -> None:
+    """Write down what a stage is trained on, or compare it with what was written down.
+
+    Raises:
+        ResumeError: If a file has changed since.
+    """
+    values = read_run(folder)
+    before = values["data"].get(stage)
+    if before is None:
+        values["data"][stage] = dict(digests)
+        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
+        return
+    changed = sorted(name for name in before.keys() | digests.keys() if before.get(name) != digests.get(name))
+    if changed:
+        raise ResumeError(
+            f"{stage}: {', '.join(changed)} changed since the stage was begun in {folder}; put the old data back, or "
+            f"train in another folder"
+        )

@@ -1,0 +1,172 @@
+"""What a training would take: parameters, memory, operations, hours. All of it is computed, nothing measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+
+from reference_exo2ego.model.freezing import part_counts
+from reference_exo2ego.model.stages import Stage
+
+from .batches import TrainingStage
+from .recipe import Recipe, StageRecipe
+from .sampler import micro_size
+from .speed import PEAKS, StageCost, stage_cost
+
+UTILISATION = 0.4
+"""Share of a device's peak that hours are computed with."""
+
+MASTER = 12
+"""Bytes of a trained weight in the optimizer: itself and two moments in float32."""
+
+
+class Memory(NamedTuple):
+    """Bytes that a process needs on its device, at least.
+
+    Attributes:
+        weights: Of the model.
+        gradients: Of what trains.
+        optimizer: Weights in float32, and moments.
+        activations: Of a micro-batch, with one block computed again at a time where the recipe has checkpointing.
+        gathered: With ZeRO-3, the largest part that is whole for a moment.
+    """
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+    gathered: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """What a stage would take.
+
+    Attributes:
+        stage: The stage.
+        trained: Parameters that move, by part.
+        parameters: Parameters in all.
+        batch: Clips of a step.
+        micro: Clips that a process computes at once.
+        accumulated: Micro-batches of a step on each process.
+        steps: Steps; ``None`` where there are no data to count.
+        tera: Floating-point operations of a clip, there and back, in 10^12; ``None`` for the stage ``language``.
+        memory: Bytes of a process by stage of ZeRO.
+        hours: Hours at :data:`UTILISATION` of the devices' peak; ``None`` where steps or peak are not known.
+    """
+
+    stage: TrainingStage
+    trained: dict[str, int]
+    parameters: int
+    batch: int
+    micro: int
+    accumulated: int
+    steps: int | None
+    tera: float | None
+    memory: dict[int, Memory]
+    hours: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The estimate as a JSON object."""
+        memory = {
+            f"zero{stage}": dict(parts._asdict()) | {"total": parts.total} for stage, parts in self.memory.items()
+        }
+        return asdict(self) | {"memory": memory}
+
+
+def estimate(
+    recipe: Recipe, stage: StageRecipe, *, processes: int, steps: int | None, peak: float | None
+) -> StageEstimate:
+    """What a stage would take.
+
+    Args:
+        recipe: The recipe.
+        stage: Its stage.
+        processes: How many there would be.
+        steps: How many steps it has, where that is known.
+        peak: Operations that each process's device does in a second at most, where that is known.
+    """
+    micro = micro_size(stage.batch, processes, stage.micro)
+    counts = part_counts(recipe.model)
+    paper: Stage = "init" if stage.name == "language" else stage.name
+    trained = {row.part: row.trained[paper] for row in counts if row.trained[paper]}
+    present = [row for row in counts if row.part != "low_rank" or row.trained[paper]]
+    if stage.name == "language":
+        trained = {row.part: row.parameters for row in counts if row.part == "language"}
+    cost = None if stage.name == "language" else stage_cost(recipe, stage.name)
+    hours = None
+    if cost is not None and steps is not None and peak is not None:
+        again = cost.forward if recipe.checkpointing else 0.0
+        hours = steps * stage.batch * (cost.forward + cost.backward + again) / (peak * UTILISATION * processes) / 3600
+    largest = recipe.model.language.vocab_size * recipe.model.language.hidden_size
+    parameters = sum(row.parameters for row in present)
+    return StageEstimate(
+        stage=stage.name,
+        trained={str(part): count for part, count in trained.items()},
+        parameters=parameters,
+        batch=stage.batch,
+        micro=micro,
+        accumulated=stage.batch // processes // micro,
+        steps=steps,
+        tera=None if cost is None else (cost.forward + cost.backward) / 1e12,
+        memory={
+            zero: _memory(recipe, zero, sum(trained.values()), parameters, cost, micro, processes, largest)
+            for zero in range(4)
+        },
+        hours=hours,
+    )
+
+
+def device_peak() -> float:
+    """Operations that this process's device does in a second at most: of a known GPU, or measured on the CPU."""
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+        return next((peak for part, peak in PEAKS.items() if part in name), 100e12)
+    matrix = torch.randn(512, 512)
+    rounds, began = 8, perf_counter()
+    for _ in range(rounds):
+        matrix @ matrix
+    return rounds * 2 * 512**3 / (perf_counter() - began)
+
+
+def _memory(
+    recipe: Recipe,
+    zero: int,
+    trained: int,
+    parameters: int,
+    cost: StageCost | None,
+    micro: int,
+    processes: int,
+    largest: int,
+) -> Memory:
+    number = 2 if recipe.dtype == "bfloat16" else 4
+    whole_weights, whole_gradients, whole_states = zero < 3, zero < 2, zero < 1
+    # In float32 the model's weights are the optimizer's own.
+    states = MASTER if number == 2 else MASTER - 4
+    activations = 0.0
+    if cost is not None:
+        layers = recipe.model.language.num_hidden_layers
+        activations = (
+            cost.saved_again + (cost.saved - cost.saved_again) / layers if recipe.checkpointing else cost.saved
+        )
+    return Memory(
+        weights=parameters * number / (1 if whole_weights else processes),
+        gradients=trained * number / (1 if whole_gradients else processes),
+        optimizer=trained * states / (1 if whole_states else processes),
+        activations=activations * micro,
+        gathered=0.0 if whole_weights else 2.0 * largest * number,
+    )
+
+
+def largest_memory(estimates: Sequence[StageEstimate], zero: int) -> float:
+    """Bytes of a process in the stage that needs the most."""
+    return max(estimate.memory[zero].total for estimate in estimates)

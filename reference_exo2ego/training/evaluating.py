@@ -1,0 +1,99 @@
+"""Scores on EgoBench's tasks while a model is trained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from egobench.dataset.sampleset import SampleSet
+from egobench.evaluate import evaluate
+from egobench.model import Method
+from egobench.observer import Observer
+from egobench.plugins import load_model
+from egobench.run.spec import Settings
+
+from .beginning import hand_over
+from .engine import Engine
+from .processes import Processes
+from .recipe import Recipe, StageRecipe
+from .tracking import Tracker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskScores:
+    """What to score while training, and when.
+
+    Attributes:
+        sets: Sample sets.
+        videos: Folder of their videos.
+        every: Steps between scores; 0 for the end of each stage alone.
+        limit: Samples of each set; ``None`` for all.
+        method: How an answer becomes a number.
+    """
+
+    sets: Sequence[SampleSet]
+    videos: Path
+    every: int = 0
+    limit: int | None = None
+    method: Method = "likelihood-sum"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Scores the model of a stage.
+
+    Attributes:
+        scores: What to score.
+        recipe: The recipe.
+        stage: Its stage.
+        engine: Has the model.
+        processes: The processes; the first evaluates, the others wait.
+        tokenizer: Tokenizer of the language model.
+        folder: Folder of the training.
+        tracker: Where scores go.
+        observer: Receives progress.
+    """
+
+    scores: TaskScores
+    recipe: Recipe
+    stage: StageRecipe
+    engine: Engine
+    processes: Processes
+    tokenizer: Any
+    folder: Path
+    tracker: Tracker
+    observer: Observer
+
+    def __call__(self, step: int, *, last: bool) -> None:
+        """Score the model, if it is time to; every process calls it.
+
+        Args:
+            step: After how many steps.
+            last: Whether the stage ends with it.
+        """
+        due = self.scores.every and step and step % self.scores.every == 0
+        if self.stage.name == "language" or not (last or due):
+            return
+        model = self.folder / "evaluations" / "models" / f"{self.recipe.name}-{self.stage.name}-{step:06d}"
+        if self.processes.first:
+            shutil.rmtree(model, ignore_errors=True)
+        hand_over(self.recipe, self.stage.name, self.engine, self.processes, model, self.tokenizer)
+        if self.processes.first:
+            result = evaluate(
+                load_model("exo2ego", checkpoint=str(model)),
+                self.scores.sets,
+                self.scores.videos,
+                self.folder / "evaluations",
+                Settings(method=self.scores.method, limit=self.scores.limit),
+                observer=self.observer,
+            )
+            rows = {
+                name: {"value": entry.value, "chance": entry.chance, "n": entry.n}
+                for name, entry in result.scores.items()
+            }
+            self.tracker.record("scores", self.stage.name, step, scores=rows)
+            shutil.rmtree(model)
+        self.processes.wait()

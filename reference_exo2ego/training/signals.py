@@ -1,0 +1,45 @@
+"""SIGTERM and SIGINT while training: the step is finished, a checkpoint written, and the same command goes on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+STOPPED = 143
+"""Exit code of a training that was asked to stop: that of a process that SIGTERM ended."""
+
+
+@dataclass(slots=True)
+class StopRequest:
+    """Whether this process was asked to stop.
+
+    Attributes:
+        received: The signal's name; ``""`` for none.
+    """
+
+    received: str = ""
+
+    def __call__(self) -> bool:
+        """Whether it was."""
+        return bool(self.received)
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Take a signal; the second one ends the process as it would without us."""
+        self.received = signal.Signals(number).name
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Take SIGTERM and SIGINT as requests to stop, for a while."""
+    request = StopRequest()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, request.receive) for number in numbers}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

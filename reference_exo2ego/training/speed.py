@@ -1,0 +1,134 @@
+"""How fast a device is, and how many operations a clip takes: computed from the model without its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from reference_exo2ego.model.exo2ego import Batch, Exo2Ego, Predicted
+from reference_exo2ego.model.freezing import begin_stage
+from reference_exo2ego.model.stages import Stage
+from reference_exo2ego.model.words import Words
+
+from .batches import TrainingStage
+from .loop import Speed
+from .recipe import Recipe
+
+PEAKS: Final[Mapping[str, float]] = {
+    "H200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100": 989e12,
+    "A800": 312e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "A40": 150e12,
+    "L4": 121e12,
+    "V100": 125e12,
+}
+"""bfloat16 operations a second of dense matrices (V100: float16), by a part of the GPU's name; from the data sheets."""
+
+WORDS = 32
+"""Words of a clip that are counted on, beside its video."""
+
+
+class StageCost(NamedTuple):
+    """What a clip costs in a stage.
+
+    Attributes:
+        forward: Floating-point operations there.
+        backward: Floating-point operations back, without what is computed again.
+        saved: Bytes that are kept between there and back.
+        saved_again: The same where activations are computed again on the way back.
+    """
+
+    forward: float
+    backward: float
+    saved: int
+    saved_again: int
+
+
+def device_speed(recipe: Recipe, stage: TrainingStage, device: torch.device) -> Speed | None:
+    """What a step could take; ``None`` where the device's peak is not known."""
+    if device.type != "cuda" or stage == "language":
+        return None
+    name = torch.cuda.get_device_name(device)
+    peak = next((peak for part, peak in PEAKS.items() if part in name), None)
+    if peak is None:
+        return None
+    cost = stage_cost(recipe, stage)
+    return Speed(cost.forward + cost.backward, peak)
+
+
+def stage_cost(recipe: Recipe, stage: Stage, words: int = WORDS) -> StageCost:
+    """Count a clip's operations and what is kept of it, by computing it without numbers.
+
+    Args:
+        recipe: The recipe.
+        stage: The stage.
+        words: Words beside the video.
+    """
+    number = torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
+    with torch.device("meta"):
+        model = _Shapes(recipe.model).to(number)
+        begin_stage(model, stage)
+        batch = _blank_batch(recipe, stage, words)
+    model.to(number).train()
+    with FlopCounterMode(display=False) as counter:
+        total, saved = _kept(model, stage, batch)
+        forward = counter.get_total_flops()
+        total.backward()  # type: ignore[no-untyped-call]
+    backward = counter.get_total_flops() - forward
+    model.zero_grad()
+    for part in ("ego_encoder", "exo_encoder", "language"):
+        getattr(model, part).gradient_checkpointing_enable({"use_reentrant": False})
+    _, saved_again = _kept(model, stage, batch)
+    return StageCost(forward, backward, saved, saved_again)
+
+
+class _Kept(NamedTuple):
+    total: torch.Tensor
+    saved: int
+
+
+def _kept(model: Exo2Ego, stage: Stage, batch: Batch) -> _Kept:
+    """The loss, and the bytes that are kept to go back from it, weights left out."""
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}  # noqa: SLF001
+    storages: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in weights:  # noqa: SLF001
+            storages[storage._cdata] = storage  # noqa: SLF001
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        losses = model(stage, batch)
+    return _Kept(losses.total, sum(storage.nbytes() for storage in storages.values()))
+
+
+class _Shapes(Exo2Ego):
+    """The model with shapes alone, which cannot look for the video's place among words: it stands before them."""
+
+    def _predict(self, words: Words, video: torch.Tensor) -> Predicted:
+        embedded = self.language.get_input_embeddings()(words.ids)
+        inputs = torch.cat([video.to(embedded), embedded], dim=1)
+        count = inputs.shape[1]
+        # Without a mask transformers looks at the positions' numbers, of which there are none.
+        mask = inputs.new_zeros((1, 1, count, count))
+        hidden = self.language.model(inputs_embeds=inputs, attention_mask=mask, use_cache=False).last_hidden_state
+        predicted = words.ids.shape[1] // 2
+        logits = self.language.lm_head(hidden[:, -predicted - 1 : -1].flatten(0, 1))
+        return Predicted(logits, words.labels[:, -predicted:].flatten())
+
+
+def _blank_batch(recipe: Recipe, stage: Stage, words: int) -> Batch:
+    """A clip without numbers."""
+    config = recipe.model
+    pixels = torch.empty((1, config.frames, 3, config.vision.image_size, config.vision.image_size))
+    ids = torch.zeros((1, words), dtype=torch.long)
+    ego = pixels if stage != "stage1" else None
+    exo = pixels if stage in {"stage1", "stage2"} else None
+    return Batch(Words(ids, ids), ego, exo)

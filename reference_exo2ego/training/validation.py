@@ -1,0 +1,206 @@
+"""Looks at a model between steps: losses on what is held out, how near F(x) is to y, and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from reference_exo2ego.model.exo2ego import Batch, Exo2Ego
+from reference_exo2ego.model.stages import Stage
+from reference_exo2ego.model.words import IGNORED, Words, splice
+
+from .batches import ClipBatch, MicroBatch
+from .engine import Engine
+from .loop import PARTS
+from .processes import Processes
+from .tracking import Tracker
+
+CAPTIONED = 4
+"""Clips that captions are printed of."""
+
+LONGEST = 24
+"""Tokens of a caption, at most."""
+
+
+class Caption(NamedTuple):
+    """What a model says of a clip.
+
+    Attributes:
+        prompt: What it is asked.
+        expected: What was said of it.
+        reply: What the model says.
+    """
+
+    prompt: str
+    expected: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Looks at a model.
+
+    Attributes:
+        engine: Has the model.
+        micro_batches: What is held out; the same on every process.
+        processes: The processes.
+        tracker: Where records go.
+        tokenizer: Tokenizer of the language model.
+        stage: The stage.
+    """
+
+    engine: Engine
+    micro_batches: Sequence[MicroBatch]
+    processes: Processes
+    tracker: Tracker
+    tokenizer: Any
+    stage: str
+
+    def __call__(self, step: int) -> None:
+        """Record validation losses and captions; every process calls it.
+
+        Args:
+            step: After how many steps.
+        """
+        if not self.micro_batches:
+            return
+        with looking(self.engine.model):
+            numbers = self._numbers()
+            replies = self._captions()
+        self.tracker.record("validation", self.stage, step, **numbers)
+        if replies:
+            self.tracker.record("captions", self.stage, step, captions=[caption._asdict() for caption in replies])
+
+    def _numbers(self) -> dict[str, float]:
+        names = (*PARTS, "cosine", "cosine_unmapped")
+        sums, counts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+        # Every process computes as many, for where ZeRO spreads weights they all have to compute together.
+        rounds = -(-len(self.micro_batches) // self.processes.count)
+        for turn in range(rounds):
+            place = turn * self.processes.count + self.processes.rank
+            counted = place < len(self.micro_batches)
+            teaching = self.micro_batches[place % len(self.micro_batches)].teaching.to(self.engine.device)
+            losses = self.engine.losses(teaching)
+            values = {name: float(getattr(losses, "total" if name == "loss" else name)) for name in PARTS}
+            weights = {name: teaching.predicted if name in {"loss", "vtg"} else teaching.clips for name in PARTS}
+            if isinstance(teaching, ClipBatch) and teaching.batch.ego is not None and teaching.batch.exo is not None:
+                near = nearness(self.engine.model, teaching.batch)
+                values |= {"cosine": near.mapped, "cosine_unmapped": near.unmapped}
+                weights |= {"cosine": teaching.clips, "cosine_unmapped": teaching.clips}
+            for name, value in values.items() if counted else ():
+                sums[name] += value * weights[name]
+                counts[name] += weights[name]
+        totals = self.processes.sums([*sums.values(), *counts.values()])
+        means = zip(names, totals[: len(names)], totals[len(names) :], strict=True)
+        return {name: total / count for name, total, count in means if count}
+
+    def _captions(self) -> list[Caption]:
+        for micro in self.micro_batches:
+            if isinstance(micro.teaching, ClipBatch):
+                batch = ClipBatch(micro.teaching.stage, first_clips(micro.teaching.batch, CAPTIONED))
+                return captions(self.engine.model, batch.to(self.engine.device), self.tokenizer)
+        return []
+
+
+class Nearness(NamedTuple):
+    """Mean cosine of patches to those of the exocentric view at the same place.
+
+    Attributes:
+        mapped: Of F(x) to y.
+        unmapped: Of x to y: what F has to be better than.
+    """
+
+    mapped: float
+    unmapped: float
+
+
+def nearness(model: Exo2Ego, batch: Batch) -> Nearness:
+    """How near F(x) comes to y.
+
+    Args:
+        model: The model.
+        batch: Clips with both views.
+    """
+    ego: Any = batch.ego
+    exo: Any = batch.exo
+    x, y = model.features("ego", ego), model.features("exo", exo)
+    mapped, unmapped = (
+        float(functional.cosine_similarity(features.float(), y.float(), dim=-1).mean())
+        for features in (model.to_exo(x), x)
+    )
+    return Nearness(mapped, unmapped)
+
+
+def captions(model: Exo2Ego, clips: ClipBatch, tokenizer: Any) -> list[Caption]:
+    """What a model says of the first question about each clip, word for word the likeliest.
+
+    Args:
+        model: The model.
+        clips: The clips.
+        tokenizer: Tokenizer of its language model.
+    """
+    replies: list[Caption] = []
+    for number in range(clips.clips):
+        batch = first_clips(clips.batch, 1, number)
+        ids, labels = batch.words.ids[0], batch.words.labels[0]
+        answered = (labels != IGNORED).nonzero().flatten()
+        begin = int(answered[0])
+        behind = (labels[begin:] == IGNORED).nonzero().flatten()
+        end = begin + int(behind[0]) if len(behind) else len(labels)
+        words = Words(ids[None, :begin], labels[None, :begin])
+        video = _video(model, clips.stage, batch)
+        spliced = splice(words, model.language.get_input_embeddings(), video)
+        reply = _continue(model, spliced.inputs, tokenizer.eos_token_id)
+        prompt = tokenizer.decode([token for token in ids[:begin].tolist() if token >= 0], skip_special_tokens=True)
+        expected = tokenizer.decode(labels[begin:end].tolist(), skip_special_tokens=True)
+        replies.append(
+            Caption(prompt.strip(), expected.strip(), tokenizer.decode(reply, skip_special_tokens=True).strip())
+        )
+    return replies
+
+
+def first_clips(batch: Batch, count: int, begin: int = 0) -> Batch:
+    """Some clips of a batch."""
+    words = batch.words
+    segments = None if words.segments is None else words.segments[begin : begin + count]
+    ego, exo = (None if view is None else view[begin : begin + count] for view in (batch.ego, batch.exo))
+    return Batch(Words(words.ids[begin : begin + count], words.labels[begin : begin + count], segments), ego, exo)
+
+
+@contextmanager
+def looking(model: Exo2Ego) -> Iterator[None]:
+    """Have a model without dropout and gradients for a while."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
+
+
+def _video(model: Exo2Ego, stage: Stage, batch: Batch) -> torch.Tensor:
+    if batch.ego is not None and stage != "stage1":
+        return model.read_learner(batch.ego, stage)
+    exo: Any = batch.exo
+    return model.read_view("exo", exo)
+
+
+def _continue(model: Exo2Ego, inputs: torch.Tensor, end: int | None) -> list[int]:
+    """Greedy decoding; as many passes on every process, for where ZeRO spreads weights they all compute together."""
+    embed, reply, ended = model.language.get_input_embeddings(), list[int](), False
+    for _ in range(LONGEST):
+        hidden = model.language.model(inputs_embeds=inputs, use_cache=False).last_hidden_state
+        token = model.language.lm_head(hidden[:, -1]).argmax(-1)
+        ended = ended or int(token) == end
+        if not ended:
+            reply.append(int(token))
+        elif not hasattr(embed.weight, "ds_id"):
+            break
+        inputs = torch.cat([inputs, embed(token)[:, None]], dim=1)
+    return reply

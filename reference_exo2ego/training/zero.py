@@ -1,0 +1,153 @@
+"""DeepSpeed's configuration: ours by stage of ZeRO, or a file as VideoLLaMA2 users have it, with its "auto" resolved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from egobench.errors import RecipeError
+
+from .recipe import Recipe, StageRecipe
+from .sampler import micro_size
+
+AUTO = "auto"
+
+ZERO: Final[Mapping[int, Mapping[str, Any]]] = {
+    0: {"stage": 0},
+    1: {"stage": 1, "contiguous_gradients": True, "reduce_bucket_size": AUTO},
+    2: {"stage": 2, "contiguous_gradients": True, "overlap_comm": True, "reduce_bucket_size": AUTO},
+    3: {
+        "stage": 3,
+        "contiguous_gradients": True,
+        "overlap_comm": True,
+        "reduce_bucket_size": AUTO,
+        "stage3_prefetch_bucket_size": AUTO,
+        "stage3_param_persistence_threshold": AUTO,
+    },
+}
+"""Sections ``zero_optimization`` by stage of ZeRO."""
+
+RECIPES_OWN = ("optimizer", "scheduler")
+"""Sections that would contradict the recipe."""
+
+
+class Sizes(NamedTuple):
+    """What "auto" stands for.
+
+    Attributes:
+        micro: Clips that a process computes at once.
+        micro_batches: Micro-batches of a step on each process.
+        processes: How many processes there are.
+        width: Of the language model.
+        gpu: Whether it computes on GPUs.
+    """
+
+    micro: int
+    micro_batches: int
+    processes: int
+    width: int
+    gpu: bool
+
+
+def sizes_of(recipe: Recipe, stage: StageRecipe, processes: int, *, gpu: bool) -> Sizes:
+    """What "auto" stands for in a stage.
+
+    Raises:
+        ValueError: If its batch cannot be shared by the processes.
+    """
+    micro = micro_size(stage.batch, processes, stage.micro)
+    return Sizes(micro, stage.batch // processes // micro, processes, recipe.model.language.hidden_size, gpu)
+
+
+def read_zero(choice: str) -> dict[str, Any]:
+    """A configuration of DeepSpeed by stage of ZeRO, or out of a file.
+
+    Args:
+        choice: ``0`` to ``3``, or the path of a JSON file.
+
+    Raises:
+        RecipeError: If there is no such file, or it is none.
+    """
+    if choice in {str(stage) for stage in ZERO}:
+        return {"zero_optimization": dict(ZERO[int(choice)]), "bf16": {"enabled": AUTO}}
+    path = Path(choice)
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(
+            f"--deepspeed {choice}: expected a stage of ZeRO, 0 to 3, or a JSON file that DeepSpeed reads ({error})"
+        ) from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"--deepspeed {choice}: expected a JSON object, as DeepSpeed reads it")
+    return values
+
+
+def resolve(config: Mapping[str, Any], recipe: Recipe, sizes: Sizes, where: str) -> dict[str, Any]:
+    """A configuration with everything said, and nothing that contradicts the recipe.
+
+    Args:
+        config: The configuration; "auto" stands where the recipe decides.
+        recipe: The recipe.
+        sizes: What "auto" stands for.
+        where: What holds the configuration, for messages.
+
+    Raises:
+        RecipeError: If it says otherwise than the recipe, or has "auto" where nothing decides.
+    """
+    for section in RECIPES_OWN:
+        if section in config:
+            raise RecipeError(
+                f"{where}: {section} is the recipe's; take the section out and set rate, warmup, betas there"
+            )
+    half, width = recipe.dtype == "bfloat16", sizes.width
+    decided: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": sizes.micro,
+        "gradient_accumulation_steps": sizes.micro_batches,
+        "train_batch_size": sizes.micro * sizes.micro_batches * sizes.processes,
+        "gradient_clipping": recipe.clip,
+        "bf16.enabled": half,
+        "fp16.enabled": False,
+    }
+    suggested: dict[str, Any] = {
+        "zero_optimization.reduce_bucket_size": width * width,
+        "zero_optimization.stage3_prefetch_bucket_size": int(0.9 * width * width),
+        "zero_optimization.stage3_param_persistence_threshold": 10 * width,
+    }
+    resolved = json.loads(json.dumps(config))
+    for name, value in decided.items():
+        section, key = _section(resolved, name)
+        if section.get(key, AUTO) not in {AUTO, value}:
+            raise RecipeError(
+                f'{where}: {name} is {section[key]!r}, and the recipe makes it {value!r}; write "auto" there'
+            )
+        section[key] = value
+    for name, value in suggested.items():
+        section, key = _section(resolved, name)
+        if section.get(key) == AUTO:
+            section[key] = value
+    if not sizes.gpu:
+        # The CPU has a single queue of work, in which nothing overlaps.
+        resolved["zero_optimization"]["overlap_comm"] = False
+    # The optimizer is torch's AdamW: the same with and without DeepSpeed, and nothing has to be compiled for it.
+    resolved |= {"zero_allow_untested_optimizer": True, "steps_per_print": 10**9}
+    left = sorted(_autos(resolved))
+    if left:
+        raise RecipeError(f'{where}: {", ".join(left)} "auto", and nothing decides it; write a value there')
+    return resolved
+
+
+def _section(config: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    section, _, key = name.rpartition(".")
+    return (config.setdefault(section, {}), key) if section else (config, key)
+
+
+def _autos(values: Mapping[str, Any], above: str = "") -> list[str]:
+    names: list[str] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            names += _autos(value, f"{above}{name}.")
+        elif value == AUTO:
+            names.append(above + name)
+    return names
