@@ -1,5 +1,4 @@
-"""Differences from a reference as a picture: a row per variant with its 95 % interval, its repetitions, and a published
-difference."""
+"""Differences from a reference as a picture: a row per variant, with interval, repetitions, published difference."""
 
 from __future__ import annotations
 

@@ -76,6 +76,6 @@ def _check_shapes(adopted: Exo2Ego, saved: Saved, config: Exo2EgoConfig) -> None
     other = sorted(name for name in expected.keys() | actual.keys() if expected.get(name) != actual.get(name))
     if other:
         raise ConfigurationError(
-            f"{saved.folder}: {other[0]} is {tuple(actual.get(other[0], ()))} there and {tuple(expected.get(other[0], ()))} "
-            f"here; what was trained stays as large as it is"
+            f"{saved.folder}: {other[0]} is {tuple(actual.get(other[0], ()))} there and "
+            f"{tuple(expected.get(other[0], ()))} here; what was trained stays as large as it is"
         )

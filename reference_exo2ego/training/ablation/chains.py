@@ -69,10 +69,10 @@ def chain_of(variant: Variant, base: Recipe, outside: OutsideFiles, counts: Coun
         if variant.encoders == "one":
             return _one_encoder(variant, base, outside, counts)
         varied = override(_thinned(base, variant.ego_share, counts), variant.overrides)
-        last = variant.ends or base.stages[-1].name
+        last = variant.ends or base.trained[-1].name
         return tuple(
             Step(only_what_decides(varied, base, stage.name), stage.name)
-            for stage in base.stages
+            for stage in base.trained
             if ORDER.index(stage.name) <= ORDER.index(last)
         )
     except RecipeError as error:
@@ -129,10 +129,8 @@ def _thinned(base: Recipe, share: float, counts: Counts) -> Recipe:
 def _one_encoder(variant: Variant, base: Recipe, outside: OutsideFiles, counts: Counts) -> tuple[Step, ...]:
     """Captions first, questions then, all seen by the learner's encoder; each as many operations as in the recipe."""
     thinned = _thinned(base, variant.ego_share, counts)
-    names = [stage.name for stage in base.stages]
+    names = [stage.name for stage in base.trained]
     captioned = [name for name in CAPTIONED if name in names]
-    if not captioned or "stage3" not in names:
-        raise RecipeError(f"recipe {base.name} has {', '.join(names)}; one encoder needs captions and stage3")
     sources = [thinned.stage(name).source.model_dump(mode="python") for name in captioned]
     captions = seen_by_one(sources[0], variant.pretrained, outside)
     for name, source in zip(captioned[1:], sources[1:], strict=True):
@@ -153,7 +151,8 @@ def _rows(table: TrainTable, stages: Sequence[str]) -> dict[str, tuple[str, ...]
     """What trains with one encoder: whatever trained in some stages, now in ``init``, which reads the learner alone."""
     read = ("ego_encoder", "connector", "delimiters", "language", "low_rank")
     return {
-        row: ("init",) if row in read and set(getattr(table, row)) & set(stages) else () for row in TrainTable.model_fields
+        row: ("init",) if row in read and set(getattr(table, row)) & set(stages) else ()
+        for row in TrainTable.model_fields
     }
 
 

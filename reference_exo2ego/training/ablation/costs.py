@@ -37,8 +37,8 @@ class StepCost:
     """What a step of a training costs.
 
     Attributes:
-        seconds: Wall-clock seconds, reading included where it is not done ahead.
-        operations: Floating-point operations forth and back, by torch's count; a multiplication and an addition are two.
+        seconds: Wall-clock seconds, reading included.
+        operations: Floating-point operations forth and back, by torch's count.
         steps: Steps of an epoch, for stages whose length is given in epochs.
         source: Where the seconds are from.
     """
@@ -146,7 +146,9 @@ def logged_seconds(folders: Iterable[Path]) -> dict[str, float]:
             values: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
             recipe = recipe_of(values["recipe"], str(folder / RUN))
         except (OSError, ValueError, KeyError) as error:
-            raise TrainingDataError(f"{folder}: holds no training ({error}); expected what exo2ego train wrote") from error
+            raise TrainingDataError(
+                f"{folder}: holds no training ({error}); expected what exo2ego train wrote"
+            ) from error
         kinds = {stage.name: kind_of(Step(recipe, stage.name)) for stage in recipe.stages}
         for row in read_log(folder / LOG):
             if row.get("kind") == "step" and row.get("stage") in kinds:

@@ -49,8 +49,8 @@ class Digests:
                         digest.update(block)
             except OSError as error:
                 raise TrainingDataError(
-                    f"{self.data / path}: cannot be read ({error.strerror}); expected a file of training samples, which "
-                    f"exo2ego clips, egoclip, pairs and instructions make"
+                    f"{self.data / path}: cannot be read ({error.strerror}); expected a file of training samples, as "
+                    f"exo2ego clips, egoclip, pairs and instructions make them"
                 ) from error
             self._known[path] = digest.hexdigest()
         return self._known[path]

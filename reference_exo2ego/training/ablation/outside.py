@@ -116,8 +116,10 @@ def joined(source: Mapping[str, Any], other: Mapping[str, Any], name: str) -> di
         RecipeError: If they are of different kinds.
     """
     if ("files" in source) != ("files" in other):
-        raise RecipeError(f"{name}: its source is of another kind than that of the stage before it; one encoder is "
-                          f"trained on both together, so give both the same kind")
+        raise RecipeError(
+            f"{name}: its source is of another kind than that of the stage before it; one encoder is "
+            f"trained on both together, so give both the same kind"
+        )
     known = [_selection(file) for files in _files(source) for file in files]
     if "files" in source:
         extra = [file for file in other["files"] if _selection(file) not in known]

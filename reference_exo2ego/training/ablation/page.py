@@ -145,8 +145,8 @@ def _parts(results: Mapping[str, Any], pictures: Mapping[str, str]) -> Iterator[
         f"{questions['asked']:,} in all, method {results['method']}. All numbers are {results['score']['name']} in "
         f"points. An interval is over source videos, for these very models: the values of a question are averaged over "
         f"seeds first. What other seeds give is the last column: the difference of each, and their standard deviation. "
-        f"Planned to be detectable: {_points(questions['detectable'])} points; what each comparison could have detected "
-        f"in fact stands in its row."
+        f"Planned to be detectable: {_points(questions['detectable'])} points; what a comparison could have detected in "
+        f"fact stands in its row."
     )
     for table in results["tables"]:
         if not table["rows"]:
@@ -161,7 +161,7 @@ def _parts(results: Mapping[str, Any], pictures: Mapping[str, str]) -> Iterator[
             yield "\n".join(_by_task(results))
     if results["absent"]:
         listed = "; ".join(f"`{name}`: {why}" for name, why in results["absent"].items())
-        yield f"Left out, for they vary nothing: {listed}."
+        yield f"Left out: {listed}."
     yield "## What each variant is"
     yield "\n".join(_variants(results))
 

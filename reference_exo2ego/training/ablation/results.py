@@ -1,4 +1,4 @@
-"""From the runs of variants to differences: over the same questions, by source video, and over seeds apart from that."""
+"""From the runs of variants to differences: over the same questions, by source video; apart from that, over seeds."""
 
 from __future__ import annotations
 
@@ -102,9 +102,7 @@ class Answers(NamedTuple):
         return [seed for name, seed in self.runs if name == variant]
 
 
-def read_answers(
-    runs: Mapping[tuple[str, int], Path], sets: Sequence[SampleSet], score: MeanScore
-) -> Answers:
+def read_answers(runs: Mapping[tuple[str, int], Path], sets: Sequence[SampleSet], score: MeanScore) -> Answers:
     """Read the answers of finished runs.
 
     Args:
@@ -149,7 +147,10 @@ def difference_of(answers: Answers, variant: str, against: str) -> Difference | 
     if not seeds:
         return None
     ours, theirs = answers.places(variant, seeds), answers.places(against, seeds)
-    values = {seed: float(answers.mean.values[a] - answers.mean.values[b]) for seed, a, b in zip(seeds, ours, theirs, strict=True)}
+    values = {
+        seed: float(answers.mean.values[a] - answers.mean.values[b])
+        for seed, a, b in zip(seeds, ours, theirs, strict=True)
+    }
     return Difference(_pooled(answers, ours, theirs).difference(0, 1), spread(values))
 
 

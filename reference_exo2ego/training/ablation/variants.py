@@ -115,7 +115,11 @@ def ablation_of(recipe: Recipe, shares: Sequence[float] = SHARES) -> Ablation:
     """
     variants: dict[str, Variant] = {}
     absent: dict[str, str] = {}
+    names = {stage.name for stage in recipe.trained}
     for variant in _all(recipe, shares):
+        if variant.encoders == "one" and not {"init", "stage3"} <= names:
+            absent[variant.name] = "one encoder is trained in the initialization and on the data of stage 3"
+            continue
         try:
             varied = override(recipe, variant.overrides)
         except RecipeError as error:
@@ -158,15 +162,13 @@ def choose(ablation: Ablation, only: Iterable[str] | None) -> Ablation:
 def _with_rows(table: Table, variants: Mapping[str, Variant]) -> Table:
     """A table with the rows whose variants are there, each compared with one that is."""
     rows = [row for row in table.rows if row.variant in variants]
-    return table._replace(
-        rows=tuple(row if row.against in variants else row._replace(against=None) for row in rows)
-    )
+    return table._replace(rows=tuple(row if row.against in variants else row._replace(against=None) for row in rows))
 
 
 def _unknown(name: str, ablation: Ablation) -> str:
     known = [*ablation.variants, *(table.name for table in ablation.tables)]
     if name in ablation.absent:
-        return f"variant {name!r} varies nothing: {ablation.absent[name]}; leave it out"
+        return f"variant {name!r} is none of this recipe: {ablation.absent[name]}; leave it out"
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"no variant and no table {name!r}: {hint}there are {', '.join(known)}"
@@ -177,7 +179,7 @@ def _all(recipe: Recipe, shares: Sequence[float]) -> Iterable[Variant]:
     yield from _parts(recipe)
     yield Variant(name=SINGLE, about="one encoder, the same data, as many operations", encoders="one")
     yield from _grid()
-    for stage in recipe.stages[:-1]:
+    for stage in recipe.trained[:-1]:
         if stage.name != "language":
             yield Variant(name=f"after-{stage.name}", about=f"the checkpoint of {stage.name}", ends=stage.name)
     yield Variant(name="prompt-base", about="the plain prompt", prompt="base")
@@ -191,7 +193,7 @@ def _all(recipe: Recipe, shares: Sequence[float]) -> Iterable[Variant]:
 
 def _parts(recipe: Recipe) -> Iterable[Variant]:
     model, train = recipe.model, recipe.model.train
-    names = {stage.name for stage in recipe.stages}
+    names = {stage.name for stage in recipe.trained}
     if "stage3" in names:
         yield Variant(name="without-lora", about="no LoRA", overrides=("model.train.low_rank=[]",))
     if "stage2" in names:
@@ -209,7 +211,9 @@ def _parts(recipe: Recipe) -> Iterable[Variant]:
     if "stage3" in names:
         frozen = json.dumps([stage for stage in train.ego_encoder if stage != "stage3"])
         yield Variant(
-            name="ego-frozen", about="the learner is frozen in stage 3", overrides=(f"model.train.ego_encoder={frozen}",)
+            name="ego-frozen",
+            about="the learner is frozen in stage 3",
+            overrides=(f"model.train.ego_encoder={frozen}",),
         )
 
 
@@ -273,7 +277,11 @@ def _tables(shares: Sequence[float]) -> Iterable[Table]:
         "One checkpoint, asked with three prompts.",
     )
     rows = [
-        Row(name if share == 1 else f"{name}@{share:g}", label, against if share == 1 or not against else f"{FULL}@{share:g}")
+        Row(
+            name if share == 1 else f"{name}@{share:g}",
+            label,
+            against if share == 1 or not against else f"{FULL}@{share:g}",
+        )
         for share in sorted(shares, reverse=True)
         for name, label, against in (
             (FULL, f"two encoders, {100 * share:g} % ego", None),
@@ -284,7 +292,7 @@ def _tables(shares: Sequence[float]) -> Iterable[Table]:
         "ego-share",
         "Scarce egocentric data",
         tuple(rows),
-        "All exocentric data stays; egocentric videos are thinned, in pairs and questions too. The number of steps stays.",
+        "Exocentric data stay; egocentric videos are thinned, in pairs and questions too. The number of steps stays.",
     )
 
 

@@ -31,7 +31,7 @@ from egobench.run.checksums import CHECKSUMS
 from egobench.run.spec import Settings
 from reference_exo2ego.model.export import export
 from reference_exo2ego.training.checkpoint import write_whole
-from reference_exo2ego.training.loop import LoopSettings
+from reference_exo2ego.training.loop import LoopSettings, never
 from reference_exo2ego.training.recipe import Recipe, override
 from reference_exo2ego.training.run import Training, own_folder
 from reference_exo2ego.training.tracking import LOG, JsonLines, Tracker
@@ -74,7 +74,7 @@ class Bench:
     limit: int | None = None
     loop: LoopSettings = field(default_factory=LoopSettings)
     observer: Observer = field(default_factory=SilentObserver)
-    asked_to_stop: Callable[[], bool] = lambda: False
+    asked_to_stop: Callable[[], bool] = never
 
     def stage_folder(self, job: StageJob) -> Path:
         """Where a stage is trained."""
@@ -237,8 +237,12 @@ def do_work(bench: Bench, plan: WorkPlan, command: Sequence[str] = ()) -> bool:
     return True
 
 
-def check_folder(bench: Bench) -> None:
-    """Begin a folder, or make sure that it is of this very ablation.
+def check_folder(bench: Bench, *, begin: bool = True) -> None:
+    """Make sure that a folder is of this very ablation.
+
+    Args:
+        bench: Has the folder.
+        begin: Whether to begin it where there is none.
 
     Raises:
         ResumeError: If it holds another one.
@@ -253,12 +257,14 @@ def check_folder(bench: Bench) -> None:
     }
     if path.is_file():
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        other = [f"{name} {known.get(name)} there, {value} here" for name, value in about.items() if known.get(name) != value]
+        other = [
+            f"{name} {known.get(name)} there, {value} here" for name, value in about.items() if known.get(name) != value
+        ]
         if other:
             raise ResumeError(f"{bench.folder}: holds another ablation ({'; '.join(other)}); name another folder")
-        return
-    bench.folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(about, indent=1) + "\n")
+    elif begin:
+        bench.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(about, indent=1) + "\n")
 
 
 def _train(bench: Bench, job: StageJob) -> bool:
