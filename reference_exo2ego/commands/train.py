@@ -61,7 +61,7 @@ def train(
     ] = False,
     overfit_steps: Annotated[int, typer.Option(min=1, help="Steps that --overfit-one-batch takes at most.")] = 300,
     as_json: AsJson = False,
-    local_rank: Annotated[int | None, typer.Option("--local_rank", "--local-rank", hidden=True)] = None,
+    local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True, envvar="LOCAL_RANK")] = 0,
 ) -> None:
     """Train Exo2Ego. The same command goes on where an earlier one stopped.
 
@@ -84,7 +84,7 @@ def train(
 
     chosen_recipe, zero = override(load_recipe(recipe), changes or []), read_zero(deepspeed) if deepspeed else {}
     scores = _scores(evaluate, evaluate_videos, evaluate_every, evaluate_limit, tasks)
-    these = begin_processes()
+    these = begin_processes(local_rank)
     try:
         with ProgressObserver() as observer, stop_requests() as request:
             training = Training(

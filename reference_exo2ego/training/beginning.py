@@ -87,7 +87,14 @@ def prepare(model: Exo2Ego, stage: TrainingStage, *, checkpointing: bool) -> Non
     model.train()
     if checkpointing:
         for part in ("ego_encoder", "exo_encoder", "language"):
-            getattr(model, part).gradient_checkpointing_enable({"use_reentrant": False})
+            compute_again(getattr(model, part))
+
+
+def compute_again(module: Any) -> None:
+    """Have a transformers model's blocks computed again on the way back, instead of keeping what they computed."""
+    # Releases before 5.20 know the older name alone.
+    enable = getattr(module, "activation_checkpointing_enable", None) or module.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def check_trained(model: Exo2Ego, stage: TrainingStage, optimizer: torch.optim.Optimizer) -> None:

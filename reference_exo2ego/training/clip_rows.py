@@ -18,7 +18,6 @@ from reference_exo2ego.data.samples import Modality, TrainingSample, read_sample
 from .recipe import SampleFile
 from .sampler import seed_of
 
-
 COLUMNS = 4
 """Numbers that say where a clip is."""
 
@@ -119,7 +118,7 @@ class ClipRows:
             cameras = len(sample.exo) if file.view != "ego" else 0
             if file.view == "pair" and not cameras:
                 raise TrainingDataError(
-                    f"{path}: sample {sample.id!r} has no exocentric view; a stage that compares views needs one of each"
+                    f"{path}: sample {sample.id!r} has no exocentric view; stage 2 needs one of each"
                 )
             rows += to_json(sample.to_json())
             ends.append(len(rows))

@@ -124,7 +124,7 @@ class TorchEngine:
             losses: Losses = self._taught(teaching)
         return losses
 
-    def backward(self, loss: torch.Tensor, *, last: bool) -> None:
+    def backward(self, loss: torch.Tensor, *, last: bool) -> None:  # noqa: ARG002 - gradients are summed in any case
         """Add a micro-batch's gradient."""
         loss.backward()  # type: ignore[no-untyped-call]
 

@@ -107,7 +107,6 @@ def estimate(
     if cost is not None and steps is not None and peak is not None:
         again = cost.forward if recipe.checkpointing else 0.0
         hours = steps * stage.batch * (cost.forward + cost.backward + again) / (peak * UTILISATION * processes) / 3600
-    largest = recipe.model.language.vocab_size * recipe.model.language.hidden_size
     parameters = sum(row.parameters for row in present)
     return StageEstimate(
         stage=stage.name,
@@ -119,7 +118,9 @@ def estimate(
         steps=steps,
         tera=None if cost is None else (cost.forward + cost.backward) / 1e12,
         memory={
-            zero: _memory(recipe, zero, sum(trained.values()), parameters, cost, micro, processes, largest)
+            zero: _memory(
+                recipe, zero, sizes=(parameters, sum(trained.values())), cost=cost, micro=micro, processes=processes
+            )
             for zero in range(4)
         },
         hours=hours,
@@ -139,15 +140,10 @@ def device_peak() -> float:
 
 
 def _memory(
-    recipe: Recipe,
-    zero: int,
-    trained: int,
-    parameters: int,
-    cost: StageCost | None,
-    micro: int,
-    processes: int,
-    largest: int,
+    recipe: Recipe, zero: int, *, sizes: tuple[int, int], cost: StageCost | None, micro: int, processes: int
 ) -> Memory:
+    parameters, trained = sizes
+    largest = recipe.model.language.vocab_size * recipe.model.language.hidden_size
     number = 2 if recipe.dtype == "bfloat16" else 4
     whole_weights, whole_gradients, whole_states = zero < 3, zero < 2, zero < 1
     # In float32 the model's weights are the optimizer's own.

@@ -37,7 +37,7 @@ class OneBatch:
         """Those of the source."""
         return self.source.digests
 
-    def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:
+    def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:  # noqa: ARG002
         """The first step's."""
         return self.source.micro_batches(0, rank, processes)
 
@@ -105,7 +105,7 @@ def overfit(training: Training, stage: StageRecipe, steps: int) -> Overfitted:
         folder=None,
         settings=replace(training.settings, log_every=1, save_every=0, look_every=0),
         asked_to_stop=memory.reached,
-        look=lambda step: None,
+        look=_overlook,
     )
     loop.run(None)
     first, last = memory.first, memory.last
@@ -113,3 +113,7 @@ def overfit(training: Training, stage: StageRecipe, steps: int) -> Overfitted:
         raise ValueError(f"{steps} steps; expected at least 1")
     losses = {name: (first.numbers[name], last.numbers[name]) for name in ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")}
     return Overfitted(stage.name, last.step, losses, memory.reached())
+
+
+def _overlook(_step: int) -> None:
+    """Nothing is held out."""

@@ -50,8 +50,11 @@ class Processes:
             self.sums([0.0])
 
 
-def begin_processes() -> Processes:
+def begin_processes(local_rank: int = 0) -> Processes:
     """Meet the other processes that the environment speaks of.
+
+    Args:
+        local_rank: This one's number on its machine.
 
     Raises:
         TrainingError: If the environment names some of it and not all.
@@ -64,7 +67,7 @@ def begin_processes() -> Processes:
             f"WORLD_SIZE is {count}, but {', '.join(missing)} not set; start it with torchrun or deepspeed"
         )
     rank = int(values["RANK"] or 0) if count > 1 else 0
-    processes = Processes(rank, count, int(os.environ.get("LOCAL_RANK") or 0) if count > 1 else 0)
+    processes = Processes(rank, count, local_rank)
     if torch.cuda.is_available():
         torch.cuda.set_device(processes.local_rank)
     if not distributed.is_initialized():

@@ -14,7 +14,7 @@ import fcntl
 import json
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from math import ceil
@@ -314,15 +314,24 @@ def own_folder(training: Training) -> Generator[None]:
 
 def _claim(training: Training) -> IO[str]:
     """Lock the folder, and write down or compare what is trained in it."""
-    folder, recipe = training.folder, training.recipe
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ResumeError(f"{folder}: another process trains in it; wait for it, or name another folder") from error
-    except OSError as error:
-        raise ResumeError(f"{folder}: cannot be written ({error.strerror}); name another folder with --out") from error
+    folder = training.folder
+    with ExitStack() as opened:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = opened.enter_context((folder / ".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _check_recipe(folder, training.recipe)
+        except BlockingIOError as error:
+            raise ResumeError(f"{folder}: another process trains in it; wait for it, or name another folder") from error
+        except OSError as error:
+            raise ResumeError(
+                f"{folder}: cannot be written ({error}); make room, or name another with --out"
+            ) from error
+        opened.pop_all()
+    return lock
+
+
+def _check_recipe(folder: Path, recipe: Recipe) -> None:
     if not (folder / RUN).is_file():
         values = {
             "format": FORMAT,
@@ -333,7 +342,7 @@ def _claim(training: Training) -> IO[str]:
             "command": sys.argv,
         }
         write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
-        return lock
+        return
     values = read_run(folder)
     if values["fingerprint"] != recipe.fingerprint:
         before = recipe_of(values["recipe"], str(folder / RUN)).deciding()
@@ -346,7 +355,6 @@ def _claim(training: Training) -> IO[str]:
             f"{folder}: holds another training: {'; '.join(other[:5])}; name another folder with --out, or train with "
             f"the same recipe"
         )
-    return lock
 
 
 def read_run(folder: Path) -> dict[str, Any]:

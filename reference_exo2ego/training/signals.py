@@ -26,7 +26,7 @@ class StopRequest:
         """Whether it was."""
         return bool(self.received)
 
-    def receive(self, number: int, frame: FrameType | None) -> None:
+    def receive(self, number: int, _frame: FrameType | None) -> None:
         """Take a signal; the second one ends the process as it would without us."""
         self.received = signal.Signals(number).name
         signal.signal(number, signal.SIG_DFL)

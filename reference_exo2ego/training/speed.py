@@ -14,6 +14,7 @@ from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import Words
 
 from .batches import TrainingStage
+from .beginning import compute_again
 from .loop import Speed
 from .recipe import Recipe
 
@@ -83,7 +84,7 @@ def stage_cost(recipe: Recipe, stage: Stage, words: int = WORDS) -> StageCost:
     backward = counter.get_total_flops() - forward
     model.zero_grad()
     for part in ("ego_encoder", "exo_encoder", "language"):
-        getattr(model, part).gradient_checkpointing_enable({"use_reentrant": False})
+        compute_again(getattr(model, part))
     _, saved_again = _kept(model, stage, batch)
     return StageCost(forward, backward, saved, saved_again)
 
@@ -95,13 +96,13 @@ class _Kept(NamedTuple):
 
 def _kept(model: Exo2Ego, stage: Stage, batch: Batch) -> _Kept:
     """The loss, and the bytes that are kept to go back from it, weights left out."""
-    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}  # noqa: SLF001
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
     storages: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage._cdata not in weights:  # noqa: SLF001
-            storages[storage._cdata] = storage  # noqa: SLF001
+        if storage._cdata not in weights:
+            storages[storage._cdata] = storage
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -1,4 +1,4 @@
-"""DeepSpeed's configuration: ours by stage of ZeRO, or a file as VideoLLaMA2 users have it, with its "auto" resolved."""
+"""DeepSpeed's configuration: ours by stage of ZeRO, or VideoLLaMA2's file, with its "auto" resolved."""
 
 from __future__ import annotations
 

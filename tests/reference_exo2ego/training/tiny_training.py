@@ -21,7 +21,22 @@ COLOURS = ("red", "green", "blue", "white", "black", "orange")
 THINGS = ("cup", "pan", "knife", "towel")
 TAKES = len(COLOURS)
 
-WORDS = ("<unk>", "<s>", "</s>", "C", "takes", "puts", "the", "what", "is", "it", "[INST]", "[/INST]", *COLOURS, *THINGS)
+WORDS = (
+    "<unk>",
+    "<s>",
+    "</s>",
+    "C",
+    "takes",
+    "puts",
+    "the",
+    "what",
+    "is",
+    "it",
+    "[INST]",
+    "[/INST]",
+    *COLOURS,
+    *THINGS,
+)
 
 LIVELY: dict[str, Any] = TINY | {
     "language": TINY["language"] | {"vocab_size": len(WORDS), "hidden_size": 16, "intermediate_size": 24},

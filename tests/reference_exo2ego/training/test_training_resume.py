@@ -1,0 +1,172 @@
+"""A training that is interrupted and resumed ends with the very weights of one that is not."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("peft")
+
+from egobench.errors import CheckpointError, ResumeError, StageError  # noqa: E402
+from egobench.observer import SilentObserver  # noqa: E402
+from reference_exo2ego.training.checkpoint import (  # noqa: E402
+    PARTIAL,
+    Position,
+    checkpoints,
+    latest_checkpoint,
+    read_position,
+    write_checkpoint,
+)
+from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
+from reference_exo2ego.training.processes import Processes  # noqa: E402
+from reference_exo2ego.training.run import Training, own_folder  # noqa: E402
+from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
+
+QUIET = LoopSettings(workers=0, save_every=0, log_every=100)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+def training(folder: Path, data: Path, **changes: Any) -> Training:
+    recipe = changes.pop("recipe", None) or tiny_recipe()
+    return Training(recipe=recipe, folder=folder, data=data, settings=QUIET, **changes)
+
+
+def run(training: Training) -> bool:
+    with own_folder(training):
+        return training.run()
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from reference_exo2ego.model.checkpoint import load
+
+    return dict(load(folder).state_dict())
+
+
+def test_ten_random_interruptions_change_no_bit(tmp_path: Path, data: Path) -> None:
+    recipe = tiny_recipe(("stage2", "stage3"), steps=16)
+    assert run(training(tmp_path / "whole", data, recipe=recipe))
+    drawn, interruptions = random.Random(5), 0
+    while not run(
+        replace(
+            training(tmp_path / "parts", data, recipe=recipe), settings=replace(QUIET, stop_after=drawn.randint(1, 4))
+        )
+    ):
+        interruptions += 1
+    assert interruptions >= 10
+    for stage in ("stage2", "stage3"):
+        whole, parts = (weights(tmp_path / folder / stage / "model") for folder in ("whole", "parts"))
+        assert whole.keys() == parts.keys()
+        assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
+
+
+def test_threads_that_read_ahead_change_no_bit(tmp_path: Path, data: Path) -> None:
+    recipe = tiny_recipe(("init",), steps=4)
+    for name, workers in (("here", 0), ("ahead", 3)):
+        run(replace(training(tmp_path / name, data, recipe=recipe), settings=replace(QUIET, workers=workers)))
+    here, ahead = (weights(tmp_path / name / "init" / "model") for name in ("here", "ahead"))
+    assert all(torch.equal(tensor, ahead[name]) for name, tensor in here.items())
+
+
+def small_checkpoint(folder: Path, step: int, write: Callable[[Path], None] | None = None, keep: int = 2) -> Path:
+    return write_checkpoint(
+        folder,
+        Position(step, 10, "torch", 1),
+        write or (lambda partial: (partial / "state.pt").write_bytes(b"x" * step) and None),
+        Processes(),
+        keep=keep,
+    )
+
+
+def test_a_process_killed_during_a_checkpoint_leaves_the_one_before(tmp_path: Path) -> None:
+    before = small_checkpoint(tmp_path, 1)
+    child = os.fork()
+    if child == 0:
+
+        def die(partial: Path) -> None:
+            (partial / "state.pt").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        small_checkpoint(tmp_path, 2, die)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert (tmp_path / PARTIAL).is_dir()
+    assert latest_checkpoint(tmp_path, SilentObserver()) == before
+    assert read_position(small_checkpoint(tmp_path, 2)).step == 2
+    assert not (tmp_path / PARTIAL).exists()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Files of at most a kilobyte, as if the disk were full then."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, before)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    before = small_checkpoint(tmp_path, 1)
+    with pytest.raises(CheckpointError, match="is there room"):
+        small_checkpoint(tmp_path, 2, lambda partial: torch.save(torch.zeros(5000), partial / "state.pt"))
+    assert checkpoints(tmp_path) == [before]
+    assert latest_checkpoint(tmp_path, SilentObserver()) == before
+
+
+def test_old_checkpoints_go(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 4):
+        small_checkpoint(tmp_path, step, keep=2)
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-000003", "step-000004"]
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    before, after = small_checkpoint(tmp_path, 1), small_checkpoint(tmp_path, 2)
+    (after / "state.pt").write_bytes(b"")
+    assert latest_checkpoint(tmp_path, SilentObserver()) == before
+
+
+def test_another_recipe_in_the_folder_is_refused_by_what_differs(tmp_path: Path, data: Path) -> None:
+    run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=1)))
+    with pytest.raises(ResumeError, match=r"stage1.rate is 0.001 there and 0.5 here"):
+        run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=1, rate=0.5)))
+    # How a batch is cut changes nothing that is learnt.
+    assert run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=1, micro=4)))
+
+
+def test_data_that_changed_since_are_refused(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", takes=3)
+    recipe = tiny_recipe(("stage1",), steps=4)
+    stopped = training(tmp_path / "run", data, recipe=recipe)
+    assert not run(replace(stopped, settings=replace(QUIET, stop_after=1)))
+    clips = data / "clips.jsonl"
+    clips.write_text(clips.read_text().replace("red", "blue"))
+    with pytest.raises(ResumeError, match=r"stage1: clips.jsonl changed"):
+        run(stopped)
+
+
+def test_a_stage_without_the_one_before_is_refused(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(StageError, match=r"stage2: the stage before it, stage1, is not done"):
+        training(tmp_path, data).run(["stage2"])
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path, data: Path) -> None:
+    first = training(tmp_path, data)
+    with own_folder(first), pytest.raises(ResumeError, match="another process trains in it"), own_folder(first):
+        pass
