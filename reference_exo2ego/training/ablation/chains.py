@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from egobench.errors import RecipeError
@@ -77,6 +77,26 @@ def chain_of(variant: Variant, base: Recipe, outside: OutsideFiles, counts: Coun
         )
     except RecipeError as error:
         raise RecipeError(f"variant {variant.name}: {error}") from error
+
+
+def lacking(variants: Iterable[Variant], base: Recipe, outside: OutsideFiles) -> dict[str, str]:
+    """Variants whose questions nobody filmed from outside, and why they cannot be trained.
+
+    Args:
+        variants: The variants.
+        base: The recipe that they vary.
+        outside: Files of exocentric samples.
+
+    Raises:
+        AnnotationError: If a file cannot be read.
+    """
+    asked = [variant.name for variant in variants if variant.encoders == "one" and variant.finetuned != "ego"]
+    if not asked or files_of(asked_about(base.stage("stage3").source.model_dump(mode="python"), "exo", outside)):
+        return {}
+    return dict.fromkeys(
+        asked,
+        "no exocentric questions; they lie beside a file of egocentric ones, as egoit.exo.jsonl beside egoit.jsonl",
+    )
 
 
 def only_what_decides(varied: Recipe, base: Recipe, stage: TrainingStage) -> Recipe:
@@ -159,10 +179,7 @@ def _rows(table: TrainTable, stages: Sequence[str]) -> dict[str, tuple[str, ...]
 def _alone(base: Recipe, stage: str, source: dict[str, Any], rows: dict[str, tuple[str, ...]]) -> Recipe:
     """A recipe whose initialization is another stage of one, with another source."""
     if not files_of(source):
-        raise RecipeError(
-            "no file with such a view is left to train on; exocentric questions lie beside a file of egocentric ones, "
-            "as egoit.exo.jsonl beside egoit.jsonl"
-        )
+        raise RecipeError(f"no file with such a view is left to train on in place of {stage}; leave the variant out")
     values = base.model_dump(mode="python")
     values["model"]["train"] = rows
     values["stages"] = [

@@ -144,8 +144,8 @@ def _parts(results: Mapping[str, Any], pictures: Mapping[str, str]) -> Iterator[
         f"Recipe `{results['recipe']}` ({results['fingerprint']}), seeds {', '.join(map(str, seeds))}; {limit}, "
         f"{questions['asked']:,} in all, method {results['method']}. All numbers are {results['score']['name']} in "
         f"points. An interval is over source videos, for these very models: the values of a question are averaged over "
-        f"seeds first. What other seeds give is the last column: the difference of each, and their standard deviation. "
-        f"Planned to be detectable: {_points(questions['detectable'])} points; what a comparison could have detected in "
+        f"seeds first. What other seeds give is the last column: each seed, and the standard deviation. "
+        f"Planned to be found: {_points(questions['detectable'])} points; what a comparison could have found in "
         f"fact stands in its row."
     )
     for table in results["tables"]:

@@ -13,12 +13,14 @@ from egobench.observer import Observer, SilentObserver
 from reference_exo2ego.training.loop import LoopSettings, never
 from reference_exo2ego.training.recipe import Recipe
 
+from .chains import lacking
 from .costs import Costs
 from .forecast import WorkForecast, forecast_work
+from .outside import OutsideFiles
 from .page import write_page, write_report
 from .questions import MeanScore, Questions, choose_questions, mean_score
 from .results import collect, write_results
-from .variants import SHARES, Ablation, ablation_of, choose
+from .variants import SHARES, Ablation, ablation_of, choose, leave_out
 from .work import Bench, WorkPlan, check_folder, do_work, plan_work
 
 
@@ -142,7 +144,9 @@ class StudyRequest:
             raise ValueError("no seed; expected at least one, and three for a spread")
         if not all(0 < share <= 1 for share in self.shares):
             raise ValueError(f"shares {', '.join(map(str, self.shares))}: expected shares above 0 and up to 1")
-        ablation = choose(ablation_of(self.recipe, self.shares), self.only)
+        whole = ablation_of(self.recipe, self.shares)
+        outside = OutsideFiles(self.data, self.folder / "data")
+        ablation = choose(leave_out(whole, lacking(whole.variants.values(), self.recipe, outside)), self.only)
         sample_sets = [SampleSet.read(path) for path in find_sets(self.sets)]
         score = mean_score(sample_sets)
         questions = choose_questions(sample_sets, score, self.detect)
@@ -161,5 +165,5 @@ class StudyRequest:
         )
         check_folder(bench, begin=False)
         costs = Costs(self.folder / "costs.json", self.data, self.store, bench.observer, self.timings)
-        plan = plan_work(bench, ablation, self.seeds, costs)
+        plan = plan_work(bench, ablation, self.seeds, costs, outside)
         return Study(bench, ablation, plan, sample_sets, score, questions, costs)

@@ -132,6 +132,19 @@ def ablation_of(recipe: Recipe, shares: Sequence[float] = SHARES) -> Ablation:
     return Ablation(variants, tuple(table for table in tables if len(table.rows) > 1), absent)
 
 
+def leave_out(ablation: Ablation, reasons: Mapping[str, str]) -> Ablation:
+    """An ablation without some variants.
+
+    Args:
+        ablation: The ablation.
+        reasons: Why a variant is left out, by its name.
+    """
+    variants = {name: variant for name, variant in ablation.variants.items() if name not in reasons}
+    tables = [_with_rows(table, variants) for table in ablation.tables]
+    absent = {**ablation.absent, **{name: why for name, why in reasons.items() if name in ablation.variants}}
+    return Ablation(variants, tuple(table for table in tables if len(table.rows) > 1), absent)
+
+
 def choose(ablation: Ablation, only: Iterable[str] | None) -> Ablation:
     """Some variants, with all that they are compared with.
 

@@ -171,7 +171,7 @@ class WorkPlan:
         return chain[::-1]
 
 
-def plan_work(bench: Bench, ablation: Ablation, seeds: Sequence[int], costs: Costs) -> WorkPlan:
+def plan_work(bench: Bench, ablation: Ablation, seeds: Sequence[int], costs: Costs, outside: OutsideFiles) -> WorkPlan:
     """Everything that is to be done, checked before any of it is.
 
     Args:
@@ -179,14 +179,14 @@ def plan_work(bench: Bench, ablation: Ablation, seeds: Sequence[int], costs: Cos
         ablation: The variants.
         seeds: Of the trainings.
         costs: What steps cost, for variants of the same cost.
+        outside: Files of exocentric samples.
 
     Raises:
         RecipeError: If a variant contradicts itself or lacks data.
         TrainingDataError: If a file of data cannot be read.
         AnnotationError: If a row of it cannot be.
     """
-    outside, digests = OutsideFiles(bench.data, bench.folder / "data"), Digests(bench.data)
-    counts = Counts(costs.steps, costs.operations)
+    digests, counts = Digests(bench.data), Counts(costs.steps, costs.operations)
     stages: dict[str, StageJob] = {}
     askings: list[Asking] = []
     for seed in seeds:
