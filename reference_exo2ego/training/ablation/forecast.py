@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -115,7 +114,7 @@ def forecast_work(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], costs
         for job in work.stages.values()
     ]
     asked = [asking for asking in work.askings if bench.run_of(asking) is not None]
-    unshared = sum(Counter({name: len(names) for name, names in users.items()}).values())
+    unshared = sum(len(names) for names in users.values())
     return WorkForecast(stages, unshared, len(work.askings), len(asked), _asking_seconds(bench, work, sets, asked))
 
 

@@ -13,13 +13,11 @@ from egobench.errors import StoreError
 from reference_exo2ego.training.checkpoint import write_whole
 
 from .results import RESULTS
-from .variants import FULL, SINGLE
+from .variants import CURVE, FULL, SINGLE
 
 PAGE: Final = "ablations.md"
 BEGIN, END = "<!-- results: written from results.json -->", "<!-- end of results -->"
 """What encloses the written part of a page."""
-
-CURVE: Final = "ego-share"
 
 PAPER_STAGES: Final[Mapping[str, Sequence[float]]] = {
     "after-init": (49.2, 53.1, 35.4, 42.1, 62.3, 41.1, 35.1, 37.7, 76.3, 33.4),
@@ -212,7 +210,7 @@ def _variants(results: Mapping[str, Any]) -> Iterator[str]:
     for name, variant in results["variants"].items():
         seconds = "" if variant["seconds"] is None else f"{variant['seconds']:,.0f}"
         overrides = " ".join(f"`{override}`" for override in variant["overrides"])
-        yield f"| `{name}` | {variant['about']} | {overrides} | {variant['operations'] / 1e12:,.1f} | {seconds} |"
+        yield f"| `{name}` | {variant['about']} | {overrides} | {variant['operations'] / 1e12:,.3g} | {seconds} |"
 
 
 def _lines(results: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[AmountLine]:

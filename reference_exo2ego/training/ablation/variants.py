@@ -24,6 +24,9 @@ PROMPT: Final = "first_person"
 SHARES: Final = (1.0, 0.3, 0.1, 0.03)
 """Shares of the egocentric data of the curve. The paper's ratio of egocentric to exocentric pairs is 0.037."""
 
+CURVE: Final = "ego-share"
+"""The table that is drawn as a curve."""
+
 PAPER: Final = "arXiv 2503.09143v1"
 LATER: Final = "AAAI-26 version, by a summary of it"
 
@@ -129,7 +132,7 @@ def ablation_of(recipe: Recipe, shares: Sequence[float] = SHARES) -> Ablation:
         else:
             variants[variant.name] = variant
     tables = [_with_rows(table, variants) for table in _tables(shares)]
-    return Ablation(variants, tuple(table for table in tables if len(table.rows) > 1), absent)
+    return Ablation(variants, tuple(filter(_compares, tables)), absent)
 
 
 def leave_out(ablation: Ablation, reasons: Mapping[str, str]) -> Ablation:
@@ -142,7 +145,7 @@ def leave_out(ablation: Ablation, reasons: Mapping[str, str]) -> Ablation:
     variants = {name: variant for name, variant in ablation.variants.items() if name not in reasons}
     tables = [_with_rows(table, variants) for table in ablation.tables]
     absent = {**ablation.absent, **{name: why for name, why in reasons.items() if name in ablation.variants}}
-    return Ablation(variants, tuple(table for table in tables if len(table.rows) > 1), absent)
+    return Ablation(variants, tuple(filter(_compares, tables)), absent)
 
 
 def choose(ablation: Ablation, only: Iterable[str] | None) -> Ablation:
@@ -169,7 +172,12 @@ def choose(ablation: Ablation, only: Iterable[str] | None) -> Ablation:
             raise ValueError(_unknown(name, ablation))
     variants = {name: variant for name, variant in ablation.variants.items() if name in names}
     tables = [_with_rows(table, variants) for table in ablation.tables]
-    return Ablation(variants, tuple(table for table in tables if len(table.rows) > 1), ablation.absent)
+    return Ablation(variants, tuple(filter(_compares, tables)), ablation.absent)
+
+
+def _compares(table: Table) -> bool:
+    """Whether there is something to compare in a table: two rows, and two shares on the curve."""
+    return len(table.rows) > (2 if table.name == CURVE else 1)
 
 
 def _with_rows(table: Table, variants: Mapping[str, Variant]) -> Table:
@@ -302,7 +310,7 @@ def _tables(shares: Sequence[float]) -> Iterable[Table]:
         )
     ]
     yield Table(
-        "ego-share",
+        CURVE,
         "Scarce egocentric data",
         tuple(rows),
         "Exocentric data stay; egocentric videos are thinned, in pairs and questions too. The number of steps stays.",

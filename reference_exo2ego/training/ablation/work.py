@@ -229,7 +229,7 @@ def do_work(bench: Bench, plan: WorkPlan, command: Sequence[str] = ()) -> bool:
         if bench.asked_to_stop():
             return False
         try:
-            with _alone(bench.folder / "asked" / f"{asking.variant.name}.{asking.seed}.lock"):
+            with _alone(bench.folder / "asked" / f"{asking.variant.name}.{asking.seed}.lock", bench.observer):
                 if bench.run_of(asking) is None:
                     _ask(bench, plan.stages[asking.stage], asking, command)
         except _Stopped:
@@ -272,7 +272,7 @@ def _train(bench: Bench, job: StageJob) -> bool:
     if bench.model_of(job).is_dir():
         return True
     folder = bench.stage_folder(job)
-    with _alone(folder.with_name(f"{folder.name}.lock")):
+    with _alone(folder.with_name(f"{folder.name}.lock"), bench.observer):
         if bench.model_of(job).is_dir():
             return True
         before = None if job.before is None else _beginning(bench, job)
@@ -378,9 +378,13 @@ class _Watch:
 
 
 @contextmanager
-def _alone(path: Path) -> Generator[None]:
+def _alone(path: Path, observer: Observer) -> Generator[None]:
     """Have a part of the work alone, waiting for a process that is at it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            observer.note(f"another process is at {path.stem}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
