@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from egobench.commands.program import run_program
+from reference_exo2ego.commands.ablate import ablate
 from reference_exo2ego.commands.clips import clips
 from reference_exo2ego.commands.egoclip import egoclip
 from reference_exo2ego.commands.export import export
@@ -39,7 +40,7 @@ def exo2ego(
     """Exo2Ego, the reference model: its training data and checkpoints."""
 
 
-for command in (clips, egoclip, pairs, instructions, write_instructions, leaks, frames, train, report, export):
+for command in (clips, egoclip, pairs, instructions, write_instructions, leaks, frames, train, ablate, report, export):
     app.command()(command)
 
 

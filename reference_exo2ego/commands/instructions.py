@@ -36,6 +36,9 @@ def instructions(
     egtea_raw: Annotated[
         bool, typer.Option("--egtea-raw", help="EGTEA from its raw annotations, which know no splits.")
     ] = False,
+    view: Annotated[
+        Literal["ego", "exo"], typer.Option(help="Films of the wearers, or what a source has of fixed cameras.")
+    ] = "ego",
     wording: Annotated[Path | None, typer.Option(help="JSON file of instructions by source; else the shipped.")] = None,
     seed: Seed = 0,
     skip_bad: SkipBad = False,
@@ -47,18 +50,26 @@ def instructions(
     Example: exo2ego instructions egoit --out egoit.json
 
     Example: exo2ego instructions egoit --sources open-eqa,egotimeqa --egotimeqa both --out egoit.jsonl
+
+    Example: exo2ego instructions egoit --view exo --out egoit.exo.jsonl
     """
     from dataclasses import asdict
 
     from egobench.commands.progress import ProgressObserver
-    from reference_exo2ego.data.egoit.build import PAPER, InstructionRule, build_instructions
+    from reference_exo2ego.data.egoit.build import OUTSIDE, PAPER, InstructionRule, build_instructions
     from reference_exo2ego.data.egoit.wording import read_instructions
 
-    names = split_names(sources) or tuple(name for name in PAPER if (folder / name).is_dir())
+    there = OUTSIDE if view == "exo" else tuple(PAPER)
+    names = split_names(sources) or tuple(name for name in there if (folder / name).is_dir())
     if not names:
-        raise typer.BadParameter(f"{folder} has none of the folders {', '.join(PAPER)}")
+        raise typer.BadParameter(f"{folder} has none of the folders {', '.join(there)}")
     rule = InstructionRule(
-        splits=split_names(splits) or ("train",), form=egotimeqa, egtea_raw=egtea_raw, seed=seed, skip_bad=skip_bad
+        splits=split_names(splits) or ("train",),
+        form=egotimeqa,
+        egtea_raw=egtea_raw,
+        seed=seed,
+        skip_bad=skip_bad,
+        view=view,
     )
     folders = {name: folder / name for name in names}
     with ProgressObserver() as observer:

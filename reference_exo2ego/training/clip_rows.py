@@ -16,6 +16,7 @@ from egobench.errors import TrainingDataError
 from reference_exo2ego.data.samples import Modality, TrainingSample, read_samples, sample_of
 
 from .recipe import SampleFile
+from .sampler import seed_of
 
 COLUMNS = 4
 """Numbers that say where a clip is."""
@@ -69,6 +70,7 @@ class ClipRows:
     Args:
         files: The files; their views are of one kind.
         data: The folder that they are below.
+        seed: Decides which videos a file keeps, where it keeps a share of them.
 
     Attributes:
         weights: How often each clip is shown in an epoch.
@@ -80,9 +82,10 @@ class ClipRows:
         AnnotationError: If a file cannot be read.
     """
 
-    def __init__(self, files: Sequence[SampleFile], data: Path) -> None:
+    def __init__(self, files: Sequence[SampleFile], data: Path, seed: int = 0) -> None:
         self.weights, self.lengths = array("d"), array("l")
         self.digests: dict[str, str] = {}
+        self._seed = seed
         self._files: list[_File] = []
         # Of each clip: its file, its sample there, its camera there, what it is of.
         self._places = array("l")
@@ -110,6 +113,8 @@ class ClipRows:
         rows, ends, before = bytearray(), array("q"), len(self)
         path = data / file.path
         for sample in read_samples(path):
+            if seed_of(self._seed, "share", sample.media or sample.id) >= file.share * 2**63:
+                continue
             cameras = len(sample.exo) if file.view != "ego" else 0
             if file.view == "pair" and not cameras:
                 raise TrainingDataError(
@@ -124,7 +129,8 @@ class ClipRows:
                 self.lengths.append(length)
                 self.weights.append(file.weight)
         if len(self) == before:
-            raise TrainingDataError(f"{path}: no samples in it; expected at least one to train on")
+            kept = "" if file.share == 1 else f" of the {100 * file.share:g} % that are kept"
+            raise TrainingDataError(f"{path}: no samples in it{kept}; expected at least one to train on")
         self._files.append(_File(file, data / file.videos, bytes(rows), ends))
         self.digests[file.path] = _digest(path)
 

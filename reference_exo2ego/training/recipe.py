@@ -87,6 +87,8 @@ class SampleFile(Section):
     every exocentric view. With ``exo`` and ``pair`` a sample is as many clips as it has views."""
     weight: PositiveFloat = 1.0
     """How often each of its clips is shown in an epoch."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of its videos that are kept, chosen by the seed."""
 
 
 class SampleFiles(Section):

@@ -241,7 +241,7 @@ def _group(
     seed: int,
     data: Path,
 ) -> ViewGroup:
-    rows = ClipRows(files, data)
+    rows = ClipRows(files, data, seed)
     held_out = _hold_out(rows, source.held_out, seed)
     if not held_out.trained:
         raise TrainingDataError(f"{stage.name}: nothing is left to train on; expected more than what is held out")

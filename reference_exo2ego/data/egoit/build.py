@@ -11,6 +11,7 @@ from egobench.annotations import Annotations
 from egobench.errors import TrainingDataError
 from egobench.observer import Observer, SilentObserver
 from reference_exo2ego.data.egoit import egoexolearn, egotimeqa, egtea, openeqa, something_something
+from reference_exo2ego.data.egoit.egoexolearn import View
 from reference_exo2ego.data.egoit.egotimeqa import Form
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer, SourceFiles
 from reference_exo2ego.data.egoit.wording import Instructions, instructed
@@ -32,6 +33,9 @@ SPLITS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Splits of the sources that have some."""
 
+OUTSIDE: Final = (egoexolearn.NAME,)
+"""Sources that have exocentric films too."""
+
 
 @dataclass(frozen=True, slots=True)
 class InstructionRule:
@@ -43,6 +47,7 @@ class InstructionRule:
         egtea_raw: Whether EGTEA is read from its raw annotations, which know no splits, in any case.
         seed: Seed of instructions, and of the options of closed questions.
         skip_bad: Leave malformed rows out.
+        view: Whose films are shown; the paper's are the wearers'.
     """
 
     splits: tuple[str, ...] = ("train",)
@@ -50,6 +55,7 @@ class InstructionRule:
     egtea_raw: bool = False
     seed: int = 0
     skip_bad: bool = False
+    view: View = "ego"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def read_source(name: str, source: SourceFiles, rule: InstructionRule) -> Iterat
         something_something.NAME: lambda: something_something.read(source, splits),
         egotimeqa.NAME: lambda: egotimeqa.read(source, rule.form, rule.seed),
         openeqa.NAME: lambda: openeqa.read(source),
-        egoexolearn.NAME: lambda: egoexolearn.read(source, splits),
+        egoexolearn.NAME: lambda: egoexolearn.read(source, splits, rule.view),
     }
     return readers[name]()
 
@@ -131,6 +137,9 @@ def build_instructions(
     if strange := sorted(set(folders) - set(PAPER)):
         raise ValueError(f"no source {strange[0]!r}; there are {', '.join(PAPER)}")
     require_splits(folders, rule.splits)
+    inside = sorted(set(folders) - set(OUTSIDE)) if rule.view == "exo" else []
+    if inside:
+        raise ValueError(f"{inside[0]} has no exocentric films; there are some of {', '.join(OUTSIDE)}")
     counts: list[SourceCount] = []
     with SampleWriter(out) as writer:
         for name, folder in folders.items():

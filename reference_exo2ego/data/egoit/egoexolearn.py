@@ -29,8 +29,17 @@ class FineAnnotation(Row):
     narration_en: Text
 
 
-def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswer]:
-    """Read the narrations of the wearer's view of some splits: train and val.
+View = Literal["ego", "exo"]
+"""Whose film is shown: the wearer's, or that of a demonstrator before a fixed camera."""
+
+
+def read(source: SourceFiles, splits: tuple[str, ...], view: View = "ego") -> Iterator[QuestionAnswer]:
+    """Read the narrations of a view of some splits: train and val.
+
+    Args:
+        source: The files.
+        splits: The splits.
+        view: Whose film is shown.
 
     Raises:
         AnnotationError: If a file or, without ``skip_bad``, a row cannot be used.
@@ -38,13 +47,13 @@ def read(source: SourceFiles, splits: tuple[str, ...]) -> Iterator[QuestionAnswe
     files = source.annotations
     name = present(files, FILES)
     rows = delimited_rows(files, name, delimiter=",", columns=COLUMNS, progress=source.progress(name))
-    yield from files.convert(files.folder / name, rows, FineAnnotation, partial(_question, splits=splits))
+    yield from files.convert(files.folder / name, rows, FineAnnotation, partial(_question, splits=splits, view=view))
 
 
-def _question(row: FineAnnotation, splits: tuple[str, ...]) -> QuestionAnswer | None:
+def _question(row: FineAnnotation, splits: tuple[str, ...], view: View) -> QuestionAnswer | None:
     if row.end_sec <= row.start_sec:
         raise FieldError("end_sec", f"{row.end_sec:g} is not after start_sec, {row.start_sec:g}")
-    if row.view != "ego" or row.subset not in splits:
+    if row.view != view or row.subset not in splits:
         return None
     return QuestionAnswer(
         id=f"{NAME}_{row.annotation_uid}",

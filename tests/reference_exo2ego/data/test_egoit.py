@@ -138,6 +138,13 @@ def test_egoexolearn_is_the_wearers_view_told_by_its_narration(tmp_path: Path) -
     assert len(build(tmp_path, "egoexolearn", splits=("train", "val"))[0]) == 2
 
 
+def test_films_of_fixed_cameras_are_read_where_they_are(tmp_path: Path) -> None:
+    samples, _ = build(tmp_path, "egoexolearn", view="exo")
+    assert [(sample.media, sample.start, sample.end) for sample in samples] == [("egoexolearn/videos/v1.mp4", 3.0, 4.0)]
+    with pytest.raises(ValueError, match="open-eqa has no exocentric films; there are some of egoexolearn"):
+        build(tmp_path, "open-eqa", view="exo")
+
+
 def test_the_seed_alone_chooses_instructions_and_orders(tmp_path: Path) -> None:
     first, _ = build(tmp_path, "egotimeqa", form="closed", seed=1)
     again, _ = build(tmp_path, "egotimeqa", form="closed", seed=1)

@@ -1,0 +1,169 @@
+"""What stages cost: seconds out of logs or of a few steps, operations counted while a few steps are taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+from time import perf_counter
+from typing import Any, Literal
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from egobench.errors import RecipeError, TrainingDataError
+from egobench.observer import Observer
+from reference_exo2ego.training.batches import Source
+from reference_exo2ego.training.beginning import begin
+from reference_exo2ego.training.checkpoint import write_whole
+from reference_exo2ego.training.engine import Engine
+from reference_exo2ego.training.loop import seed_everything
+from reference_exo2ego.training.recipe import open_source, recipe_of
+from reference_exo2ego.training.run import RUN, Training, steps_of
+from reference_exo2ego.training.tracking import LOG, read_log
+
+from .chains import Step
+from .identity import kind_of
+
+TRIAL = 4
+"""Steps that a cost is measured on; sources whose kinds of rows take turns show all of them in as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What a step of a training costs.
+
+    Attributes:
+        seconds: Wall-clock seconds, reading included.
+        operations: Floating-point operations forth and back, by torch's count.
+        steps: Steps of an epoch, for stages whose length is given in epochs.
+        source: Where the seconds are from.
+    """
+
+    seconds: float
+    operations: float
+    steps: float
+    source: Literal["trial", "log"] = "trial"
+
+
+@dataclass(slots=True)
+class Costs:
+    """Costs of steps, kept in a file, by what they depend on.
+
+    Attributes:
+        path: The file.
+        data: Folder that paths of recipes are below.
+        store: A frame store; ``None`` to decode.
+        observer: Is told what is measured.
+        logs: Folders of trainings whose seconds are believed more than those of a few steps.
+    """
+
+    path: Path
+    data: Path
+    store: Path | None
+    observer: Observer
+    logs: Iterable[Path] = ()
+    _known: dict[str, StepCost] = field(default_factory=dict[str, StepCost], init=False, repr=False)
+    _logged: dict[str, float] | None = field(default=None, init=False, repr=False)
+
+    def of(self, step: Step) -> StepCost:
+        """What a step of a training costs.
+
+        Raises:
+            EgoBenchError: If a few steps of it cannot be taken.
+        """
+        kind = kind_of(step)
+        if not self._known and self.path.is_file():
+            rows: dict[str, dict[str, Any]] = json.loads(self.path.read_text(encoding="utf-8"))
+            self._known = {name: StepCost(**row) for name, row in rows.items()}
+        if kind not in self._known:
+            self.observer.note(f"taking a few steps of {step.stage}, for what it costs")
+            self._known[kind] = measure(step, self.data, self.store)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            rows = {name: asdict(cost) for name, cost in self._known.items()}
+            write_whole(self.path, json.dumps(rows, indent=1) + "\n")
+        return self._known[kind]
+
+    def steps(self, step: Step) -> int:
+        """How many steps a training has."""
+        stage = step.trained
+        if stage.steps is not None:
+            return stage.steps
+        return max(1, round((stage.epochs or 0) * self.of(step).steps))
+
+    def operations(self, step: Step) -> float:
+        """Operations of a step of a training."""
+        return self.of(step).operations
+
+    def seconds(self, step: Step) -> float:
+        """Seconds of all steps of a training, out of a log where one has them."""
+        if self._logged is None:
+            self._logged = logged_seconds(self.logs)
+        each = self._logged.get(kind_of(step))
+        return self.steps(step) * (self.of(step).seconds if each is None else each)
+
+
+def measure(step: Step, data: Path, store: Path | None) -> StepCost:
+    """Take a few steps of a training from random weights, and keep nothing of them.
+
+    Attention is computed by plain products while operations are counted, for others are not counted everywhere.
+
+    Raises:
+        EgoBenchError: If it cannot begin.
+    """
+    recipe, stage = step.recipe, step.trained
+    beginning = begin(recipe, data, None, dtype="float32")
+    source = open_source(recipe, stage, data, store, beginning.tokenizer)
+    training = Training(recipe=recipe, folder=Path(), data=data, store=store)
+    engine = training.build_engine(stage, beginning)
+    counter = FlopCounterMode(display=False)
+    with counter, sdpa_kernel(SDPBackend.MATH):
+        for number in range(TRIAL):
+            _take(engine, source, number)
+    began = perf_counter()
+    for number in range(TRIAL):
+        _take(engine, source, number)
+    seconds = (perf_counter() - began) / TRIAL
+    per_epoch = float(source.steps_per_epoch) if stage.steps is None else float(steps_of(stage, source))
+    return StepCost(seconds, counter.get_total_flops() / TRIAL, per_epoch)
+
+
+def logged_seconds(folders: Iterable[Path]) -> dict[str, float]:
+    """Mean seconds of a step, by the kind of the training, out of the logs of trainings.
+
+    Args:
+        folders: Folders of trainings.
+
+    Raises:
+        TrainingDataError: If a folder holds none.
+    """
+    seconds: dict[str, list[float]] = {}
+    for folder in folders:
+        try:
+            values: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
+            recipe = recipe_of(values["recipe"], str(folder / RUN))
+        except (OSError, ValueError, KeyError) as error:
+            raise TrainingDataError(
+                f"{folder}: holds no training ({error}); expected what exo2ego train wrote"
+            ) from error
+        kinds = {stage.name: kind_of(Step(recipe, stage.name)) for stage in recipe.stages}
+        for row in read_log(folder / LOG):
+            if row.get("kind") == "step" and row.get("stage") in kinds:
+                seconds.setdefault(kinds[row["stage"]], []).append(float(row["seconds"]))
+    return {kind: fmean(each) for kind, each in seconds.items()}
+
+
+def _take(engine: Engine, source: Source, number: int) -> None:
+    seed_everything(number)
+    micro_batches = source.micro_batches(number, 0, 1)
+    if not micro_batches:
+        raise RecipeError("a step without clips; expected at least one")
+    for place, micro in enumerate(micro_batches, start=1):
+        losses = engine.losses(micro.teaching.to(engine.device))
+        engine.backward(losses.total * micro.weight, last=place == len(micro_batches))
+    engine.step(1e-3)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

@@ -1,0 +1,126 @@
+"""When two trainings are the same: a fingerprint of everything that decides what a stage hands over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from egobench import __version__
+from egobench.errors import TrainingDataError
+
+from .chains import Step
+from .outside import files_of
+
+DIGITS = 16
+"""Hex digits of a fingerprint."""
+
+BLOCK = 1 << 20
+
+LENGTHS = ("steps", "epochs", "warmup", "last")
+"""What a stage's length is made of: it decides what is learnt, and not what a step costs."""
+
+
+@dataclass(slots=True)
+class Digests:
+    """SHA-256 of files and folders, each read once.
+
+    Attributes:
+        data: Folder that paths are below.
+    """
+
+    data: Path
+    _known: dict[str, str] = field(default_factory=dict[str, str], init=False, repr=False)
+
+    def file(self, path: str) -> str:
+        """Digest of a file's content.
+
+        Raises:
+            TrainingDataError: If it cannot be read.
+        """
+        if path not in self._known:
+            digest = sha256()
+            try:
+                with (self.data / path).open("rb") as stream:
+                    while block := stream.read(BLOCK):
+                        digest.update(block)
+            except OSError as error:
+                raise TrainingDataError(
+                    f"{self.data / path}: cannot be read ({error.strerror}); expected a file of training samples, as "
+                    f"exo2ego clips, egoclip, pairs and instructions make them"
+                ) from error
+            self._known[path] = digest.hexdigest()
+        return self._known[path]
+
+    def folder(self, path: str) -> str:
+        """Digest of the names, sizes and first megabytes of a folder's files: weights, tokenizers."""
+        if path not in self._known:
+            digest = sha256()
+            for file in sorted((self.data / path).iterdir()):
+                if file.is_file():
+                    digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+                    with file.open("rb") as stream:
+                        digest.update(stream.read(BLOCK))
+            self._known[path] = digest.hexdigest()
+        return self._known[path]
+
+
+def fingerprint(step: Step, before: str | None, digests: Digests) -> str:
+    """What a training is known by: equal fingerprints, equal weights.
+
+    Args:
+        step: The training.
+        before: Fingerprint of the one that it begins from; ``None`` for the recipe's start.
+        digests: Digests of files.
+
+    Raises:
+        TrainingDataError: If a file of data cannot be read.
+    """
+    recipe = step.recipe
+    values = _of_a_step(step) | {"before": before, "seed": recipe.seed, "version": __version__}
+    values["stage"] = _by_content(values["stage"], digests)
+    if before is None:
+        # Whatever is begun from: weights, a tokenizer, or the words of all that the recipe trains on.
+        start = recipe.start.model_dump(mode="json")
+        texts = [value for value in start.values() if isinstance(value, str) and value]
+        values["start"] = start | {text: digests.folder(text) for text in texts if (digests.data / text).is_dir()}
+        sources = [stage.source.model_dump(mode="json") for stage in recipe.stages]
+        values["data"] = sorted({digests.file(file["path"]) for source in sources for file in files_of(source)})
+    return _hash(values)
+
+
+def kind_of(step: Step) -> str:
+    """What a step of a training costs is known by: all but seed, length, the content of files, and other stages."""
+    values, config = _of_a_step(step), step.recipe.model
+    values["stage"] = {name: value for name, value in values["stage"].items() if name not in LENGTHS}
+    for file in files_of(values["stage"]["source"]):
+        file.pop("share", None)
+    del values["model"]["train"], values["model"]["weights"]
+    if step.stage != "stage2":
+        values["model"] |= {"kl": None, "ccl": None, "kl_temperature": None}
+    if step.stage != "language":
+        values["parts"] = [config.read_in(step.stage), config.trained_in(step.stage)]
+    return _hash(values)
+
+
+def _of_a_step(step: Step) -> dict[str, Any]:
+    values = step.recipe.model_dump(mode="json")
+    for name in ("name", "about", "start", "stages", "seed"):
+        del values[name]
+    return values | {"stage": step.trained.model_dump(mode="json")}
+
+
+def _by_content(stage: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
+    """A stage whose files are known by what is in them, wherever they lie."""
+    copied: dict[str, Any] = json.loads(json.dumps(stage))
+    for file in files_of(copied["source"]):
+        file["path"] = digests.file(file["path"])
+    return copied
+
+
+def _hash(values: Mapping[str, Any]) -> str:
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()[:DIGITS]
