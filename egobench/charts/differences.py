@@ -39,7 +39,7 @@ class DifferenceRow:
 
 
 def write_differences(rows: Sequence[DifferenceRow], path: Path, *, title: str) -> None:
-    """Write a picture, SVG or PNG as the file is named: dots are differences, ticks are repetitions, crosses are published differences.
+    """Write a picture, SVG or PNG: dots are differences, ticks are repetitions, crosses are published differences.
 
     Args:
         rows: The variants, from top to bottom.
