@@ -82,8 +82,8 @@ for command in (
 leaderboard = typer.Typer(
     name="leaderboard", no_args_is_help=True, help="Submit runs to a leaderboard, check what others submit, build one."
 )
-for command in (leaderboard_build, pack, check, export):
-    leaderboard.command()(command)
+for subcommand in (leaderboard_build, pack, check, export):
+    leaderboard.command()(subcommand)
 app.add_typer(leaderboard)
 
 

@@ -241,7 +241,8 @@ def compare_with_ledger(numbers: Iterable[PublishedNumber], scores: Scores) -> l
     for number in numbers:
         if number.value is None or number.id is None:
             continue
-        for entry in ours.get(number.metric_id) or [None]:
+        matching: Sequence[ScoreEntry | None] = ours.get(number.metric_id) or [None]
+        for entry in matching:
             difference = None if entry is None or entry.value is None else entry.value - number.value
             rows.append(LedgerRow(number, entry, difference, () if entry is None else _reasons(number, entry)))
     return rows

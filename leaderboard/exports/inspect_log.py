@@ -32,8 +32,13 @@ def inspect_logs(exported: Exported, parts: Sequence[Part], *, texts: bool) -> M
     """
     by_name = {part.name: part for part in parts}
     content = exported.content
+    # Inspect lists a file of JSON only where its name begins with a time.
+    prefix = f"{exported.attribution.day.isoformat()}T00-00-00+00-00"
     return {
-        f"{name}.json": json.dumps(_log(exported, name, by_name.get(name), texts=texts), ensure_ascii=False) + "\n"
+        f"{prefix}_{name}_{content.spec.id}.json": json.dumps(
+            _log(exported, name, by_name.get(name), texts=texts), ensure_ascii=False
+        )
+        + "\n"
         for name in content.rows
     }
 

@@ -81,7 +81,9 @@ def test_the_hub_reads_the_headline_scores(guessed: Path, run: Path, tmp_path: P
 def test_inspect_reads_a_log_of_every_part(guessed: Path, world: World, run: Path, tmp_path: Path) -> None:
     inspect_log = pytest.importorskip("inspect_ai.log")
     paths = export(guessed, tmp_path, "inspect", data=world.data)
-    assert sorted(path.name for path in paths) == ["egoplan.all.mcq.official.json", "vln-qa.all.mcq.official.json"]
+    day = "2026-03-01T00-00-00+00-00"
+    parts = ("egoplan.all.mcq.official", "vln-qa.all.mcq.official")
+    assert sorted(path.name for path in paths) == [f"{day}_{part}_{run.name}.json" for part in parts]
     logs = [inspect_log.read_eval_log(str(path)) for path in paths]
     assert [log.status for log in logs] == ["success", "success"]
     (log,) = [log for log in logs if "vln-qa" in log.eval.task]
@@ -98,10 +100,10 @@ def test_inspect_reads_a_log_of_every_part(guessed: Path, world: World, run: Pat
 
 def test_logs_show_texts_only_where_they_are_asked_for(world: World, worded: Path, tmp_path: Path) -> None:
     sample = next(iter(world.samples("qaego4d", "closed").values()))
-    name = "qaego4d.closed.mcq.official.json"
-    export(worded, tmp_path / "sealed", "inspect")
-    export(worded, tmp_path / "open", "inspect", data=world.data, texts=True)
-    sealed, opened = ((tmp_path / folder / name).read_text() for folder in ("sealed", "open"))
+    without, with_texts = (tmp_path / "sealed", tmp_path / "open")
+    export(worded, without, "inspect")
+    export(worded, with_texts, "inspect", data=world.data, texts=True)
+    sealed, opened = (next(folder.glob("*qaego4d.closed*")).read_text() for folder in (without, with_texts))
     assert all(text not in sealed for text in sample_texts(sample).values() if len(text.split()) > 2)
     assert sample.question in opened
     first = next(row for row in json.loads(opened)["samples"] if row["id"] == sample.id)

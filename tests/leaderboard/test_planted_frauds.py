@@ -307,7 +307,7 @@ def test_receipts_that_were_exchanged_between_clips(guessed: Path, world: World,
 
 
 def table(members: Members) -> np.ndarray:
-    return np.load(BytesIO(members[f"{GALLERY}.npy"]), allow_pickle=False)
+    return np.asarray(np.load(BytesIO(members[f"{GALLERY}.npy"]), allow_pickle=False))
 
 
 def put_table(members: Members, scores: np.ndarray) -> None:
