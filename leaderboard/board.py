@@ -17,7 +17,7 @@ from egobench.scoring.overview import headline_ids
 from egobench.statistics.average import average_influence
 from egobench.statistics.estimates import Estimate
 from egobench.statistics.ranks import RankSet, rank_sets
-from egobench.statistics.resampling import Influence
+from egobench.statistics.resampling import Column, Influence
 
 from .measures import Measure, SampleSets, measure_runs
 from .runs import BoardRun
@@ -232,7 +232,8 @@ def _average(name: str, members: Sequence[Number], runs: Sequence[BoardRun]) -> 
 
 
 def _mean_influence(members: Sequence[Number], keys: Sequence[str]) -> Influence:
-    columns, influences = [], []
+    columns: list[Column] = []
+    influences: list[Influence] = []
     for number in members:
         if number.measure is None or number.measure.column is None or number.influence is None:
             raise ValueError(f"{number.id} has no rows; expected those of all runs of an average")
@@ -286,7 +287,7 @@ def _first_order(runs: Sequence[BoardRun], numbers: Sequence[Number]) -> tuple[B
     averages = [number for number in numbers if number.measure is None]
     beaten: dict[str, float] = {}
     for run in runs:
-        shares = []
+        shares: list[float] = []
         for number in numbers:
             values = [number.estimates[other.key].value for other in runs if other.key in number.estimates]
             if number.headline and run.key in number.estimates:

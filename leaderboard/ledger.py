@@ -242,9 +242,9 @@ def compare_with_ledger(numbers: Iterable[PublishedNumber], scores: Scores) -> l
         if number.value is None or number.id is None:
             continue
         matching: Sequence[ScoreEntry | None] = ours.get(number.metric_id) or [None]
-        for entry in matching:
-            difference = None if entry is None or entry.value is None else entry.value - number.value
-            rows.append(LedgerRow(number, entry, difference, () if entry is None else _reasons(number, entry)))
+        for score in matching:
+            difference = None if score is None or score.value is None else score.value - number.value
+            rows.append(LedgerRow(number, score, difference, () if score is None else _reasons(number, score)))
     return rows
 
 

@@ -274,7 +274,7 @@ def _measure(
     keys = [run.key for run in runs if run.key in available]
     try:
         column = rows.column(name, keys) if keys else None
-        values = [] if column is None else column.values().tolist()
+        values: list[float] = [] if column is None else column.values().tolist()
     except ModelError as error:
         return Measure(*key, example, None, (), str(error))
     claimed = {run.key: run.by_measure[key].value for run in runs if run.key in available}

@@ -28,8 +28,10 @@ MARKER = ".egobench-site"
 
 ASSETS = ("app.js", "charts.js", "compare.js", "style.css", "theme.js")
 FOLDERS = ("assets", "data", "model", "samples", "task")
-COLUMNS = ("model", "name", "run", "level", "method", "control", "id", "samples", "n", "n_expected", "value", "low",
-           "high", "rank_best", "rank_worst", "chance", "blind", "blind_trained", "unanswered")  # fmt: skip
+COLUMNS: tuple[str, ...] = (
+    "model", "name", "run", "level", "method", "control", "id", "samples", "n", "n_expected", "value", "low", "high",
+    "rank_best", "rank_worst", "chance", "blind", "blind_trained", "unanswered",
+)  # fmt: skip
 
 
 def write_site(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -42,8 +42,10 @@ def _visible(value: Any) -> Any:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
-        return {key: _visible(member) for key, member in value.items()}
-    return [_visible(member) for member in value] if isinstance(value, list | tuple) else value
+        return {key: _visible(member) for key, member in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_visible(member) for member in cast("list[Any]", value)]
+    return value
 
 
 def _number(number: Number, words: Heading, places: dict[str, int]) -> dict[str, Any]:

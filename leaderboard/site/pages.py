@@ -284,7 +284,7 @@ def _point(number: Number, run: BoardRun, section: Section, root: str = "") -> P
 
 def _scatters(title: str, number: Number, spread: Sequence[tuple[BoardRun, Point]]) -> Iterator[dict[str, Any]]:
     task = number.measure.part.task if number.measure else ""
-    abscissae = {
+    abscissae: dict[str, dict[str, float]] = {
         "frames per clip": {
             run.key: float(run.frames.get(task, "")) for run, _ in spread if _number(run.frames.get(task))
         },
@@ -316,6 +316,7 @@ def _difference(table: Any, first: int, second: int) -> dict[str, Any]:
 
 def _settings(run: BoardRun) -> list[tuple[str, str]]:
     spec = run.spec
+    options: Mapping[str, Any] = spec.model.get("settings") or {}
     facts: dict[str, Any] = {
         "run id": run.key,
         "revision": spec.model.get("revision"),
@@ -330,7 +331,7 @@ def _settings(run: BoardRun) -> list[tuple[str, str]]:
         "limit": None if spec.limit is None else f"{spec.limit} samples a subset, seed {spec.seed}",
         "seed": str(spec.seed),
         "EgoBench": spec.harness,
-        "options": ", ".join(f"{key}={value}" for key, value in sorted((spec.model.get("settings") or {}).items())),
+        "options": ", ".join(f"{key}={value}" for key, value in sorted(options.items())),
     }
     return [(name, str(value)) for name, value in facts.items() if value is not None and value != ""]
 

@@ -11,7 +11,9 @@ import pytest
 from egobench.leaderboard.site.charts import Floors, Point, overview, radar, scatter, whiskers
 from egobench.leaderboard.site.comparison_data import script_json
 from egobench.leaderboard.site.publish import publish
+from typer.testing import CliRunner
 
+from egobench.cli import app
 from egobench.errors import SiteError, StoreError
 from egobench.evaluate import evaluate
 from egobench.observer import SilentObserver
@@ -98,6 +100,14 @@ def test_damaged_runs_are_left_out_and_named(runs: Path, tmp_path: Path) -> None
         path.write_text("{")
     with pytest.raises(StoreError, match="no run that can be shown"):
         publish([runs], tmp_path / "site")
+
+
+def test_commands_say_which_page_to_open(runs: Path, tmp_path: Path) -> None:
+    for command, out in ((["leaderboard", "build", str(runs)], "site"), (["view", str(runs)], "view")):
+        result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / out)])
+        assert (result.exit_code, result.exception) == (0, None)
+        assert f"open {tmp_path / out / 'index.html'}" in result.output
+        assert (tmp_path / out / "index.html").is_file()
 
 
 def test_json_in_scripts_ends_no_script_and_hides_no_character() -> None:
