@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from egobench.annotations import Annotations
+from egobench.dataset.build import build
+from egobench.plugins import load_task
 from tests.cli import EGOBENCH
-from tests.conftest import Navigation
+from tests.conftest import Navigation, NoEmbedder
 
 ASKER = """
 import hashlib, os, time
@@ -129,7 +132,5 @@ def asker_run(world: Navigation, questions: int) -> AskerRun:
     annotations.mkdir()
     (annotations / "egocentric_navigation.json").write_text(json.dumps(many))
     environment = {**os.environ, "PYTHONPATH": str(plugin.parent), "ASKED": str(world.root / "asked")}
-    data = str(world.root / "asked-data")
-    build = [*EGOBENCH, "build", "vln-qa", "--annotations", str(annotations), "--out", data]
-    subprocess.run(build, env=environment, check=True, capture_output=True)
+    build(load_task("vln-qa"), Annotations(annotations), NoEmbedder()).write(world.root / "asked-data")
     return AskerRun(world.root, world.videos, environment)

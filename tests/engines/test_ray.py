@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def ray_node(environment: Mapping[str, str], *options: str) -> Iterator[None]:
+def ray_node(environment: Mapping[str, str], *options: str) -> Generator[None]:
     """A Ray node with one processor, reachable from this machine alone; killed in the end with all that it started."""
     quiet = ("--block", "--num-cpus=1", "--node-ip-address=127.0.0.1", "--disable-usage-stats")
     small = ("--object-store-memory=100000000", "--include-dashboard=false")

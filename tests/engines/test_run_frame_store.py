@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +47,7 @@ class Warnings(SilentObserver):
 
 
 @contextmanager
-def decoding() -> Iterator[list[str]]:
+def decoding() -> Generator[list[str]]:
     """Keys of the clips that are decoded on the way to a frame store."""
     decoded: list[str] = []
 
