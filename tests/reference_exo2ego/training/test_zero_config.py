@@ -15,7 +15,9 @@ from egobench.errors import RecipeError
 from reference_exo2ego.training.recipe import load_recipe, override
 from reference_exo2ego.training.zero import read_zero, resolve, sizes_of
 
-AUTO_BATCHES = dict.fromkeys(("train_micro_batch_size_per_gpu", "train_batch_size", "gradient_accumulation_steps"), "auto")
+AUTO_BATCHES = dict.fromkeys(
+    ("train_micro_batch_size_per_gpu", "train_batch_size", "gradient_accumulation_steps"), "auto"
+)
 ZERO2 = {
     "fp16": {"enabled": "auto", "loss_scale": 0, "initial_scale_power": 16, "hysteresis": 2, "min_loss_scale": 1},
     "bf16": {"enabled": "auto"},
