@@ -62,3 +62,16 @@ def test_borders_have_the_mean_colour() -> None:
     colours = np.rint((shown * CLIP_DEVIATION + CLIP_MEAN) * 255)
     assert colours[:14].reshape(-1, 3).tolist() == [[122, 116, 104]] * 14 * 56
     assert colours[14:42].min() == 255
+
+
+def test_a_squeezed_frame_shows_all_of_the_picture() -> None:
+    from reference_exo2ego.backbone.frames import clip_sight, squares
+
+    frame = np.zeros((6, 8, 3), np.uint8)
+    frame[:, :2], frame[:, -2:] = (255, 0, 0), (0, 0, 255)
+    (square,) = squares(frame[None], clip_sight(6), "squeeze")
+    assert square.shape == (3, 6, 6)
+    assert square[0, 3, 0] > 200
+    assert square[2, 3, -1] > 200
+    (middle,) = squares(frame[None], clip_sight(6))
+    assert middle[0, 3, 2] == middle[2, 3, 3] == 0
