@@ -55,6 +55,7 @@ def weights(folder: Path) -> dict[str, Any]:
     return dict(load(folder).state_dict())
 
 
+@pytest.mark.slow
 def test_ten_random_interruptions_change_no_bit(tmp_path: Path, data: Path) -> None:
     recipe = tiny_recipe(("stage2", "stage3"), steps=16)
     assert run(training(tmp_path / "whole", data, recipe=recipe))
