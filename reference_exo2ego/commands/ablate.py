@@ -135,8 +135,8 @@ def _print_forecast(study: Study, forecast: WorkForecast, *, as_json: bool) -> N
         f"{100 * study.questions.detectable:.1f} points",
         f"in all: {_hours(forecast.seconds)} on this machine as busy as it is, one after the other",
     )
-    for name, reason in study.ablation.absent.items():
-        print_lines(f"left out: {name}: {reason}")
+    for variant, reason in study.ablation.absent.items():
+        print_lines(f"left out: {variant}: {reason}")
 
 
 def _hours(seconds: float) -> str:

@@ -20,7 +20,7 @@ ORDER: Final[tuple[TrainingStage, ...]] = ("language", *STAGES)
 LATE: Final = ("mapping", "fuse", "kl", "kl_temperature", "ccl")
 """Switches of the model that nothing reads before stage 2."""
 
-CAPTIONED: Final = ("init", "stage1", "stage2")
+CAPTIONED: Final[tuple[TrainingStage, ...]] = ("init", "stage1", "stage2")
 """Stages that captions are learnt in."""
 
 
@@ -150,7 +150,7 @@ def _one_encoder(variant: Variant, base: Recipe, outside: OutsideFiles, counts: 
     """Captions first, questions then, all seen by the learner's encoder; each as many operations as in the recipe."""
     thinned = _thinned(base, variant.ego_share, counts)
     names = [stage.name for stage in base.trained]
-    captioned = [name for name in CAPTIONED if name in names]
+    captioned: list[TrainingStage] = [name for name in CAPTIONED if name in names]
     sources = [thinned.stage(name).source.model_dump(mode="python") for name in captioned]
     captions = seen_by_one(sources[0], variant.pretrained, outside)
     for name, source in zip(captioned[1:], sources[1:], strict=True):

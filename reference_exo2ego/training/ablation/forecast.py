@@ -11,6 +11,7 @@ from egobench.dataset.sampleset import SampleSet
 from egobench.request import forecast
 from egobench.run.spec import Settings
 from reference_exo2ego.model.checkpoint import save
+from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.training.beginning import begin
 
 from .costs import Costs
@@ -129,7 +130,7 @@ def _asking_seconds(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], ask
     with TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "model"
         beginning = begin(bench.recipe, bench.data, None, dtype="float32")
-        last = "stage2" if "stage2" in stages else "init"
+        last: Stage = "stage2" if "stage2" in stages else "init"
         save(beginning.model, checkpoint, last, tokenizer=beginning.tokenizer)
         request = asking_request(bench, checkpoint, Settings(method=bench.method, limit=bench.limit), "")
         loaded = request.load()

@@ -80,7 +80,8 @@ def fingerprint(step: Step, before: str | None, digests: Digests) -> str:
         TrainingDataError: If a file of data cannot be read.
     """
     recipe = step.recipe
-    values = _of_a_step(step) | {"before": before, "seed": recipe.seed, "version": __version__}
+    values = _of_a_step(step)
+    values.update(before=before, seed=recipe.seed, version=__version__)
     values["stage"] = _by_content(values["stage"], digests)
     if before is None:
         # Whatever is begun from: weights, a tokenizer, or the words of all that the recipe trains on.

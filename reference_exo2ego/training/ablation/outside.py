@@ -122,8 +122,8 @@ def joined(source: Mapping[str, Any], other: Mapping[str, Any], name: str) -> di
         )
     known = [_selection(file) for files in _files(source) for file in files]
     if "files" in source:
-        extra = [file for file in other["files"] if _selection(file) not in known]
-        return {**source, "files": (*source["files"], *extra)}
+        lacking = [file for file in other["files"] if _selection(file) not in known]
+        return {**source, "files": (*source["files"], *lacking)}
     rows = [
         {**row, "name": f"{name}-{row['name']}", "files": extra}
         for row in other["rows"]

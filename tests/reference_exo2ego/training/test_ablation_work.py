@@ -37,6 +37,8 @@ from tests.conftest import ANSWERS, NoEmbedder, write_video  # noqa: E402
 from tests.reference_exo2ego.tiny_exo2ego import tiny_config  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import LIVELY, tiny_recipe, write_data  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = ("without-kl", "after-stage1")
 TRAININGS = ["init", "stage1", "stage2", "stage2", "stage3", "stage3"]
 """Of the recipe and these variants: all share the first two stages, and two go on from there."""
