@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -40,37 +36,6 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-@contextmanager
-def ray_node(environment: Mapping[str, str], *options: str) -> Generator[None]:
-    """A Ray node with one processor, reachable from this machine alone; killed in the end with all that it started."""
-    quiet = ("--block", "--num-cpus=1", "--node-ip-address=127.0.0.1", "--disable-usage-stats")
-    small = ("--object-store-memory=100000000", "--include-dashboard=false")
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *quiet, *small, *options]
-    variables = {**environment, "RAY_worker_niceness": "0"}
-    node = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert node.stdout is not None
-    assert any("Ray runtime started" in line for line in node.stdout)
-    try:
-        yield
-    finally:
-        for process in descendants(node.pid):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        node.communicate()
-
-
-def descendants(root: int) -> set[int]:
-    """A process and all that it has started, and these."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    members = {root}
-    while new := {process for process, parent in parents.items() if parent in members} - members:
-        members |= new
-    return members
 
 
 def test_two_actors_share_a_run_and_one_that_dies_is_started_again(navigation: Navigation) -> None:
@@ -127,21 +92,6 @@ def test_a_cluster_that_is_not_there_is_named(navigation: Navigation) -> None:
     assert process.returncode == 1
     assert f"the Ray cluster at {address}" in errors
     assert not (run.root / "ray").exists()
-
-
-def test_a_cluster_that_vanishes_ends_the_command_and_the_next_one_goes_on(navigation: Navigation) -> None:
-    run = asker_run(navigation, 40)
-    whole = run.finish("whole")
-    run.forget()
-    address = f"127.0.0.1:{free_port()}"
-    with ray_node(run.environment, "--head", f"--port={address.rpartition(':')[2]}"):
-        process = run.start("ray", "--engine", "ray", "--workers", "1", "-o", "wait=0.3", RAY_ADDRESS=address)
-        run.wait_for(3, process)
-    _, errors = process.communicate()
-    assert process.returncode == 1, errors
-    assert f"the Ray cluster at {address} has vanished" in errors
-    assert run.finish("ray") == whole
-    assert run.times_asked().total() <= 41
 
 
 def test_ray_that_is_missing_is_said_before_anything_else(navigation: Navigation) -> None:
