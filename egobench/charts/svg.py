@@ -42,6 +42,19 @@ def line(path: str, *, dashed: bool = False, colour: str = INK) -> str:
     return f'<path d="{path}" stroke="{colour}" fill="none"{dashes}/>'
 
 
+def svg(shapes: Iterable[str], *, width: int, height: int) -> str:
+    """A picture on white ground, as SVG.
+
+    Args:
+        shapes: From back to front.
+        width: Pixels.
+        height: Pixels.
+    """
+    view = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {view}>'
+    return "\n".join([head, f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *shapes, "</svg>"]) + "\n"
+
+
 def write_svg(path: Path, shapes: Iterable[str], *, width: int, height: int) -> None:
     """Write a picture on white ground.
 
@@ -54,10 +67,7 @@ def write_svg(path: Path, shapes: Iterable[str], *, width: int, height: int) -> 
     Raises:
         ChartError: If it cannot be written.
     """
-    view = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {view}>'
-    page = [head, f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *shapes, "</svg>"]
     try:
-        path.write_text("\n".join(page) + "\n", encoding="utf-8")
+        path.write_text(svg(shapes, width=width, height=height), encoding="utf-8")
     except OSError as error:
         raise ChartError(f"cannot write the picture to {path}: {error.strerror}") from error

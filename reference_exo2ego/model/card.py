@@ -1,4 +1,4 @@
-"""The model card: what a checkpoint is, how it was made, of what data, under which licences, and what it scores."""
+"""The model card: what a checkpoint is, its recipe, data, licences and scores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CARD = "README.md"
 
 
 class Source(NamedTuple):
-    """What a checkpoint was made of: weights that it began from, or data.
+    """Weights that a checkpoint began from, or data that it was trained on.
 
     Attributes:
         name: Its name.
-        licence: Under which terms it comes; a checkpoint is under those of all its sources.
-        use: What of it was used, with a number where there is one.
+        licence: Its licence; a checkpoint is under the licences of all its sources.
+        use: The part that was used, with a number where there is one.
     """
 
     name: str
@@ -29,14 +29,14 @@ class Source(NamedTuple):
 
 
 class CardScore(NamedTuple):
-    """A score, as a run has it.
+    """A score of a run.
 
     Attributes:
         protocol: The protocol id.
-        value: The number.
-        chance: What chance reaches.
-        samples: How many samples it is of.
-        interval: The ends of its interval; ``None`` where it has none.
+        value: The score x 100.
+        chance: Expected score of chance x 100.
+        samples: Number of samples.
+        interval: Ends of its 95 % interval; ``None`` where it has none.
     """
 
     protocol: str
@@ -48,14 +48,14 @@ class CardScore(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a person has to say of a checkpoint; the rest is read from it.
+    """Content of a model card that cannot be read from the checkpoint itself.
 
     Attributes:
         name: Its name.
-        recipe: How it was trained: settings by name, in order.
-        weights: What it began from.
-        data: What it was trained on, in the order of the stages.
-        scores: What it scores.
+        recipe: Training settings by name, in order.
+        weights: Weights it began from.
+        data: Data it was trained on, in the order of the stages.
+        scores: Its scores.
     """
 
     name: str
@@ -69,11 +69,11 @@ def write_card(card: Card, saved: Saved) -> Path:
     """Write the card beside a checkpoint.
 
     Args:
-        card: What is to be said.
+        card: Its content.
         saved: The checkpoint.
 
     Returns:
-        The file.
+        Path of the card.
     """
     path = saved.folder / CARD
     path.write_text(card_text(card, saved), encoding="utf-8")
@@ -81,7 +81,7 @@ def write_card(card: Card, saved: Saved) -> Path:
 
 
 def card_text(card: Card, saved: Saved) -> str:
-    """The card as Markdown, with the metadata that the Hugging Face hub reads."""
+    """Render the card as Markdown, with the metadata that the Hugging Face hub reads."""
     changed = [change.partition(" and ")[0] for change in differences(saved.config, Exo2EgoConfig())]
     counts = {row.part: row for row in part_counts(saved.config)}
     parts = [f"| `{part}` | {counts[part].parameters:,} |" for part in saved.parts]

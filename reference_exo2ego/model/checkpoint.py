@@ -1,4 +1,4 @@
-"""Exo2Ego on disk: a folder of safetensors, a file or a folder a part, and a strict way back.
+"""Checkpoints: a folder of safetensors with one file or folder per part, saved atomically and loaded strictly.
 
 ::
 
@@ -47,13 +47,13 @@ PEFT_PREFIX = "base_model.model."
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a folder says of itself.
+    """What the ``config.json`` of a checkpoint says.
 
     Attributes:
-        folder: Where it is.
+        folder: The checkpoint's folder.
         config: The configuration.
         stage: The last stage that was trained.
-        parts: The parts that are there.
+        parts: The saved parts.
         dtype: Number format of the weights.
     """
 
@@ -65,17 +65,17 @@ class Saved:
 
     @property
     def learner(self) -> tuple[Part, ...]:
-        """The parts that answer; LoRA that was merged is in ``language``."""
+        """The parts needed to answer questions; LoRA that was merged is in ``language``."""
         parts = self.config.learner_in(self.stage)
         return tuple(part for part in parts if part != "low_rank" or part in self.parts)
 
     @property
     def whole(self) -> tuple[Part, ...]:
-        """The parts that training goes on with."""
+        """The parts needed to train on."""
         return tuple(part for part in self.config.parts if part != "low_rank" or part in self.parts)
 
     def files(self, parts: Collection[Part]) -> list[Path]:
-        """Files of the weights of some parts.
+        """Weight files of the named parts.
 
         Raises:
             ModelError: If a part is not there.
@@ -86,7 +86,7 @@ class Saved:
 def save(
     model: Exo2Ego, folder: Path, stage: Stage, *, parts: Collection[Part] | None = None, tokenizer: Any = None
 ) -> None:
-    """Write a model's parts; the folder appears when it is whole.
+    """Write a checkpoint; the folder appears only when it is complete.
 
     Args:
         model: The model.
@@ -131,7 +131,7 @@ def save(
 
 
 def read_saved(folder: Path) -> Saved:
-    """What a folder's ``config.json`` says.
+    """Read the ``config.json`` of a checkpoint.
 
     Raises:
         ModelError: If there is none, or it is of another model or another layout.
@@ -170,7 +170,7 @@ def load(
     dtype: str = "auto",
     device: str = "cpu",
 ) -> Exo2Ego:
-    """Load a folder, with nothing missing or left over in any part.
+    """Load a checkpoint; a missing or extra tensor is an error.
 
     Args:
         folder: The checkpoint.

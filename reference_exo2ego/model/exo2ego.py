@@ -27,12 +27,12 @@ from .words import IGNORED, Words, splice
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clips and what is said of them.
+    """A training batch: clips of one view or both, and the text about them.
 
     Attributes:
-        words: Texts, a row a clip.
+        words: Tokenised text, one row per clip.
         ego: Egocentric frames ``(clips, frames, 3, side, side)``, uint8 or as the encoder takes them.
-        exo: Exocentric frames of the same moments, likewise.
+        exo: Exocentric frames of the same moments, of the same shape.
     """
 
     words: Words
@@ -40,7 +40,7 @@ class Batch:
     exo: torch.Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same on another device."""
+        """Copy to another device."""
         ego, exo = (None if frames is None else frames.to(device) for frames in (self.ego, self.exo))
         return Batch(self.words.to(device), ego, exo)
 
@@ -49,12 +49,12 @@ class Losses(NamedTuple):
     """Losses of a batch; those that a stage does not have are zero.
 
     Attributes:
-        total: What is minimised: the others, weighted.
-        vtg: Of the words.
-        kl: Of F(x) to y.
-        ccl_ego: Of x to G(F(x)).
-        ccl_exo: Of y to F(G(y)).
-        tokens: How many tokens were predicted.
+        total: Weighted sum of the others, which is minimised.
+        vtg: Next-token cross entropy on the text, in nats per token.
+        kl: Divergence of F(x) from y.
+        ccl_ego: Cycle loss between x and G(F(x)).
+        ccl_exo: Cycle loss between y and F(G(y)).
+        tokens: Number of predicted tokens.
     """
 
     total: torch.Tensor
@@ -66,11 +66,11 @@ class Losses(NamedTuple):
 
 
 class Predicted(NamedTuple):
-    """What the language model expects, and what comes.
+    """Logits of the language model where a token is to be predicted, and those tokens.
 
     Attributes:
-        logits: Before every labelled word, ``(labelled, vocabulary)``.
-        words: These words, ``(labelled,)``.
+        logits: Predictions, ``(predicted, vocabulary)``.
+        words: The tokens that follow, ``(predicted,)``.
     """
 
     logits: torch.Tensor
@@ -115,7 +115,7 @@ class Exo2Ego(nn.Module):
                 setattr(self, part, build_part(config, part))
 
     def patches(self, view: View, pixels: torch.Tensor) -> torch.Tensor:
-        """What a view's encoder says of every patch.
+        """Encode the frames of a view into patch features.
 
         Args:
             view: Which view it is.
@@ -130,7 +130,7 @@ class Exo2Ego(nn.Module):
         return patch_features(encoder, pixels.to(encoder.dtype), self.config.vision.layer)
 
     def features(self, view: View, pixels: torch.Tensor) -> torch.Tensor:
-        """What F and G work on: x of the egocentric view, y of the exocentric one.
+        """Compute what F and G map: the features x of the egocentric view or y of the exocentric one.
 
         Args:
             view: Which view it is.
@@ -146,14 +146,14 @@ class Exo2Ego(nn.Module):
         return tokens
 
     def tokens(self, view: View, features: torch.Tensor) -> torch.Tensor:
-        """What the language model reads of features: ``(clips, tokens, width)``."""
+        """Turn features into tokens of the language model, ``(clips, tokens, width)``."""
         if self.config.place == "after_connector":
             return features.flatten(1, 2)
         tokens: torch.Tensor = self._connector(view)(features)
         return tokens
 
     def fused(self, own: torch.Tensor, mapped: torch.Tensor) -> torch.Tensor:
-        """The learner's tokens and those of F(x) as one input."""
+        """Join the learner's tokens and those of F(x) into one input."""
         match self.config.fuse:
             case "token":
                 return torch.cat([self.delimited("ego", own), self.delimited("exo", mapped)], dim=1)
@@ -163,15 +163,15 @@ class Exo2Ego(nn.Module):
                 return self.delimited("ego", own + mapped)
 
     def delimited(self, view: View, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens of a view, between its delimiters if there are any."""
+        """Put the tokens of a view between its delimiters, if there are any."""
         return tokens if self.config.delimiters == "off" else self.delimiters(tokens, view)
 
     def read_view(self, view: View, pixels: torch.Tensor) -> torch.Tensor:
-        """What the language model reads of one view alone: the initialization, stage 1."""
+        """Encode one view alone into tokens, as in the initialization and stage 1."""
         return self.delimited(view, self.tokens(view, self.features(view, pixels)))
 
     def read_learner(self, pixels: torch.Tensor, stage: Stage) -> torch.Tensor:
-        """What the language model reads of an egocentric video.
+        """Encode an egocentric video into the tokens that answer questions about it.
 
         Args:
             pixels: ``(clips, frames, 3, side, side)``.
@@ -190,7 +190,7 @@ class Exo2Ego(nn.Module):
         return self.fused(self.tokens("ego", x), self.tokens("exo", self.to_exo(x)))
 
     def forward(self, stage: Stage, batch: Batch) -> Losses:
-        """Losses of a batch in a stage.
+        """Compute the losses of a batch in a stage.
 
         Args:
             stage: ``init`` takes either view, ``stage1`` the exocentric one, ``stage2`` both, ``stage3`` the egocentric
@@ -222,7 +222,7 @@ class Exo2Ego(nn.Module):
         return self._weigh(self._predict(words, video))
 
     def _guide(self, words: Words, ego: torch.Tensor, exo: torch.Tensor) -> Losses:
-        """Stage 2: the demonstrator guides the learner."""
+        """Compute the losses of stage 2, where the demonstrator guides the learner."""
         ccl, kl = self.config.ccl, self.config.kl
         x = self.features("ego", ego)
         fx = self.to_exo(x)
@@ -236,7 +236,7 @@ class Exo2Ego(nn.Module):
         return self._weigh(predicted, kl=divergence, ccl_ego=ccl_ego, ccl_exo=ccl_exo)
 
     def _diverge(self, words: Words, y: torch.Tensor, fx: torch.Tensor) -> torch.Tensor:
-        """KL in the configured reading: of F(x) to y."""
+        """Compute the divergence of F(x) from y in the configured reading."""
         if self.config.kl == "gaussian":
             return gaussian_kl(y, fx)
         if self.config.kl == "output":
@@ -259,7 +259,7 @@ class Exo2Ego(nn.Module):
         return Losses(total, vtg, kl, ccl_ego, ccl_exo, len(predicted.words))
 
     def _predict(self, words: Words, video: torch.Tensor) -> Predicted:
-        """Read words with a video among them; logits are computed where a word is predicted, and nowhere else."""
+        """Run the language model over text and video; logits are computed only where a token is predicted."""
         spliced = splice(words, self.language.get_input_embeddings(), video)
         hidden = self.language.model(
             inputs_embeds=spliced.inputs,

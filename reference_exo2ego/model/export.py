@@ -1,4 +1,4 @@
-"""From a training checkpoint to a folder that answers: LoRA merged, no demonstrator, a model card beside it."""
+"""Exports a training checkpoint for inference: LoRA merged, no demonstrator, a model card beside it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .freezing import has_low_rank
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """Result of an export.
 
     Attributes:
-        saved: The folder.
+        saved: The exported checkpoint.
         merged: Whether LoRA was merged into the language model.
     """
 
@@ -36,7 +36,7 @@ def export(
     dtype: str = "auto",
     card: Card | None = None,
 ) -> Exported:
-    """Write a checkpoint as a folder for ``egobench run exo2ego -o checkpoint=OUT``.
+    """Export a checkpoint as a folder for ``egobench run exo2ego -o checkpoint=OUT``.
 
     Args:
         checkpoint: A folder that training saved.
@@ -44,7 +44,7 @@ def export(
         whole: Whether demonstrator and G come along, so that training can go on from it.
         merge: Whether LoRA is merged into the language model.
         dtype: Number format to write, by torch's name; ``auto`` keeps the checkpoint's.
-        card: What the model card is to say beyond what is read from the checkpoint.
+        card: Content of the model card beyond what is read from the checkpoint.
 
     Raises:
         ModelError: If the checkpoint cannot be used or the folder cannot be written.
@@ -65,7 +65,7 @@ def export(
 
 
 def read_card(path: Path) -> Card:
-    """What a model card is to say, out of a JSON file with the fields of :class:`~.card.Card`.
+    """Read the content of a model card from a JSON file with the fields of :class:`~.card.Card`.
 
     Raises:
         ModelError: If the file cannot be read, or a field is missing, not known or of another type.

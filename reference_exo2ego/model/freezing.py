@@ -1,4 +1,4 @@
-"""What trains in a stage: LoRA comes in its time, the rest is frozen, and that is asserted before the first step."""
+"""Freezing: adds LoRA when a stage trains it, freezes the rest, and asserts both before the first step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMED = 3
 
 
 class PartCount(NamedTuple):
-    """Parameters of a part: all of them, and those that train in each stage."""
+    """Number of parameters of a part, in all and by the stages in which they train."""
 
     part: Part
     parameters: int
@@ -29,7 +29,7 @@ class PartCount(NamedTuple):
 
 
 def add_low_rank(model: Exo2Ego) -> None:
-    """Put LoRA into the layers of the language model; it changes nothing until it is trained.
+    """Add LoRA to the linear layers of the language model; its output is unchanged until LoRA is trained.
 
     Raises:
         ModelError: If it is there already.
@@ -56,10 +56,10 @@ def has_low_rank(model: Exo2Ego) -> bool:
 
 
 def part_of(name: str) -> Part:
-    """The part that a parameter belongs to.
+    """Return the part that a parameter belongs to.
 
     Args:
-        name: The parameter's in the model.
+        name: Name of the parameter in the model.
 
     Raises:
         ModelError: If it belongs to none.
@@ -74,7 +74,7 @@ def part_of(name: str) -> Part:
 
 
 def trains(config: Exo2EgoConfig, stage: Stage, name: str) -> bool:
-    """Whether a parameter moves in a stage: its part does, and the stage reads it.
+    """Whether a parameter trains in a stage: its part does, and the stage computes with it.
 
     An encoder's layers behind the hidden state that is read are never read; delimiters are where their view is.
     """
@@ -92,7 +92,7 @@ def trains(config: Exo2EgoConfig, stage: Stage, name: str) -> bool:
 
 
 def begin_stage(model: Exo2Ego, stage: Stage) -> list[nn.Parameter]:
-    """Get a model ready for a stage: add LoRA if the stage has it, and freeze what does not train.
+    """Prepare a model for a stage: add LoRA where the stage has it, and freeze what does not train.
 
     Args:
         model: The model, with all its parts.
@@ -117,7 +117,7 @@ def begin_stage(model: Exo2Ego, stage: Stage) -> list[nn.Parameter]:
 
 
 def check_stage(model: Exo2Ego, stage: Stage, optimizer: torch.optim.Optimizer) -> None:
-    """Assert that what is about to train is what the stage says; call it before the first step.
+    """Check before the first step that exactly the parameters of the stage are about to train.
 
     Names and sizes of all parameters are compared with those of the configuration, built anew without weights; then
     what takes gradients, and what the optimizer moves.
@@ -125,7 +125,7 @@ def check_stage(model: Exo2Ego, stage: Stage, optimizer: torch.optim.Optimizer) 
     Args:
         model: The model.
         stage: The stage.
-        optimizer: What will take the steps.
+        optimizer: The optimizer of the stage.
 
     Raises:
         StageError: If a parameter is missing, extra or of another size; if it takes gradients and should not, or does
@@ -155,7 +155,7 @@ def check_stage(model: Exo2Ego, stage: Stage, optimizer: torch.optim.Optimizer) 
 
 
 def blank(config: Exo2EgoConfig, stage: Stage) -> Exo2Ego:
-    """The model of a stage without weights, on the meta device: for names and shapes."""
+    """Build the model of a stage on the meta device, for names and shapes."""
     with torch.device("meta"):
         model = Exo2Ego(config)
         if "low_rank" in config.read_in(stage):
@@ -164,7 +164,7 @@ def blank(config: Exo2EgoConfig, stage: Stage) -> Exo2Ego:
 
 
 def part_counts(config: Exo2EgoConfig) -> list[PartCount]:
-    """The table of parameters by part and stage, from the configuration alone."""
+    """Count parameters by part and stage, from the configuration alone."""
     sizes = {name: parameter.numel() for name, parameter in blank(config, STAGES[-1]).named_parameters()}
     return [
         PartCount(
@@ -180,13 +180,13 @@ def part_counts(config: Exo2EgoConfig) -> list[PartCount]:
 
 
 def part_digest(model: Exo2Ego, part: Part) -> str:
-    """Digest of a part's weights, bit for bit: equal before and after a stage that leaves it alone.
+    """Hash the weights of a part, bit for bit: equal before and after a stage that leaves the part alone.
 
     Returns:
         64 hex digits.
 
     Raises:
-        ModelError: If the model was built without it.
+        ModelError: If the model was built without the part.
     """
     digest = sha256()
     weights = {name: tensor for name, tensor in [*_named(model), *model.named_buffers()] if part_of(name) == part}

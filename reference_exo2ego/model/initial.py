@@ -1,4 +1,4 @@
-"""Where training begins: published weights of VideoLLaMA2, or those of CLIP and Mistral and a fresh connector.
+"""Initial weights: published ones of VideoLLaMA2, or those of CLIP and Mistral with a fresh connector.
 
 Names of tensors go through the strict map of :mod:`reference_exo2ego.backbone.published`; both encoders begin as the
 same tower, both connectors as the same connector. F, G and the rest are fresh: seed torch before.
@@ -28,11 +28,11 @@ COMPUTED = {
     "vision": ("hidden_act", "layer_norm_eps", "attention_dropout", "num_channels"),
     "language": ("hidden_act", "head_dim", "sliding_window", "attention_dropout", "rope_parameters"),
 }
-"""What else of transformers' configs decides what is computed; the reference model has what published models have."""
+"""Further fields of transformers' configs that change the result; they must equal those of the reference model."""
 
 
 def published_configuration(parts: Parts, switches: Mapping[str, Any] | None = None) -> Exo2EgoConfig:
-    """A configuration with the sizes of a published VideoLLaMA2.
+    """Make a configuration with the sizes of a published VideoLLaMA2.
 
     Args:
         parts: The checkpoint.
@@ -48,7 +48,7 @@ def published_configuration(parts: Parts, switches: Mapping[str, Any] | None = N
 
 
 def from_videollama2(parts: Parts, config: Exo2EgoConfig, *, dtype: str = "auto", device: str = "cpu") -> Exo2Ego:
-    """Begin from a published VideoLLaMA2 on CLIP and Mistral.
+    """Build the model from a published VideoLLaMA2 on CLIP and Mistral.
 
     Args:
         parts: Where its weights are.
@@ -86,7 +86,7 @@ def from_videollama2(parts: Parts, config: Exo2EgoConfig, *, dtype: str = "auto"
 def from_clip_and_mistral(
     config: Exo2EgoConfig, *, clip: Path, mistral: Path, dtype: str = "float32", device: str = "cpu"
 ) -> Exo2Ego:
-    """Begin from CLIP and Mistral; the connector is fresh.
+    """Build the model from CLIP and Mistral with a fresh connector.
 
     Args:
         config: The configuration.

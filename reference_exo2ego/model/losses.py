@@ -10,17 +10,17 @@ from torch.nn import functional
 
 
 def next_token_loss(logits: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
-    """Mean negative log-likelihood of the words that follow.
+    """Mean negative log-likelihood of the tokens that follow (VTG).
 
     Args:
         logits: ``(words, vocabulary)``.
-        following: The words, ``(words,)``.
+        following: The tokens that follow, ``(words,)``.
     """
     return functional.cross_entropy(logits.float(), following)
 
 
 def cycle_loss(features: torch.Tensor, returned: torch.Tensor) -> torch.Tensor:
-    """Mean absolute difference of features to what came back: one term of Eq. 2.
+    """Mean absolute difference between features and their round trip: one term of Eq. 2 (CCL).
 
     Args:
         features: x, or y.
@@ -30,12 +30,12 @@ def cycle_loss(features: torch.Tensor, returned: torch.Tensor) -> torch.Tensor:
 
 
 def categorical_kl(target: torch.Tensor, learnt: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
-    """Kullback-Leibler divergence of softmax over the last axis, ``target``'s from ``learnt``'s, mean over the rest.
+    """Kullback-Leibler divergence KL(target || learnt) of softmaxes over the last axis, mean over the other axes.
 
     Args:
         target: Features y, or logits; no gradient reaches them.
         learnt: Features F(x), or logits, of the same shape.
-        temperature: What both are divided by.
+        temperature: Divides both before the softmax.
     """
     log_p = functional.log_softmax(target.detach().float() / temperature, -1)
     log_q = functional.log_softmax(learnt.float() / temperature, -1)
@@ -50,8 +50,8 @@ def gaussian_kl(target: torch.Tensor, learnt: torch.Tensor, floor: float = 1e-6)
 
     Args:
         target: Features y, ``(clips, steps, places, channels)``; no gradient reaches them.
-        learnt: Features F(x), likewise.
-        floor: Added to variances.
+        learnt: Features F(x), of the same shape.
+        floor: Added to both variances.
     """
     (mean, variance), (learnt_mean, learnt_variance) = (
         (values.mean(1), values.var(1, correction=0) + floor)

@@ -42,8 +42,8 @@ class ResnetMapping(nn.Module):
     """CycleGAN's generator of nine ResNet blocks, without the tanh at its end.
 
     Args:
-        channels: Of the features.
-        config: Width, down-samplings and whether it adds to its input.
+        channels: Channels of the features.
+        config: Width, number of down-samplings, and whether the mapping is residual.
     """
 
     def __init__(self, channels: int, config: MappingConfig) -> None:
@@ -71,7 +71,7 @@ class ResnetMapping(nn.Module):
         """Map every frame by itself.
 
         Args:
-            features: Of a square of places a step, ``(clips, steps, places, channels)``.
+            features: A square grid of places per step, ``(clips, steps, places, channels)``.
 
         Returns:
             The same shape.
@@ -84,11 +84,11 @@ class ResnetMapping(nn.Module):
 
 
 class LinearMapping(nn.Module):
-    """Two linear layers on every place by itself: the fully connected mapping of the ablation.
+    """Two linear layers applied to every place: the fully connected mapping of the ablation (Table 7).
 
     Args:
-        channels: Of the features.
-        config: Whether it adds to its input.
+        channels: Channels of the features.
+        config: Whether the mapping is residual.
     """
 
     def __init__(self, channels: int, config: MappingConfig) -> None:
@@ -106,7 +106,7 @@ class LinearMapping(nn.Module):
 
 
 def build_mapping(channels: int, config: MappingConfig) -> nn.Module:
-    """A mapping with fresh weights."""
+    """Build a mapping with fresh weights."""
     return (LinearMapping if config.kind == "fc" else ResnetMapping)(channels, config)
 
 

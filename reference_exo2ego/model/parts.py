@@ -1,4 +1,4 @@
-"""What Exo2Ego is put together from: parts by name, with fresh weights."""
+"""Builds the parts of Exo2Ego by name, with fresh weights."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .mapping import build_mapping
 from .stages import Part
 
 View = Literal["ego", "exo"]
-"""Seen by the wearer, or from outside."""
+"""Egocentric (the wearer's camera) or exocentric (a camera beside)."""
 
 
 class Delimiters(nn.Module):
     """Learned vectors at the beginning and the end of each view's tokens.
 
     Args:
-        width: Of the language model.
-        spread: Standard deviation of fresh vectors: that of its words.
+        width: Channels of the language model.
+        spread: Standard deviation of fresh vectors; that of the word embeddings.
     """
 
     def __init__(self, width: int, spread: float) -> None:
@@ -31,13 +31,13 @@ class Delimiters(nn.Module):
         self.exo = nn.Parameter(torch.randn(2, width) * spread)
 
     def forward(self, tokens: torch.Tensor, view: View) -> torch.Tensor:
-        """Enclose ``(clips, tokens, width)``: two tokens more."""
+        """Put the delimiters around ``(clips, tokens, width)``, which adds two tokens."""
         first, last = (self.ego if view == "ego" else self.exo).to(tokens)[:, None].expand(-1, len(tokens), -1)
         return torch.cat([first[:, None], tokens, last[:, None]], dim=1)
 
 
 def build_part(config: Exo2EgoConfig, part: Part) -> nn.Module:
-    """A part with fresh weights; below ``torch.device("meta")`` with none.
+    """Build a part with fresh weights, or without any under ``torch.device("meta")``.
 
     Raises:
         ValueError: If it is ``low_rank``, which is no module of its own.
@@ -82,7 +82,7 @@ def language_config(config: Exo2EgoConfig) -> Any:
 
 
 def _fusion(width: int) -> nn.Linear:
-    """Joins two views' channels; at first it lets the learner's through as they are."""
+    """Build the linear layer that joins the views; at first it passes the learner's channels through."""
     layer = nn.Linear(2 * width, width)
     with torch.no_grad():
         layer.weight.copy_(torch.eye(width, 2 * width))

@@ -1,4 +1,4 @@
-"""Sizes of the parts that Exo2Ego is put together from; the defaults are those of the paper's model."""
+"""Sizes of the parts of Exo2Ego; the defaults are those of the paper's model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 
 
 class Section(BaseModel):
-    """A part of the configuration: it cannot be changed, and what it does not know is an error."""
+    """Base of a section of the configuration: immutable, and an unknown name in it is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -35,7 +35,7 @@ class VisionSize(Section):
 
     @property
     def layers_read(self) -> int:
-        """How many of the layers the hidden state that is read stands on."""
+        """Number of layers below the hidden state that is read."""
         return self.layer % (self.num_hidden_layers + 1)
 
 
@@ -63,7 +63,7 @@ class ConnectorSize(Section):
 
     kind: Kind = "stc_connector"
     depth: PositiveInt = 4
-    """Blocks of either stage."""
+    """Blocks in each of its two stages."""
 
 
 class LowRankConfig(Section):
@@ -73,4 +73,4 @@ class LowRankConfig(Section):
     alpha: PositiveInt = 256
     dropout: NonNegativeFloat = 0.1
     targets: tuple[str, ...] = LINEAR
-    """Which layers it changes. The paper does not say; VideoLLaMA2's LoRA changes every linear layer of the blocks."""
+    """Layers that get LoRA. The paper names none; VideoLLaMA2's LoRA is in every linear layer of the blocks."""

@@ -11,12 +11,12 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class StageFacts(NamedTuple):
-    """What a stage is.
+    """Facts about a stage of training.
 
     Attributes:
         names: Its names in the first and the second version of the paper.
-        reads: What the language model reads in it.
-        compared: What a checkpoint of its end answers from, and what its scores are compared with.
+        reads: Input of the language model.
+        compared: Input from which a checkpoint of this stage answers, and what its scores are compared with.
     """
 
     names: tuple[str, str]
@@ -70,7 +70,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 def stage_named(name: str) -> Stage:
-    """The stage of a name: ours, or one of :data:`STAGE_NAMES`, whatever its case and hyphens.
+    """Find a stage by our name for it or one of :data:`STAGE_NAMES`, in any case and with or without hyphens.
 
     Raises:
         ConfigurationError: If no stage is called so.

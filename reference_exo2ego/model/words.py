@@ -23,7 +23,7 @@ FILLING = -1
 
 
 class Question(NamedTuple):
-    """What is asked and what the answer is, as tokens; ``answer`` ends with the end-of-text token."""
+    """A question and its answer as tokens; ``answer`` ends with the end-of-text token."""
 
     prompt: Sequence[int]
     answer: Sequence[int]
@@ -45,17 +45,17 @@ class Words:
     segments: torch.Tensor | None = None
 
     def to(self, device: torch.device | str) -> Words:
-        """The same on another device."""
+        """Copy to another device."""
         segments = None if self.segments is None else self.segments.to(device)
         return Words(self.ids.to(device), self.labels.to(device), segments)
 
 
 class Spliced(NamedTuple):
-    """What the language model reads.
+    """The input of the language model: text with the video's tokens in their place.
 
     Attributes:
-        inputs: Embedded words and video, ``(clips, tokens, width)``.
-        labels: Of each of them, ``(clips, tokens)``.
+        inputs: Embeddings of text and video, ``(clips, tokens, width)``.
+        labels: The label of every token, ``(clips, tokens)``.
         mask: Added to attention, ``(clips, 1, tokens, tokens)``; ``None`` where each token sees all before it.
         positions: ``(clips, tokens)``; ``None`` where they are counted through.
     """
@@ -67,7 +67,7 @@ class Spliced(NamedTuple):
 
 
 def tokenise(tokenizer: Any, after: str, answer: str) -> Question:
-    """A question behind the video and its answer as tokens, as they are scored.
+    """Tokenise a question and its answer just as option scoring does.
 
     Prompt and answer are tokenised together, for a tokenizer may join the last characters of the one with the first of
     the other; a blank parts them where the prompt does not end in one.
@@ -88,10 +88,10 @@ def tokenise(tokenizer: Any, after: str, answer: str) -> Question:
 
 
 def pack(rows: Sequence[tuple[Sequence[int], Sequence[Question]]]) -> Words:
-    """Lay out rows of text.
+    """Lay out one row of text per clip, with all questions about the clip behind its video.
 
     Args:
-        rows: Of each clip, the tokens before the video and at least one question about it.
+        rows: Per clip, the tokens before the video and at least one question about it.
 
     Raises:
         ValueError: If a row has no question, or a further question no prompt: its first word would be predicted from
@@ -107,7 +107,7 @@ def pack(rows: Sequence[tuple[Sequence[int], Sequence[Question]]]) -> Words:
 
 
 def splice(words: Words, embed: Callable[[torch.Tensor], torch.Tensor], video: torch.Tensor) -> Spliced:
-    """Put videos where the words leave room for them.
+    """Insert the videos' tokens where the text holds their place.
 
     Args:
         words: The words.

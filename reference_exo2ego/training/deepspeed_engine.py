@@ -80,9 +80,11 @@ class DeepSpeedEngine:
         checkpoint: Path | None,
     ) -> None:
         self._library, self._processes = import_deepspeed(processes), processes
-        self._universal = checkpoint is not None and read_position(checkpoint).processes != processes.count
-        stage = config["zero_optimization"]["stage"]
-        self.name, self._stage = f"deepspeed, ZeRO-{stage}", int(stage)
+        self._stage = int(config["zero_optimization"]["stage"])
+        self.name = f"deepspeed, ZeRO-{self._stage}"
+        # Without ZeRO every process has all of it, so any number of them can read it.
+        spread = self._stage > 0
+        self._universal = bool(spread and checkpoint and read_position(checkpoint).processes != processes.count)
         values = dict(config)
         if self._universal:
             values["checkpoint"] = {"load_universal": True}

@@ -273,7 +273,7 @@ class StageLoop:
             raise TrainingDataError(
                 f"{self.stage.name}: {position.unreadable} of {position.clips} clips cannot be read, more than "
                 f"{100 * self.settings.unreadable:g} %; mend the videos, or allow more with "
-                f"{self.stage.name}.source.unreadable"
+                f"{self.stage.name}.unreadable"
             )
         if position.step % self.settings.log_every and position.step not in {1, self.steps}:
             return

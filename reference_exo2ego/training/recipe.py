@@ -100,8 +100,6 @@ class SampleFiles(Section):
     """How many clips of each view are left out of training, to validate on."""
     short_side: PositiveInt | None = None
     """Pixels that frames are decoded to; ``None`` for what the encoders see."""
-    unreadable: Share = 0.02
-    """The share of clips that may be unreadable before training stops."""
 
 
 StageSource = Annotated[SampleFiles | QuestionRows | Transcripts, Field(discriminator="kind")]
@@ -128,6 +126,8 @@ class StageRecipe(Section):
     """Share of the steps in which the rate rises to its highest."""
     last: Share = 0.0
     """Share of the highest rate that the cosine ends at."""
+    unreadable: Share = 0.02
+    """The share of clips that may be unreadable before training stops."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -15,7 +15,7 @@ import json
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -159,7 +159,7 @@ class Training:
             tracker=self.tracker,
             observer=self.observer,
             folder=self.folder / stage.name,
-            settings=self.settings,
+            settings=replace(self.settings, unreadable=stage.unreadable),
             asked_to_stop=self.asked_to_stop,
             look=look,
             speed=device_speed(self.recipe, stage.name, engine.device),

@@ -55,6 +55,7 @@ def weights(folder: Path) -> dict[str, Any]:
     return dict(load(folder).state_dict())
 
 
+@pytest.mark.slow
 def test_ten_random_interruptions_change_no_bit(tmp_path: Path, data: Path) -> None:
     recipe = tiny_recipe(("stage2", "stage3"), steps=16)
     assert run(training(tmp_path / "whole", data, recipe=recipe))
@@ -121,7 +122,8 @@ def small_disk() -> Iterator[None]:
     signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, small_disk: None) -> None:
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     before = small_checkpoint(tmp_path, 1)
     with pytest.raises(CheckpointError, match="is there room"):
         small_checkpoint(tmp_path, 2, lambda partial: torch.save(torch.zeros(5000), partial / "state.pt"))
