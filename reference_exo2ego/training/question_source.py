@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -12,19 +11,19 @@ import torch
 
 from egobench.errors import TrainingDataError, VideoError
 from egobench.prompts import SYSTEM, user_turn
-from egobench.video import ClipRequest, FailedClip, FrameRule, FrameStore, read_clips
+from egobench.video import ClipRequest
 from reference_exo2ego.backbone.chat import find_chat
-from reference_exo2ego.backbone.frames import clip_sight, squares
 from reference_exo2ego.model.configuration import Exo2EgoConfig
-from reference_exo2ego.model.exo2ego import Batch, Exo2Ego, Losses
+from reference_exo2ego.model.exo2ego import Batch
 from reference_exo2ego.model.stages import Stage
-from reference_exo2ego.model.words import IGNORED, Question, Words, pack, tokenise
+from reference_exo2ego.model.words import Question, Words, pack, tokenise
 
 from .batches import ClipBatch, MicroBatch, TrainingStage
-from .clip_rows import View
 from .question_recipe import QuestionRows, RowKind, Transcripts
 from .question_rows import Asked, QuestionRow, file_digest, read_rows
 from .recipe import Recipe
+from .row_batches import StillBatch, TranscriptBatch
+from .row_frames import RowFrames
 from .sampler import seed_of
 from .transcripts import events_of, narrated, slots
 from .word_tokenizer import CONTINUED
@@ -40,64 +39,6 @@ TOLD = 0.75
 
 SPOKEN = 0.85
 """Share of an event's words that such a token holds."""
-
-NOISE = 0.3
-"""Standard deviation of what is added to tokens, as a share of their own."""
-
-
-@dataclass(frozen=True, slots=True)
-class StillBatch(ClipBatch):
-    """Rows that leave encoder and F alone: what is learnt of them is how to read."""
-
-    def losses(self, model: Exo2Ego) -> Losses:
-        """The losses of the stage, without a gradient in what sees."""
-        ego = self.batch.ego
-        if ego is None or self.stage != "stage3":
-            raise ValueError(f"rows of {self.stage} that leave the encoder alone; expected ego rows of stage3")
-        with torch.no_grad():
-            x = model.features("ego", ego)
-            fx = model.to_exo(x)
-        return model.answer(self.batch.words, model.fused(model.tokens("ego", x), model.tokens("exo", fx)))
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptBatch:
-    """Transcripts, and questions about them.
-
-    Attributes:
-        words: The questions, a row a transcript.
-        ids: Words of each token of a transcript, ``(rows, tokens, words)``.
-        shares: What each of them counts in the sum, 0 where there is none, likewise.
-    """
-
-    words: Words
-    ids: torch.Tensor
-    shares: torch.Tensor
-
-    @property
-    def clips(self) -> int:
-        """How many transcripts there are."""
-        return len(self.words.ids)
-
-    @property
-    def predicted(self) -> int:
-        """How many words are predicted."""
-        return int((self.words.labels[:, 1:] != IGNORED).sum())
-
-    def tokens(self, config: Exo2EgoConfig) -> int:  # noqa: ARG002 - a transcript has tokens of its own
-        """How many tokens the language model reads, those that fill up rows included."""
-        return self.words.ids.numel() + self.ids.shape[0] * (self.ids.shape[1] - 1)
-
-    def to(self, device: torch.device | str) -> TranscriptBatch:
-        """The same on another device."""
-        return TranscriptBatch(self.words.to(device), self.ids.to(device), self.shares.to(device))
-
-    def losses(self, model: Exo2Ego) -> Losses:
-        """The losses of the language model that reads the transcripts; noise is drawn from torch's own generator."""
-        table = model.language.get_input_embeddings().weight
-        spread = torch.zeros((*self.ids.shape[:2], len(table)), device=self.ids.device)
-        tokens = spread.scatter_add_(2, self.ids, self.shares) @ table
-        return model.answer(self.words, tokens + torch.randn_like(tokens) * NOISE * tokens.detach().std())
 
 
 class KindRows(NamedTuple):
@@ -304,54 +245,6 @@ class TranscriptSource(RowSource):
                 if events and rng.random() < TOLD:
                     some = [token for token in rng.choice(events) if rng.random() < SPOKEN]
                 yield some or self._words.stems([rng.choice(FILLERS)])
-
-
-class RowFrames:
-    """Frames of a row, from a frame store or decoded.
-
-    Args:
-        config: The model's configuration.
-        store: A frame store; ``None`` to decode.
-    """
-
-    def __init__(self, config: Exo2EgoConfig, store: Path | None) -> None:
-        self._sight, self._fit = clip_sight(config.vision.image_size), config.fit
-        self._store = None if store is None else FrameStore(store)
-
-    def __call__(self, kind: RowKind, row: QuestionRow, seed: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Frames of the wearer's view and of the other, uint8 ``(frames, 3, side, side)``.
-
-        Raises:
-            VideoError: If they cannot be had.
-        """
-        rng = Random(seed)  # noqa: S311
-        phases = [rng.randrange(kind.phases) for _ in range(kind.frames)]
-        chosen = [kind.phases * number + phase for number, phase in enumerate(phases)]
-        ego, exo = (None if view is None else self._frames(kind, view)[chosen] for view in (row.ego, row.exo))
-        return ego, exo
-
-    def requests(self, kind: RowKind, rows: Sequence[QuestionRow]) -> list[ClipRequest]:
-        """All that is read of some rows, to fill a frame store with."""
-        views = {view for row in rows for view in (row.ego, row.exo) if view is not None}
-        return [self._request(kind, view) for view in sorted(views, key=str)]
-
-    def _frames(self, kind: RowKind, view: View) -> torch.Tensor:
-        request = self._request(kind, view)
-        if self._store is not None:
-            frames = self._store.read(request).frames
-        else:
-            (clip,) = read_clips(request.path, [request])
-            if isinstance(clip, FailedClip):
-                raise clip.error
-            frames = clip.frames
-        return squares(frames, self._sight, self._fit)
-
-    def _request(self, kind: RowKind, view: View) -> ClipRequest:
-        if view.path is None or view.modality != "video":
-            raise TrainingDataError(f"rows {kind.name}: {view.path or 'a text'} is no video; leave such samples out")
-        rule = FrameRule(kind.frames * kind.phases, last=kind.last, short_side=self._sight.side)
-        key = f"{view.path} from {view.start} to {view.end}: {rule.count} frames{' and its end' if rule.last else ''}"
-        return ClipRequest(key, view.path, view.start or 0.0, view.end, rule)
 
 
 def seconds_of(row: QuestionRow) -> float:

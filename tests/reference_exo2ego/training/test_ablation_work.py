@@ -315,7 +315,7 @@ def test_nothing_begins_without_a_yes(ablate: Callable[..., Any], tmp_path: Path
 
 def test_wrong_names_and_numbers_are_wrong_use(ablate: Callable[..., Any]) -> None:
     for arguments, message in (
-        (("--only", "tabel7"), "did you mean 'table7'?"),
+        (("--only", "table77"), "did you mean 'table7'?"),
         (("--seeds", "a"), "--seeds a: expected numbers"),
         (("--shares", "1,2"), "expected shares above 0 and up to 1"),
         (("model.ccl=forward",), "variant exo-trained"),

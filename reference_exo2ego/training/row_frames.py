@@ -1,0 +1,66 @@
+"""Frames of a row of questions, from a frame store or decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import torch
+
+from egobench.errors import TrainingDataError
+from egobench.video import ClipRequest, FailedClip, FrameRule, FrameStore, read_clips
+from reference_exo2ego.backbone.frames import clip_sight, squares
+from reference_exo2ego.model.configuration import Exo2EgoConfig
+
+from .clip_rows import View
+from .question_recipe import RowKind
+from .question_rows import QuestionRow
+
+
+class RowFrames:
+    """Frames of a row, from a frame store or decoded.
+
+    Args:
+        config: The model's configuration.
+        store: A frame store; ``None`` to decode.
+    """
+
+    def __init__(self, config: Exo2EgoConfig, store: Path | None) -> None:
+        self._sight, self._fit = clip_sight(config.vision.image_size), config.fit
+        self._store = None if store is None else FrameStore(store)
+
+    def __call__(self, kind: RowKind, row: QuestionRow, seed: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Frames of the wearer's view and of the other, uint8 ``(frames, 3, side, side)``.
+
+        Raises:
+            VideoError: If they cannot be had.
+        """
+        rng = Random(seed)  # noqa: S311
+        phases = [rng.randrange(kind.phases) for _ in range(kind.frames)]
+        chosen = [kind.phases * number + phase for number, phase in enumerate(phases)]
+        ego, exo = (None if view is None else self._frames(kind, view)[chosen] for view in (row.ego, row.exo))
+        return ego, exo
+
+    def requests(self, kind: RowKind, rows: Sequence[QuestionRow]) -> list[ClipRequest]:
+        """All that is read of some rows, to fill a frame store with."""
+        views = {view for row in rows for view in (row.ego, row.exo) if view is not None}
+        return [self._request(kind, view) for view in sorted(views, key=str)]
+
+    def _frames(self, kind: RowKind, view: View) -> torch.Tensor:
+        request = self._request(kind, view)
+        if self._store is not None:
+            frames = self._store.read(request).frames
+        else:
+            (clip,) = read_clips(request.path, [request])
+            if isinstance(clip, FailedClip):
+                raise clip.error
+            frames = clip.frames
+        return squares(frames, self._sight, self._fit)
+
+    def _request(self, kind: RowKind, view: View) -> ClipRequest:
+        if view.path is None or view.modality != "video":
+            raise TrainingDataError(f"rows {kind.name}: {view.path or 'a text'} is no video; leave such samples out")
+        rule = FrameRule(kind.frames * kind.phases, last=kind.last, short_side=self._sight.side)
+        key = f"{view.path} from {view.start} to {view.end}: {rule.count} frames{' and its end' if rule.last else ''}"
+        return ClipRequest(key, view.path, view.start or 0.0, view.end, rule)
