@@ -11,7 +11,7 @@ from egobench.errors import ModelError, RecipeError, StageError
 from reference_exo2ego.model.checkpoint import load, save
 from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.freezing import begin_stage, blank, check_stage
-from reference_exo2ego.model.stages import Stage
+from reference_exo2ego.model.stages import Part, Stage
 
 from .batches import TrainingStage
 from .engine import Engine
@@ -144,7 +144,8 @@ def hand_over(
         missing = model.load_state_dict(weights, strict=False, assign=True).missing_keys
         if names & set(missing):
             raise ModelError(f"{folder}: {sorted(names & set(missing))[0]} is missing from what was trained")
-        save(model, folder, last, parts=("language",) if stage == "language" else None, tokenizer=tokenizer)
+        parts: tuple[Part, ...] | None = ("language",) if stage == "language" else None
+        save(model, folder, last, parts=parts, tokenizer=tokenizer)
         if stage == "language":
             # There is no Exo2Ego to load yet, but a language model to begin with.
             (folder / "config.json").unlink()

@@ -126,7 +126,7 @@ class TorchEngine:
 
     def backward(self, loss: torch.Tensor, *, last: bool) -> None:  # noqa: ARG002 - gradients are summed in any case
         """Add a micro-batch's gradient."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
     def step(self, share: float) -> float:
         """Move the weights."""

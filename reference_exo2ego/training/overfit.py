@@ -9,8 +9,9 @@ from typing import NamedTuple
 from .batches import MicroBatch, Source
 from .beginning import begin
 from .loop import StageLoop
-from .recipe import StageRecipe, open_source
+from .recipe import StageRecipe
 from .run import Training
+from .sources import open_source
 from .tracking import LogRecord, Tracker
 
 GOAL = 0.05

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import distributed
@@ -75,7 +76,8 @@ def begin_processes(local_rank: int = 0) -> Processes:
         if count > 1:
             distributed.init_process_group(backend)
         else:
-            distributed.init_process_group(backend, store=distributed.HashStore(), rank=0, world_size=1)
+            library: Any = distributed
+            distributed.init_process_group(backend, store=library.HashStore(), rank=0, world_size=1)
     return processes
 
 

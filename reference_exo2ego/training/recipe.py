@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, assert_never, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     Field,
@@ -25,7 +25,7 @@ from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.sizes import Section
 from reference_exo2ego.model.stages import Part
 
-from .batches import Source, TrainingStage
+from .batches import TrainingStage
 from .question_recipe import QuestionRows, Transcripts
 
 RECIPES = {"tiny": "tiny", "small": "small", "7b": "paper_7b"}
@@ -270,33 +270,6 @@ def recipe_of(values: Mapping[str, Any], where: str) -> Recipe:
         raise RecipeError(f"{where}: {error}") from error
 
 
-def open_source(recipe: Recipe, stage: StageRecipe, data: Path, store: Path | None, tokenizer: Any) -> Source:
-    """The source of a stage.
-
-    Args:
-        recipe: The recipe.
-        stage: Its stage.
-        data: Folder that paths of the recipe are below.
-        store: A frame store that clips are read from; ``None`` to decode them.
-        tokenizer: Tokenizer of the language model.
-
-    Raises:
-        TrainingDataError: If there is nothing to train on.
-    """
-    match stage.source:
-        case SampleFiles():
-            from .sample_source import open_sample_source
-
-            return open_sample_source(recipe, stage, data, store, tokenizer)
-        case QuestionRows() | Transcripts():
-            from .question_source import open_question_source
-
-            return open_question_source(
-                stage.name, stage.source, recipe.model, data=data, store=store, tokenizer=tokenizer, seed=recipe.seed
-            )
-    assert_never(stage.source)
-
-
 def _assign(values: dict[str, Any], name: str, value: Any) -> None:
     *above, last = name.split(".")
     place: Any = values
@@ -327,7 +300,8 @@ def _flat(value: Any, above: str = "") -> dict[str, Any]:
     if isinstance(value, dict):
         parts: Any = value.items()
     elif isinstance(value, list) and above == "stages":
-        parts = [(stage["name"], stage) for stage in cast("list[Any]", value)]
+        stages: list[Any] = value
+        parts = [(stage["name"], stage) for stage in stages]
     else:
         return {above: value}
     values: dict[str, Any] = {}

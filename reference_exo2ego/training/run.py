@@ -32,8 +32,9 @@ from .checkpoint import latest_checkpoint, read_position, write_whole
 from .engine import Engine, Taught, TorchEngine
 from .loop import LoopSettings, StageLoop, never
 from .processes import Processes
-from .recipe import Recipe, StageRecipe, open_source, recipe_of
+from .recipe import Recipe, StageRecipe, recipe_of
 from .schedule import build_optimizer
+from .sources import open_source
 from .speed import device_speed
 from .tracking import Tracker
 from .validation import Validation

@@ -80,7 +80,7 @@ def stage_cost(recipe: Recipe, stage: Stage, words: int = WORDS) -> StageCost:
     with FlopCounterMode(display=False) as counter:
         total, saved = _kept(model, stage, batch)
         forward = counter.get_total_flops()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
     backward = counter.get_total_flops() - forward
     model.zero_grad()
     for part in ("ego_encoder", "exo_encoder", "language"):

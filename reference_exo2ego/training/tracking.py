@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,10 +135,9 @@ class WeightsAndBiases:
 
     def __init__(self, folder: Path, name: str, settings: Mapping[str, Any]) -> None:
         try:
-            import wandb
+            library: Any = importlib.import_module("wandb")
         except ImportError as error:
             raise TrainingError("wandb is not installed; pip install wandb, or leave --track wandb out") from error
-        library: Any = wandb
         self._run: Any = library.init(
             project="exo2ego", name=name, dir=str(folder), config=dict(settings), resume="allow"
         )

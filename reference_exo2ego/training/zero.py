@@ -96,11 +96,9 @@ def resolve(config: Mapping[str, Any], recipe: Recipe, sizes: Sizes, where: str)
     Raises:
         RecipeError: If it says otherwise than the recipe, or has "auto" where nothing decides.
     """
-    for section in RECIPES_OWN:
-        if section in config:
-            raise RecipeError(
-                f"{where}: {section} is the recipe's; take the section out and set rate, warmup, betas there"
-            )
+    for own in RECIPES_OWN:
+        if own in config:
+            raise RecipeError(f"{where}: {own} is the recipe's; take the section out and set rate, warmup, betas there")
     half, width = recipe.dtype == "bfloat16", sizes.width
     decided: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": sizes.micro,
@@ -115,7 +113,7 @@ def resolve(config: Mapping[str, Any], recipe: Recipe, sizes: Sizes, where: str)
         "zero_optimization.stage3_prefetch_bucket_size": int(0.9 * width * width),
         "zero_optimization.stage3_param_persistence_threshold": 10 * width,
     }
-    resolved = json.loads(json.dumps(config))
+    resolved: dict[str, Any] = json.loads(json.dumps(config))
     for name, value in decided.items():
         section, key = _section(resolved, name)
         if section.get(key, AUTO) not in {AUTO, value}:

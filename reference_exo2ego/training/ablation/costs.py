@@ -21,8 +21,9 @@ from reference_exo2ego.training.beginning import begin
 from reference_exo2ego.training.checkpoint import write_whole
 from reference_exo2ego.training.engine import Engine
 from reference_exo2ego.training.loop import seed_everything
-from reference_exo2ego.training.recipe import open_source, recipe_of
+from reference_exo2ego.training.recipe import recipe_of
 from reference_exo2ego.training.run import RUN, Training, steps_of
+from reference_exo2ego.training.sources import open_source
 from reference_exo2ego.training.tracking import LOG, read_log
 
 from .chains import Step

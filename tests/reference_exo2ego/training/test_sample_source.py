@@ -17,8 +17,9 @@ pytest.importorskip("ijson")
 from egobench.errors import AnnotationFileError, MissingFramesError, TrainingDataError  # noqa: E402
 from egobench.video import ClipRequest, FrameRule, FrameStore  # noqa: E402
 from reference_exo2ego.training.batches import ClipBatch, MicroBatch  # noqa: E402
-from reference_exo2ego.training.recipe import Recipe, open_source  # noqa: E402
+from reference_exo2ego.training.recipe import Recipe  # noqa: E402
 from reference_exo2ego.training.sample_source import SampleSource  # noqa: E402
+from reference_exo2ego.training.sources import open_source  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import recipe_values, tiny_recipe, tokenizer, write_data  # noqa: E402
 
 

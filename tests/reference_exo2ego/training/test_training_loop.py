@@ -21,9 +21,10 @@ from reference_exo2ego.model.freezing import part_digest, part_of  # noqa: E402
 from reference_exo2ego.training.beginning import begin, check_trained, prepare  # noqa: E402
 from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
 from reference_exo2ego.training.overfit import overfit  # noqa: E402
-from reference_exo2ego.training.recipe import Recipe, open_source  # noqa: E402
+from reference_exo2ego.training.recipe import Recipe  # noqa: E402
 from reference_exo2ego.training.run import Training, own_folder  # noqa: E402
 from reference_exo2ego.training.schedule import build_optimizer, rate_share  # noqa: E402
+from reference_exo2ego.training.sources import open_source  # noqa: E402
 from reference_exo2ego.training.tracking import LogRecord, Tracker  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
 
