@@ -148,7 +148,8 @@ def _train(training: Training, stages: tuple[str, ...] | None, track: tuple[str,
     if not done:
         note(f"stopped; its checkpoint is in {training.folder}, and the same command goes on with it")
         raise typer.Exit(STOPPED)
-    last = training.recipe.trained[-1].name if stages is None else stages[-1]
+    recipe = training.recipe
+    last = (recipe.trained[-1] if stages is None else recipe.stage(stages[-1])).name
     print_lines(
         f"{training.model_of(last)}: trained",
         f"next: exo2ego report {training.folder}",

@@ -334,7 +334,7 @@ def _claim(training: Training) -> IO[str]:
 
 def _check_recipe(folder: Path, recipe: Recipe) -> None:
     if not (folder / RUN).is_file():
-        values = {
+        values: dict[str, Any] = {
             "format": FORMAT,
             "fingerprint": recipe.fingerprint,
             "recipe": recipe.model_dump(mode="json"),

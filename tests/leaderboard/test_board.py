@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ class Says:
         self.letter = letter
         self.info = ModelInfo(f"says-{letter}", "1", frames=FramePolicy(count=0))
 
-    def generate(self, prompts: list[Prompt]) -> list[Reply]:
+    def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
         return [Reply(self.letter) for _ in prompts]
 
 

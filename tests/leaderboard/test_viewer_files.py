@@ -22,7 +22,7 @@ from egobench.errors import SampleSetError
 from egobench.evaluate import evaluate
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.observer import SilentObserver
-from egobench.plugins import load_model
+from egobench.plugins import load_model, load_task
 from egobench.run.records import Prediction
 from egobench.run.spec import Settings
 from tests.conftest import ANSWERS, Navigation
@@ -78,9 +78,10 @@ def test_a_strip_holds_the_frames_of_the_receipt_in_the_order_in_which_they_were
 ) -> None:
     """The videos are of one colour that brightens from frame to frame: reversed, a strip darkens."""
     random = load_model("random", frames=4)
+    controls: tuple[Control | None, ...] = (None, "reversed")
     plain, backward = (
         view(make_run(navigation, random, control), tmp_path / name, videos=navigation.videos)
-        for control, name in ((None, "plain"), ("reversed", "backward"))
+        for control, name in zip(controls, ("plain", "backward"), strict=True)
     )
     for samples, folder, sign in ((plain, "plain", 1), (backward, "backward", -1)):
         answer = samples[0]["answers"][0]
@@ -124,7 +125,7 @@ def test_in_public_nothing_is_shown_of_a_task_whose_licence_does_not_allow_it(
     path = make_run(navigation, Repeats())
     shown = view(path, tmp_path / "open", public=True)
     assert shown[0]["question"] == "Which way now?"
-    task = collect.load_task("vln-qa")
+    task = load_task("vln-qa")
     gated = replace(task, source=replace(task.source, shareable=False))
     monkeypatch.setattr(collect, "load_task", lambda _: gated)
     view(path, tmp_path / "shut", videos=navigation.videos, public=True)

@@ -92,8 +92,8 @@ def made_set(task: str, construction: str) -> SampleSet:
     names = [subset.name for subset in subsets]
     manifest = Manifest(task, 1, {}, construction, len(samples), dict.fromkeys(names, N), CLUSTERS, 0, 0, {}, None, (),
                         {}, digest, None, 0, {})  # fmt: skip
-    figures = {"blind": dict.fromkeys(names, 0.4), "blind_trained": dict.fromkeys(names, 0.55)}
-    return SampleSet(replace(manifest, **figures), samples)
+    blind, trained = dict.fromkeys(names, 0.4), dict.fromkeys(names, 0.55)
+    return SampleSet(replace(manifest, blind=blind, blind_trained=trained), samples)
 
 
 def make_board(root: Path) -> MadeBoard:

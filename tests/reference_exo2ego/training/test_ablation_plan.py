@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ from reference_exo2ego.training.ablation.chains import Counts, Step, chain_of, l
 from reference_exo2ego.training.ablation.identity import Digests, fingerprint, kind_of  # noqa: E402
 from reference_exo2ego.training.ablation.outside import OutsideFiles  # noqa: E402
 from reference_exo2ego.training.ablation.variants import FULL, ablation_of, choose, leave_out  # noqa: E402
-from reference_exo2ego.training.recipe import Recipe, override  # noqa: E402
+from reference_exo2ego.training.recipe import Recipe, SampleFile, SampleFiles, override  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
 
 STAGES = ["init", "stage1", "stage2", "stage3"]
@@ -45,6 +44,12 @@ def counts(*, one_encoder: float = 1.0) -> Counts:
 def chain(recipe: Recipe, name: str, data: Path, folder: Path, **cost: float) -> tuple[Step, ...]:
     variant = ablation_of(recipe).variants[name]
     return chain_of(variant, recipe, OutsideFiles(data, folder), counts(**cost))
+
+
+def files_of(step: Step) -> tuple[SampleFile, ...]:
+    source = step.trained.source
+    assert isinstance(source, SampleFiles)
+    return source.files
 
 
 def ids(recipe: Recipe, name: str, data: Path, folder: Path) -> list[str]:
@@ -116,11 +121,11 @@ def test_one_encoder_sees_all_clips_for_as_many_operations(data: Path, tmp_path:
     """By hand: 3 + 3 + 3 steps of captions and 3 of questions, at half the operations a step: 18 and 6."""
     first, second = chain(tiny_recipe(), "single", data, tmp_path, one_encoder=0.5)
     assert (first.trained.steps, second.trained.steps) == (18, 6)
-    files: Any = first.trained.source.files
+    files = files_of(first)
     assert [(Path(file.path).name, file.view) for file in files] == [("clips.exo.jsonl", "ego"), ("clips.jsonl", "ego")]
     assert first.recipe.model.trained_in("init") == ("ego_encoder", "connector")
     assert second.recipe.model.trained_in("init") == ("ego_encoder", "low_rank")
-    assert [file.path for file in second.trained.source.files] == ["questions.json"]
+    assert [file.path for file in files_of(second)] == ["questions.json"]
 
 
 def test_views_from_outside_are_samples_of_their_own(data: Path, tmp_path: Path) -> None:
@@ -149,13 +154,13 @@ def test_exocentric_questions_lie_beside_the_egocentric_ones(data: Path, tmp_pat
     shutil.copytree(data, beside)
     shutil.copy(beside / "questions.json", beside / "questions.exo.json")
     first, second = chain(tiny_recipe(), "single-exo-both", beside, tmp_path)
-    assert [Path(file.path).name for file in first.trained.source.files] == ["clips.exo.jsonl"]
-    assert [file.path for file in second.trained.source.files] == ["questions.json", "questions.exo.json"]
+    assert [Path(file.path).name for file in files_of(first)] == ["clips.exo.jsonl"]
+    assert [file.path for file in files_of(second)] == ["questions.json", "questions.exo.json"]
 
 
 def test_egocentric_videos_alone_are_thinned(data: Path, tmp_path: Path) -> None:
     steps = chain(tiny_recipe(), "full@0.1", data, tmp_path)
-    shares = [[(file.view, file.share) for file in step.trained.source.files] for step in steps]
+    shares = [[(file.view, file.share) for file in files_of(step)] for step in steps]
     assert shares == [[("exo", 1.0), ("ego", 0.1)], [("exo", 1.0)], [("pair", 0.1)], [("ego", 0.1)]]
     assert [step.trained.steps for step in steps] == [3, 3, 3, 3]
 

@@ -49,7 +49,7 @@ def rows_of(data: Path) -> list[dict[str, Any]]:
 
 
 def first_pixel(folder: Path, frame: int) -> list[int]:
-    return np.asarray(Image.open(folder / f"frame_{frame:010d}.png"))[0, 0].tolist()
+    return [int(value) for value in np.asarray(Image.open(folder / f"frame_{frame:010d}.png"))[0, 0]]
 
 
 def test_words_stand_with_their_own_frames(data: Path) -> None:
@@ -102,8 +102,8 @@ def test_a_caption_stands_behind_the_video_and_a_question_in_the_chat(data: Path
 def test_later_turns_are_predicted_from_all_before(tmp_path: Path) -> None:
     data = write_data(tmp_path, takes=2)
     turns = ["<video>\nwhat is it", "the red cup", "is it red", "it is", "what is the cup", "red"]
-    row = {"id": "long", "video": "takes/ego0", "conversations": []}
-    row["conversations"] = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
+    said = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
+    row = {"id": "long", "video": "takes/ego0", "conversations": said}
     (data / "questions.json").write_text(json.dumps([row]))
     words = clips(source_of(data, tiny_recipe(("stage3",))).micro_batches(0, 0, 1)[0]).batch.words
     assert words.segments is not None

@@ -82,10 +82,13 @@ def test_threads_that_read_ahead_change_no_bit(tmp_path: Path, data: Path) -> No
 
 
 def small_checkpoint(folder: Path, step: int, write: Callable[[Path], None] | None = None, keep: int = 2) -> Path:
+    def write_state(partial: Path) -> None:
+        (partial / "state.pt").write_bytes(b"x" * step)
+
     return write_checkpoint(
         folder,
         Position(step, 10, "torch", 1),
-        write or (lambda partial: (partial / "state.pt").write_bytes(b"x" * step) and None),
+        write or write_state,
         Processes(),
         keep=keep,
     )

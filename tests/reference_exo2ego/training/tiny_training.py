@@ -95,7 +95,8 @@ def recipe_values(stages: Sequence[str] = ("init", "stage1", "stage2", "stage3")
         "dtype": "float32",
         "checkpointing": False,
         "stages": [
-            {"name": name, "source": {"files": files[name], "held_out": 2, "group_lengths": False}} | stage
+            {"name": name, "source": {"kind": "samples", "files": files[name], "held_out": 2, "group_lengths": False}}
+            | stage
             for name in stages
         ],
     } | own
