@@ -298,7 +298,7 @@ class StageLoop:
         # Every process hears of it by the gradient's norm; the one whose loss it is saves the batch.
         if not bool(torch.isfinite(losses.total)):
             self._save_batch([micro])
-            values = {name: float(getattr(losses, name)) for name in PARTS[1:]}
+            values = {name: getattr(losses, name).item() for name in PARTS[1:]}
             raise DivergenceError(
                 f"{self.stage.name}, step {loaded.step}: the loss is no number {values}; {self._advice()}"
             )

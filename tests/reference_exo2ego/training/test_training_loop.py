@@ -97,8 +97,9 @@ def test_the_recorded_losses_are_the_model_s(tmp_path: Path, data: Path) -> None
     assert min(losses.vtg, losses.kl, losses.ccl_exo) > 0
     expected = {"loss": losses.total, "vtg": losses.vtg, "kl": losses.kl, "ccl_exo": losses.ccl_exo, "grad_norm": norm}
     for name, value in expected.items():
-        assert recorded[name] == pytest.approx(float(value), rel=1e-5), name
-    assert float(losses.total) == pytest.approx(float(losses.vtg + losses.kl + losses.ccl_ego + losses.ccl_exo))
+        assert recorded[name] == pytest.approx(value.item(), rel=1e-5), name
+    parts = losses.vtg + losses.kl + losses.ccl_ego + losses.ccl_exo
+    assert losses.total.item() == pytest.approx(parts.item())
 
 
 @pytest.mark.slow
@@ -181,9 +182,9 @@ def test_too_many_unreadable_clips_stop_it(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data")
     for file in (data / "takes" / "exo0").glob("*.png"):
         file.write_bytes(b"no picture")
-    # Of 200 clips, from which on it is counted, 1 % are 2.
+    # Of 200 clips, from which on it is counted, 1 % are 2; a step of its own may miss several.
     recipe = tiny_recipe(("stage1",), steps=20, unreadable=0.01)
-    with pytest.raises(TrainingDataError, match=r"3 of \d+ clips cannot be read, more than 1 %"):
+    with pytest.raises(TrainingDataError, match=r"stage1: ([3-9]|\d\d) of \d+ clips cannot be read, more than 1 %"):
         run(training(tmp_path / "run", data, recipe))
     memory = run(training(tmp_path / "other", data, tiny_recipe(("stage1",), steps=20, unreadable=0.5)))
     assert memory.numbers()[-1]["unreadable"] > 3
