@@ -123,7 +123,7 @@ document.addEventListener("DOMContentLoaded", function () {
   function cell(node) {
     if (node.classList.contains("name")) return { text: node.dataset.v };
     var bold = node.querySelector("b"), interval = node.querySelector("i"), rank = node.querySelector("u");
-    if (!bold) return { text: node.textContent.trim() };
+    if (!bold) return { text: Array.from(node.childNodes).map(function (part) { return part.textContent.trim(); }).filter(Boolean).join(" ") };
     return { text: bold.textContent, interval: interval ? interval.textContent : "", rank: rank ? rank.textContent : "", value: Number(node.dataset.v), partial: Boolean(node.querySelector("em")) };
   }
   function written(entry, open, close) {

@@ -124,7 +124,8 @@ def test_what_is_shown_is_exported_in_five_forms(site: Path, watch: Open) -> Non
     assert "| strong-9b: strong | " in exported(page, "md")
     tex = exported(page, "tex")
     assert r"\begin{tabular}{ll" in tex
-    assert "1 & strong-9b: strong & " in tex
+    assert "1--4 & strong-9b: strong & 90.4 [" in tex
+    assert "& 0 of 110 & re-scored" in tex
     chart = ElementTree.fromstring(exported(page, "svg"))  # noqa: S314 - our own file
     assert chart.tag == "{http://www.w3.org/2000/svg}svg"
     assert "strong" not in {node.get("href") for node in chart.iter()}
