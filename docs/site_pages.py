@@ -44,8 +44,10 @@ def modules(package: str) -> list[str]:
 
 
 def page_of(module: str, packages: set[str]) -> str:
-    """Path of a module's page: a folder for a package, as for the code."""
+    """Path of a module's page: a folder for a package, as for the code; ``index`` is the page of the package itself."""
     path = f"reference/{module.replace('.', '/')}"
+    if module.endswith(".index"):
+        return f"{path}_module.md"
     return f"{path}/index.md" if module in packages else f"{path}.md"
 
 

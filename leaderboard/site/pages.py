@@ -302,10 +302,11 @@ def _number(text: str | None) -> bool:
 
 
 def _difference(table: Any, first: int, second: int) -> dict[str, Any]:
-    from scipy.special import stdtrit  # noqa: PLC0415 - only boards with controls
+    from scipy import special  # noqa: PLC0415 - only boards with controls
 
+    library: Any = special
     effect, error = float(table.effects[first, second]), float(table.errors[first, second])
-    half = float(stdtrit(table.clusters - 1, 0.975)) * error
+    half = float(library.stdtrit(table.clusters - 1, 0.975)) * error
     return {
         "effect": effect,
         "low": max(-1.0, effect - half),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,17 +35,16 @@ def import_deepspeed(processes: Processes) -> Any:
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     try:
-        import deepspeed
-        import deepspeed.ops
+        library: Any = importlib.import_module("deepspeed")
+        operations: Any = importlib.import_module("deepspeed.ops")
     except ImportError as error:
         raise TrainingError(
             f"DeepSpeed is not installed ({error}); {install_command('train')}, or train with --engine torch"
         ) from error
-    library: Any = deepspeed
     library.utils.logger.setLevel(logging.ERROR)
     if not torch.cuda.is_available():
         # It would compile a shared-memory kernel for a minute; gloo does the same without a compiler.
-        library.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        operations.__compatible_ops__["deepspeed_shm_comm"] = False
     # It asks the environment who is who even where torch knows.
     os.environ.setdefault("LOCAL_RANK", str(processes.local_rank))
     os.environ.setdefault("RANK", str(processes.rank))
@@ -186,7 +186,7 @@ def make_universal(folder: Path, stage: int) -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Generator[None]:
     """Keep DeepSpeed from printing."""
     with Path(os.devnull).open("w") as nowhere:
         import contextlib

@@ -30,7 +30,7 @@ from .tracking import Tracker
 FEW = 200
 """Clips from which on the share of unreadable ones is looked at."""
 
-PARTS = ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")
+PARTS: tuple[str, ...] = ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")
 """Loss parts by name."""
 
 

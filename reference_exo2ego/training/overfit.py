@@ -71,7 +71,7 @@ class _Last:
     last: LogRecord | None = None
 
     def write(self, record: LogRecord) -> None:
-        if record.kind == "step":
+        if record.kind == "step" and not self.reached():  # a step is under way when the goal is seen
             self.first, self.last = self.first or record, record
 
     def close(self) -> None:

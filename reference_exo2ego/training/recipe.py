@@ -31,6 +31,9 @@ from .question_recipe import QuestionRows, Transcripts
 RECIPES = {"tiny": "tiny", "small": "small", "7b": "paper_7b"}
 """Recipes by name, and the module of each."""
 
+SampleView = Literal["ego", "exo", "pair"]
+"""What is seen of a sample: one view of it, or both."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -82,7 +85,7 @@ class SampleFile(Section):
     """Below the folder of data."""
     videos: str = ""
     """Folder of its videos, below the folder of data."""
-    view: Literal["ego", "exo", "pair"] = "ego"
+    view: SampleView = "ego"
     """What is seen of a sample: its video; every exocentric view of it, or its video where it has none; its video with
     every exocentric view. With ``exo`` and ``pair`` a sample is as many clips as it has views."""
     weight: PositiveFloat = 1.0

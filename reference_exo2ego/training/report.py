@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from egobench.charts.series import Series, series_chart
 from egobench.errors import TrainingError
 from reference_exo2ego.model.freezing import part_counts
+from reference_exo2ego.model.stages import Stage
 
 from .recipe import Recipe, recipe_of
 from .run import read_run
@@ -92,7 +93,7 @@ def _page(recipe: Recipe, values: Mapping[str, Any], records: Sequence[Mapping[s
         [_summary(stage.name, logs[stage.name]) for stage in recipe.trained],
     )
     yield "<h2>What trains when</h2>"
-    stages = [stage.name for stage in recipe.trained if stage.name != "language"]
+    stages: list[Stage] = [stage.name for stage in recipe.trained if stage.name != "language"]
     counts = part_counts(recipe.model)
     yield _table(
         ("part", "parameters", *stages),

@@ -27,7 +27,7 @@ class RowFrames:
     """
 
     def __init__(self, config: Exo2EgoConfig, store: Path | None) -> None:
-        self._sight, self._fit = clip_sight(config.vision.image_size), config.fit
+        self._sight, self._config = clip_sight(config.vision.image_size), config
         self._store = None if store is None else FrameStore(store)
 
     def __call__(self, kind: RowKind, row: QuestionRow, seed: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
@@ -56,7 +56,7 @@ class RowFrames:
             if isinstance(clip, FailedClip):
                 raise clip.error
             frames = clip.frames
-        return squares(frames, self._sight, self._fit)
+        return squares(frames, self._sight, self._config.fit)
 
     def _request(self, kind: RowKind, view: View) -> ClipRequest:
         if view.path is None or view.modality != "video":

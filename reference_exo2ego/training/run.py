@@ -264,7 +264,7 @@ class Training:
         Raises:
             StageError: If the stage before it is not done.
         """
-        names = [other.name for other in self.recipe.trained]
+        names: list[TrainingStage] = [other.name for other in self.recipe.trained]
         place = names.index(stage.name)
         if self.before is not None:
             return self.before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from reference_exo2ego.model.words import pack
 from .batches import ClipBatch, MicroBatch
 from .clip_rows import Clip, ClipRows, View
 from .clip_text import ClipText, ClipTexts
-from .recipe import Recipe, SampleFile, SampleFiles, StageRecipe
+from .recipe import Recipe, SampleFile, SampleFiles, SampleView, StageRecipe
 from .sampler import ClipOrder, micro_size, seed_of
 
 TRIES = 20
@@ -132,7 +132,8 @@ class SampleSource:
         texts: ClipTexts,
         longest: int,
     ) -> None:
-        self._stage, self._groups, self._batch, self._micro = stage, groups, batch, micro
+        self._stage: Stage = stage
+        self._groups, self._batch, self._micro = groups, batch, micro
         self._frames, self._texts, self._longest = frames, texts, longest
         clips = [group.order.per_epoch for group in groups]
         self._share = clips[0] / sum(clips)
@@ -212,7 +213,7 @@ def open_sample_source(
     source = stage.source
     if not isinstance(source, SampleFiles) or stage.name == "language":
         raise TrainingDataError(f"stage {stage.name} does not train on files of samples")
-    views = tuple(sorted({file.view for file in source.files}))
+    views: tuple[SampleView, ...] = tuple(sorted({file.view for file in source.files}))
     if views not in VIEWS[stage.name]:
         expected = " or ".join(" and ".join(choice) for choice in sorted(VIEWS[stage.name]))
         raise TrainingDataError(f"{stage.name}: files with view {' and '.join(views) or 'none'}; expected {expected}")
@@ -235,7 +236,7 @@ def open_sample_source(
 
 def _group(
     files: Sequence[SampleFile],
-    view: Literal["ego", "exo", "pair"],
+    view: SampleView,
     source: SampleFiles,
     stage: StageRecipe,
     seed: int,

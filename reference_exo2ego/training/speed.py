@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import torch
@@ -89,6 +90,10 @@ def stage_cost(recipe: Recipe, stage: Stage, words: int = WORDS) -> StageCost:
     return StageCost(forward, backward, saved, saved_again)
 
 
+_identity = attrgetter("_cdata")
+"""What tells storages apart; on the meta device they have no address."""
+
+
 class _Kept(NamedTuple):
     total: torch.Tensor
     saved: int
@@ -96,13 +101,13 @@ class _Kept(NamedTuple):
 
 def _kept(model: Exo2Ego, stage: Stage, batch: Batch) -> _Kept:
     """The loss, and the bytes that are kept to go back from it, weights left out."""
-    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    weights = {_identity(parameter.untyped_storage()) for parameter in model.parameters()}
     storages: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage._cdata not in weights:
-            storages[storage._cdata] = storage
+        if _identity(storage) not in weights:
+            storages[_identity(storage)] = storage
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

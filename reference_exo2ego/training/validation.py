@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -77,7 +77,7 @@ class Validation:
             self.tracker.record("captions", self.stage, step, captions=[caption._asdict() for caption in replies])
 
     def _numbers(self) -> dict[str, float]:
-        names = (*PARTS, "cosine", "cosine_unmapped")
+        names: tuple[str, ...] = (*PARTS, "cosine", "cosine_unmapped")
         sums, counts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
         # Every process computes as many, for where ZeRO spreads weights they all have to compute together.
         rounds = -(-len(self.micro_batches) // self.processes.count)
@@ -173,7 +173,7 @@ def first_clips(batch: Batch, count: int, begin: int = 0) -> Batch:
 
 
 @contextmanager
-def looking(model: Exo2Ego) -> Iterator[None]:
+def looking(model: Exo2Ego) -> Generator[None]:
     """Have a model without dropout and gradients for a while."""
     training = model.training
     model.eval()

@@ -84,7 +84,8 @@ def watch(chromium: Browser) -> Generator[Callable[..., Watch]]:
     watches: list[Watch] = []
 
     def new(**options: Any) -> Watch:
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        settings: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, **options}
+        context = chromium.new_context(**settings)
         context.set_default_timeout(15_000)
         seen = Watch(context.new_page())
         seen.page.on("request", lambda request: seen.requests.append(request.url))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -306,7 +307,10 @@ def test_a_dry_run_says_what_it_takes_and_trains_nothing(ablate: Callable[..., A
     assert not (tmp_path / "out" / "stages").exists()
 
 
-def test_nothing_begins_without_a_yes(ablate: Callable[..., Any], tmp_path: Path) -> None:
+def test_nothing_begins_without_a_yes(
+    ablate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     code, out, _ = ablate("--only", "without-lora", "--seeds", "0")
     assert code == 1
     assert "in all:" in out
