@@ -58,7 +58,8 @@ def demo(
     terminal = console()
     terminal.print(comparison_table(scores, "Eight tasks of MiniEgo"))
     for name, path in paths.items():
-        terminal.print(f"{name}: {path}", soft_wrap=True)
+        method = " (likelihood of the options)" if name == TRAINED else ""
+        terminal.print(f"{name}{method}: {path}", soft_wrap=True)
     terminal.print(f"videos and annotations: {world}; sample sets: {data}", soft_wrap=True)
     terminal.print(f"open the leaderboard, and every sample, in a browser: {page}", soft_wrap=True)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.table import Table
 
 from egobench.commands.console import SlashedText
 
 if TYPE_CHECKING:
-    from egobench.scoring.entry import ScoreEntry, Scores, TagScore
+    from egobench.scoring.entry import ProtocolId, ScoreEntry, Scores, TagScore
+
+WIDE = 3
+"""Runs beside one another; where there are more, intervals stand below their scores."""
 
 
 def percent(value: float | None) -> str:
@@ -68,37 +72,56 @@ def comparison_table(runs: Mapping[str, Scores], title: str) -> Table:
         table.add_column(name, justify="right", overflow="fold")
     for column in ("chance", "blind", "blind,\ntrained"):
         table.add_column(column, justify="right", no_wrap=True)
-    for row in comparison_rows(runs):
+    between = "\n" if len(runs) > WIDE else " "
+    for number in _numbers(runs):
+        entry = number.first
         cells = [
-            f"{percent(scores[row['id']].value)} {interval(scores[row['id']])}"
-            for scores in runs.values()
-            if row["id"] in scores
+            "-" if own is None else f"{percent(own.value)}{between}{interval(own)}"
+            for own in (number.entries.get(name) for name in runs)
         ]
-        beside = [percent(row[key]) for key in ("chance", "blind", "blind_trained")]
-        table.add_row(row["column"], row["metric"], str(row["n"]), *cells, *beside)
+        beside = [percent(share) for share in (entry.chance, entry.blind, entry.blind_trained)]
+        table.add_row(entry.id.label, entry.id.metric, str(entry.n), *cells, *beside)
     return table
 
 
 def comparison_rows(runs: Mapping[str, Scores]) -> list[dict[str, Any]]:
     """What :func:`comparison_table` shows, as JSON objects; values in [0, 1]."""
-    rows: list[dict[str, Any]] = []
-    first = next(iter(runs.values()))
-    for protocol_id, entry in first.items():
-        if not entry.shown:
-            continue
-        rows.append(
-            {
-                "id": protocol_id,
-                "column": entry.id.label,
-                "metric": entry.id.metric,
-                "n": entry.n,
-                "chance": entry.chance,
-                "blind": entry.blind,
-                "blind_trained": entry.blind_trained,
-                "runs": {name: scores[protocol_id].to_json() for name, scores in runs.items() if protocol_id in scores},
-            }
-        )
-    return rows
+    return [
+        {
+            "id": str(number.first.id),
+            "column": number.first.id.label,
+            "metric": number.first.id.metric,
+            "n": number.first.n,
+            "chance": number.first.chance,
+            "blind": number.first.blind,
+            "blind_trained": number.first.blind_trained,
+            "runs": {name: entry.to_json() for name, entry in number.entries.items()},
+        }
+        for number in _numbers(runs)
+    ]
+
+
+class _Number(NamedTuple):
+    """A number that several runs have, whatever the method by which each answers.
+
+    Attributes:
+        first: The entry of the first run that has it.
+        entries: Its entries by run.
+    """
+
+    first: ScoreEntry
+    entries: dict[str, ScoreEntry]
+
+
+def _numbers(runs: Mapping[str, Scores]) -> list[_Number]:
+    """The numbers that short tables show, in the order of the first run."""
+    numbers: dict[ProtocolId, _Number] = {}
+    for name, scores in runs.items():
+        for entry in scores.values():
+            if entry.shown:
+                number = numbers.setdefault(replace(entry.id, method=""), _Number(entry, {}))
+                number.entries.setdefault(name, entry)
+    return list(numbers.values())
 
 
 def _add_breakdown(table: Table, entry: ScoreEntry) -> None:
