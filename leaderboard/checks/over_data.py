@@ -224,7 +224,7 @@ def _alike(first: Any, second: Any, slack: float) -> bool:
         ours, theirs = cast("Mapping[str, Any]", first), cast("Mapping[str, Any]", second)
         return ours.keys() == theirs.keys() and all(_alike(ours[key], theirs[key], slack) for key in ours)
     if isinstance(first, tuple) and isinstance(second, tuple):
-        members, others = cast("tuple[Any, ...]", first), cast("tuple[Any, ...]", second)
+        members, others = cast("Sequence[Any]", first), cast("Sequence[Any]", second)
         pairs = zip(members, others, strict=False)
         return len(members) == len(others) and all(_alike(member, other, slack) for member, other in pairs)
     if isinstance(first, float) and isinstance(second, float):
