@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -31,8 +32,7 @@ Row = dict[str, Any]
 def closed(training: TrainingEpisodes, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     out = tmp_path_factory.mktemp("egotimeqa")
     egotimeqa.write(out, training, Random(0), Films(out))
-    rows: list[Row] = json.loads((out / "annotations.EgoTimeQA.json").read_text())
-    return rows
+    return [row for row in json.loads((out / "annotations.EgoTimeQA.json").read_text()) if "wrong_answers" in row]
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,17 @@ def test_every_option_of_a_closed_set_is_right_as_often_as_the_others(closed: li
     for (_, options), counts in answers.items():
         assert len(options) == len(counts) == 4
         assert len(set(counts.values())) == 1
+
+
+def test_yes_is_right_as_often_as_no(training: TrainingEpisodes, tmp_path: Path) -> None:
+    egotimeqa.write(tmp_path, training, Random(0), Films(tmp_path))
+    rows = json.loads((tmp_path / "annotations.EgoTimeQA.json").read_text())
+    answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        if "wrong_answers" not in row:
+            answers[row["question"]][row["answer"]] += 1
+    assert len(answers) >= 10
+    assert all(counts["yes"] == counts["no"] and len(counts) == 2 for counts in answers.values())
 
 
 def test_no_answer_to_an_open_question_is_more_frequent_than_chance(closed: list[Row], opened: list[Row]) -> None:

@@ -182,7 +182,7 @@ def test_something_something_fills_the_blanks_of_its_templates(
             assert step.verb.split()[0][:3] == row["label"][:3]
 
 
-def test_egotimeqa_has_three_wrong_answers_and_a_clip_of_the_right_length(
+def test_egotimeqa_has_three_wrong_answers_or_none_and_a_clip_of_the_right_length(
     training: TrainingEpisodes, tmp_path: Path
 ) -> None:
     films = Films(tmp_path)
@@ -192,9 +192,9 @@ def test_egotimeqa_has_three_wrong_answers_and_a_clip_of_the_right_length(
     for row in rows:
         assert set(row) == {
             "video_id", "sample_id", "question", "answer", "start_sec", "end_sec", "moment_start_frame",
-            "moment_end_frame", "narrations", "wrong_answers",
+            "moment_end_frame", "narrations", *(() if row["answer"] in {"yes", "no"} else ("wrong_answers",)),
         }  # fmt: skip
-        assert len({row["answer"], *row["wrong_answers"]}) == 4
+        assert len({row["answer"], *row.get("wrong_answers", ())}) in {1, 4}
         _, film = films_by_path[f"egotimeqa/{row['video_id']}.mp4"]
         assert film.start == 0 <= row["start_sec"] <= row["end_sec"] <= film.end
         assert row["moment_start_frame"] == pytest.approx(30 * row["start_sec"], abs=0.01)
@@ -220,8 +220,15 @@ def test_the_simulators_log_gives_the_same_answers_to_egotimeqa(training: Traini
     for row in _json(tmp_path / "annotations.EgoTimeQA.json"):
         episode, film = films_by_path[f"egotimeqa/{row['video_id']}.mp4"]
         question = row["question"]
-        options = [row["answer"], *row["wrong_answers"]]
-        if episode.kind == "walk":
+        options = [row["answer"], *row["wrong_answers"]] if "wrong_answers" in row else ["yes", "no"]
+        if "which door is" in question:
+            side, _ = _door(episode, row["answer"].split(" ")[1])
+            assert question == f"At the end of the video, which door is {SIDES[side]}?"
+        elif episode.kind == "walk" and question.startswith("Where is the"):
+            side, distance = _door(episode, question.split("the ")[1].split(" ")[0])
+            far = ", close by" if distance < 0.2 else ", far away"
+            assert row["answer"] == SIDES[side] + (far if side == "ahead" else "")
+        elif episode.kind == "walk":
             assert _move_to(episode, question.split("the ")[1].split(" ")[0]) == row["answer"]
         else:
             middles = tuple((number + 0.5) * film.end / 64 for number in range(64))
@@ -229,6 +236,9 @@ def test_the_simulators_log_gives_the_same_answers_to_egotimeqa(training: Traini
             assert answer(Seen(episode, times), question, options) == row["answer"], question
         counts[episode.kind] += 1
     assert min(counts.values()) >= 40
+
+
+SIDES = {"left": "to the left", "ahead": "straight ahead", "right": "to the right"}
 
 
 def _door(episode: Episode, colour: str) -> tuple[str, float]:
@@ -266,17 +276,16 @@ def test_the_simulators_log_gives_the_same_answers_to_openeqa(training: Training
     films = Films(tmp_path)
     openeqa.write(tmp_path, training, Random(0), films)
     films_by_path = _films(films, [*training.takes, *training.walks])
-    sides = {"left": "to the left", "ahead": "straight ahead", "right": "to the right"}
     for row in _json(tmp_path / "data/open-eqa-v0.json"):
         episode, _ = films_by_path[f"open-eqa/data/frames/{row['episode_history']}"]
         question = row["question"]
         if question.startswith("Where is the"):
             side, distance = _door(episode, question.split("the ")[1].split(" ")[0])
             far = ", close by" if distance < 0.2 else ", far away"
-            assert row["answer"] == sides[side] + (far if side == "ahead" else "")
+            assert row["answer"] == SIDES[side] + (far if side == "ahead" else "")
         elif "which door is" in question:
             side, _ = _door(episode, row["answer"].split(" ")[1])
-            assert question == f"At the end of the video, which door is {sides[side]}?"
+            assert question == f"At the end of the video, which door is {SIDES[side]}?"
         else:
             times = tuple((number + 0.5) * episode.seconds / 64 for number in range(64))
             assert answer(Seen(episode, times), question, ["yes", "no"]) == row["answer"], question
