@@ -187,7 +187,8 @@ def _restored(sample: Sample, item: Item) -> Prediction:
     prediction = Prediction(sample.id, item["outcome"], reply=item["reply"])
     if item["choice"] is None:
         return prediction
-    return replace(prediction, scores=tuple(float(place == item["choice"]) for place in range(len(sample.options))))
+    scores = tuple(float(place == item["choice"]) for place in range(len(sample.options)))
+    return replace(prediction, scores=scores, choice=item["choice"])
 
 
 def _log() -> Any:

@@ -167,14 +167,14 @@ def _lettered(plain: str, count: int, covered: bytearray) -> Iterator[Mention]:
                 continue
             letter, kind = letter_and_kind
             position = LETTERS.find(letter.upper())
-            if position < count:
+            if 0 <= position < count:
                 covered[match.start() : match.end()] = b"\1" * (match.end() - match.start())
                 yield Mention((position,), kind, match.start(), match.end())
     for match in _DECLARED_SMALL.finditer(plain):
         start, end = match.span(2)
         position = LETTERS.find(match[2].upper())
         # "The answer is a" was cut off before a noun.
-        if not covered[start] and position < count and not (match[1] and match[2] in "ai"):
+        if not covered[start] and 0 <= position < count and not (match[1] and match[2] in "ai"):
             yield Mention((position,), "bare", start, end)
 
 

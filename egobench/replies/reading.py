@@ -65,7 +65,7 @@ def read_reply(text: str, options: Sequence[str]) -> Reading:
         The reading; ``choice`` is ``None`` unless ``outcome`` is ``answered``.
     """
     letter = _SHORT_LETTER.fullmatch(text)
-    if letter and (position := LETTERS.find(letter[1].upper())) < len(options):
+    if letter and 0 <= (position := LETTERS.find(letter[1].upper())) < len(options):
         return Reading(position, "answered", "letter")
     answer = without_thinking(text)
     if answer is None:
@@ -98,7 +98,7 @@ def _read_parts(parts: Sequence[str], options: tuple[str, ...]) -> Reading | Non
 
 def _read_part(part: str, options: tuple[str, ...]) -> Reading | None:
     letter = _LETTER.fullmatch(part)
-    if letter and (position := LETTERS.find(letter[1].upper())) < len(options):
+    if letter and 0 <= (position := LETTERS.find(letter[1].upper())) < len(options):
         return Reading(position, "answered", "letter")
     same = [position for position, option in enumerate(options) if option and option == normalised(part)]
     if len(same) == 1 and not part.rstrip("\"') ").endswith("?"):

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from egobench.leaderboard.bundle import sample_texts
 from egobench.leaderboard.checks import check_submission
+from egobench.leaderboard.sealing import seal
 
 from egobench.orders import shown_at
 from egobench.plugins import load_task
@@ -243,7 +245,8 @@ def test_every_question_right(guessed: Path, world: World, tmp_path: Path) -> No
 
 def test_reference_answers_word_for_word(worded: Path, world: World, tmp_path: Path) -> None:
     members, samples = read_members(worded), world.samples("qaego4d", "open")
-    put_rows(members, [{**row, "reply": samples[row["id"]].answer} for row in rows(members, OPEN_ROWS)], OPEN_ROWS)
+    sealed = {key: seal(sample.answer, sample_texts(sample)) for key, sample in samples.items()}
+    put_rows(members, [{**row, "reply": sealed[row["id"]]} for row in rows(members, OPEN_ROWS)], OPEN_ROWS)
     assert "gold" in failed(write_members(tmp_path / "b.zip", members), world)
 
 

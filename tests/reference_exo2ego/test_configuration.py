@@ -119,7 +119,10 @@ def test_a_view_has_a_connector_of_its_own() -> None:
         ({"train": {"ego_encoder": ["stage9"]}}, "no stage 'stage9'"),
         ({"kl": "cosine"}, "kl: Input should be 'categorical', 'gaussian', 'output' or 'off', found 'cosine'"),
         ({"mapping": {"kinds": "fc"}}, "mapping.kinds: not known; mapping has kind, residual, width, downsamplings"),
-        ({"fusion": "sum"}, "fusion: not known; the configuration has vision, language, stc, low_rank, frames, place"),
+        (
+            {"fusion": "sum"},
+            "fusion: not known; the configuration has vision, language, stc, low_rank, frames, fps, fit, place",
+        ),
         ({"weights": {"kl": 0}}, "weights.kl: Input should be greater than 0, found 0"),
     ],
 )

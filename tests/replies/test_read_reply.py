@@ -195,3 +195,9 @@ def test_nothing_that_reads_or_scores_a_reply_is_random() -> None:
                 named |= {part for alias in node.names for part in alias.name.split(".")}
                 named |= set((getattr(node, "module", None) or "").split("."))
         assert named.isdisjoint({"random", "Random", "default_rng", "secrets", "shuffle"}), source.name
+
+
+@pytest.mark.parametrize("reply", ["Answer:\u0130", "The answer is \u0131", "\u212a", "(\u0130)"])
+def test_a_letter_of_another_alphabet_chooses_nothing(reply: str) -> None:
+    """Case-insensitive patterns take the dotted I for an i and the Kelvin sign for a k."""
+    assert read_reply(reply, ["C opens the fridge", "C closes it"]).choice is None
