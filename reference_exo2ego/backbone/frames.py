@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image
 
-Fit = Literal["crop", "pad", "squeeze"]
-"""How a frame becomes a square: its middle, all of it with borders of the mean colour, or all of it squeezed."""
+from .fit import Fit
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from egobench.errors import ConfigurationError
-from reference_exo2ego.backbone.frames import Fit
+from reference_exo2ego.backbone.fit import Fit
 from reference_exo2ego.backbone.grid import TokenGrid, token_grid
 
 from .sizes import LINEAR, ConnectorSize, LanguageSize, LowRankConfig, Section, VisionSize

@@ -61,8 +61,8 @@ def test_the_questions_of_a_server_that_goes_away_are_answered_by_the_other() ->
     with two_servers() as (model, first, second):
         first.says = lambda _: GONE
         assert {(reply.text, reply.error) for reply in replies(model, 12)} == {("(B)", None)}
-        # All of its requests were under way before the first of them came back; then it was left alone.
-        assert len(first.asked) <= 4
+        # At most its half of the twelve was given to it before the first of them came back; then it was left alone.
+        assert len(first.asked) <= 6
         assert len(second.asked) == 12
 
 

@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 
+pytest.importorskip("torch")
+
 from reference_exo2ego.training.question_recipe import QuestionFile, RowKind
 from reference_exo2ego.training.question_rows import Asked, QuestionRow
 from reference_exo2ego.training.transcripts import events_of, narrated, plain, slots
