@@ -12,7 +12,8 @@ import torch
 from egobench.errors import ModelError
 from egobench.model import FramePolicy, ModelInfo, Prompt
 from reference_exo2ego.backbone.chat import find_chat
-from reference_exo2ego.backbone.frames import Fit, clip_sight, pixels
+from reference_exo2ego.backbone.fit import Fit
+from reference_exo2ego.backbone.frames import clip_sight, pixels
 from reference_exo2ego.model.checkpoint import FOLDERS, load, read_saved
 from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.stages import Stage
