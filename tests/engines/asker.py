@@ -64,6 +64,7 @@ class AskerRun:
         """Start a run."""
         return subprocess.Popen(
             self.command(out, *options),
+            cwd=self.root,  # Ray puts the current folder on the path of its workers, and the checkout is no package
             env={**self.environment, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
