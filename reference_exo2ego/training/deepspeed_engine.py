@@ -19,7 +19,7 @@ from reference_exo2ego.model.exo2ego import Losses
 
 from .batches import Teaching
 from .checkpoint import read_position
-from .engine import Taught
+from .engine import LossModule
 from .processes import Processes
 
 TAG, UNIVERSAL = "zero", "universal"
@@ -57,7 +57,7 @@ class DeepSpeedEngine:
     """DeepSpeed.
 
     Args:
-        taught: The model.
+        loss_module: The model.
         optimizer: What moves it.
         processes: The processes.
         config: A resolved configuration, see :func:`~.zero.resolve`.
@@ -72,7 +72,7 @@ class DeepSpeedEngine:
 
     def __init__(
         self,
-        taught: Taught,
+        loss_module: LossModule,
         optimizer: torch.optim.Optimizer,
         processes: Processes,
         *,
@@ -88,11 +88,11 @@ class DeepSpeedEngine:
         values = dict(config)
         if self._universal:
             values["checkpoint"] = {"load_universal": True}
-        trained = [parameter for parameter in taught.parameters() if parameter.requires_grad]
+        trained = [parameter for parameter in loss_module.parameters() if parameter.requires_grad]
         self._engine, self._optimizer, _, _ = self._library.initialize(
-            model=taught, optimizer=optimizer, model_parameters=trained, config=values
+            model=loss_module, optimizer=optimizer, model_parameters=trained, config=values
         )
-        self.model, self.device = taught.model, processes.device
+        self.model, self.device = loss_module.model, processes.device
         self._micro_batches = int(values["gradient_accumulation_steps"])
 
     def losses(self, teaching: Teaching) -> Losses:

@@ -19,8 +19,8 @@ from .processes import Processes
 STATE = "state.pt"
 
 
-class Taught(nn.Module):
-    """A model and what is asked of it in training: the losses of whatever it is taught.
+class LossModule(nn.Module):
+    """A model as a module whose output is its losses.
 
     Attributes:
         model: The model.
@@ -95,7 +95,7 @@ class TorchEngine:
     A parameter that no micro-batch of a step reaches has a gradient of zero.
 
     Args:
-        taught: The model.
+        loss_module: The model.
         optimizer: What moves it.
         processes: The processes.
         clip: Largest norm of a gradient; 0 for none.
@@ -108,12 +108,18 @@ class TorchEngine:
     """
 
     def __init__(
-        self, taught: Taught, optimizer: torch.optim.Optimizer, processes: Processes, *, clip: float, dtype: torch.dtype
+        self,
+        loss_module: LossModule,
+        optimizer: torch.optim.Optimizer,
+        processes: Processes,
+        *,
+        clip: float,
+        dtype: torch.dtype,
     ) -> None:
-        self.name, self.model, self.device = "torch", taught.model, processes.device
-        self._taught, self._optimizer, self._processes = taught.to(self.device), optimizer, processes
+        self.name, self.model, self.device = "torch", loss_module.model, processes.device
+        self._loss_module, self._optimizer, self._processes = loss_module.to(self.device), optimizer, processes
         self._clip, self._dtype = clip, dtype
-        self._trained = {name: value for name, value in taught.model.named_parameters() if value.requires_grad}
+        self._trained = {name: value for name, value in loss_module.model.named_parameters() if value.requires_grad}
 
     def losses(self, teaching: Teaching) -> Losses:
         """Losses of a micro-batch."""
@@ -121,7 +127,7 @@ class TorchEngine:
         if self._dtype != torch.float32:
             mixed = torch.autocast(self.device.type, self._dtype)
         with mixed:
-            losses: Losses = self._taught(teaching)
+            losses: Losses = self._loss_module(teaching)
         return losses
 
     def backward(self, loss: torch.Tensor, *, last: bool) -> None:  # noqa: ARG002 - gradients are summed in any case

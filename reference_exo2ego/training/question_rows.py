@@ -1,4 +1,4 @@
-"""Clips with all that is asked of them: the samples of one stretch of one video as one row."""
+"""Rows of questions: all questions about one stretch of one video."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORM_WORDS = 3
 """Words that questions of one form begin with."""
 
 
-class Asked(NamedTuple):
+class RowQuestion(NamedTuple):
     """A question about a clip.
 
     Attributes:
@@ -57,14 +57,14 @@ class QuestionRow:
     id: str
     ego: View | None
     exo: View | None
-    questions: list[Asked] = field(default_factory=list[Asked])
+    questions: list[RowQuestion] = field(default_factory=list[RowQuestion])
 
     @property
-    def forms(self) -> dict[str, list[Asked]]:
+    def forms(self) -> dict[str, list[RowQuestion]]:
         """Its questions by form."""
-        forms: dict[str, list[Asked]] = {}
-        for asked in self.questions:
-            forms.setdefault(asked.form, []).append(asked)
+        forms: dict[str, list[RowQuestion]] = {}
+        for question in self.questions:
+            forms.setdefault(question.form, []).append(question)
         return forms
 
 
@@ -87,11 +87,11 @@ def read_rows(kind: RowKind, data: Path, seed: int) -> list[QuestionRow]:
         for sample in _samples(path, path.stat().st_mtime_ns if path.is_file() else 0):
             if file.sources and sample.source not in file.sources:
                 continue
-            asked = asked_of(sample, file)
-            if not asks.search(asked.question) or not _kept(sample, file, seed):
+            question = question_of(sample, file)
+            if not asks.search(question.question) or not _kept(sample, file, seed):
                 continue
             for key, row in _seen(sample, file, data):
-                rows.setdefault((file.path, key), row).questions.append(asked)
+                rows.setdefault((file.path, key), row).questions.append(question)
     if not rows:
         raise TrainingDataError(
             f"rows {kind.name}: nothing in {', '.join(file.path for file in kind.files)} is of their sources and "
@@ -100,14 +100,14 @@ def read_rows(kind: RowKind, data: Path, seed: int) -> list[QuestionRow]:
     return list(rows.values())
 
 
-def asked_of(sample: TrainingSample, file: QuestionFile) -> Asked:
+def question_of(sample: TrainingSample, file: QuestionFile) -> RowQuestion:
     """What a sample asks: its question without instruction and options, or the file's for a mere caption."""
     facts = sample.facts
     question, answer = str(facts.get("question") or ""), str(facts.get("answer") or sample.turns[1])
     if "question" not in facts:
         question = sample.turns[0].removeprefix(TAGS[sample.modality])
     moment = facts.get("moment")
-    return Asked(
+    return RowQuestion(
         file.question or question.strip(),
         answer,
         None if moment is None else (float(moment[0]), float(moment[1])),
@@ -150,7 +150,7 @@ def _seen(sample: TrainingSample, file: QuestionFile, data: Path) -> Iterator[tu
 def texts_of(rows: Sequence[QuestionRow]) -> Iterator[str]:
     """All texts about some rows."""
     for row in rows:
-        for asked in row.questions:
-            yield asked.question
-            yield asked.answer
-            yield from asked.narrations
+        for question in row.questions:
+            yield question.question
+            yield question.answer
+            yield from question.narrations

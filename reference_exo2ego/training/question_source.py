@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -20,7 +20,7 @@ from reference_exo2ego.model.words import Question, Words, pack, tokenise
 
 from .batches import ClipBatch, MicroBatch, TrainingStage
 from .question_recipe import QuestionRows, RowKind, Transcripts
-from .question_rows import Asked, QuestionRow, file_digest, read_rows
+from .question_rows import QuestionRow, RowQuestion, file_digest, read_rows
 from .recipe import Recipe
 from .row_batches import StillBatch, TranscriptBatch
 from .row_frames import RowFrames
@@ -32,12 +32,12 @@ PROMPT = "first_person"
 """The system prompt that rows begin with, which is what the harness puts by default."""
 
 FILLERS = "abcdefgh"
-"""Words of tokens that tell nothing."""
+"""Words of the tokens that hold no event."""
 
-TOLD = 0.75
-"""Share of the tokens of a slot that tell something."""
+EVENT_TOKENS = 0.75
+"""Share of the tokens of a slot that hold an event."""
 
-SPOKEN = 0.85
+WORDS_KEPT = 0.85
 """Share of an event's words that such a token holds."""
 
 
@@ -53,6 +53,18 @@ class KindRows(NamedTuple):
     kind: RowKind
     trained: Sequence[QuestionRow]
     held_out: Sequence[QuestionRow]
+
+
+class DrawnRow(NamedTuple):
+    """A row that a step takes.
+
+    Attributes:
+        row: The row.
+        seed: Draws its questions and frames.
+    """
+
+    row: QuestionRow
+    seed: int
 
 
 class QuestionWords:
@@ -75,6 +87,21 @@ class QuestionWords:
             self._known[question, answer] = tokenise(self._tokenizer, after, answer.strip().removesuffix("."))
         return self._known[question, answer]
 
+    def pack(self, kind: RowKind, drawn: Sequence[DrawnRow]) -> Words:
+        """Rows with their questions as one batch of text."""
+        return pack([(self.before, self._questions(kind, row, seed)) for row, seed in drawn])
+
+    def _questions(self, kind: RowKind, row: QuestionRow, seed: int) -> list[Question]:
+        """Questions of a row: all of them, or some drawn form by form, so that rare forms come as often."""
+        rng, forms = Random(seed), list(row.forms.values())  # noqa: S311
+        chosen: dict[int, RowQuestion] = dict(enumerate(row.questions))
+        if len(chosen) > kind.questions:
+            chosen = {}
+            while len(chosen) < kind.questions:
+                question = rng.choice(rng.choice(forms))
+                chosen[id(question)] = question
+        return [self(question.question, question.answer) for question in chosen.values()]
+
     def stems(self, words: Sequence[str]) -> list[int]:
         """Tokens of some words, without their endings."""
         tokens = self._tokenizer.tokenize(" ".join(words))
@@ -82,15 +109,30 @@ class QuestionWords:
         return list(self._tokenizer.convert_tokens_to_ids(stems))
 
 
+class RowBatches(Protocol):
+    """Makes batches of rows."""
+
+    def __call__(self, kind: KindRows, drawn: Sequence[DrawnRow], rng: Random, step: int | None) -> MicroBatch:
+        """Make a micro-batch.
+
+        Args:
+            kind: The kind of the rows.
+            drawn: The rows.
+            rng: Draws what else is random.
+            step: The step; ``None`` for rows that are validated on.
+        """
+        ...
+
+
 class RowSource:
-    """What the sources of rows have in common: kinds that take turns, and questions drawn form by form.
+    """Rows of questions as the source of a stage: kinds take turns, and each step draws its rows anew.
 
     Args:
         stage: The stage.
         rows: Its rows, by kind.
-        turns: Names of the kinds that a step shows.
-        words: Makes words.
-        seed: Of all that is drawn.
+        turns: Names of the kinds that each step takes, step after step.
+        make_batch: Makes batches of rows.
+        seed: Seed of all that is drawn.
         digests: SHA-256 of each file of data.
     """
 
@@ -100,14 +142,15 @@ class RowSource:
         rows: Sequence[KindRows],
         turns: Sequence[Sequence[str]],
         *,
-        words: QuestionWords,
+        make_batch: RowBatches,
         seed: int,
         digests: dict[str, str],
     ) -> None:
         self._stage, self._rows, self._turns = stage, {kind.kind.name: kind for kind in rows}, turns
-        self._words, self._seed, self.digests = words, seed, digests
-        shown = [len(kind.trained) / kind.kind.batch / self._often(kind.kind.name) for kind in rows]
-        self.steps_per_epoch = max(shown)
+        self._make_batch, self._seed, self.digests = make_batch, seed, digests
+        self.steps_per_epoch = max(
+            len(kind.trained) / kind.kind.batch / self._turns_per_step(kind.kind.name) for kind in rows
+        )
 
     def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:
         """The part of a step that a process computes."""
@@ -115,12 +158,12 @@ class RowSource:
         for name in self._turns[step % len(self._turns)]:
             kind = self._rows[name]
             rng = Random(seed_of(self._seed, self._stage, name, step))  # noqa: S311 - not secret
-            drawn = [(rng.choice(kind.trained), rng.randrange(2**62)) for _ in range(kind.kind.batch)]
+            drawn = [DrawnRow(rng.choice(kind.trained), rng.randrange(2**62)) for _ in range(kind.kind.batch)]
             if processes > kind.kind.batch:
                 raise TrainingDataError(
                     f"rows {name}: {kind.kind.batch} a step cannot be shared by {processes} processes; raise its batch"
                 )
-            micro_batches.append(self._batch(kind, drawn[rank::processes], Random(rng.random()), step))  # noqa: S311
+            micro_batches.append(self._make_batch(kind, drawn[rank::processes], Random(rng.random()), step))  # noqa: S311
         return micro_batches
 
     def held_out(self) -> Sequence[MicroBatch]:
@@ -128,97 +171,74 @@ class RowSource:
         micro_batches: list[MicroBatch] = []
         for kind in self._rows.values():
             for first in range(0, len(kind.held_out), kind.kind.batch):
-                drawn = [(row, 0) for row in kind.held_out[first : first + kind.kind.batch]]
-                micro_batches.append(self._batch(kind, drawn, Random(first), None))  # noqa: S311
+                drawn = [DrawnRow(row, 0) for row in kind.held_out[first : first + kind.kind.batch]]
+                micro_batches.append(self._make_batch(kind, drawn, Random(first), None))  # noqa: S311
         return micro_batches
 
-    def _batch(
-        self, kind: KindRows, drawn: Sequence[tuple[QuestionRow, int]], rng: Random, step: int | None
-    ) -> MicroBatch:
-        """Rows as a micro-batch; without a step they are validated on."""
-        raise NotImplementedError
-
-    def _often(self, name: str) -> float:
-        """How often a kind is shown in a step, on average."""
+    def _turns_per_step(self, name: str) -> float:
+        """How often a step takes a kind, on average."""
         return sum(turn.count(name) for turn in self._turns) / len(self._turns)
 
-    def _pack(self, kind: RowKind, drawn: Sequence[tuple[QuestionRow, int]]) -> Words:
-        return pack([(self._words.before, self._asked(kind, row, seed)) for row, seed in drawn])
 
-    def _asked(self, kind: RowKind, row: QuestionRow, seed: int) -> list[Question]:
-        """Questions of a row: all of them, or some drawn form by form, so that rare forms are asked as often."""
-        rng, forms = Random(seed), list(row.forms.values())  # noqa: S311
-        chosen: dict[int, Asked] = dict(enumerate(row.questions))
-        if len(chosen) > kind.questions:
-            chosen = {}
-            while len(chosen) < kind.questions:
-                asked = rng.choice(rng.choice(forms))
-                chosen[id(asked)] = asked
-        return [self._words(asked.question, asked.answer) for asked in chosen.values()]
-
-
-class QuestionSource(RowSource):
-    """Rows with their frames.
+class FrameBatches:
+    """Batches of rows with their frames.
 
     Args:
-        common: What all sources of rows are made of.
+        stage: The stage.
+        words: Makes words.
         frames: Reads frames.
         blank: Share of the rows whose frames are black.
     """
 
-    def __init__(self, *common: Any, frames: RowFrames, blank: float, **named: Any) -> None:
-        super().__init__(*common, **named)
-        self._frames, self._blank = frames, blank
+    def __init__(self, stage: Stage, words: QuestionWords, frames: RowFrames, blank: float) -> None:
+        self._stage: Stage = stage
+        self._words, self._frames, self._blank = words, frames, blank
 
-    def _batch(
-        self, kind: KindRows, drawn: Sequence[tuple[QuestionRow, int]], rng: Random, step: int | None
-    ) -> MicroBatch:
-        stage: Any = self._stage
+    def __call__(self, kind: KindRows, drawn: Sequence[DrawnRow], rng: Random, step: int | None) -> MicroBatch:
+        """Make a micro-batch; another row stands in the place of one whose frames cannot be read."""
         views: list[list[torch.Tensor]] = [[], []]
-        readable: list[tuple[QuestionRow, int]] = []
+        readable: list[DrawnRow] = []
         unreadable: list[str] = []
         for chosen in drawn:
             place, tries = chosen, 0
             while True:
                 try:
-                    shown = self._frames(kind.kind, *place)
+                    pair = self._frames(kind.kind, *place)
                 except VideoError as error:
-                    unreadable.append(f"{place[0].id}: {error}")
+                    unreadable.append(f"{place.row.id}: {error}")
                     tries += 1
                     if tries == 20:
                         raise TrainingDataError(
                             f"20 clips in a row cannot be read, the last: {unreadable[-1]}"
                         ) from error
-                    place = (rng.choice(kind.trained), place[1])
+                    place = DrawnRow(rng.choice(kind.trained), place.seed)
                     continue
                 break
             readable.append(place)
-            dark = step is not None and Random(place[1] + 1).random() < self._blank  # noqa: S311
-            for frames, view in zip(views, shown, strict=True):
+            dark = step is not None and Random(place.seed + 1).random() < self._blank  # noqa: S311
+            for frames, view in zip(views, pair, strict=True):
                 if view is not None:
                     frames.append(view * 0 if dark else view)
         ego, exo = (torch.stack(frames) if frames else None for frames in views)
-        batch = Batch(self._pack(kind.kind, readable), ego, exo)
-        teaching = StillBatch(stage, batch) if kind.kind.still else ClipBatch(stage, batch)
+        batch = Batch(self._words.pack(kind.kind, readable), ego, exo)
+        teaching = StillBatch(self._stage, batch) if kind.kind.still else ClipBatch(self._stage, batch)
         return MicroBatch(teaching, group=kind.kind.name, unreadable=tuple(unreadable))
 
 
-class TranscriptSource(RowSource):
-    """Rows with transcripts in the place of frames.
+class TranscriptBatches:
+    """Batches of rows with transcripts in the place of frames.
 
     Args:
-        common: What all sources of rows are made of.
+        words: Makes words.
         source: The source.
         per_slot: Tokens of a slot, as many as the connector makes of two frames.
     """
 
-    def __init__(self, *common: Any, source: Transcripts, per_slot: int, **named: Any) -> None:
-        super().__init__(*common, **named)
-        self._source, self._per_slot = source, per_slot
+    def __init__(self, words: QuestionWords, source: Transcripts, per_slot: int) -> None:
+        self._words, self._source, self._per_slot = words, source, per_slot
 
-    def _batch(
-        self, kind: KindRows, drawn: Sequence[tuple[QuestionRow, int]], rng: Random, step: int | None
-    ) -> MicroBatch:
+    def __call__(self, kind: KindRows, drawn: Sequence[DrawnRow], rng: Random, step: int | None) -> MicroBatch:
+        """Make a micro-batch; some transcripts are read twice, and the first steps have fewer tokens a slot."""
         times = 2 if step is not None and rng.random() < self._source.twice else 1
         narrow = step is not None and step < self._source.narrow_steps
         per_slot = self._source.narrow if narrow else self._per_slot
@@ -232,7 +252,7 @@ class TranscriptSource(RowSource):
             for place, words in enumerate(row):
                 ids[number, place, : len(words)] = torch.tensor(words)
                 shares[number, place, : len(words)] = len(words) ** -0.5
-        batch = TranscriptBatch(self._pack(kind.kind, drawn), ids, shares)
+        batch = TranscriptBatch(self._words.pack(kind.kind, drawn), ids, shares)
         return MicroBatch(batch, group=kind.kind.name)
 
     def _tokens(self, kind: KindRows, row: QuestionRow, per_slot: int, seed: int) -> Iterator[list[int]]:
@@ -242,8 +262,8 @@ class TranscriptSource(RowSource):
             events = [self._words.stems(event) for event in slot]
             for _ in range(per_slot):
                 some: list[int] = []
-                if events and rng.random() < TOLD:
-                    some = [token for token in rng.choice(events) if rng.random() < SPOKEN]
+                if events and rng.random() < EVENT_TOKENS:
+                    some = [token for token in rng.choice(events) if rng.random() < WORDS_KEPT]
                 yield some or self._words.stems([rng.choice(FILLERS)])
 
 
@@ -266,7 +286,7 @@ def open_rows(source: QuestionRows | Transcripts, data: Path, seed: int) -> list
             for row in rows:
                 events = events_of(row, seconds_of(row))
                 if events:
-                    row.questions.append(Asked(kind.narrated, narrated(events), None, ()))
+                    row.questions.append(RowQuestion(kind.narrated, narrated(events), None, ()))
         ordered = sorted(rows, key=lambda row: seed_of(seed, "held out", row.id))
         count = min(source.held_out, len(rows) // 5)
         opened.append(KindRows(kind, ordered[count:], ordered[:count]))
@@ -288,16 +308,18 @@ def open_question_source(
     Raises:
         TrainingDataError: If there is nothing to train on, or the stage does not train on such rows.
     """
-    if (stage == "language") != isinstance(source, Transcripts):
+    if isinstance(source, Transcripts) and stage != "language":
         raise TrainingDataError(f"stage {stage} does not train on {source.kind}")
     rows, words = open_rows(source, data, seed), QuestionWords(tokenizer)
     digests = {file.path: file_digest(data / file.path) for kind in source.rows for file in kind.files}
-    common: dict[str, Any] = {"words": words, "seed": seed, "digests": digests}
     if isinstance(source, Transcripts):
-        return TranscriptSource(stage, rows, source.turns, source=source, per_slot=config.token_places, **common)
-    _check_views(stage, source)  # type: ignore[arg-type]
-    frames = RowFrames(config, store)
-    return QuestionSource(stage, rows, source.turns, frames=frames, blank=source.blank, **common)
+        transcripts = TranscriptBatches(words, source, config.token_places)
+        return RowSource(stage, rows, source.turns, make_batch=transcripts, seed=seed, digests=digests)
+    if stage == "language":
+        raise TrainingDataError(f"stage {stage} does not train on {source.kind}")
+    _check_views(stage, source)
+    batches = FrameBatches(stage, words, RowFrames(config, store), source.blank)
+    return RowSource(stage, rows, source.turns, make_batch=batches, seed=seed, digests=digests)
 
 
 def _check_views(stage: Stage, source: QuestionRows) -> None:

@@ -113,10 +113,10 @@ def _page(recipe: Recipe, values: Mapping[str, Any], records: Sequence[Mapping[s
 
 
 def _stage(settings: Mapping[str, Any], data: Mapping[str, str], log: StageLog) -> Iterator[str]:
-    shown = {
+    stated = {
         name: value for name, value in settings.items() if name not in {"name", "source"} and value not in (None, {})
     }
-    yield "<p>" + ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in shown.items()) + "</p>"
+    yield "<p>" + ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in stated.items()) + "</p>"
     if data:
         yield _table(("data", "SHA-256"), [(name, digest[:16]) for name, digest in data.items()])
     for note in log.notes:

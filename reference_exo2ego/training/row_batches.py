@@ -21,12 +21,15 @@ class StillBatch(ClipBatch):
     """Rows that leave encoder and F alone: what is learnt of them is how to read."""
 
     def losses(self, model: Exo2Ego) -> Losses:
-        """The losses of the stage, without a gradient in what sees."""
+        """The losses of the stage, without a gradient in encoder and F."""
         ego = self.batch.ego
-        if ego is None or self.stage != "stage3":
-            raise ValueError(f"rows of {self.stage} that leave the encoder alone; expected ego rows of stage3")
+        if ego is None or self.stage not in {"init", "stage3"}:
+            raise ValueError(f"rows of {self.stage} that leave the encoder alone; expected ego rows of init or stage3")
         with torch.no_grad():
             x = model.features("ego", ego)
+        if self.stage == "init":
+            return model.answer(self.batch.words, model.delimited("ego", model.tokens("ego", x)))
+        with torch.no_grad():
             fx = model.to_exo(x)
         return model.answer(self.batch.words, model.fused(model.tokens("ego", x), model.tokens("exo", fx)))
 

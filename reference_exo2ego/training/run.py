@@ -29,7 +29,7 @@ from egobench.observer import Observer, SilentObserver
 from .batches import Source, TrainingStage
 from .beginning import Beginning, begin, check_trained, hand_over, prepare
 from .checkpoint import latest_checkpoint, read_position, write_whole
-from .engine import Engine, Taught, TorchEngine
+from .engine import Engine, LossModule, TorchEngine
 from .loop import LoopSettings, StageLoop, never
 from .processes import Processes
 from .recipe import Recipe, StageRecipe, recipe_of
@@ -221,12 +221,12 @@ class Training:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = recipe.tf32
         if self.engine == "torch":
             dtype: torch.dtype = getattr(torch, recipe.dtype)
-            return TorchEngine(Taught(model), optimizer, self.processes, clip=recipe.clip, dtype=dtype)
+            return TorchEngine(LossModule(model), optimizer, self.processes, clip=recipe.clip, dtype=dtype)
         from .deepspeed_engine import DeepSpeedEngine
 
         sizes = sizes_of(recipe, stage, self.processes.count, gpu=torch.cuda.is_available())
         config = resolve(self.zero or read_zero("2"), recipe, sizes, "--deepspeed")
-        return DeepSpeedEngine(Taught(model), optimizer, self.processes, config=config, checkpoint=checkpoint)
+        return DeepSpeedEngine(LossModule(model), optimizer, self.processes, config=config, checkpoint=checkpoint)
 
     def _check_checkpoint(self, checkpoint: Path, steps: int) -> None:
         """Refuse a checkpoint that this training cannot go on from."""

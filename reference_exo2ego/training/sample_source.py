@@ -60,11 +60,11 @@ class FrameReader:
         if view.path is None:
             return torch.zeros((self._frames, 3, self._sight.side, self._sight.side), dtype=torch.uint8)
         frames = self._picture(view.path) if view.modality == "image" else self._decode(view, view.path)
-        shown = squares(frames, self._sight)
-        if len(shown) < self._frames:
+        pictures = squares(frames, self._sight)
+        if len(pictures) < self._frames:
             # A picture, or a video of fewer frames than are shown: the last one stays.
-            shown = torch.cat([shown, shown[-1:].expand(self._frames - len(shown), -1, -1, -1)])
-        return shown
+            pictures = torch.cat([pictures, pictures[-1:].expand(self._frames - len(pictures), -1, -1, -1)])
+        return pictures
 
     def _decode(self, view: View, path: Path) -> np.ndarray:
         request = ClipRequest(str(path), path, view.start or 0.0, view.end, self._rule)

@@ -25,7 +25,7 @@ FACTS = frozenset(
 )
 """Words that facts without a moment are told in."""
 
-UNTOLD = frozenset(
+UNSEEN_WORDS = frozenset(
     [
         "a",
         "an",
@@ -106,19 +106,23 @@ def events_of(row: QuestionRow, seconds: float) -> list[Event]:
         row: A clip whose questions have moments with narrations.
         seconds: Its length.
     """
-    told = [(asked.narrations, _Place(*asked.moment)) for asked in row.questions if asked.narrations and asked.moment]
-    if not told:
+    moments = [
+        (question.narrations, _Place(*question.moment))
+        for question in row.questions
+        if question.narrations and question.moment
+    ]
+    if not moments:
         return []
-    order = max((narrations for narrations, _ in told), key=len)
+    order = max((narrations for narrations, _ in moments), key=len)
     places: list[_Place | None] = []
     reached = 0.0
     for number, narration in enumerate(order):
-        place = _placed(told, (narration,), reached)
+        place = _placed(moments, (narration,), reached)
         if place is None and number + 1 < len(order):
-            pair = _placed(told, order[number : number + 2], reached)
+            pair = _placed(moments, order[number : number + 2], reached)
             place = pair and _Place(pair.start, min(pair.start + STEP_SECONDS, (pair.start + pair.end) / 2))
         if place is None and number:
-            pair = _placed(told, order[number - 1 : number + 1], 0.0, ends_after=reached)
+            pair = _placed(moments, order[number - 1 : number + 1], 0.0, ends_after=reached)
             place = pair and _Place(max(pair.end - STEP_SECONDS, (pair.start + pair.end) / 2), pair.end)
         places.append(place)
         reached = reached if place is None else place.end
@@ -131,9 +135,9 @@ def plain(narration: str) -> str:
     return re.sub(r"^(#\S+\s+)?C\s+", "", narration)
 
 
-def narrated(asked: Sequence[Event]) -> str:
+def narrated(events: Sequence[Event]) -> str:
     """All that happens in one text."""
-    return ", ".join(event.words for event in asked)
+    return ", ".join(event.words for event in events)
 
 
 def slots(kind: RowKind, row: QuestionRow, seconds: float, rng: Random) -> list[list[list[str]]]:
@@ -149,47 +153,50 @@ def slots(kind: RowKind, row: QuestionRow, seconds: float, rng: Random) -> list[
         Of each slot the words of every event in it.
     """
     count = -(-kind.frames // 2)
-    told: list[list[list[str]]] = [[] for _ in range(count)]
+    words_of_slots: list[list[list[str]]] = [[] for _ in range(count)]
     match kind.telling:
         case "caption":
-            told = [[_seen(split_words(row.questions[0].answer))] for _ in range(count)]
+            words_of_slots = [[_seen(split_words(row.questions[0].answer))] for _ in range(count)]
         case "last":
             # What is seen at the end of a clip is what the next action needs, but not yet the action.
-            told[-1] = [_seen(split_words(row.questions[0].answer)[1:])]
+            words_of_slots[-1] = [_seen(split_words(row.questions[0].answer)[1:])]
         case "facts":
-            for asked in row.questions:
-                words = split_words(f"{asked.question} {asked.answer}")
-                told[rng.randrange(count)].append(_seen([word for word in words if word in FACTS]))
+            for question in row.questions:
+                words = split_words(f"{question.question} {question.answer}")
+                words_of_slots[rng.randrange(count)].append(_seen([word for word in words if word in FACTS]))
         case "events":
             for event in _with_hands(row, events_of(row, seconds)):
                 words = _seen(split_words(event.words))
                 middles = (seconds * (frame + 0.5) / kind.frames for frame in range(kind.frames))
                 for slot in {frame // 2 for frame, time in enumerate(middles) if event.start <= time < event.end}:
-                    told[slot].append(words)
-    return told
+                    words_of_slots[slot].append(words)
+    return words_of_slots
 
 
 def _seen(words: Sequence[str]) -> list[str]:
-    return [word for word in dict.fromkeys(words) if word not in UNTOLD][:MOST_WORDS]
+    return [word for word in dict.fromkeys(words) if word not in UNSEEN_WORDS][:MOST_WORDS]
 
 
 def _with_hands(row: QuestionRow, events: Sequence[Event]) -> list[Event]:
     """Events with the hand that answers about their moment name."""
     hands: dict[float, str] = {}
-    for asked in row.questions:
-        named = HANDS & set(split_words(asked.answer))
-        if named and asked.moment and len(asked.narrations) == 1:
-            hands[asked.moment[0]] = " ".join(sorted(named))
+    for question in row.questions:
+        named = HANDS & set(split_words(question.answer))
+        if named and question.moment and len(question.narrations) == 1:
+            hands[question.moment[0]] = " ".join(sorted(named))
     return [event._replace(words=f"{event.words} {hands.get(event.start, '')}") for event in events]
 
 
 def _placed(
-    told: Sequence[tuple[tuple[str, ...], _Place]], narrations: Sequence[str], reached: float, ends_after: float = 0.0
+    moments: Sequence[tuple[tuple[str, ...], _Place]],
+    narrations: Sequence[str],
+    reached: float,
+    ends_after: float = 0.0,
 ) -> _Place | None:
     """The first moment of just these narrations that begins no earlier than what is reached."""
     fitting = (
         place
-        for listed, place in told
+        for listed, place in moments
         if listed == tuple(narrations) and place.start >= reached - 1e-6 and place.end >= ends_after
     )
     return min(fitting, default=None)

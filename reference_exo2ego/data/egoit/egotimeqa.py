@@ -71,19 +71,19 @@ def _questions(row: TimeQuestion, number: int, form: Form, seed: int, files: Ann
     reason = (
         "has no wrong answers" if not wrong else "has its answer among the wrong ones" if row.answer in wrong else ""
     )
-    questions = [_asked(row, f"{name}_open", NAME)] if not closed or form == "both" else []
+    questions = [_question_answer(row, f"{name}_open", NAME)] if not closed or form == "both" else []
     if closed and not reason:
         options = (row.answer, *wrong)
-        questions.append(_asked(row, f"{name}_closed", CLOSED, tuple(rng.sample(options, len(options)))))
+        questions.append(_question_answer(row, f"{name}_closed", CLOSED, tuple(rng.sample(options, len(options)))))
     elif closed:
         files.drop(name, f"{reason}, so that it cannot be asked with options")
-        questions = questions or ([_asked(row, f"{name}_open", NAME)] if form == "mixed" else [])
+        questions = questions or ([_question_answer(row, f"{name}_open", NAME)] if form == "mixed" else [])
     return questions
 
 
-def _asked(row: TimeQuestion, name: str, instructions: str, options: tuple[str, ...] = ()) -> QuestionAnswer:
+def _question_answer(row: TimeQuestion, name: str, instructions: str, options: tuple[str, ...] = ()) -> QuestionAnswer:
     moment = {} if row.start_sec is None else {"moment": [row.start_sec, row.end_sec]}
-    told = {"narrations": list(row.narrations)} if row.narrations else {}
+    narrations = {"narrations": list(row.narrations)} if row.narrations else {}
     return QuestionAnswer(
         id=name,
         video=f"{row.video_id}.mp4",
@@ -91,5 +91,5 @@ def _asked(row: TimeQuestion, name: str, instructions: str, options: tuple[str, 
         answer=row.answer,
         instructions=instructions,
         options=options,
-        facts={"video_uid": row.video_id, **moment, **told},
+        facts={"video_uid": row.video_id, **moment, **narrations},
     )

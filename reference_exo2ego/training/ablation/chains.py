@@ -90,11 +90,11 @@ def lacking(variants: Iterable[Variant], base: Recipe, outside: OutsideFiles) ->
     Raises:
         AnnotationError: If a file cannot be read.
     """
-    asked = [variant.name for variant in variants if variant.encoders == "one" and variant.finetuned != "ego"]
-    if not asked or files_of(asked_about(base.stage("stage3").source.model_dump(mode="python"), "exo", outside)):
+    exocentric = [variant.name for variant in variants if variant.encoders == "one" and variant.finetuned != "ego"]
+    if not exocentric or files_of(asked_about(base.stage("stage3").source.model_dump(mode="python"), "exo", outside)):
         return {}
     return dict.fromkeys(
-        asked,
+        exocentric,
         "no exocentric questions; they lie beside a file of egocentric ones, as egoit.exo.jsonl beside egoit.jsonl",
     )
 

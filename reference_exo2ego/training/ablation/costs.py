@@ -103,8 +103,8 @@ class Costs:
         """Seconds of all steps of a training, out of a log where one has them."""
         if self._logged is None:
             self._logged = logged_seconds(self.logs)
-        each = self._logged.get(kind_of(step))
-        return self.steps(step) * (self.of(step).seconds if each is None else each)
+        logged = self._logged.get(kind_of(step))
+        return self.steps(step) * (self.of(step).seconds if logged is None else logged)
 
 
 def measure(step: Step, data: Path, store: Path | None) -> StepCost:

@@ -114,17 +114,19 @@ def forecast_work(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], costs
         )
         for job in work.stages.values()
     ]
-    asked = [asking for asking in work.askings if bench.run_of(asking) is not None]
+    answered = [asking for asking in work.askings if bench.run_of(asking) is not None]
     unshared = sum(len(names) for names in users.values())
-    return WorkForecast(stages, unshared, len(work.askings), len(asked), _asking_seconds(bench, work, sets, asked))
+    return WorkForecast(
+        stages, unshared, len(work.askings), len(answered), _asking_seconds(bench, work, sets, answered)
+    )
 
 
-def _asking_seconds(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], asked: Sequence[Asking]) -> float:
+def _asking_seconds(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], answered: Sequence[Asking]) -> float:
     """How long it takes to ask a model: as it took before, else out of a few questions to a random one."""
-    seconds = [taken for asking in asked if (taken := bench.seconds_of(asking)) is not None]
+    seconds = [taken for asking in answered if (taken := bench.seconds_of(asking)) is not None]
     if seconds:
         return sum(seconds) / len(seconds)
-    if len(asked) == len(work.askings):
+    if len(answered) == len(work.askings):
         return 0.0
     stages = [stage.name for stage in bench.recipe.stages]
     with TemporaryDirectory() as folder:

@@ -116,11 +116,11 @@ def planned(sets: Sequence[SampleSet], score: MeanScore, limit: int | None, seed
             spread = sum(size + ALIKE * size * (size - 1) for size in sizes)
             variance += DISCORDANT * spread / len(part.selected) ** 2
             fewest = min(fewest, len(sizes))
-    asked = sum(len(part.selected) for part in parts)
+    count = sum(len(part.selected) for part in parts)
     if fewest < 2:
-        return Questions(limit, asked, 1.0)
+        return Questions(limit, count, 1.0)
     quantiles = float(stdtrit(fewest - 1, (1 + LEVEL) / 2)) + float(stdtrit(fewest - 1, POWER))
-    return Questions(limit, asked, min(1.0, quantiles * math.sqrt(variance) / len(score.ids)))
+    return Questions(limit, count, min(1.0, quantiles * math.sqrt(variance) / len(score.ids)))
 
 
 def _parts(sets: Sequence[SampleSet], limit: int | None, seed: int = 0) -> list[Part]:

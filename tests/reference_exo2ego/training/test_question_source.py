@@ -16,9 +16,11 @@ pytest.importorskip("transformers")
 
 import torch
 
+from reference_exo2ego.model.exo2ego import Exo2Ego
+from reference_exo2ego.model.words import VIDEO as VIDEO_PLACE
 from reference_exo2ego.training.question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
 from reference_exo2ego.training.question_rows import read_rows, texts_of
-from reference_exo2ego.training.question_source import open_question_source
+from reference_exo2ego.training.question_source import DrawnRow, QuestionWords, open_question_source
 from reference_exo2ego.training.recipes.tiny import MODEL
 from reference_exo2ego.training.word_tokenizer import word_tokenizer
 
@@ -50,10 +52,12 @@ def _kind(**named: Any) -> RowKind:
     return RowKind.model_validate(values | named)
 
 
+def _tokenizer(folder: Path) -> Any:
+    return word_tokenizer([*texts_of(read_rows(_kind(), folder, 0)), "answer briefly question a b c d e f g h"], 320)
+
+
 def _open(folder: Path, source: QuestionRows | Transcripts, stage: Any = "language") -> Any:
-    tokenizer = word_tokenizer(
-        [*texts_of(read_rows(_kind(), folder, 0)), "answer briefly question a b c d e f g h"], 320
-    )
+    tokenizer = _tokenizer(folder)
     return open_question_source(stage, source, MODEL, data=folder, store=None, tokenizer=tokenizer, seed=3)
 
 
@@ -121,10 +125,12 @@ def test_what_is_held_out_is_never_trained_on(tmp_path: Path) -> None:
 
 def test_rare_forms_of_questions_are_drawn_as_often_as_frequent_ones(tmp_path: Path) -> None:
     _write(tmp_path)
-    source = _open(tmp_path, _transcripts(questions=1))
-    (kind,) = source._rows.values()
-    colour = source._words("What colour is it?", kind.trained[0].questions[0].answer)
-    drawn = [source._asked(kind.kind, kind.trained[0], seed)[0] == colour for seed in range(300)]
+    kind = _kind(questions=1)
+    row = read_rows(kind, tmp_path, 0)[0]
+    words = QuestionWords(_tokenizer(tmp_path))
+    texts = [tuple(words.pack(kind, [DrawnRow(row, seed)]).ids[0].tolist()) for seed in range(300)]
+    whole = (*words.before, VIDEO_PLACE, *sum(map(tuple, words("What colour is it?", row.questions[0].answer)), ()))
+    drawn = [text == whole for text in texts]
     # Two questions begin with "Which door is" and a single one with "What colour is": by form they are drawn alike.
     assert sum(drawn) == pytest.approx(150, abs=40)  # 4.6 standard deviations of a fair coin
 
@@ -162,6 +168,17 @@ def test_an_unreadable_clip_gives_its_place_to_another_and_is_named(tmp_path: Pa
     (kind,) = source._rows.values()
     broken = kind.trained[0]
     broken.ego = broken.ego._replace(path=tmp_path / "gone.mp4")
-    micro = source._batch(kind, [(broken, 1)], Random(0), 0)
+    micro = source._make_batch(kind, [DrawnRow(broken, 1)], Random(0), 0)
     assert micro.teaching.clips == 1
     assert "gone.mp4" in micro.unreadable[0]
+
+
+@pytest.mark.parametrize("stage", ["init", "stage3"])
+def test_rows_that_leave_the_encoder_alone_teach_what_reads_it(tmp_path: Path, stage: Any) -> None:
+    _write(tmp_path, video=str(VIDEO))
+    rows = QuestionRows(rows=(_kind(batch=1, still=True),), turns=(("door",),), held_out=1)
+    (micro,) = _open(tmp_path, rows, stage).micro_batches(0, 0, 1)
+    model = Exo2Ego(MODEL)
+    micro.teaching.losses(model).total.backward()
+    assert all(parameter.grad is None for parameter in model.ego_encoder.parameters())
+    assert any(parameter.grad is not None for parameter in model.connector.parameters())
