@@ -217,12 +217,12 @@ def kills(folder: Path, questions: int = 40_000, times: int = 50) -> dict[str, A
     if driver is not None:
         driver.wait()
     world.run(*command)
-    asked = Counter(question for _, question in world.questions())
+    times_asked = Counter(question for _, question in world.questions())
     return {
         "killed": dict(killed),
         "same_scores": world.scores("whole") == world.scores("broken"),
-        "questions": len(asked),
-        "asked_again": asked.total() - len(asked),
+        "questions": len(times_asked),
+        "asked_again": times_asked.total() - len(times_asked),
         "under_way_at_most": most_lost,
     }
 
@@ -253,12 +253,12 @@ def nodes(folder: Path, questions: int = 2000) -> dict[str, Any]:
     finally:
         kill_tree(second.pid)
         kill_tree(head.pid)
-    asked = Counter(question for _, question in world.questions())
+    times_asked = Counter(question for _, question in world.questions())
     return {
         "said": [line for line in errors.decode().splitlines() if "warning" in line][:3],
         "writers": writers,
         "same_scores": world.scores("whole") == world.scores("nodes"),
-        "asked_again": asked.total() - len(asked),
+        "asked_again": times_asked.total() - len(times_asked),
     }
 
 

@@ -35,8 +35,8 @@ def main(folder: Path, most: int) -> None:
     """Make the viewer and measure it."""
     out = folder / "viewer"
     with open_runs([folder / "runs"], SilentObserver()) as runs:
-        shown = [fewer_parts(run, most) for run in runs[:2]]
-        page_file = write_viewer(shown, out, SampleSets())
+        fewer = [fewer_parts(run, most) for run in runs[:2]]
+        page_file = write_viewer(fewer, out, SampleSets())
     path = which("chromium") or which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
