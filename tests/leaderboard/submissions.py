@@ -81,7 +81,7 @@ class World:
 
     def bundle(self, run: Path) -> Path:
         """The bundle of a run."""
-        return pack(run, self.root / "bundles" / f"{run.parent.name}-{run.name}.zip")
+        return pack(run, self.root / "bundles" / f"{'-'.join(run.relative_to(self.root).parts)}.zip")
 
 
 def make_world(root: Path) -> World:
