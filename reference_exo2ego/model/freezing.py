@@ -143,11 +143,14 @@ def check_stage(model: Exo2Ego, stage: Stage, optimizer: torch.optim.Optimizer) 
     grad = {name for name, parameter in actual.items() if parameter.requires_grad}
     _refuse(stage, "frozen and should train", moving - grad)
     _refuse(stage, "taking gradients and should be frozen", grad - moving)
-    names = {id(parameter): name for name, parameter in actual.items()}
+    names: dict[int, list[str]] = {}
+    for name, parameter in actual.items():
+        names.setdefault(id(parameter), []).append(name)
     grouped = Counter(
-        names.get(id(parameter), f"of shape {tuple(parameter.shape)}, not in the model")
+        name
         for group in optimizer.param_groups
         for parameter in group["params"]
+        for name in names.get(id(parameter), [f"of shape {tuple(parameter.shape)}, not in the model"])
     )
     _refuse(stage, "not in the optimizer", moving - grouped.keys())
     _refuse(stage, "in the optimizer and should not be", grouped.keys() - moving)
@@ -199,8 +202,11 @@ def part_digest(model: Exo2Ego, part: Part) -> str:
 
 
 def _named(model: Exo2Ego) -> Iterator[tuple[str, nn.Parameter]]:
-    """Parameters by the names that they have without LoRA, which renames the layers that it changes."""
-    for name, parameter in model.named_parameters():
+    """Parameters by the names that they have without LoRA, which renames the layers that it changes.
+
+    A parameter of both encoders has both names.
+    """
+    for name, parameter in model.named_parameters(remove_duplicate=False):
         yield name.replace(".base_layer.", "."), parameter
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,9 @@ from .batches import Teaching
 from .processes import Processes
 
 STATE = "state.pt"
+
+MESSAGE = 2**24
+"""Numbers of a message between processes, about."""
 
 
 class LossModule(nn.Module):
@@ -136,12 +140,9 @@ class TorchEngine:
 
     def step(self, share: float) -> float:
         """Move the weights."""
-        for parameter in self._trained.values():
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            if self._processes.count > 1:
-                distributed.all_reduce(parameter.grad)
-                parameter.grad /= self._processes.count
+        gradients = [self._gradient(parameter) for parameter in self._trained.values()]
+        if self._processes.count > 1:
+            _average(gradients, self._processes.count)
         for group in self._optimizer.param_groups:
             group["lr"] = group["rate"] * share
         limit = self._clip or float("inf")
@@ -150,6 +151,12 @@ class TorchEngine:
             self._optimizer.step()
         self._optimizer.zero_grad()
         return norm
+
+    @staticmethod
+    def _gradient(parameter: nn.Parameter) -> torch.Tensor:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        return parameter.grad
 
     def save(self, folder: Path) -> None:
         """Write weights that train, and the optimizer."""
@@ -172,3 +179,17 @@ class TorchEngine:
         if not self._processes.first:
             return {}
         return {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
+
+
+def _average(gradients: Sequence[torch.Tensor], processes: int) -> None:
+    """Average gradients over processes, many in one message: a message costs more than what is in it."""
+    batch: list[torch.Tensor] = []
+    for number, gradient in enumerate(gradients):
+        batch.append(gradient)
+        if number + 1 == len(gradients) or sum(part.numel() for part in batch) >= MESSAGE:
+            joined = torch.cat([part.flatten() for part in batch])
+            distributed.all_reduce(joined)
+            joined /= processes
+            for part, average in zip(batch, joined.split([part.numel() for part in batch]), strict=True):
+                part.copy_(average.view_as(part))
+            batch = []

@@ -31,6 +31,8 @@ class QuestionFile(Section):
     """A regular expression: only questions in which it is found are read."""
     question: str = ""
     """What is asked instead of the samples' own question: captions have none."""
+    answer: str = ""
+    """The field of a sample that is the answer instead of its own, e.g. ``step`` of EgoExoLearn."""
     share: Share = 1.0
     """Share of its videos that are kept, chosen by the seed."""
 

@@ -104,6 +104,10 @@ def question_of(sample: TrainingSample, file: QuestionFile) -> RowQuestion:
     """What a sample asks: its question without instruction and options, or the file's for a mere caption."""
     facts = sample.facts
     question, answer = str(facts.get("question") or ""), str(facts.get("answer") or sample.turns[1])
+    if file.answer:
+        if file.answer not in facts:
+            raise TrainingDataError(f"{file.path}: sample {sample.id!r} has no field {file.answer!r} to be the answer")
+        answer = str(facts[file.answer])
     if "question" not in facts:
         question = sample.turns[0].removeprefix(TAGS[sample.modality])
     moment = facts.get("moment")

@@ -133,6 +133,8 @@ class StageRecipe(Section):
     """Share of the highest rate that the cosine ends at."""
     unreadable: Share = 0.02
     """The share of clips that may be unreadable before training stops."""
+    one_encoder: bool = False
+    """Whether the egocentric encoder sees both views, and the exocentric one is a copy of it in the next stage."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

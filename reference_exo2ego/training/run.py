@@ -215,6 +215,8 @@ class Training:
             StageError: If what would train is not what the stage says.
         """
         recipe, model = self.recipe, beginning.model
+        if stage.one_encoder:
+            model.exo_encoder = model.ego_encoder
         prepare(model, stage.name, checkpointing=recipe.checkpointing)
         optimizer = build_optimizer(model, recipe, stage)
         check_trained(model, stage.name, optimizer)

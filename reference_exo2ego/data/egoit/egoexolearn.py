@@ -27,6 +27,7 @@ class FineAnnotation(Row):
     start_sec: Seconds
     end_sec: Seconds
     narration_en: Text
+    narration_en_no_hand_prompt: str = ""
 
 
 View = Literal["ego", "exo"]
@@ -63,5 +64,6 @@ def _question(row: FineAnnotation, splits: tuple[str, ...], view: View) -> Quest
         instructions=NAME,
         start=row.start_sec,
         end=row.end_sec,
-        facts={"video_uid": row.video_uid, "scene": row.scene},
+        facts={"video_uid": row.video_uid, "scene": row.scene}
+        | ({"step": row.narration_en_no_hand_prompt} if row.narration_en_no_hand_prompt else {}),
     )

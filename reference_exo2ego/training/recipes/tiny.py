@@ -35,6 +35,7 @@ VIDEOS = "miniego/train"
 PAIRS = f"{VIDEOS}/pairs"
 DESCRIBE = "Which description accurately reflects the human behavior in the video?"
 PERFORM = "What action am I currently performing?"
+CAPTION = "Which caption best describes the action in the video?"
 HANDS = "Describe what my hands do in this clip, and with which object."
 NEXT = "^(Considering the progress|What will the person do next)"
 WALK = "^This is a navigation video|door"
@@ -42,6 +43,7 @@ WHOLE = "^(?!Considering the progress|What will the person do next|This is a nav
 
 STEPS = (
     QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("egoexolearn",), question=HANDS),
+    QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("egoexolearn",), question=CAPTION, answer="step"),
     QuestionFile(path="egoit.jsonl", videos=VIDEOS, sources=("something-something-v2",), question=PERFORM),
     QuestionFile(path="clips.jsonl", videos=VIDEOS, share=0.5, question=DESCRIBE),
     QuestionFile(path="ego_pairs.jsonl", videos=PAIRS, question=DESCRIBE),
@@ -102,7 +104,7 @@ RECIPE = Recipe(
                 rows=(CLIP, RowKind(name="exo", files=FROM_OUTSIDE, batch=16, frames=4)),
                 turns=(("clip",), ("exo",), ("clip",)),
             ),
-            batch=16, micro=16, steps=450, rate=1e-3,
+            batch=16, micro=16, steps=450, rate=1e-3, one_encoder=True,
         ),
         StageRecipe(
             name="stage1",
