@@ -91,7 +91,7 @@ RECIPE = Recipe(
         StageRecipe(
             name="language",
             source=Transcripts(
-                rows=(_read(LONG, 1), _read(CLIP, 6), _read(WALKS, 6), _read(PLANS, 2)),
+                rows=(_read(LONG, 2), _read(CLIP, 8), _read(WALKS, 8), _read(PLANS, 4)),
                 turns=(("long", "walk"), ("long", "clip"), ("long", "walk"), ("long", "next")),
                 narrow=8,
                 narrow_steps=850,
