@@ -137,9 +137,11 @@ class StageRecipe(Section):
     """Whether the egocentric encoder sees both views, and the exocentric one is a copy of it in the next stage."""
 
     @model_validator(mode="after")
-    def _one_length(self) -> Self:
+    def _fits(self) -> Self:
         if (self.epochs is None) == (self.steps is None):
             raise RecipeError(f"stage {self.name}: expected either epochs or steps; set the other one to null")
+        if self.one_encoder and self.name != "init":
+            raise RecipeError(f"stage {self.name}: one_encoder is for init alone, the stage that trains both encoders")
         return self
 
 

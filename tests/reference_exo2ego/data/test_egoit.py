@@ -134,6 +134,7 @@ def test_egoexolearn_is_the_wearers_view_told_by_its_narration(tmp_path: Path) -
     samples, _ = build(tmp_path, "egoexolearn")
     assert [(sample.media, sample.start, sample.end) for sample in samples] == [("egoexolearn/videos/v1.mp4", 1.5, 3.0)]
     assert samples[0].turns[1] == "Use your left hand to hold the bowl, firmly."
+    assert samples[0].facts["step"] == "Hold the bowl, firmly."
     assert without_instruction(samples[0]) == ""
     assert len(build(tmp_path, "egoexolearn", splits=("train", "val"))[0]) == 2
 

@@ -84,6 +84,16 @@ def test_a_source_that_no_sample_has_is_an_error(tmp_path: Path) -> None:
         read_rows(_kind(files=(QuestionFile(path="rows.jsonl", sources=("windows",)),)), tmp_path, 0)
 
 
+def test_another_field_of_a_sample_may_be_the_answer(tmp_path: Path) -> None:
+    _write(tmp_path)
+    files = [QuestionFile(path="rows.jsonl", question="Ask!", answer=field) for field in ("question", "weather")]
+    row = read_rows(_kind(files=files[:1]), tmp_path, 0)[0]
+    texts = [(question.question, question.answer) for question in row.questions]
+    assert texts == [("Ask!", text) for text in ("Which door is left?", "Which door is right?", "What colour is it?")]
+    with pytest.raises(TrainingDataError, match="sample '0-0' has no field 'weather'"):
+        read_rows(_kind(files=files[1:]), tmp_path, 0)
+
+
 def test_a_share_keeps_the_same_videos_every_time(tmp_path: Path) -> None:
     _write(tmp_path)
     half = _kind(files=(QuestionFile(path="rows.jsonl", share=0.5),))

@@ -16,7 +16,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 pytest.importorskip("ijson")
 
-from egobench.errors import DivergenceError, StageError, TrainingDataError  # noqa: E402
+from egobench.errors import DivergenceError, RecipeError, StageError, TrainingDataError  # noqa: E402
 from reference_exo2ego.model.freezing import part_digest, part_of  # noqa: E402
 from reference_exo2ego.training.beginning import begin, check_trained, prepare  # noqa: E402
 from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
@@ -134,6 +134,32 @@ def test_a_wrong_freeze_is_refused_before_the_first_step(data: Path) -> None:
     model.ego_encoder.requires_grad_()
     with pytest.raises(StageError, match="taking gradients and should be frozen"):
         check_trained(model, "stage1", build_optimizer(model, recipe, recipe.stages[0]))
+
+
+def test_one_encoder_sees_both_views_and_both_go_on_from_it(tmp_path: Path, data: Path) -> None:
+    from reference_exo2ego.model.checkpoint import load
+
+    recipe = tiny_recipe(("init",), steps=2, one_encoder=True)
+    before = begin(recipe, data, None, dtype="float32").model
+    assert not torch.equal(*_class_embeddings(before))
+    run(training(tmp_path, data, recipe))
+    after = load(tmp_path / "init" / "model")
+    assert torch.equal(*_class_embeddings(after))
+    assert not torch.equal(_class_embeddings(before)[0], _class_embeddings(after)[0])
+    assert after.ego_encoder is not after.exo_encoder
+
+
+def test_one_encoder_of_other_stages_is_refused() -> None:
+    with pytest.raises(RecipeError, match="one_encoder is for init alone"):
+        tiny_recipe(("stage2",), one_encoder=True)
+
+
+def _class_embeddings(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    ego, exo = (
+        dict(encoder.named_parameters())["embeddings.class_embedding"]
+        for encoder in (model.ego_encoder, model.exo_encoder)
+    )
+    return ego.detach(), exo.detach()
 
 
 def test_the_stage_language_trains_the_language_model_alone(data: Path) -> None:
