@@ -24,7 +24,8 @@ def load(
     """Load a checkpoint.
 
     Args:
-        checkpoint: Its folder; ``exo2ego-tiny`` for the one that comes with the package.
+        checkpoint: Its folder; ``exo2ego-tiny`` for the one that comes with the package, ``./exo2ego-tiny`` for a
+            folder of yours of that name.
         revision: What to call its version.
         dtype: Number format to compute in; ``auto`` is the checkpoint's.
         device: What :class:`torch.device` takes; ``auto`` is the first GPU, else the CPU; ``balanced`` spreads the
