@@ -33,6 +33,9 @@ class QuestionFile(Section):
     """What is asked instead of the samples' own question: captions have none."""
     answer: str = ""
     """The field of a sample that is the answer instead of its own, e.g. ``step`` of EgoExoLearn."""
+    reword: tuple[tuple[str, str], ...] = ()
+    """Regular expressions in answers, and what is put in their place, one after the other: captions as other data have
+    them."""
     share: Share = 1.0
     """Share of its videos that are kept, chosen by the seed."""
 

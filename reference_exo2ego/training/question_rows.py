@@ -108,6 +108,8 @@ def question_of(sample: TrainingSample, file: QuestionFile) -> RowQuestion:
         if file.answer not in facts:
             raise TrainingDataError(f"{file.path}: sample {sample.id!r} has no field {file.answer!r} to be the answer")
         answer = str(facts[file.answer])
+    for expression, words in file.reword:
+        answer = re.sub(expression, words, answer)
     if "question" not in facts:
         question = sample.turns[0].removeprefix(TAGS[sample.modality])
     moment = facts.get("moment")

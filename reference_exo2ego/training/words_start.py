@@ -69,7 +69,9 @@ def _prompts(kinds: list[RowKind]) -> Iterator[str]:
     yield user_turn("", ())
     for kind in kinds:
         yield kind.narrated
-        yield from (file.question for file in kind.files)
+        for file in kind.files:
+            yield file.question
+            yield from (words for _, words in file.reword)
 
 
 def _words(kinds: list[RowKind], data: Path) -> Iterator[str]:

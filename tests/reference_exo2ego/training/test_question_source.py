@@ -94,6 +94,13 @@ def test_another_field_of_a_sample_may_be_the_answer(tmp_path: Path) -> None:
         read_rows(_kind(files=files[1:]), tmp_path, 0)
 
 
+def test_answers_are_put_in_other_words(tmp_path: Path) -> None:
+    _write(tmp_path)
+    file = QuestionFile(path="rows.jsonl", asks="^What", reword=((r"^(\w)", r"a \1"), (r"a (red|green)", "a colour")))
+    answers = [row.questions[0].answer for row in read_rows(_kind(files=(file,)), tmp_path, 0)]
+    assert answers == ["a colour", "a colour", "a blue", "a white", "a black", "a orange"]
+
+
 def test_a_share_keeps_the_same_videos_every_time(tmp_path: Path) -> None:
     _write(tmp_path)
     half = _kind(files=(QuestionFile(path="rows.jsonl", share=0.5),))
