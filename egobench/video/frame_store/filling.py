@@ -22,6 +22,10 @@ from egobench.video.stream import stream_clips
 
 CLAIMS: Final = "claims"
 """Folder in a store: a file per video that a process is decoding."""
+CLAIMED_FILES: Final = 16
+"""Most files that a process claims per thread: the disk is waited for once for all of them."""
+CLAIMED_SHARE: Final = 1 / 8
+"""Most of what is left that a process claims, so that others have something to do to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +248,8 @@ class Filling:
         pending = [file_plan for file_plan in plan.files if file_plan.requests]
         while pending:
             hashes = (file_plan.file.video for file_plan in pending)
-            with claim_videos(self._catalogue.folder / CLAIMS, hashes, workers) as videos:
+            most = max(workers, min(workers * CLAIMED_FILES, int(len(pending) * CLAIMED_SHARE)))
+            with claim_videos(self._catalogue.folder / CLAIMS, hashes, most) as videos:
                 # Of files with the same content, one: the others have nothing left to decode when their turn comes.
                 batch = {
                     file_plan.file.video: file_plan for file_plan in pending[::-1] if file_plan.file.video in videos
@@ -252,7 +257,8 @@ class Filling:
                 self._catalogue.index.refresh()
                 self._decode(list(batch.values()), workers)
                 self._keeper.flush()
-            pending = [file_plan for file_plan in pending if file_plan not in batch.values()]
+            done = {id(file_plan) for file_plan in batch.values()}
+            pending = [file_plan for file_plan in pending if id(file_plan) not in done]
 
     def _decode(self, files: Sequence[FilePlan], workers: int) -> None:
         videos: dict[str, str] = {}
