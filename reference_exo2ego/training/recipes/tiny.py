@@ -115,7 +115,7 @@ RECIPE = Recipe(
                 rows=(CLIP, RowKind(name="exo", files=FROM_OUTSIDE, batch=16, frames=4), WALKS),
                 turns=(("clip",), ("exo",), ("clip",), ("walk",)),
             ),
-            batch=16, micro=16, steps=600, rate=1e-3, one_encoder=True,
+            batch=16, micro=16, steps=560, rate=1e-3, one_encoder=True,
         ),
         StageRecipe(
             name="stage1",
@@ -136,15 +136,15 @@ RECIPE = Recipe(
                 ),
                 turns=(("pair",),),
             ),
-            batch=16, micro=16, steps=80, rate=1e-3,
+            batch=16, micro=16, steps=70, rate=1e-3,
         ),
         StageRecipe(
             name="stage3",
             source=QuestionRows(
                 rows=(CLIP, LONG, WALKS, PLANS),
                 turns=(
-                    ("long", "clip"), ("long", "walk"), ("clip",), ("long", "clip"), ("long", "next"), ("clip",),
-                    ("long", "clip"), ("clip", "walk"),
+                    ("long", "clip"), ("long", "walk"), ("long", "clip"), ("clip",),
+                    ("long", "clip"), ("long", "next"), ("long", "clip"), ("clip", "walk"),
                 ),
                 blank=0.03,
             ),
