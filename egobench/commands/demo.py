@@ -43,7 +43,7 @@ def demo(
     sets = _build_headline_sets(world / "annotations", data)
     models = dict(BUILT_IN)
     if _can_load_trained():
-        models[TRAINED] = {}
+        models[TRAINED] = {"dtype": "float32"}  # Most processors compute in bfloat16 more slowly.
     else:
         note(f"without torch and transformers {TRAINED} is left out; {install_command('models')}")
     note(f"3/4 running {', '.join(models)} in {runs}")

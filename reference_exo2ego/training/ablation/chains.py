@@ -184,7 +184,8 @@ def _alone(base: Recipe, stage: str, source: dict[str, Any], rows: dict[str, tup
     values["model"]["train"] = rows
     values["stages"] = [
         *(one for one in values["stages"] if one["name"] == "language"),
-        next(one for one in values["stages"] if one["name"] == stage) | {"name": "init", "source": source},
+        next(one for one in values["stages"] if one["name"] == stage)
+        | {"name": "init", "source": source, "one_encoder": False},
     ]
     return recipe_of(values, f"recipe {base.name} with one encoder")
 

@@ -21,7 +21,7 @@ from reference_exo2ego.training.beginning import begin
 from reference_exo2ego.training.checkpoint import write_whole
 from reference_exo2ego.training.engine import Engine
 from reference_exo2ego.training.loop import seed_everything
-from reference_exo2ego.training.recipe import recipe_of
+from reference_exo2ego.training.recipe import SampleFiles, recipe_of
 from reference_exo2ego.training.run import RUN, Training, steps_of
 from reference_exo2ego.training.sources import open_source
 from reference_exo2ego.training.tracking import LOG, read_log
@@ -30,7 +30,7 @@ from .chains import Step
 from .identity import kind_of
 
 TRIAL = 4
-"""Steps that a cost is measured on; sources whose kinds of rows take turns show all of them in as many."""
+"""Steps that a cost is measured on, or as many as it takes until all kinds of rows had their turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +121,16 @@ def measure(step: Step, data: Path, store: Path | None) -> StepCost:
     training = Training(recipe=recipe, folder=Path(), data=data, store=store)
     engine = training.build_engine(stage, beginning)
     counter = FlopCounterMode(display=False)
+    trial = TRIAL if isinstance(stage.source, SampleFiles) else max(TRIAL, len(stage.source.turns))
     with counter, sdpa_kernel(SDPBackend.MATH):
-        for number in range(TRIAL):
+        for number in range(trial):
             _take(engine, source, number)
     began = perf_counter()
-    for number in range(TRIAL):
+    for number in range(trial):
         _take(engine, source, number)
-    seconds = (perf_counter() - began) / TRIAL
+    seconds = (perf_counter() - began) / trial
     per_epoch = float(source.steps_per_epoch) if stage.steps is None else float(steps_of(stage, source))
-    return StepCost(seconds, counter.get_total_flops() / TRIAL, per_epoch)
+    return StepCost(seconds, counter.get_total_flops() / trial, per_epoch)
 
 
 def logged_seconds(folders: Iterable[Path]) -> dict[str, float]:

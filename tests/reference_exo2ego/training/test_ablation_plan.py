@@ -128,6 +128,13 @@ def test_one_encoder_sees_all_clips_for_as_many_operations(data: Path, tmp_path:
     assert [file.path for file in files_of(second)] == ["questions.json"]
 
 
+def test_one_encoder_for_both_views_is_nothing_that_the_single_one_needs(data: Path, tmp_path: Path) -> None:
+    recipe = override(tiny_recipe(), ["init.one_encoder=true"])
+    first, second = chain(recipe, "single", data, tmp_path)
+    assert recipe.stage("init").one_encoder
+    assert not first.trained.one_encoder and not second.trained.one_encoder
+
+
 def test_views_from_outside_are_samples_of_their_own(data: Path, tmp_path: Path) -> None:
     made = OutsideFiles(data, tmp_path).of("clips.jsonl")
     assert made is not None
