@@ -17,7 +17,7 @@ import numpy as np
 
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import EgoBenchError, ModelError, SampleSetError
-from egobench.metrics import MeanMetric, Metric, ScoredSample
+from egobench.metrics import MeanMetric, Metric, Outcome, ScoredSample
 from egobench.observer import Observer
 from egobench.plugins import load_task
 from egobench.run.plan import PartId
@@ -104,9 +104,14 @@ class SampleSets:
 
 @dataclass
 class _Rows:
-    """The samples of a part, sorted as columns want them, and values per metric and run."""
+    """The samples of a part, sorted as columns want them, and values per metric and run.
+
+    ``alike`` numbers samples: two have the same number if equal scores give them equal values.
+    """
 
     samples: tuple[Sample, ...]
+    places: Mapping[str, int]
+    alike: Sequence[int]
     clusters: tuple[str, ...]
     sizes: np.ndarray
     metrics: dict[str, Metric]
@@ -123,7 +128,12 @@ class _Rows:
         subset = next((subset for subset in task.subsets if subset.name == part.subset), None)
         known = {} if subset is None or subset.protocol != part.protocol else task.metrics_of(subset)
         metrics = known if all(sample.target is not None for sample in samples) or part.protocol == "open" else {}
-        return cls(samples, tuple(names.tolist()), sizes, metrics, defaultdict(dict), defaultdict(dict))
+        places = {sample.id: place for place, sample in enumerate(samples)}
+        first: dict[tuple[object, ...], int] = {}
+        alike = [
+            first.setdefault((sample.target, sample.relevance, len(sample.options)), len(first)) for sample in samples
+        ]
+        return cls(samples, places, alike, tuple(names.tolist()), sizes, metrics, defaultdict(dict), defaultdict(dict))
 
     def add(self, run: BoardRun, part: PartId, names: Sequence[str]) -> None:
         """Read what a run made of the samples.
@@ -152,19 +162,19 @@ class _Rows:
 
     def _add_quickly(self, run: BoardRun, part: PartId, metrics: Mapping[str, MeanMetric]) -> None:
         """Read rows no further than needed, and compute a value once for all samples that are alike."""
-        places = {sample.id: place for place, sample in enumerate(self.samples)}
-        kinds: dict[tuple[object, ...], int] = {}
+        places, alike = self.places, self.alike
+        kinds: dict[tuple[Outcome, tuple[float, ...] | None, int | None, int], int] = {}
         values: list[list[float]] = []
         kind_of = np.full(len(self.samples), -1, np.int64)
         for path in sorted((run.folder / "predictions").glob(f"{part.file_stem}.*.jsonl")):
             for row in read_rows(path, ScoredRow):
-                place = places.get(row.id)
-                if row.order or place is None:
+                place = places.get(row["id"])
+                if row.get("order") or place is None:
                     continue
-                sample = self.samples[place]
-                kind = (row.outcome, row.scores, row.choice, sample.target, sample.relevance, len(sample.options))
+                kind = (row["outcome"], row.get("scores"), row.get("choice"), alike[place])
                 if kind not in kinds:
-                    prediction = Prediction(row.id, row.outcome, choice=row.choice, scores=row.scores)
+                    sample, (outcome, scores, choice, _) = self.samples[place], kind
+                    prediction = Prediction(sample.id, outcome, choice=choice, scores=scores)
                     (scored,) = score_samples([sample], {sample.id: prediction})
                     kinds[kind] = len(values)
                     values.append([metric.value(scored) for metric in metrics.values()])

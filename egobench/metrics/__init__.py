@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from egobench.sample import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Outcome = Literal["answered", "unparsed", "refused", "media_error", "request_error"]
 OUTCOMES: tuple[Outcome, ...] = ("answered", "unparsed", "refused", "media_error", "request_error")
@@ -70,10 +73,13 @@ class SetMetric:
     Attributes:
         protocol: ``"mcq"`` or ``"open"``: which subsets it applies to.
         value: The value of a list of samples, in [0, 1].
+        without: The values of a list of samples without each of its consecutive groups, by their sizes, where that is
+            quicker than ``value`` of what is left, group by group; ``None`` where it is not.
     """
 
     protocol: Literal["mcq", "open"]
     value: Callable[[Sequence[ScoredSample]], float]
+    without: Callable[[Sequence[ScoredSample], Sequence[int]], np.ndarray] | None = None
 
 
 Metric = MeanMetric | SetMetric
