@@ -17,7 +17,7 @@ import numpy as np
 
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import EgoBenchError, ModelError, SampleSetError
-from egobench.metrics import MeanMetric, Metric, Outcome, ScoredSample
+from egobench.metrics import MeanMetric, Metric, ScoredSample
 from egobench.observer import Observer
 from egobench.plugins import load_task
 from egobench.run.plan import PartId
@@ -29,6 +29,7 @@ from egobench.scoring.score import score_samples
 from egobench.statistics.resampling import Column
 
 from .bundle import sample_texts
+from .row_kinds import Columns, row_kinds
 from .runs import BoardRun, measure_key
 from .sealing import unseal
 
@@ -106,12 +107,12 @@ class SampleSets:
 class _Rows:
     """The samples of a part, sorted as columns want them, and values per metric and run.
 
-    ``alike`` numbers samples: two have the same number if equal scores give them equal values.
+    ``alike`` numbers samples: two have the same number if scores in the same order give them equal values.
     """
 
     samples: tuple[Sample, ...]
     places: Mapping[str, int]
-    alike: Sequence[int]
+    alike: np.ndarray
     clusters: tuple[str, ...]
     sizes: np.ndarray
     metrics: dict[str, Metric]
@@ -133,7 +134,16 @@ class _Rows:
         alike = [
             first.setdefault((sample.target, sample.relevance, len(sample.options)), len(first)) for sample in samples
         ]
-        return cls(samples, places, alike, tuple(names.tolist()), sizes, metrics, defaultdict(dict), defaultdict(dict))
+        return cls(
+            samples,
+            places,
+            np.array(alike),
+            tuple(names.tolist()),
+            sizes,
+            metrics,
+            defaultdict(dict),
+            defaultdict(dict),
+        )
 
     def add(self, run: BoardRun, part: PartId, names: Sequence[str]) -> None:
         """Read what a run made of the samples.
@@ -162,24 +172,19 @@ class _Rows:
 
     def _add_quickly(self, run: BoardRun, part: PartId, metrics: Mapping[str, MeanMetric]) -> None:
         """Read rows no further than needed, and compute a value once for all samples that are alike."""
-        places, alike = self.places, self.alike
-        kinds: dict[tuple[Outcome, tuple[float, ...] | None, int | None, int], int] = {}
-        values: list[list[float]] = []
-        kind_of = np.full(len(self.samples), -1, np.int64)
+        rows = Columns.empty(len(self.samples))
         for path in sorted((run.folder / "predictions").glob(f"{part.file_stem}.*.jsonl")):
             for row in read_rows(path, ScoredRow):
-                place = places.get(row["id"])
-                if row.get("order") or place is None:
-                    continue
-                kind = (row["outcome"], row.get("scores"), row.get("choice"), alike[place])
-                if kind not in kinds:
-                    sample, (outcome, scores, choice, _) = self.samples[place], kind
-                    prediction = Prediction(sample.id, outcome, choice=choice, scores=scores)
-                    (scored,) = score_samples([sample], {sample.id: prediction})
-                    kinds[kind] = len(values)
-                    values.append([metric.value(scored) for metric in metrics.values()])
-                kind_of[place] = kinds[kind]
-        self._check_complete(int((kind_of >= 0).sum()), part)
+                place = self.places.get(row["id"])
+                if place is not None and not row.get("order"):
+                    rows.put(place, row)
+        self._check_complete(len(self.samples) - rows.outcomes.count(None), part)
+        _, first, kind_of = np.unique(row_kinds(rows, self.alike), return_index=True, return_inverse=True)
+        values: list[list[float]] = []
+        for place in first.tolist():
+            sample = self.samples[place]
+            (scored,) = score_samples([sample], {sample.id: rows.prediction(place, sample.id)})
+            values.append([metric.value(scored) for metric in metrics.values()])
         table = np.array(values)[kind_of]
         for column, name in enumerate(metrics):
             self.values[name][run.key] = table[:, column]

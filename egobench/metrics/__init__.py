@@ -56,8 +56,8 @@ class MeanMetric:
         protocol: ``"mcq"`` or ``"open"``: which subsets it applies to.
         value: The value of one sample, in [``least``, 1]; 0 for a sample that was not answered.
         least: The least value there is.
-        of_scores: Whether the value follows from outcome, scores, target and relevance alone, so that it need not be
-            computed again for a sample that has the same.
+        of_scores: Whether the value follows from outcome, target, relevance and the order of the scores, ties
+            included, alone, so that it need not be computed again for a sample that has the same.
     """
 
     protocol: Literal["mcq", "open"]

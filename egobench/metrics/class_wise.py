@@ -1,4 +1,4 @@
-"""Average precision class by class, of samples that are listed with some of the classes, as expected values over ties."""
+"""Average precision class by class, of samples that are listed with some classes, as expected values over ties."""
 
 from __future__ import annotations
 
