@@ -284,7 +284,7 @@ def _measure(
     claims: _Claims,
 ) -> Measure:
     if name is None:
-        return Measure(*key, example, None, (), "compared by nothing but its own rows: see each run")
+        return Measure(*key, example, None, (), _why_unpaired(example))
     available = rows.values[name].keys() | rows.scored[name].keys()
     keys = [run.key for run in runs if run.key in available]
     try:
@@ -310,6 +310,19 @@ def _whole(run: BoardRun, key: tuple[str, str]) -> bool:
 def _plain(entry: ScoreEntry) -> bool:
     """Whether the score is one of single answers: several orders, judges and galleries have rows of other kinds."""
     return entry.orders == 1 and entry.judge is None and entry.gallery is None and entry.positions is None
+
+
+def _why_unpaired(entry: ScoreEntry) -> str:
+    """Why a score whose rows are of another kind, or whose samples have no public answer, is in no paired test."""
+    if entry.gallery is not None:
+        reason = "rankings of a whole gallery are not paired by sample"
+    elif entry.judge is not None:
+        reason = "grades of a judge are not paired by sample"
+    elif entry.orders > 1 or entry.positions is not None:
+        reason = "answers in several orders of the options are not paired by sample"
+    else:
+        reason = "its values per sample cannot be computed from the rows"
+    return f"{reason}; the interval of every run is its own"
 
 
 def _order(measure: Measure) -> tuple[str, str, str, bool, str, str]:
