@@ -173,12 +173,17 @@ class _Rows:
     def _add_quickly(self, run: BoardRun, part: PartId, metrics: Mapping[str, MeanMetric]) -> None:
         """Read rows no further than needed, and compute a value once for all samples that are alike."""
         rows = Columns.empty(len(self.samples))
+        outcomes, choices, scores = rows
         for path in sorted((run.folder / "predictions").glob(f"{part.file_stem}.*.jsonl")):
             for row in read_rows(path, ScoredRow):
                 place = self.places.get(row["id"])
                 if place is not None and not row.get("order"):
-                    rows.put(place, row)
-        self._check_complete(len(self.samples) - rows.outcomes.count(None), part)
+                    outcomes[place], choices[place], scores[place] = (
+                        row["outcome"],
+                        row.get("choice"),
+                        row.get("scores"),
+                    )
+        self._check_complete(len(self.samples) - outcomes.count(None), part)
         _, first, kind_of = np.unique(row_kinds(rows, self.alike), return_index=True, return_inverse=True)
         values: list[list[float]] = []
         for place in first.tolist():

@@ -9,7 +9,7 @@ import numpy as np
 
 from egobench.errors import StoreError
 from egobench.metrics import OUTCOMES, Outcome
-from egobench.run.records import Prediction, ScoredRow
+from egobench.run.records import Prediction
 
 _MOST = 2**62
 """Numbers stay below it, so that 64 bits hold them."""
@@ -32,14 +32,6 @@ class Columns(NamedTuple):
     def empty(cls, count: int) -> Columns:
         """Room for a number of rows."""
         return cls([None] * count, [None] * count, [None] * count)
-
-    def put(self, place: int, row: ScoredRow) -> None:
-        """Put a row in its place."""
-        self.outcomes[place], self.choices[place], self.scores[place] = (
-            row["outcome"],
-            row.get("choice"),
-            row.get("scores"),
-        )
 
     def prediction(self, place: int, sample_id: str) -> Prediction:
         """What scores need of a row.

@@ -131,6 +131,13 @@ def test_commands_say_which_page_to_open(runs: Path, tmp_path: Path) -> None:
         assert (tmp_path / out / "index.html").is_file()
 
 
+def test_a_chart_is_cut_where_no_name_reaches() -> None:
+    """By hand: 236 units for names, of which ten letters take 8 each and 20 stay free, so 136 are cut off 912."""
+    points = [Point("ten letter", 0.5)]
+    assert 'viewBox="136 0 776 ' in whiskers("t", points, Floors(), longest=10)
+    assert 'viewBox="0 0 912 ' in whiskers("t", points, Floors(), longest=40)
+
+
 def test_json_in_scripts_ends_no_script_and_hides_no_character() -> None:
     text = script_json({"a": "</script>\u2028\u202e\x00"})
     assert text == '{"a":"\\u003c/script>\\u2028\\\\u202e\\\\x00"}'
