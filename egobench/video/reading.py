@@ -14,6 +14,7 @@ from egobench.video.clips import ClipRequest, DecodedClip, FailedClip
 from egobench.video.decoders import open_reader
 from egobench.video.frame_reader import DecodedFrame, FrameReader
 from egobench.video.index import VideoIndex
+from egobench.video.passes import KEPT_BYTES, PlannedClip, split_into_passes
 from egobench.video.plan import frames_of_clip
 from egobench.video.receipts import Receipt, pixel_hash
 from egobench.video.resize import RESIZE_KINDS, ResizeKind, resizer
@@ -28,11 +29,13 @@ def read_clips(
     threads: int = 1,
     resize: ResizeKind = "auto",
     stop: Event | None = None,
+    kept_bytes: int = KEPT_BYTES,
 ) -> Generator[DecodedClip | FailedClip, None, None]:
     """Read clips out of one file, opened once.
 
     All requests share one plan: each group of pictures is decoded once, and a frame that several clips share is
-    converted once and kept only as long as a clip that needs it is incomplete.
+    converted once and kept only as long as a clip that needs it is incomplete. Where so many clips overlap that more
+    than ``kept_bytes`` would be kept at a time, the file is passed through again for some of them.
 
     Args:
         path: The file.
@@ -41,10 +44,12 @@ def read_clips(
         threads: Threads that the decoder itself may use.
         resize: ``"torch"``, ``"pil"``, or ``"auto"``: torch where it is installed.
         stop: Ends the reading early once it is set.
+        kept_bytes: Bytes of frames that may be kept at a time for clips that are incomplete; a single clip may need
+            more.
 
     Yields:
-        Each clip as soon as its last frame is decoded, so in order of their last frames. An unreadable file fails every
-        clip; a damaged stretch fails those that need it; clips that cannot be planned come first.
+        Each clip as soon as its last frame is decoded, so in order of their last frames in every pass. An unreadable
+        file fails every clip; a damaged stretch fails those that need it; clips that cannot be planned come first.
 
     Raises:
         ValueError: If a request is of another file, or there is no such decoder or way to resize.
@@ -61,7 +66,16 @@ def read_clips(
         yield from (FailedClip(request.key, error) for request in requests)
         return
     with reader:
-        yield from _read_with(reader, requests, resize, stop)
+        planned: list[PlannedClip] = []
+        for request in sorted(requests, key=lambda request: request.start):
+            try:
+                planned.append(PlannedClip(request, frames_of_clip(reader.index, request)))
+            except VideoError as error:
+                yield FailedClip(request.key, error)
+        for clips in split_into_passes(planned, reader.index, kept_bytes):
+            yield from _read_pass(reader, clips, resize, stop)
+            if stop.is_set():
+                return
 
 
 @dataclass(slots=True, eq=False)
@@ -70,23 +84,18 @@ class _PendingClip:
 
     request: ClipRequest
     numbers: tuple[int, ...]
-    missing: set[int] = field(default_factory=set[int])
+    missing: set[int]
     frames: dict[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])
     was_resized: bool = False
     is_closed: bool = False
 
 
-def _read_with(
-    reader: FrameReader, requests: Sequence[ClipRequest], resize: ResizeKind, stop: Event
+def _read_pass(
+    reader: FrameReader, clips: Sequence[PlannedClip], resize: ResizeKind, stop: Event
 ) -> Iterator[DecodedClip | FailedClip]:
     clips_of_frame: dict[int, list[_PendingClip]] = {}
-    for request in sorted(requests, key=lambda request: request.start):
-        try:
-            clip = _PendingClip(request, frames_of_clip(reader.index, request))
-        except VideoError as error:
-            yield FailedClip(request.key, error)
-            continue
-        clip.missing.update(clip.numbers)
+    for planned in clips:
+        clip = _PendingClip(planned.request, planned.numbers, set(planned.numbers))
         for number in clip.missing:
             clips_of_frame.setdefault(number, []).append(clip)
     for frame in reader.frames(sorted(clips_of_frame), stop):
@@ -108,6 +117,7 @@ def _deliver(
             continue
         if frame.pixels is None:
             clip.is_closed = True
+            clip.frames.clear()
             yield FailedClip(clip.request.key, frame.error or _lost_frame_error(reader.index, frame.number))
             continue
         side = clip.request.rule.short_side

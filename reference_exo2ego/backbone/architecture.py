@@ -129,7 +129,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); expected a checkpoint's folder") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path}: holds a {type(config).__name__}, expected a JSON object")

@@ -27,7 +27,7 @@ def weight_files(folder: Path) -> list[Path]:
     for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
         index = folder / f"{stem}.{suffix}.index.json"
         if index.is_file():
-            files = [folder / name for name in sorted(set(_json(index)["weight_map"].values()))]
+            files = [folder / name for name in _names(index)]
             absent = [path.name for path in files if not path.is_file()]
             if absent:
                 raise ModelError(
@@ -39,6 +39,22 @@ def weight_files(folder: Path) -> list[Path]:
     raise ModelError(
         f"{folder}: no weights; expected model.safetensors, its parts and their index, or pytorch_model.bin"
     )
+
+
+def _names(index: Path) -> list[str]:
+    """The files that an index names.
+
+    Raises:
+        ModelError: If it cannot be read, or names something else than files beside it.
+    """
+    content = _json(index)
+    places: Any = content.get("weight_map") if isinstance(content, dict) else None
+    names: list[Any] = list(places.values()) if isinstance(places, dict) else [None]
+    if not all(isinstance(name, str) and name and Path(name).name == name for name in names):
+        raise ModelError(
+            f"{index}: expected a weight_map from tensors to the names of files beside it; copy or download it again"
+        )
+    return sorted(set(names))
 
 
 def read_weights(files: Iterable[Path]) -> dict[str, torch.Tensor]:
@@ -119,7 +135,7 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy or download it again") from error
 
 

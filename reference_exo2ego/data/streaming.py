@@ -114,7 +114,7 @@ class _ShallowJson:
 
         depth = 0
         with self._path.open("rb") as file, suppress(ijson.JSONError):
-            for event, _ in ijson.basic_parse(_Beginning(file, self._position)):
+            for event, _ in ijson.basic_parse(_Beginning(file, self._position), use_float=True):
                 depth += event in {"start_map", "start_array"}
                 depth -= event in {"end_map", "end_array"}
                 if depth > MAX_DEPTH:
@@ -246,7 +246,7 @@ def json_leaves(files: Annotations, name: str, *, prefixes: Sequence[str]) -> It
     ijson = _ijson()
     starts = tuple(f"{prefix}." for prefix in prefixes)
     with opened(files, name, None) as (path, stream), _named_faults(path):
-        for place, event, value in ijson.parse(_ShallowJson(path, stream)):
+        for place, event, value in ijson.parse(_ShallowJson(path, stream), use_float=True):
             if event == "string" and place.startswith(starts):
                 yield place, value
 
@@ -357,11 +357,11 @@ def _named_faults(path: Path) -> Generator[None]:
         if "EOF" in reason or "incomplete" in reason.lower():
             raise AnnotationFileError(f"{path}: not JSON ({reason}); is the file truncated?") from error
         row, key = _last_place(path)
-        remedy = (
-            "not UTF-8; convert the file, e.g. iconv -f latin1 -t utf-8"
-            if "UTF8" in reason
-            else f"not JSON ({reason}); JSON knows neither NaN nor Infinity: mend the value, or take the row out"
-        )
+        remedy = f"not JSON ({reason}); JSON knows neither NaN nor Infinity: mend the value, or take the row out"
+        if "UTF8" in reason:
+            remedy = "not UTF-8; convert the file, e.g. iconv -f latin1 -t utf-8"
+        elif "overflow" in reason:
+            remedy = f"a number of more than 64 bits ({reason}); mend the value, or take the row out"
         raise RecordError(path, row, key, remedy) from error
 
 
@@ -372,7 +372,8 @@ def _last_place(path: Path) -> tuple[str, str]:
     counts: dict[str, int] = {}
     place, key = "", ""
     with path.open("rb") as stream, suppress(ijson.JSONError):
-        for at, event, value in ijson.parse(stream):
+        # Without floats a whole number of 4,301 digits ends the process: int() refuses it, and ijson 3.6 goes on.
+        for at, event, value in ijson.parse(stream, use_float=True):
             place, key = at, value if event == "map_key" else ""
             if event == "start_array":
                 counts[f"{at}.item" if at else "item"] = 0

@@ -148,12 +148,15 @@ def read_saved(folder: Path) -> Saved:
             f"{path}: layout {values.get('format')!r}, this release reads {FORMAT}; export the checkpoint anew"
         )
     configuration, dtype = values.get("configuration"), str(values.get("dtype"))
-    if not isinstance(configuration, dict) or not isinstance(getattr(torch, dtype, None), torch.dtype):
+    number = getattr(torch, dtype, None)
+    if not isinstance(configuration, dict) or not isinstance(number, torch.dtype) or not number.is_floating_point:
         raise ModelError(
-            f"{path}: no configuration, or no dtype of torch ({dtype}); copy or export the checkpoint again"
+            f"{path}: no configuration, or no dtype of torch for weights ({dtype}); copy or export the checkpoint again"
         )
     config = read_configuration(cast("dict[str, Any]", configuration), str(path))
-    names: list[str] = values.get("parts") or []
+    names: Any = values.get("parts")
+    if not isinstance(names, list):
+        raise ModelError(f"{path}: parts is {names!r:.80}, expected a list; copy or export the checkpoint again")
     parts: tuple[Part, ...] = tuple(part for part in config.parts if part in names)
     try:
         stage = stage_named(str(values.get("stage")))

@@ -156,14 +156,18 @@ def load_tokenizer(folder: Path) -> Any:
     """The tokenizer of a folder.
 
     Raises:
-        RecipeError: If there is none.
+        RecipeError: If there is none, or it cannot be read.
     """
     import transformers
 
     library: Any = transformers
     if not any(folder.glob("tokenizer*")):
         raise RecipeError(f"{folder}: no tokenizer; expected tokenizer.json or tokenizer.model of the language model")
-    return library.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    try:
+        return library.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"{folder}: its tokenizer cannot be read ({reason:.300}); copy the folder again") from error
 
 
 def _adopt_language(model: Exo2Ego, folder: Path) -> None:

@@ -11,12 +11,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from egobench.errors import CheckpointError, ResumeError
+from pydantic import TypeAdapter, ValidationError
+
+from egobench.errors import CheckpointError, JsonInputError, ResumeError
+from egobench.json_input import read_json
 from egobench.observer import Observer
 
 from .processes import Processes
@@ -39,6 +44,8 @@ class Position:
         seconds: How long the steps took.
         files: Bytes of each file of the checkpoint.
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
     step: int
     steps: int
@@ -68,7 +75,7 @@ def write_checkpoint(
     Raises:
         CheckpointError: If it cannot be written; what was there before stays.
     """
-    partial, checkpoint = folder / PARTIAL, folder / f"step-{position.step:06d}"
+    partial, checkpoint = folder / PARTIAL, folder / _name(position.step)
     problem: Exception | None = None
     try:
         if processes.first:
@@ -116,8 +123,7 @@ def latest_checkpoint(folder: Path, observer: Observer) -> Path | None:
         except ResumeError as error:
             observer.warn(f"{error}; an earlier checkpoint is used")
             continue
-        sizes = {name: _size(checkpoint / name) for name in position.files}
-        damaged = [name for name, size in position.files.items() if sizes[name] != size]
+        damaged = [name for name, size in position.files.items() if not _is_whole(checkpoint / name, size)]
         if not damaged:
             return checkpoint
         observer.warn(f"{checkpoint}: {damaged[0]} is not as it was written; an earlier checkpoint is used")
@@ -132,10 +138,37 @@ def read_position(checkpoint: Path) -> Position:
     """
     path = checkpoint / POSITION
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Position(**values)
-    except (OSError, ValueError, TypeError) as error:
-        raise ResumeError(f"{path}: cannot be read ({error}); expected what training wrote") from error
+        values: Any = read_json(path.read_bytes(), str(path))
+        checksum = values.pop("crc32", None) if isinstance(values, dict) else None
+        position: Position = TypeAdapter(Position).validate_json(json.dumps(values), strict=True)
+    except (OSError, JsonInputError, ValidationError) as error:
+        raise ResumeError(f"{path}: cannot be read ({_first_line(error)}); expected what training wrote") from error
+    # Checkpoints of earlier releases have no checksum.
+    if checksum not in {None, _checksum(values)} or checkpoint.name != _name(position.step):
+        raise ResumeError(f"{path}: is not as it was written; expected what training wrote")
+    return position
+
+
+def check_fit(checkpoint: Path, *, steps: int, engine: str) -> None:
+    """Refuse a checkpoint that a stage cannot go on from.
+
+    Args:
+        checkpoint: The checkpoint.
+        steps: Steps of the stage.
+        engine: The engine that is to go on.
+
+    Raises:
+        ResumeError: If it is of another stage, or another engine wrote it.
+    """
+    position = read_position(checkpoint)
+    if position.steps != steps:
+        raise ResumeError(f"{checkpoint}: of a stage of {position.steps} steps, here {steps}; train in another folder")
+    plain = position.engine == "torch"
+    if plain != (engine == "torch"):
+        raise ResumeError(
+            f"{checkpoint}: written by the engine {position.engine!r}; go on with --engine "
+            f"{'torch' if plain else 'deepspeed'}, or begin the stage anew in another folder"
+        )
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -155,7 +188,7 @@ def _settle(partial: Path, checkpoint: Path, position: Position) -> None:
         with (partial / name).open("rb") as file:
             os.fsync(file.fileno())
     values = asdict(position) | {"files": {name: _size(partial / name) for name in names}}
-    write_whole(partial / POSITION, json.dumps(values, indent=1) + "\n")
+    write_whole(partial / POSITION, json.dumps(values | {"crc32": _checksum(values)}, indent=1) + "\n")
     shutil.rmtree(checkpoint, ignore_errors=True)
     partial.rename(checkpoint)
     _sync_folders([checkpoint, checkpoint.parent])
@@ -172,3 +205,34 @@ def _sync_folders(folders: Sequence[Path]) -> None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    """Whether a file is as it was written: its length, and the checksums that torch puts into its own, which are zips.
+
+    Torch itself does not compare them when it reads.
+    """
+    if _size(path) != size:
+        return False
+    if path.suffix != ".pt":
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError):
+        return False
+
+
+def _name(step: int) -> str:
+    return f"step-{step:06d}"
+
+
+def _checksum(values: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(values, sort_keys=True).encode())
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return str(error)

@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
@@ -166,13 +167,31 @@ class TorchEngine:
 
     def load(self, folder: Path) -> None:
         """Read what :meth:`save` wrote."""
-        state: dict[str, Any] = torch.load(folder / STATE, map_location=self.device, weights_only=True)
-        if state["weights"].keys() != self._trained.keys():
-            raise ResumeError(f"{folder}: other parameters train in it; begin the stage anew in another folder")
-        with torch.no_grad():
-            for name, parameter in self._trained.items():
-                parameter.copy_(state["weights"][name])
-        self._optimizer.load_state_dict(state["optimizer"])
+        path = folder / STATE
+        try:
+            state: Any = torch.load(path, map_location=self.device, weights_only=True)
+            shapes = {name: tensor.shape for name, tensor in state["weights"].items()}
+            if shapes != {name: parameter.shape for name, parameter in self._trained.items()}:
+                raise ResumeError(f"{folder}: other parameters train in it; begin the stage anew in another folder")
+            with torch.no_grad():
+                for name, parameter in self._trained.items():
+                    parameter.copy_(state["weights"][name])
+            self._optimizer.load_state_dict(state["optimizer"])
+        except (
+            OSError,
+            EOFError,
+            UnpicklingError,
+            RuntimeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
+            reason = str(error).partition(". ")[0] or type(error).__name__
+            raise ResumeError(
+                f"{path}: nothing can go on from it ({reason}); move {folder.name} away to go on from the checkpoint "
+                f"before it"
+            ) from error
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All weights by name, on the CPU."""

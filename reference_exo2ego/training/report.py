@@ -13,7 +13,7 @@ from reference_exo2ego.model.freezing import part_counts
 from reference_exo2ego.model.stages import Stage
 
 from .recipe import Recipe, recipe_of
-from .run import read_run
+from .run_file import read_run
 from .tracking import LOG, read_log
 
 STYLE = """

@@ -11,12 +11,9 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -28,11 +25,12 @@ from egobench.observer import Observer, SilentObserver
 
 from .batches import Source, TrainingStage
 from .beginning import Beginning, begin, check_trained, hand_over, prepare
-from .checkpoint import latest_checkpoint, read_position, write_whole
+from .checkpoint import check_fit, latest_checkpoint
 from .engine import Engine, LossModule, TorchEngine
 from .loop import LoopSettings, StageLoop, never
 from .processes import Processes
-from .recipe import Recipe, StageRecipe, recipe_of
+from .recipe import Recipe, StageRecipe
+from .run_file import check_data, check_recipe
 from .schedule import build_optimizer
 from .sources import open_source
 from .speed import device_speed
@@ -43,9 +41,6 @@ from .zero import read_zero, resolve, sizes_of
 if TYPE_CHECKING:
     from .estimate import StageEstimate
     from .evaluating import Evaluation, TaskScores
-
-FORMAT = 1
-RUN = "run.json"
 
 EngineName = Literal["torch", "deepspeed"]
 
@@ -147,7 +142,7 @@ class Training:
             check_data(self.folder, stage.name, source.digests)
         steps = steps_of(stage, source)
         if checkpoint is not None:
-            self._check_checkpoint(checkpoint, steps)
+            check_fit(checkpoint, steps=steps, engine=self.engine)
         engine = self.build_engine(stage, beginning, checkpoint)
         look = self._look(stage, engine, source, beginning, steps)
         loop = StageLoop(
@@ -230,20 +225,6 @@ class Training:
         config = resolve(self.zero or read_zero("2"), recipe, sizes, "--deepspeed")
         return DeepSpeedEngine(LossModule(model), optimizer, self.processes, config=config, checkpoint=checkpoint)
 
-    def _check_checkpoint(self, checkpoint: Path, steps: int) -> None:
-        """Refuse a checkpoint that this training cannot go on from."""
-        position = read_position(checkpoint)
-        if position.steps != steps:
-            raise ResumeError(
-                f"{checkpoint}: of a stage of {position.steps} steps, here {steps}; train in another folder"
-            )
-        plain = position.engine == "torch"
-        if plain != (self.engine == "torch"):
-            raise ResumeError(
-                f"{checkpoint}: written by the engine {position.engine!r}; go on with --engine "
-                f"{'torch' if plain else 'deepspeed'}, or begin the stage anew in another folder"
-            )
-
     def model_of(self, stage: TrainingStage) -> Path:
         """What a stage hands over."""
         return self.folder / stage / "model"
@@ -323,7 +304,7 @@ def _claim(training: Training) -> IO[str]:
             folder.mkdir(parents=True, exist_ok=True)
             lock = opened.enter_context((folder / ".lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _check_recipe(folder, training.recipe)
+            check_recipe(folder, training.recipe)
         except BlockingIOError as error:
             raise ResumeError(f"{folder}: another process trains in it; wait for it, or name another folder") from error
         except OSError as error:
@@ -332,67 +313,3 @@ def _claim(training: Training) -> IO[str]:
             ) from error
         opened.pop_all()
     return lock
-
-
-def _check_recipe(folder: Path, recipe: Recipe) -> None:
-    if not (folder / RUN).is_file():
-        values: dict[str, Any] = {
-            "format": FORMAT,
-            "fingerprint": recipe.fingerprint,
-            "recipe": recipe.model_dump(mode="json"),
-            "data": {},
-            "versions": {name: version(name) for name in ("torch", "transformers", "peft", "numpy")},
-            "command": sys.argv,
-        }
-        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
-        return
-    values = read_run(folder)
-    if values["fingerprint"] != recipe.fingerprint:
-        before = recipe_of(values["recipe"], str(folder / RUN)).deciding()
-        other = [
-            f"{name} is {before.get(name)!r} there and {value!r} here"
-            for name, value in recipe.deciding().items()
-            if before.get(name) != value
-        ]
-        raise ResumeError(
-            f"{folder}: holds another training: {'; '.join(other[:5])}; name another folder with --out, or train with "
-            f"the same recipe"
-        )
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """What a training's ``run.json`` says.
-
-    Raises:
-        ResumeError: If there is none, or it is of another version.
-    """
-    path = folder / RUN
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResumeError(f"{path}: cannot be read ({error}); expected a folder that exo2ego train wrote") from error
-    if values.get("format") != FORMAT:
-        raise ResumeError(
-            f"{path}: version {values.get('format')!r}, this release reads {FORMAT}; train anew elsewhere"
-        )
-    return values
-
-
-def check_data(folder: Path, stage: str, digests: Mapping[str, str]) -> None:
-    """Write down what a stage is trained on, or compare it with what was written down.
-
-    Raises:
-        ResumeError: If a file has changed since.
-    """
-    values = read_run(folder)
-    before = values["data"].get(stage)
-    if before is None:
-        values["data"][stage] = dict(digests)
-        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
-        return
-    changed = sorted(name for name in before.keys() | digests.keys() if before.get(name) != digests.get(name))
-    if changed:
-        raise ResumeError(
-            f"{stage}: {', '.join(changed)} changed since the stage was begun in {folder}; put the old data back, or "
-            f"train in another folder"
-        )

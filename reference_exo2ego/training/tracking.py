@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
-from egobench.errors import TrainingError, install_command
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from egobench.errors import JsonInputError, TrainingError, install_command
+from egobench.json_input import parse_json
 
 Kind = Literal["step", "validation", "captions", "scores", "begin", "end", "checkpoint", "note"]
 """What a record is about."""
@@ -182,16 +185,87 @@ class Tracker:
             sink.close()
 
 
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    kind: str
+    stage: str
+    step: int = Field(ge=0)
+    time: str = ""
+
+
+class _Numbers(_Row):
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+    loss: float
+
+
+class _StepRow(_Numbers):
+    steps: int
+    clips: int
+    unreadable: int
+    seconds: float
+
+
+class _Caption(BaseModel):
+    prompt: str
+    expected: str
+    reply: str
+
+
+class _CaptionRow(_Row):
+    captions: list[_Caption]
+
+
+class _Score(BaseModel):
+    value: float | None
+    chance: float | None
+    n: int
+
+
+class _ScoreRow(_Row):
+    scores: dict[str, _Score]
+
+
+class _NoteRow(_Row):
+    note: str
+
+
+_ROWS: Final[Mapping[str, type[_Row]]] = {
+    "step": _StepRow,
+    "validation": _Numbers,
+    "captions": _CaptionRow,
+    "scores": _ScoreRow,
+    "note": _NoteRow,
+}
+
+
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """Records of a log, as they were written; a broken last line is left out."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue
+    """Records of a log, as they were written; a last line without an end is left out.
+
+    Raises:
+        TrainingError: If the file cannot be read, or a line is none that training wrote.
+    """
+    try:
+        content = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read ({error.strerror}); check disk and permissions") from error
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
+        try:
+            row: Any = parse_json(line, f"line {number}")
+            kind: Any = row.get("kind") if isinstance(row, dict) else None
+            _ROWS.get(str(kind), _Row).model_validate(row)
+        except JsonInputError as error:
+            raise _damaged(path, str(error)) from error
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            where = ".".join(map(str, fault["loc"]))
+            raise _damaged(path, f"line {number}, {where}: {fault['msg']}") from error
+        yield row
+
+
+def _damaged(path: Path, problem: str) -> TrainingError:
+    return TrainingError(f"{path}: damaged ({problem}); delete the line, or copy the file again")
 
 
 def _cut_broken_line(path: Path) -> None:

@@ -97,4 +97,4 @@ def test_a_store_of_another_version_is_refused_in_one_line(navigation: Navigatio
     (navigation.root / "frames" / "store.json").write_text('{"version": 0}')
     process = frames(navigation)
     assert process.returncode == 1
-    assert "a frame store of version 0; this EgoBench reads version 1" in process.stderr.splitlines()[-1]
+    assert "a frame store of version 0; this EgoBench reads version 2" in process.stderr.splitlines()[-1]

@@ -60,7 +60,11 @@ def _swap_lines(content: bytes, rng: Random) -> bytes:
 
 
 def _replace_value(content: bytes, rng: Random) -> bytes:
-    """Another value at a random place of the JSON, or of one of its lines."""
+    """Another value at a random place of the JSON, of one of its lines, or of the header of a safetensors file."""
+    size = int.from_bytes(content[:8], "little")
+    if content[8:9] == b"{" and size <= len(content):
+        header = _replace_value(content[8 : 8 + size], rng)
+        return len(header).to_bytes(8, "little") + header + content[8 + size :]
     try:
         return _dump(_altered(json.loads(content), rng))
     except (ValueError, RecursionError):

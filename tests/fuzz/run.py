@@ -15,11 +15,15 @@ from shutil import copytree, rmtree
 from types import FrameType
 
 from egobench.errors import EgoBenchError
+from tests.fuzz.inputs import Reader, Seed
 from tests.fuzz.mutations import mutate
-from tests.fuzz.readers import READERS, Reader, Seed
+from tests.fuzz.readers import READERS
 
 SECONDS = 20
 """Most time that one input may take."""
+
+DELETED = 0.04
+"""Share of the inputs whose file is missing altogether, where it may be."""
 
 
 class Hang(BaseException):
@@ -44,7 +48,12 @@ class Report:
 
 
 def fuzz(
-    inputs: int, seed: int, *, readers: Sequence[Reader] = READERS, progress: Callable[[int], None] | None = None
+    inputs: int,
+    seed: int,
+    *,
+    readers: Sequence[Reader] = READERS,
+    first: int = 0,
+    progress: Callable[[int, Sequence[str]], None] | None = None,
 ) -> Report:
     """Read altered inputs, in turn of every reader; a Ctrl-C ends it with what was read so far.
 
@@ -52,7 +61,8 @@ def fuzz(
         inputs: Number of inputs.
         seed: Equal seeds make equal inputs.
         readers: What reads them.
-        progress: Called with the number of inputs so far.
+        first: Number of the first input, to read one again without those before it.
+        progress: Called with the number of inputs, and the findings, so far.
     """
     report = Report()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), suppress(KeyboardInterrupt):
@@ -60,16 +70,16 @@ def fuzz(
         seeds = {
             reader.name: list(reader.make_seeds(Path(folder) / f"{number}")) for number, reader in enumerate(readers)
         }
-        for number in range(inputs):
+        for number in range(first, first + inputs):
             reader = readers[number % len(readers)]
-            _try(reader, seeds[reader.name], f"{seed}/{number}", Path(folder) / "altered", report)
-            report.inputs = number + 1
+            _read_altered(reader, seeds[reader.name], f"{seed}/{number}", Path(folder) / "altered", report)
+            report.inputs += 1
             if progress is not None:
-                progress(number + 1)
+                progress(report.inputs, report.findings)
     return report
 
 
-def _try(reader: Reader, seeds: Sequence[Seed], key: str, altered: Path, report: Report) -> None:
+def _read_altered(reader: Reader, seeds: Sequence[Seed], key: str, altered: Path, report: Report) -> None:
     rng = Random(key)
     source = rng.choice(seeds)
     about = f"{key} {reader.name} ({source.file})"
@@ -78,7 +88,12 @@ def _try(reader: Reader, seeds: Sequence[Seed], key: str, altered: Path, report:
         altered.mkdir()
     else:
         copytree(source.folder, altered)
-    (altered / source.file).write_bytes(mutate((source.folder / source.file).read_bytes(), rng))
+    (altered / source.file).parent.mkdir(parents=True, exist_ok=True)
+    content = mutate(source.path.read_bytes(), rng)
+    if reader.deletes and rng.random() < DELETED:
+        (altered / source.file).unlink()
+    else:
+        (altered / source.file).write_bytes(content)
     try:
         with _time_limit():
             reader.read(Seed(altered, source.file))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from egobench.errors import EgoBenchError
-from tests.fuzz.readers import Reader, Seed
+from tests.fuzz.inputs import Reader, Seed
 from tests.fuzz.run import fuzz
 
 

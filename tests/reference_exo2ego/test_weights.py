@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, ResumeError
 
 torch = pytest.importorskip("torch")
 
@@ -102,3 +102,16 @@ def test_what_is_missing_extra_or_misshapen_is_named() -> None:
         "1 of another shape: turned of (3, 2), not (2, 3)."
     )
     check_weights("here", {"kept": found["kept"]}, {"kept": torch.Size((2, 3))})
+
+
+def test_a_training_does_not_go_on_from_a_pickle_that_holds_code(tmp_path: Path) -> None:
+    from reference_exo2ego.training.engine import STATE, LossModule, TorchEngine
+    from reference_exo2ego.training.processes import Processes
+    from tests.reference_exo2ego.tiny_exo2ego import tiny_model
+
+    module = LossModule(tiny_model())
+    engine = TorchEngine(module, torch.optim.AdamW(module.parameters()), Processes(), clip=1.0, dtype=torch.float32)
+    torch.save({"weights": {}, "optimizer": Trap(tmp_path / "made")}, tmp_path / STATE)
+    with pytest.raises(ResumeError, match=r"state\.pt: nothing can go on from it"):
+        engine.load(tmp_path)
+    assert not (tmp_path / "made").exists()

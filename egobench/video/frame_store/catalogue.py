@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from egobench.video.facts import fingerprint
 from egobench.video.files import video_status
 from egobench.video.frame_store.content import content_hash
 from egobench.video.frame_store.index import FrameIndex, FramePlace, Rendition, StoredTimeline, read_times
+from egobench.video.frame_store.rows import has_changed
 from egobench.video.frame_store.shard_reader import ShardReader
 from egobench.video.resize import ResizeKind, resizer
 
@@ -110,6 +112,8 @@ class FrameCatalogue:
                 return None
             content = bytearray(8 * place.row.count)
             self.shards.read(place.shard, memoryview(content), place.row.offset)
+            if zlib.crc32(content) != place.row.crc32:
+                raise has_changed(place.shard, f"the list of display times at byte {place.row.offset}")
             timeline = StoredTimeline(place.row.duration, place.row.intact_until, read_times(content))
         self._timelines[video] = timeline
         if len(self._timelines) > RECENT_TIMELINES:

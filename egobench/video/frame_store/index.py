@@ -10,7 +10,8 @@ from threading import Lock
 from typing import Final, NamedTuple
 
 from egobench.errors import FrameStoreError
-from egobench.video.frame_store.shards import FRAMES, ROWS, ClipRow, FileRow, Row, VideoRow, check_version, parse_row
+from egobench.video.frame_store.rows import FRAMES, ClipRow, FileRow, Row, VideoRow, parse_row
+from egobench.video.frame_store.shards import ROWS, check_version
 
 
 class Rendition(NamedTuple):

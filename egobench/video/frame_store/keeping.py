@@ -14,7 +14,8 @@ from egobench.video.clips import ClipRequest, DecodedClip
 from egobench.video.facts import index_of
 from egobench.video.frame_store.catalogue import FrameCatalogue, KnownFile
 from egobench.video.frame_store.index import Rendition
-from egobench.video.frame_store.shards import ClipRow, FileRow, ShardWriter, VideoRow
+from egobench.video.frame_store.rows import ClipRow, FileRow, VideoRow
+from egobench.video.frame_store.shards import ShardWriter
 from egobench.video.plan import Timeline
 from egobench.video.resize import resizer
 
@@ -63,7 +64,9 @@ class ClipKeeper:
         with self._lock:
             if self._catalogue.index.timeline(video) is None:
                 offset = self._writer.next_offset()
-                self._append(VideoRow(video, index.duration, index.intact_until, offset, len(times)), [times])
+                checksum = zlib.crc32(times.data)
+                row = VideoRow(video, index.duration, index.intact_until, offset, len(times), checksum)
+                self._append(row, [times])
         return index
 
     def keep(self, request: ClipRequest, clip: DecodedClip, video: str) -> ClipRow:

@@ -11,137 +11,29 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cache
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import numpy as np
-from pydantic import Field, TypeAdapter, ValidationError
 
 from egobench.errors import FrameStoreError, FrameStoreVersionError
+from egobench.video.frame_store.rows import FRAMES, Row, encode_row, parse_row
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the files; raised whenever an older EgoBench would read them wrongly."""
 
 STORE_FILE: Final = "store.json"
-FRAMES: Final = ".frames"
 ROWS: Final = ".jsonl"
 SHARD_BYTES: Final = 4 << 30
 """Bytes after which a writer goes on in another shard."""
 
 GROUP_BYTES: Final = 64 << 20
 """Bytes of pixels that are put on disk, and then their rows, in one go: what a killed process may lose."""
-
-_STRICT: Final[Mapping[str, str]] = {"extra": "forbid"}
-_Count = Annotated[int, Field(ge=0)]
-_Size = Annotated[int, Field(ge=1)]
-_ContentHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """A file as it lies on disk, and its content.
-
-    Attributes:
-        fingerprint: See :func:`egobench.video.fingerprint`.
-        video: See :func:`egobench.video.frame_store.content.content_hash`.
-        kind: What kind of row this is.
-    """
-
-    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
-
-    fingerprint: str
-    video: _ContentHash
-    kind: Literal["file"] = "file"
-
-    @property
-    def end(self) -> int:
-        """Bytes of the shard up to which the row speaks of it."""
-        return 0
-
-
-@dataclass(frozen=True, slots=True)
-class VideoRow:
-    """The display times of a video.
-
-    Attributes:
-        video: Hash of its content.
-        duration: Seconds, as in :class:`egobench.video.plan.Timeline`.
-        intact_until: Seconds, as in :class:`egobench.video.plan.Timeline`.
-        offset: Where in the shard its times begin, in bytes.
-        count: Displayed frames.
-        kind: What kind of row this is.
-    """
-
-    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
-
-    video: _ContentHash
-    duration: float
-    intact_until: float
-    offset: _Count
-    count: _Size
-    kind: Literal["video"] = "video"
-
-    @property
-    def end(self) -> int:
-        """Bytes of the shard up to which the row speaks of it."""
-        return self.offset + 8 * self.count
-
-
-@dataclass(frozen=True, slots=True)
-class ClipRow:
-    """A clip, and those of its frames that no clip before it has.
-
-    Attributes:
-        video: Hash of the video's content.
-        decoder: Name and version.
-        resizer: Name and version, whether these frames had to be resized or not.
-        short_side: Pixels that the shorter side was reduced to where it was longer.
-        numbers: Numbers of the displayed frames that the clip shows.
-        height: Pixels.
-        width: Pixels.
-        resize: As in the clip's :class:`egobench.video.Receipt`.
-        sha256: As in the clip's :class:`egobench.video.Receipt`.
-        offset: Where in the shard its new frames begin, in bytes; one lies behind the other.
-        new: Numbers of these frames.
-        crc32: Checksum of each of them.
-        kind: What kind of row this is.
-    """
-
-    __pydantic_config__: ClassVar[Mapping[str, str]] = _STRICT
-
-    video: _ContentHash
-    decoder: str
-    resizer: str
-    short_side: _Size
-    numbers: tuple[_Count, ...]
-    height: _Size
-    width: _Size
-    resize: str
-    sha256: str
-    offset: _Count
-    new: tuple[_Count, ...]
-    crc32: tuple[_Count, ...]
-    kind: Literal["clip"] = "clip"
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of a frame."""
-        return self.height * self.width * 3
-
-    @property
-    def end(self) -> int:
-        """Bytes of the shard up to which the row speaks of it."""
-        return self.offset + self.frame_bytes * len(self.new)
-
-
-Row = FileRow | VideoRow | ClipRow
 
 
 def check_version(folder: Path) -> bool:
@@ -178,34 +70,6 @@ def check_version(folder: Path) -> bool:
 
 def _store_content() -> dict[str, Any]:
     return {"content": "egobench frame store", "version": VERSION}
-
-
-def parse_row(line: bytes, file: Path) -> Row:
-    """Read one row.
-
-    Raises:
-        FrameStoreError: If it is damaged.
-    """
-    try:
-        row: Row = _adapter().validate_json(line)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        raise _damaged(file, f"{line[:60]!r}: {fault['msg']}") from error
-    if isinstance(row, ClipRow) and (len(row.new) != len(row.crc32) or not row.numbers):
-        raise _damaged(file, f"{line[:60]!r}: {len(row.new)} frames, {len(row.crc32)} checksums")
-    return row
-
-
-def _damaged(file: Path, reason: str) -> FrameStoreError:
-    return FrameStoreError(
-        f"{file}: a damaged line ({reason}); delete it and {file.with_suffix(FRAMES).name}, and fill the store again: "
-        "what other shards hold is kept"
-    )
-
-
-@cache
-def _adapter() -> TypeAdapter[Any]:
-    return TypeAdapter(Annotated[Row, Field(discriminator="kind")])
 
 
 class ShardWriter:
@@ -273,7 +137,7 @@ class ShardWriter:
         """Put the bytes on disk, and then the rows."""
         if not self._pending:
             return
-        lines = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in self._pending).encode()
+        lines = b"".join(map(encode_row, self._pending))
         with _writing(self.path):
             os.fsync(self._frames)
             end = os.fstat(self._rows).st_size

@@ -15,7 +15,8 @@ from egobench.video.frame_store.catalogue import FrameCatalogue
 from egobench.video.frame_store.filling import Filling, FillReport, StoreEstimate, check_space, plan_filling
 from egobench.video.frame_store.index import FramePlace, StoredTimeline
 from egobench.video.frame_store.keeping import ClipKeeper
-from egobench.video.frame_store.shards import SHARD_BYTES, ClipRow, ShardWriter
+from egobench.video.frame_store.rows import ClipRow, has_changed
+from egobench.video.frame_store.shards import SHARD_BYTES, ShardWriter
 from egobench.video.plan import frames_of_clip
 from egobench.video.receipts import Receipt, pixel_hash
 from egobench.video.resize import ResizeKind
@@ -163,11 +164,7 @@ class FrameStore:
     ) -> None:
         for frame, place in zip(frames, places, strict=True):
             if zlib.crc32(frame.data) != place.row.crc32[place.position]:
-                name = place.shard.stem
-                raise FrameStoreError(
-                    f"{place.shard}: the frame at byte {place.offset}, of clip {request.key!r}, has changed since it "
-                    f"was written; delete {name}.frames and {name}.jsonl, and fill the store again"
-                )
+                raise has_changed(place.shard, f"the frame at byte {place.offset}, of clip {request.key!r},")
         if row is not None and pixel_hash(frames) != row.sha256:
             raise FrameStoreError(
                 f"{self.folder}: clip {request.key!r} has other pixels than its receipt says; fill another store"

@@ -22,7 +22,8 @@ from reference_exo2ego.training.checkpoint import write_whole
 from reference_exo2ego.training.engine import Engine
 from reference_exo2ego.training.loop import seed_everything
 from reference_exo2ego.training.recipe import SampleFiles, recipe_of
-from reference_exo2ego.training.run import RUN, Training, steps_of
+from reference_exo2ego.training.run import Training, steps_of
+from reference_exo2ego.training.run_file import RUN
 from reference_exo2ego.training.sources import open_source
 from reference_exo2ego.training.tracking import LOG, read_log
 

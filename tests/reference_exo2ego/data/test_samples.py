@@ -131,3 +131,12 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         SampleWriter(tmp_path / "file/a.jsonl"),
     ):
         pass
+
+
+@pytest.mark.parametrize("content", ["9" * 5000, '[{"id": "a", "start": ' + "9" * 5000 + "}]"])
+def test_a_number_of_endless_digits_is_an_error_and_not_the_end_of_the_process(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(RecordError, match="a number of more than 64 bits") as error:
+        list(read_samples(path))
+    assert error.value.file == path

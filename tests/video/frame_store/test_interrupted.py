@@ -169,7 +169,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, written: bytes, damage: bytes) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (json.dumps({"content": "egobench frame store", "version": 99}), "version 99; this EgoBench reads version 1"),
+        (json.dumps({"content": "egobench frame store", "version": 99}), "version 99; this EgoBench reads version 2"),
         ("[" * 100_000, "damaged"),
         ("{", "damaged"),
         ("[]", "version"),

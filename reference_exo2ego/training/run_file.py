@@ -1,0 +1,115 @@
+"""``run.json``: what a training is known by, so that nothing goes on with another recipe or other data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from egobench.errors import JsonInputError, ResumeError
+from egobench.json_input import read_json
+
+from .checkpoint import write_whole
+from .recipe import Recipe, recipe_of
+
+FORMAT = 1
+RUN = "run.json"
+
+
+class RunFile(BaseModel):
+    """The content of a training's ``run.json``.
+
+    Attributes:
+        format: Version of the file.
+        fingerprint: The recipe's.
+        recipe: The recipe as plain values.
+        data: SHA-256 by file, by stage.
+        versions: Of libraries, by name.
+        command: What was typed.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1]
+    fingerprint: str
+    recipe: dict[str, Any]
+    data: dict[str, dict[str, str]]
+    versions: dict[str, str]
+    command: list[str]
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What a training's ``run.json`` says.
+
+    Raises:
+        ResumeError: If there is none, or it is of another version.
+    """
+    path = folder / RUN
+    try:
+        values: Any = read_json(path.read_bytes(), str(path))
+        written = values.get("format", FORMAT) if isinstance(values, dict) else FORMAT
+        if written != FORMAT:
+            raise ResumeError(f"{path}: version {written!r:.40}, this release reads {FORMAT}; train anew elsewhere")
+        return RunFile.model_validate(values).model_dump()
+    except (OSError, JsonInputError, ValidationError) as error:
+        fault = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else {}
+        reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" if fault else str(error)
+        raise ResumeError(f"{path}: cannot be read ({reason}); expected a folder that exo2ego train wrote") from error
+
+
+def check_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write down what is trained in a folder, or compare it with what was written down.
+
+    Raises:
+        ResumeError: If the folder holds another training.
+        RecipeError: If the recipe that was written down is none.
+        OSError: If the folder cannot be written.
+    """
+    if not (folder / RUN).is_file():
+        values: dict[str, Any] = {
+            "format": FORMAT,
+            "fingerprint": recipe.fingerprint,
+            "recipe": recipe.model_dump(mode="json"),
+            "data": {},
+            "versions": {name: version(name) for name in ("torch", "transformers", "peft", "numpy")},
+            "command": sys.argv,
+        }
+        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
+        return
+    values = read_run(folder)
+    if values["fingerprint"] != recipe.fingerprint:
+        before = recipe_of(values["recipe"], str(folder / RUN)).deciding()
+        other = [
+            f"{name} is {before.get(name)!r} there and {value!r} here"
+            for name, value in recipe.deciding().items()
+            if before.get(name) != value
+        ]
+        raise ResumeError(
+            f"{folder}: holds another training: {'; '.join(other[:5])}; name another folder with --out, or train with "
+            f"the same recipe"
+        )
+
+
+def check_data(folder: Path, stage: str, digests: Mapping[str, str]) -> None:
+    """Write down what a stage is trained on, or compare it with what was written down.
+
+    Raises:
+        ResumeError: If a file has changed since.
+    """
+    values = read_run(folder)
+    before = values["data"].get(stage)
+    if before is None:
+        values["data"][stage] = dict(digests)
+        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
+        return
+    changed = sorted(name for name in before.keys() | digests.keys() if before.get(name) != digests.get(name))
+    if changed:
+        raise ResumeError(
+            f"{stage}: {', '.join(changed)} changed since the stage was begun in {folder}; put the old data back, or "
+            f"train in another folder"
+        )
