@@ -18,7 +18,7 @@ each in a fresh process, ROUNDS times in turn. Printed as JSON: processor second
 left out; medians), how many times more decord takes, and ``over_floor``: ``egobench`` over the floor, which is the
 fewest frames that must be decoded, converted and resized, times the cost of each as measured in the same rounds. Then
 whether native frames equal those of a plain sequential decode and carry the right timecode, and the memory of one clip
-of 180 seconds.
+of 180 seconds. ``python benchmarks/video.py crowd FILE 1000`` prints that of a thousand such clips.
 """
 
 from __future__ import annotations
@@ -223,10 +223,21 @@ def wrong(path: Path, clips: int) -> float:
 def memory(path: Path, clips: int) -> float:
     """Megabytes at the peak above what the imports hold, for one clip of 180 seconds."""
     del clips
+    return _peak([ClipRequest("long", path, 0, 180, RULE)])
+
+
+def _peak(requests: list[ClipRequest]) -> float:
     resizer("auto").apply(np.zeros((4, 4, 3), np.uint8), 2, 2)
-    held = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    _consume(read_clips(path, [ClipRequest("long", path, 0, 180, RULE)]))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - held / 2**20
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    _consume(read_clips(requests[0].path, requests))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before / 2**20
+
+
+def crowd(path: Path, clips: int) -> float:
+    """Megabytes at the peak above what the imports hold, for clips of 180 seconds at random times."""
+    length, draw = read_index(path).duration, random.Random(5)  # noqa: S311 - as above
+    starts = [draw.uniform(0, length - 180) for _ in range(clips)]
+    return _peak([ClipRequest(str(number), path, start, start + 180, RULE) for number, start in enumerate(starts)])
 
 
 TIMED: Final = {
@@ -236,7 +247,7 @@ TIMED: Final = {
     "decord_own": decord_own,
     "floor": floor,
 }
-CHILDREN: Final = {**TIMED, "wrong": wrong, "memory": memory}
+CHILDREN: Final = {**TIMED, "wrong": wrong, "memory": memory, "crowd": crowd}
 
 if __name__ == "__main__":
     given = sys.argv[1:]

@@ -188,7 +188,7 @@ def run_shard(parts: Sequence[Part], run: Run, model: Model, videos: Path, obser
         ValueError: If a control is impossible for the samples.
     """
     with ExitStack() as stack:
-        read = stack.enter_context(clip_reader(parts, observer))
+        read = stack.enter_context(clip_reader(parts, run, observer))
         shared: list[tuple[Part, SharedQueue]] = []
         for part in parts:
             locks = stack.enter_context(UnitLocks(run.path, part.name))

@@ -12,7 +12,7 @@ from egobench.video.clips import ClipRequest
 from egobench.video.index import VideoIndex
 from egobench.video.sampling import Size, shrunk_size, square_pixel_size
 
-KEPT_BYTES: Final = 256 << 20
+KEPT_BYTES: Final = 192 << 20
 """Bytes of frames that one pass keeps at most for clips that are still incomplete; a single clip may be larger."""
 
 

@@ -25,8 +25,9 @@ from egobench.video.colour import RgbConverter
 from egobench.video.damage import NEVER, DamageTracker, ReleasedFrame
 from egobench.video.frame_reader import DecodedFrame
 from egobench.video.index import NO_TIME, build_index, main_stream, open_container
+from egobench.video.nal import length_prefix_size
 from egobench.video.numbering import FrameNumbering, NumberedFrame
-from egobench.video.orientation import DisplayMatrices
+from egobench.video.orientation import DisplayMatrices, display_matrix_of
 from egobench.video.picture import picture_format
 from egobench.video.plan import DecodeSpan, plan_spans
 from egobench.video.sampling import Size, square_pixel_size
@@ -66,6 +67,7 @@ class PyavReader:
         self._path, self._threads = path, threads
         self._converter = RgbConverter()
         self._matrices = DisplayMatrices()
+        self._may_be_turned = True
         self._container, self._stream = self._open()
         try:
             self.index = build_index(self._container, self._stream, path)
@@ -124,14 +126,14 @@ class PyavReader:
                 self.decode_count += 1
                 tracker.feed(position)
                 for frame in self._decode_packet(packet, tracker):
-                    self._matrices.note(frame)
+                    self._note_matrix(frame)
                     yield from self._take_targets(tracker.receive(frame.pts, frame), targets)
                 if stop.is_set():
                     return
                 if tracker.damaged_from <= position:
                     break
             for frame in context.decode(None) if targets else ():
-                self._matrices.note(frame)
+                self._note_matrix(frame)
                 yield from self._take_targets(tracker.receive(frame.pts, frame), targets)
         except FFmpegError as error:
             failure = error
@@ -142,6 +144,17 @@ class PyavReader:
             yield from (self._damaged(number, failure) for number in targets.values())
         else:
             missed.extend(targets.values())
+
+    def _note_matrix(self, frame: VideoFrame) -> None:
+        """Note the display matrix of a frame, unless none of this file's frames has one.
+
+        In H.264 and HEVC matrices come from the container, with every frame, or with messages, which the index knows.
+        """
+        if self._may_be_turned:
+            self._matrices.note(frame)
+            codec = self.index.codec
+            known = codec in {"h264", "hevc"} and length_prefix_size(codec, self._stream.codec_context.extradata) > 0
+            self._may_be_turned = not known or self.index.turned_by_message or display_matrix_of(frame) is not None
 
     def _packets(self, span: DecodeSpan) -> Iterator[_PositionedPacket]:
         """Demux the packets of a span; ends early where the file does not follow its index."""

@@ -112,6 +112,8 @@ def _deliver(
 ) -> Iterator[DecodedClip | FailedClip]:
     """Give a frame to the clips that need it; yield those that it completes or fails."""
     pixels_by_side: dict[int, np.ndarray] = {}
+    # Several questions about one clip: its pixels are hashed once.
+    hashes: dict[tuple[tuple[int, ...], int], str] = {}
     for clip in clips:
         if clip.is_closed:
             continue
@@ -128,8 +130,11 @@ def _deliver(
         clip.missing.discard(frame.number)
         if not clip.missing:
             clip.is_closed = True
-            yield _complete(clip, reader, resize)
+            complete = _complete(clip, reader, resize, hashes.get((clip.numbers, side)))
+            if isinstance(complete, DecodedClip):
+                hashes[clip.numbers, side] = complete.receipt.sha256
             clip.frames.clear()
+            yield complete
 
 
 def _fit(pixels: np.ndarray, square_size: Size | None, short_side: int, resize: ResizeKind) -> np.ndarray:
@@ -139,7 +144,10 @@ def _fit(pixels: np.ndarray, square_size: Size | None, short_side: int, resize: 
     return pixels if size == stored_size else resizer(resize).apply(pixels, *size)
 
 
-def _complete(clip: _PendingClip, reader: FrameReader, resize: ResizeKind) -> DecodedClip | FailedClip:
+def _complete(
+    clip: _PendingClip, reader: FrameReader, resize: ResizeKind, sha256: str | None
+) -> DecodedClip | FailedClip:
+    """Put the frames of a clip together, with a receipt; their hash is computed unless it is known."""
     request = clip.request
     if len({frame.shape for frame in clip.frames.values()}) > 1:
         error = UnsupportedVideoError(
@@ -155,7 +163,7 @@ def _complete(clip: _PendingClip, reader: FrameReader, resize: ResizeKind) -> De
         height=frames.shape[1],
         decoder=reader.decoder,
         resize=resizer(resize).name if clip.was_resized else "none",
-        sha256=pixel_hash(frames),
+        sha256=sha256 or pixel_hash(frames),
     )
     return DecodedClip(request.key, frames, times, receipt)
 

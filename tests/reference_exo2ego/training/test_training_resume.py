@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -83,7 +84,7 @@ def test_threads_that_read_ahead_change_no_bit(tmp_path: Path, data: Path) -> No
 
 def small_checkpoint(folder: Path, step: int, write: Callable[[Path], None] | None = None, keep: int = 2) -> Path:
     def write_state(partial: Path) -> None:
-        (partial / "state.pt").write_bytes(b"x" * step)
+        (partial / "state").write_bytes(b"x" * step)
 
     return write_checkpoint(
         folder,
@@ -142,8 +143,61 @@ def test_old_checkpoints_go(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
     before, after = small_checkpoint(tmp_path, 1), small_checkpoint(tmp_path, 2)
-    (after / "state.pt").write_bytes(b"")
+    (after / "state").write_bytes(b"")
     assert latest_checkpoint(tmp_path, SilentObserver()) == before
+
+
+def test_a_checkpoint_with_an_altered_weight_is_passed_over(tmp_path: Path) -> None:
+    def write(partial: Path) -> None:
+        torch.save({"weights": torch.arange(1000.0)}, partial / "state.pt")
+
+    before, after = small_checkpoint(tmp_path, 1, write), small_checkpoint(tmp_path, 2, write)
+    assert latest_checkpoint(tmp_path, SilentObserver()) == after
+    content = (after / "state.pt").read_bytes()
+    place = content.index(np.arange(1000.0, dtype=np.float32).tobytes())
+    (after / "state.pt").write_bytes(content[:place] + b"\x01" + content[place + 1 :])
+    # Torch reads the other weight without a word.
+    assert torch.load(after / "state.pt", weights_only=True)["weights"][0] != 0
+    assert latest_checkpoint(tmp_path, SilentObserver()) == before
+
+
+@pytest.mark.parametrize(
+    ("written", "altered", "reason"),
+    [
+        ('"steps": ', '"steps": 1', "not as it was written"),
+        ('"step": 2', '"step": 3', "not as it was written"),
+        ('"clips": 0', '"clips": "0"', "clips: Input should be a valid integer"),
+        ('"clips": 0', '"clips": 0, "more": 1', "more: Unexpected keyword argument"),
+        ("{", "[", "cannot be read"),
+        ("{", "[" * 5000 + "{", "cannot be read"),
+    ],
+)
+def test_a_checkpoint_with_an_altered_position_is_passed_over(
+    tmp_path: Path, written: str, altered: str, reason: str
+) -> None:
+    before, after = small_checkpoint(tmp_path, 1), small_checkpoint(tmp_path, 2)
+    position = after / "position.json"
+    position.write_text(position.read_text().replace(written, altered, 1))
+    with pytest.raises(ResumeError, match=reason):
+        read_position(after)
+    assert latest_checkpoint(tmp_path, SilentObserver()) == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "3",
+        '{"format": 1}',
+        "[" * 5000,
+        '{"format": 2}',
+        "\ud800".encode("utf-8", "surrogatepass").decode("latin1"),
+    ],
+)
+def test_a_folder_whose_run_file_is_none_is_refused(tmp_path: Path, data: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content, encoding="latin1")
+    with pytest.raises(ResumeError, match=r"run\.json: "), own_folder(training(tmp_path, data)):
+        pass
 
 
 def test_another_recipe_in_the_folder_is_refused_by_what_differs(tmp_path: Path, data: Path) -> None:

@@ -191,7 +191,7 @@ def test_a_store_of_another_version_is_refused_and_not_touched(
 def test_a_store_whose_version_changes_while_it_is_open_is_not_written(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.fill(requests()[:2])
-    (tmp_path / "store.json").write_text(json.dumps({"content": "egobench frame store", "version": 2}))
+    (tmp_path / "store.json").write_text(json.dumps({"content": "egobench frame store", "version": 3}))
     before = shard_bytes(tmp_path)
     with pytest.raises(FrameStoreVersionError):
         store.fill(requests())

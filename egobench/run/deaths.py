@@ -1,0 +1,132 @@
+"""Files that end the process when they are decoded: a run that dies of one twice goes on without it.
+
+A decoder that crashes takes the process with it, and the same command would die of the same file again. So a process
+notes in ``.decoding/<writer>`` of the run folder which files it is decoding. What a dead process left there is counted,
+in ``.decoding/deaths.json``, when another one opens the run under the same name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from threading import Event, Lock, get_ident
+from types import TracebackType
+from typing import IO, Final, Self
+
+from egobench.errors import JsonInputError, MissingVideoError, UnreadableVideoError
+from egobench.json_input import JsonValue, read_json
+from egobench.run.checksums import replace_file, writing
+from egobench.video import ClipReader, ClipRequest, DecodedClip, FailedClip
+from egobench.video.files import video_status
+
+NOTES: Final = ".decoding"
+"""Folder of the notes in a run folder."""
+
+MOST_DEATHS: Final = 2
+"""Deaths of a process after which a file is left out."""
+
+
+class DecodingNotes:
+    """Notes which files a process decodes, as a context manager; leaving it, for whatever reason, is no death.
+
+    Args:
+        run: The run folder.
+        writer: Name under which this process writes; nobody else does at the same time.
+
+    Raises:
+        StoreError: If the folder cannot be written.
+    """
+
+    def __init__(self, run: Path, writer: str) -> None:
+        self._path, self._deaths_path = run / NOTES / writer, run / NOTES / "deaths.json"
+        self._lock = Lock()
+        self._decoding: dict[int, str] = {}
+
+    def __enter__(self) -> Self:
+        """Count what a dead process left, and begin."""
+        with writing(self._path):
+            self._path.parent.mkdir(exist_ok=True)
+            self._deaths = _read_deaths(self._deaths_path)
+            if left := _read_names(self._path):
+                for name in left:
+                    self._deaths[name] = self._deaths.get(name, 0) + 1
+                replace_file(self._deaths_path, json.dumps(self._deaths, indent=1) + "\n")
+            self._file: IO[bytes] = self._path.open("wb", buffering=0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the notes away."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def watch(self, read: ClipReader) -> ClipReader:
+        """Read clips as ``read`` does, but of files that no process has died of twice."""
+
+        def read_watched(
+            path: Path, requests: Sequence[ClipRequest], *, stop: Event
+        ) -> Generator[DecodedClip | FailedClip, None, None]:
+            name = _name(path)
+            if self._deaths.get(name, 0) >= MOST_DEATHS:
+                error = UnreadableVideoError(
+                    f"{path}: the process died {self._deaths[name]} times while it decoded this file, which is left "
+                    f"out now; download it again, or delete {self._deaths_path} to have it tried again"
+                )
+                yield from (FailedClip(request.key, error) for request in requests)
+                return
+            with closing(read(path, requests, stop=stop)) as clips:
+                while (clip := self._next(name, clips)) is not None:
+                    yield clip
+
+        return read_watched
+
+    def _next(
+        self, name: str, clips: Generator[DecodedClip | FailedClip, None, None]
+    ) -> DecodedClip | FailedClip | None:
+        self._note(name)
+        try:
+            return next(clips, None)
+        finally:
+            self._note(None)
+
+    def _note(self, name: str | None) -> None:
+        """Write down what this thread decodes from now on."""
+        with self._lock, writing(self._path):
+            if name is None:
+                del self._decoding[get_ident()]
+            else:
+                self._decoding[get_ident()] = name
+            self._file.seek(0)
+            self._file.write(json.dumps(sorted({*self._decoding.values()})).encode() + b"\n")
+            self._file.truncate()
+
+
+def _name(path: Path) -> str:
+    """What a file is known by: another file under its name is another one."""
+    try:
+        status = video_status(path)
+    except (MissingVideoError, UnreadableVideoError):
+        return str(path)  # reading it says why
+    return f"{path} of {status.st_size} bytes, {status.st_mtime_ns}"
+
+
+def _read_names(path: Path) -> list[str]:
+    """What a dead process was decoding; of a note that it did not finish, nothing is known."""
+    content = _read(path)
+    return [name for name in content if isinstance(name, str)] if isinstance(content, list) else []
+
+
+def _read_deaths(path: Path) -> dict[str, int]:
+    content = _read(path)
+    counts = content.items() if isinstance(content, dict) else ()
+    return {name: count for name, count in counts if isinstance(count, int)}
+
+
+def _read(path: Path) -> JsonValue:
+    try:
+        return read_json(path.read_bytes(), str(path))
+    except (FileNotFoundError, JsonInputError):
+        return None

@@ -1,0 +1,80 @@
+"""A file whose decoding ends the process: two starts die of it, the third one goes on without it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import Navigation
+from tests.engines.asker import AskerRun, asker_run
+
+DEADLY = """
+import os, signal, sys
+from egobench.video.pyav import PyavReader
+
+frames = PyavReader.frames
+
+def die(self, numbers, stop):
+    if self.index.path.name == os.environ["DEADLY"]:
+        os.kill(os.getpid(), getattr(signal, os.environ["SIGNAL"]))
+    return frames(self, numbers, stop)
+
+PyavReader.frames = die
+from egobench.cli import main
+main()
+"""
+"""The command line with a decoder that crashes on one file."""
+
+
+def start(run: AskerRun, deadly: str, by: str = "SIGSEGV", *options: str) -> subprocess.CompletedProcess[str]:
+    arguments = run.command("out", "--workers", "2", "--min-coverage", "0.5", *options)
+    at = arguments.index("run")
+    environment = run.environment | {"DEADLY": deadly, "SIGNAL": by}
+    command = [sys.executable, "-P", "-c", DEADLY, *arguments[at:]]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def rows(run: AskerRun) -> dict[str, dict[str, object]]:
+    lines = [line for path in run.folder("out").glob("predictions/*.jsonl") for line in path.read_text().splitlines()]
+    return {row["id"]: row for row in map(json.loads, lines)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [(), ("--engine", "shards", "--shard", "0/1")])
+def test_a_file_that_the_decoder_dies_of_twice_is_left_out_the_third_time(
+    navigation: Navigation, engine: tuple[str, ...]
+) -> None:
+    run = asker_run(navigation, 6)
+    deadly = "2_frame24.mp4"
+    for _ in range(2):
+        assert start(run, deadly, "SIGSEGV", *engine).returncode == -signal.SIGSEGV
+    done = start(run, deadly, "SIGSEGV", *engine)
+    assert done.returncode == 0, done.stderr
+    answers = rows(run)
+    failed = [row for row in answers.values() if row["outcome"] == "media_error"]
+    assert len(answers) == 6
+    assert failed
+    assert all("died 2 times while it decoded this file" in str(row["error"]) for row in failed)
+    assert all(deadly in str(row["error"]) for row in failed)
+    # Another file under that name is tried again, and answered.
+    (video,) = run.videos.rglob(deadly)
+    content = video.read_bytes()
+    video.unlink()
+    video.write_bytes(content)
+    assert start(run, "none", "SIGSEGV", *engine).returncode == 0
+    assert {row["outcome"] for row in rows(run).values()} == {"answered"}
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_otherwise_counts_as_no_death(navigation: Navigation) -> None:
+    run = asker_run(navigation, 6)
+    deadly = "2_frame24.mp4"
+    for _ in range(2):
+        assert start(run, deadly, "SIGINT").returncode != 0
+    assert start(run, "none").returncode == 0
+    assert {row["outcome"] for row in rows(run).values()} == {"answered"}
+    assert list(run.folder("out").glob(".decoding/*")) == []
