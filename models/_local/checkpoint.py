@@ -186,7 +186,7 @@ def safetensors_files(folder: Path) -> list[Path]:
     if index.is_file():
         try:
             named: set[str] = set(read_json_object(index)["weight_map"].values())
-        except (KeyError, AttributeError) as error:
+        except (KeyError, AttributeError, TypeError) as error:
             raise ModelError(f"{index}: cannot be read ({error}); copy or download it again") from error
         absent = sorted(named - {path.name for path in files})
         if absent:

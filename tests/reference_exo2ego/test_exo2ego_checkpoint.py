@@ -168,7 +168,9 @@ def test_a_folder_that_is_no_exo2ego_is_a_clear_error(tmp_path: Path) -> None:
     for values_changed, fault, kind in (
         ({"model_type": "mistral"}, "model_type 'mistral', expected 'exo2ego'", ModelError),
         ({"format": 7}, "layout 7, this release reads 1; export the checkpoint anew", ModelError),
-        ({"dtype": "float33"}, r"no configuration, or no dtype of torch \(float33\)", ModelError),
+        ({"dtype": "float33"}, r"no configuration, or no dtype of torch for weights \(float33\)", ModelError),
+        ({"dtype": "int64"}, r"no dtype of torch for weights \(int64\)", ModelError),
+        ({"parts": 3}, "parts is 3, expected a list", ModelError),
         ({"stage": "stage5"}, r"config\.json: no stage 'stage5'", ConfigurationError),
         ({"configuration": values | {"fuse": "both"}}, r"config\.json: fuse: Input should be", ConfigurationError),
     ):

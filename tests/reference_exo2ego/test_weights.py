@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from egobench.errors import ModelError, ResumeError
+from egobench.errors import ModelError, RecipeError, ResumeError
 
 torch = pytest.importorskip("torch")
 
@@ -115,3 +115,27 @@ def test_a_training_does_not_go_on_from_a_pickle_that_holds_code(tmp_path: Path)
     with pytest.raises(ResumeError, match=r"state\.pt: nothing can go on from it"):
         engine.load(tmp_path)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": ["b"]}}', '{"weight_map": {"a": "../b"}}', "[" * 9999],
+)
+def test_an_index_that_names_no_files_beside_it_is_refused(tmp_path: Path, content: str) -> None:
+    from reference_exo2ego.backbone.weights import weight_files
+
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(content)
+    with pytest.raises(ModelError, match=r"model\.safetensors\.index\.json: "):
+        weight_files(tmp_path)
+
+
+def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
+    from reference_exo2ego.training.beginning import load_tokenizer
+    from tests.reference_exo2ego.training.tiny_training import tokenizer
+
+    tokenizer().save_pretrained(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    file.write_text(file.read_text().replace("WordLevel", "WordLovel"))
+    with pytest.raises(RecipeError, match="its tokenizer cannot be read"):
+        load_tokenizer(tmp_path)

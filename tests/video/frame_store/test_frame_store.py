@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
 
+import numpy as np
 import pytest
 
 from egobench.errors import (
@@ -22,6 +23,7 @@ from egobench.errors import (
 from egobench.video import ClipRequest, DecodedClip, FrameStore, read_clips
 from egobench.video import resize as resizing
 from egobench.video.frame_store.content import content_hash
+from egobench.video.index import read_index
 from tests.conftest import write_frames
 from tests.video.frame_store.clips import (
     NAMES,
@@ -196,6 +198,24 @@ def test_changed_pixels_are_found_when_a_clip_is_checked(tmp_path: Path) -> None
         shard.write(bytes([byte[0] ^ 1]))
     with pytest.raises(FrameStoreError, match="differs from its checksum"):
         open_store(tmp_path).read(OK, check=True)
+
+
+def test_display_times_that_changed_are_no_times(tmp_path: Path) -> None:
+    open_store(tmp_path).fill([OK])
+    index = read_index(OK.path)
+    content = (tmp_path / "00000.frames").read_bytes()
+    place = content.index(np.array(index.times).tobytes()) + 8 * 20
+    (tmp_path / "00000.frames").write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(FrameStoreError, match=r"00000\.frames: the list of display times .* differs from its checksum"):
+        open_store(tmp_path).read(OK)
+
+
+def test_a_row_that_says_something_else_is_damaged(tmp_path: Path) -> None:
+    open_store(tmp_path).fill([OK])
+    rows = tmp_path / "00000.jsonl"
+    rows.write_bytes(rows.read_bytes().replace(b'"duration": 2.0', b'"duration": 3.0'))
+    with pytest.raises(FrameStoreError, match=r"00000\.jsonl: a damaged line .*differs from its checksum"):
+        open_store(tmp_path)
 
 
 def test_shards_end_at_their_size(tmp_path: Path) -> None:
