@@ -16,7 +16,7 @@ def calls() -> Iterator[tuple[str, str, dict[str, object]]]:
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-                keywords = {
+                keywords: dict[str, object] = {
                     keyword.arg: keyword.value.value
                     for keyword in node.keywords
                     if keyword.arg and isinstance(keyword.value, ast.Constant)

@@ -142,7 +142,7 @@ def read_position(checkpoint: Path) -> Position:
         checksum = values.pop("crc32", None) if isinstance(values, dict) else None
         position: Position = TypeAdapter(Position).validate_json(json.dumps(values), strict=True)
     except (OSError, JsonInputError, ValidationError) as error:
-        raise ResumeError(f"{path}: cannot be read ({_first_line(error)}); expected what training wrote") from error
+        raise ResumeError(f"{path}: cannot be read ({first_fault(error)}); expected what training wrote") from error
     # Checkpoints of earlier releases have no checksum.
     if checksum not in {None, _checksum(values)} or checkpoint.name != _name(position.step):
         raise ResumeError(f"{path}: is not as it was written; expected what training wrote")
@@ -179,6 +179,14 @@ def write_whole(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def first_fault(error: Exception) -> str:
+    """What an error of reading says, of several faults the first."""
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return str(error)
 
 
 def _settle(partial: Path, checkpoint: Path, position: Position) -> None:
@@ -229,10 +237,3 @@ def _name(step: int) -> str:
 
 def _checksum(values: dict[str, Any]) -> int:
     return zlib.crc32(json.dumps(values, sort_keys=True).encode())
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        fault = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-    return str(error)

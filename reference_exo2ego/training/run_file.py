@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from egobench.errors import JsonInputError, ResumeError
 from egobench.json_input import read_json
 
-from .checkpoint import write_whole
+from .checkpoint import first_fault, write_whole
 from .recipe import Recipe, recipe_of
 
 FORMAT = 1
@@ -57,9 +57,9 @@ def read_run(folder: Path) -> dict[str, Any]:
             raise ResumeError(f"{path}: version {written!r:.40}, this release reads {FORMAT}; train anew elsewhere")
         return RunFile.model_validate(values).model_dump()
     except (OSError, JsonInputError, ValidationError) as error:
-        fault = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else {}
-        reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" if fault else str(error)
-        raise ResumeError(f"{path}: cannot be read ({reason}); expected a folder that exo2ego train wrote") from error
+        raise ResumeError(
+            f"{path}: cannot be read ({first_fault(error)}); expected a folder that exo2ego train wrote"
+        ) from error
 
 
 def check_recipe(folder: Path, recipe: Recipe) -> None:

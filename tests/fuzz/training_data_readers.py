@@ -6,7 +6,6 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from egobench.annotations import Annotations
 from reference_exo2ego.data.camera_offsets import read_offsets
@@ -103,13 +102,12 @@ def _pair_seeds(root: Path) -> Iterator[Seed]:
     lines = [f'{{"video": "{path}", "caption": "{caption}"}}' for path, caption in CAPTIONS]
     (folder / "pairs.jsonl").write_text("\n".join(lines) + "\n")
     members = {"1.mp4": b"bytes", "1.txt": b"A man.", "2.png": b"pixels", "2.json": b'{"caption": "A dog."}'}
-    for name, how in (("pairs.tar", "w"), ("pairs.tar.gz", "w:gz")):
-        opened: Any = tarfile.open(folder / name, how)  # noqa: SIM115 - how is no literal
-        with opened as file:
-            for member, content in members.items():
-                info = tarfile.TarInfo(member)
-                info.size = len(content)
-                file.addfile(info, io.BytesIO(content))
+    with tarfile.open(folder / "pairs.tar", "w") as plain, tarfile.open(folder / "pairs.tar.gz", "w:gz") as packed:
+        for member, content in members.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            plain.addfile(info, io.BytesIO(content))
+            packed.addfile(info, io.BytesIO(content))
     yield from seeds_of(folder)
 
 
