@@ -119,7 +119,7 @@ def load_published(parts: Parts, *, dtype: str = "auto", device: str = "cpu") ->
     with torch.device("meta"):
         try:
             shapes = published_shapes(random_model(sizes))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{parts.folder}: transformers cannot build what its config.json describes ({error!r})"
             ) from error

@@ -150,7 +150,7 @@ def _read_published(seed: Seed) -> object:
 
 
 TRAINING_READERS: tuple[Reader, ...] = (
-    Reader("training", _training_seeds, _read_training, deletes=True),
+    Reader("training folder", _training_seeds, _read_training, deletes=True),
     Reader("Exo2Ego checkpoint", _model_seeds, _read_model, deletes=True),
     Reader("VideoLLaMA2 checkpoint", _published_seeds, _read_published, deletes=True),
 )

@@ -166,6 +166,9 @@ def test_missing_extra_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
     (broken / "config.json").write_text(json.dumps(config | {"hidden_act": "zzz"}))
     with pytest.raises(ModelError, match=r"cannot build what its config\.json describes .KeyError.'zzz'"):
         load_published(Parts(broken))
+    (broken / "config.json").write_text(json.dumps(config | {"vocab_size": -1}))
+    with pytest.raises(ModelError, match=r"cannot build what its config\.json describes .RuntimeError"):
+        load_published(Parts(broken))
     # What older releases of transformers saved and can be computed is no fault.
     save_parts(folder, weights | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)})
     load_published(Parts(folder))
