@@ -195,7 +195,7 @@ class _Row(BaseModel):
 
 
 class _Numbers(_Row):
-    __pydantic_extra__: dict[str, float] = Field(init=False)
+    __pydantic_extra__: dict[str, float] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     loss: float
 
