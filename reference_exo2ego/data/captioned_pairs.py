@@ -42,6 +42,8 @@ class PairRow(Row):
         value = (self.model_extra or {}).get(column)
         if not isinstance(value, str) or not value.strip():
             raise FieldError(column, f"expected words, found {value!r:.80}")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise FieldError(column, f"{value!r:.80} holds half a character (a lone surrogate)")
         return value.strip()
 
 

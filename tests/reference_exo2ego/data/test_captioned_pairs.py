@@ -140,3 +140,9 @@ def test_a_tar_that_is_none_another_kind_of_file_and_a_missing_folder_are_named(
         read(tmp_path / "a.parquet")
     with pytest.raises(AnnotationFileError, match="no such file"):
         read(tmp_path / "none.tar", tmp_path)
+
+
+def test_half_a_character_is_named_and_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text('{"video": "a.mp4", "caption": "A \\ud800 dog."}\n')
+    with pytest.raises(RecordError, match="half a character"):
+        read(tmp_path / "pairs.jsonl")
