@@ -179,8 +179,8 @@ def draw_embedded(samples: Sequence[Sample], most_texts: int) -> list[Sample]:
         most_texts: Distinct options, and distinct questions, that they may have together.
 
     Returns:
-        The samples in their order. Option sets are drawn as a whole by hash; the last one in part if it has more samples
-        than options, so that it is no shared one.
+        The samples in their order. Option sets are drawn as a whole by hash; the last one in part if it has more
+        samples than options, so that it is no shared one.
     """
     by_options: defaultdict[tuple[str, ...], list[Sample]] = defaultdict(list)
     for sample in samples:

@@ -46,11 +46,11 @@ class Questions:
 
 
 class Learned(NamedTuple):
-    """Scores of the attacks that learn, ``(n_samples, n_options)`` each; all 0 for a fold that has nothing to learn from.
+    """Scores of the attacks that learn: ``(n_samples, n_options)`` each, all 0 for a fold with nothing to learn from.
 
     Attributes:
-        looks: Of one that has learned how right options look among wrong ones. It learns from samples that share neither
-            cluster nor option set with a sample of the fold, so that nothing about an option set is remembered.
+        looks: Of one that has learned how right options look among wrong ones. It learns from samples that share
+            neither cluster nor option set with a sample of the fold, so that nothing about an option set is remembered.
         with_questions: Of one that has learned from questions too which options are right. It learns from all samples
             of other clusters but those of a shared option set that the fold has too.
     """
