@@ -92,8 +92,8 @@ def _samples(draw: Random, texts: Sequence[str], questions: int) -> Iterator[Sam
     for number in range(questions):
         options, target = tuple(draw.sample(texts, 5)), draw.randrange(5)
         video, start = f"video-{number // 48:05}", float(number % 48)
-        yield Sample(str(number), "egomcq", "inter", f"{video}.mp4", start, start + 1, "What does C do?", options, target,
-                     options[target], None, video, {"verb": ("1",), "noun": ("2",)})  # fmt: skip
+        yield Sample(str(number), "egomcq", "inter", f"{video}.mp4", start, start + 1, "What does C do?", options,
+                     target, options[target], None, video, {"verb": ("1",), "noun": ("2",)})  # fmt: skip
 
 
 def run(folder: Path, *counts: str) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
         yield _read_row(line, kind, path, number)
 
 
-class PredictionFiles:
+class RowFiles:
     """Files of predictions, each parsed again only after it has grown."""
 
     def __init__(self) -> None:

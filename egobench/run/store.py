@@ -34,16 +34,7 @@ from egobench.errors import JsonInputError, SpecMismatchError, StoreError
 from egobench.json_input import read_json
 from egobench.run.checksums import CHECKSUMS, EVENT_FILES, JUDGE_FILES, check_signature, replace_file, sign, writing
 from egobench.run.locks import alone, in_turn, together, writer_name
-from egobench.run.records import (
-    Event,
-    JudgeReply,
-    Prediction,
-    PredictionFiles,
-    Row,
-    cut_broken_line,
-    encode_rows,
-    read_rows,
-)
+from egobench.run.records import Event, JudgeReply, Prediction, Row, RowFiles, cut_broken_line, encode_rows, read_rows
 from egobench.run.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -83,7 +74,7 @@ class Run:
         self.writer = writer
         self._signed = True
         self._files: dict[str, FileIO] = {}
-        self._read = PredictionFiles()
+        self._read = RowFiles()
         self._synced = monotonic()
 
     @property
