@@ -77,7 +77,8 @@ class Sheet:
         # The list leads with the text itself; where a copy comes first, the last of the list is one too many.
         itself = near == np.arange(len(near))[:, None]
         itself[~itself.any(axis=1), -1] = True
-        return near[~itself].reshape(len(near), count - 1)
+        others: Whole = near[~itself].reshape(len(near), count - 1)
+        return others
 
 
 Attack = Callable[[Sheet], "Numbers"]

@@ -135,20 +135,18 @@ class JudgeReply:
 
 
 Row = Prediction | Event | JudgeReply
+FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Prediction, Event, JudgeReply)}
+"""Names of the fields of each kind of row, in the order in which they are written."""
+
 RowT = TypeVar("RowT", Prediction, ScoredRow, Event, JudgeReply)
 
 
 def encode_rows(rows: Iterable[Row]) -> bytes:
     """Rows as lines of JSON, each ended by a newline."""
-    return "".join(_encode({name: getattr(row, name) for name in _names(type(row))}) + "\n" for row in rows).encode()
+    return "".join(_encode({name: getattr(row, name) for name in FIELDS[type(row)]}) + "\n" for row in rows).encode()
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
-
-
-@cache
-def _names(kind: type[Row]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
 
 
 def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
