@@ -10,6 +10,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,10 +127,11 @@ class CountedModel:
 
     def __init__(self, embedder: SentenceEmbedder) -> None:
         self.texts: list[str] = []
-        self._encode = embedder._model.encode
-        embedder._model.encode = self._counted
+        model: Any = embedder._model
+        self._encode = model.encode
+        model.encode = self._counted
 
-    def _counted(self, texts: list[str], **options: object) -> object:
+    def _counted(self, texts: list[str], **options: Any) -> Any:
         self.texts += texts
         return self._encode(texts, **options)
 
