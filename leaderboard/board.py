@@ -196,9 +196,9 @@ def _averages(numbers: Sequence[Number], runs: Sequence[BoardRun]) -> Iterator[N
     seen: set[tuple[str, ...]] = set()
     for name, construction in AVERAGES.items():
         ids = headline_ids(construction)
-        if tuple(ids) in seen:
+        if ids in seen:
             continue
-        seen.add(tuple(ids))
+        seen.add(ids)
         by_sets: defaultdict[tuple[str, ...], list[BoardRun]] = defaultdict(list)
         for run in runs:
             own = [_headline(run, metric) for metric in ids]

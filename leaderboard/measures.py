@@ -29,6 +29,7 @@ from egobench.scoring.score import score_samples
 from egobench.statistics.resampling import Column
 
 from .bundle import sample_texts
+from .row_kinds import Columns, row_kinds
 from .runs import BoardRun, measure_key
 from .sealing import unseal
 
@@ -104,9 +105,14 @@ class SampleSets:
 
 @dataclass
 class _Rows:
-    """The samples of a part, sorted as columns want them, and values per metric and run."""
+    """The samples of a part, sorted as columns want them, and values per metric and run.
+
+    ``alike`` numbers samples: two have the same number if scores in the same order give them equal values.
+    """
 
     samples: tuple[Sample, ...]
+    places: Mapping[str, int]
+    alike: np.ndarray
     clusters: tuple[str, ...]
     sizes: np.ndarray
     metrics: dict[str, Metric]
@@ -123,7 +129,21 @@ class _Rows:
         subset = next((subset for subset in task.subsets if subset.name == part.subset), None)
         known = {} if subset is None or subset.protocol != part.protocol else task.metrics_of(subset)
         metrics = known if all(sample.target is not None for sample in samples) or part.protocol == "open" else {}
-        return cls(samples, tuple(names.tolist()), sizes, metrics, defaultdict(dict), defaultdict(dict))
+        places = {sample.id: place for place, sample in enumerate(samples)}
+        first: dict[tuple[object, ...], int] = {}
+        alike = [
+            first.setdefault((sample.target, sample.relevance, len(sample.options)), len(first)) for sample in samples
+        ]
+        return cls(
+            samples,
+            places,
+            np.array(alike),
+            tuple(names.tolist()),
+            sizes,
+            metrics,
+            defaultdict(dict),
+            defaultdict(dict),
+        )
 
     def add(self, run: BoardRun, part: PartId, names: Sequence[str]) -> None:
         """Read what a run made of the samples.
@@ -152,24 +172,24 @@ class _Rows:
 
     def _add_quickly(self, run: BoardRun, part: PartId, metrics: Mapping[str, MeanMetric]) -> None:
         """Read rows no further than needed, and compute a value once for all samples that are alike."""
-        places = {sample.id: place for place, sample in enumerate(self.samples)}
-        kinds: dict[tuple[object, ...], int] = {}
-        values: list[list[float]] = []
-        kind_of = np.full(len(self.samples), -1, np.int64)
+        rows = Columns.empty(len(self.samples))
+        outcomes, choices, scores = rows
         for path in sorted((run.folder / "predictions").glob(f"{part.file_stem}.*.jsonl")):
             for row in read_rows(path, ScoredRow):
-                place = places.get(row.id)
-                if row.order or place is None:
-                    continue
-                sample = self.samples[place]
-                kind = (row.outcome, row.scores, row.choice, sample.target, sample.relevance, len(sample.options))
-                if kind not in kinds:
-                    prediction = Prediction(row.id, row.outcome, choice=row.choice, scores=row.scores)
-                    (scored,) = score_samples([sample], {sample.id: prediction})
-                    kinds[kind] = len(values)
-                    values.append([metric.value(scored) for metric in metrics.values()])
-                kind_of[place] = kinds[kind]
-        self._check_complete(int((kind_of >= 0).sum()), part)
+                place = self.places.get(row["id"])
+                if place is not None and not row.get("order"):
+                    outcomes[place], choices[place], scores[place] = (
+                        row["outcome"],
+                        row.get("choice"),
+                        row.get("scores"),
+                    )
+        self._check_complete(len(self.samples) - outcomes.count(None), part)
+        _, first, kind_of = np.unique(row_kinds(rows, self.alike), return_index=True, return_inverse=True)
+        values: list[list[float]] = []
+        for place in first.tolist():
+            sample = self.samples[place]
+            (scored,) = score_samples([sample], {sample.id: rows.prediction(place, sample.id)})
+            values.append([metric.value(scored) for metric in metrics.values()])
         table = np.array(values)[kind_of]
         for column, name in enumerate(metrics):
             self.values[name][run.key] = table[:, column]
@@ -269,7 +289,7 @@ def _measure(
     claims: _Claims,
 ) -> Measure:
     if name is None:
-        return Measure(*key, example, None, (), "compared by nothing but its own rows: see each run")
+        return Measure(*key, example, None, (), _why_unpaired(example))
     available = rows.values[name].keys() | rows.scored[name].keys()
     keys = [run.key for run in runs if run.key in available]
     try:
@@ -295,6 +315,19 @@ def _whole(run: BoardRun, key: tuple[str, str]) -> bool:
 def _plain(entry: ScoreEntry) -> bool:
     """Whether the score is one of single answers: several orders, judges and galleries have rows of other kinds."""
     return entry.orders == 1 and entry.judge is None and entry.gallery is None and entry.positions is None
+
+
+def _why_unpaired(entry: ScoreEntry) -> str:
+    """Why a score whose rows are of another kind, or whose samples have no public answer, is in no paired test."""
+    if entry.gallery is not None:
+        reason = "rankings of a whole gallery are not paired by sample"
+    elif entry.judge is not None:
+        reason = "grades of a judge are not paired by sample"
+    elif entry.orders > 1 or entry.positions is not None:
+        reason = "answers in several orders of the options are not paired by sample"
+    else:
+        reason = "its values per sample cannot be computed from the rows"
+    return f"{reason}; the interval of every run is its own"
 
 
 def _order(measure: Measure) -> tuple[str, str, str, bool, str, str]:

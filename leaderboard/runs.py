@@ -42,7 +42,7 @@ class BoardRun:
     sealed: bool = False
     rankable: bool = True
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The run id: equal specs are the same run."""
         return self.spec.id

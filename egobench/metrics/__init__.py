@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from egobench.sample import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Outcome = Literal["answered", "unparsed", "refused", "media_error", "request_error"]
 OUTCOMES: tuple[Outcome, ...] = ("answered", "unparsed", "refused", "media_error", "request_error")
@@ -53,8 +56,8 @@ class MeanMetric:
         protocol: ``"mcq"`` or ``"open"``: which subsets it applies to.
         value: The value of one sample, in [``least``, 1]; 0 for a sample that was not answered.
         least: The least value there is.
-        of_scores: Whether the value follows from outcome, scores, target and relevance alone, so that it need not be
-            computed again for a sample that has the same.
+        of_scores: Whether the value follows from outcome, target, relevance and the order of the scores, ties
+            included, alone, so that it need not be computed again for a sample that has the same.
     """
 
     protocol: Literal["mcq", "open"]
@@ -70,10 +73,13 @@ class SetMetric:
     Attributes:
         protocol: ``"mcq"`` or ``"open"``: which subsets it applies to.
         value: The value of a list of samples, in [0, 1].
+        without: The values of a list of samples without each of its consecutive groups, by their sizes, where that is
+            quicker than ``value`` of what is left, group by group; ``None`` where it is not.
     """
 
     protocol: Literal["mcq", "open"]
     value: Callable[[Sequence[ScoredSample]], float]
+    without: Callable[[Sequence[ScoredSample], Sequence[int]], np.ndarray] | None = None
 
 
 Metric = MeanMetric | SetMetric

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from egobench.metrics import MeanMetric, ScoredSample, SetMetric
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from egobench.metrics.class_wise import ClassMap, Listing
 
 
 def possible_ranks(scored: ScoredSample) -> range:
@@ -58,21 +59,6 @@ single_positive_ndcg = MeanMetric("mcq", _ndcg, of_scores=True)
 """nDCG where the target alone is relevant: 1 / log2(1 + rank)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassMap:
-    """Class-wise mean average precision.
-
-    Attributes:
-        mean: Mean of the average precision over classes that have positives, in [0, 1].
-        weighted: The same, weighted by the number of positives.
-        n_classes: Number of classes averaged.
-    """
-
-    mean: float
-    weighted: float
-    n_classes: int
-
-
 def class_map(scores: np.ndarray, truth: np.ndarray) -> ClassMap:
     """Class-wise mAP of Charades: samples are ranked class by class.
 
@@ -92,61 +78,37 @@ def class_map(scores: np.ndarray, truth: np.ndarray) -> ClassMap:
     """
     import numpy as np  # noqa: PLC0415 - a task that names a metric stays light
 
+    from egobench.metrics.class_wise import Listing, class_map_of  # noqa: PLC0415
+
     scores, truth = np.asarray(scores, dtype=np.float64), np.asarray(truth).astype(bool)
     if scores.shape != truth.shape or scores.ndim != 2:
         raise ValueError(f"scores {scores.shape} and truth {truth.shape}; expected twice (n_samples, n_classes)")
     ranked = np.where(truth.any(axis=1, keepdims=True), scores, -np.inf)
     n_samples, n_classes = scores.shape
     classes = np.tile(np.arange(int(n_classes)), n_samples)
-    return _class_map(classes, ranked.ravel(), truth.ravel(), n_samples)
-
-
-def _class_map(classes: np.ndarray, scores: np.ndarray, positive: np.ndarray, n_samples: int) -> ClassMap:
-    """Class-wise mAP from listed scores; a sample that is not listed with a class is a negative at minus infinity.
-
-    In a tie block of m samples, p of them positive, below n samples, t of them positive, the sample at place j is
-    positive with probability p / m, and then (p - 1) (j - 1) / (m - 1) positives are expected above it in the block.
-    So place j adds p / m (t + 1 + (p - 1) (j - 1) / (m - 1)) / (n + j), and the block, with D = H(n + m) - H(n) and
-    harmonic numbers H, adds p / m ((t + 1) D + (p - 1) / (m - 1) (m - (n + 1) D)).
-
-    Args:
-        classes: ``(n_listed,)`` integers from 0.
-        scores: ``(n_listed,)``.
-        positive: ``(n_listed,)`` booleans.
-        n_samples: Number of samples ranked in every class.
-    """
-    import numpy as np  # noqa: PLC0415
-
-    if np.isnan(scores).any():
-        raise ValueError("a score is not a number; expected higher is better, or minus infinity for ranked last")
-    positives = np.bincount(classes, weights=positive)
-    if not positives.any():
-        raise ValueError("no class has a positive, so there is nothing to average")
-    order = np.lexsort((-scores, classes))
-    classes, scores, positive = classes[order], scores[order], positive[order]
-    new_class = np.diff(classes, prepend=-1) != 0
-    starts = np.flatnonzero(new_class | np.append(True, scores[1:] != scores[:-1]))
-    block_class, p = classes[starts], np.add.reduceat(positive, starts, dtype=np.float64)
-    class_start = np.flatnonzero(new_class)[np.cumsum(new_class[starts]) - 1]
-    n = starts - class_start
-    m = np.where(np.isneginf(scores[starts]), n_samples - n, np.diff(starts, append=len(classes)))
-    above = np.cumsum(positive) - positive
-    t = above[starts] - above[class_start]
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n_samples + 1))])
-    d = harmonic[n + m] - harmonic[n]
-    summed = p / m * ((t + 1) * d + (p - 1) / np.maximum(m - 1, 1) * (m - (n + 1) * d))
-    with_positives = positives > 0
-    precision = np.bincount(block_class, weights=summed, minlength=len(positives))[with_positives]
-    counts = positives[with_positives]
-    return ClassMap(
-        mean=float(np.mean(precision / counts)),
-        weighted=float(precision.sum() / counts.sum()),
-        n_classes=len(counts),
-    )
+    return class_map_of(Listing(classes, ranked.ravel(), truth.ravel()), n_samples)
 
 
 def _over_options(scored_samples: Sequence[ScoredSample]) -> float:
+    from egobench.metrics.class_wise import class_map_of  # noqa: PLC0415 - numpy
+
+    return class_map_of(_listed(scored_samples)[0], len(scored_samples)).mean
+
+
+def _over_options_without(scored_samples: Sequence[ScoredSample], sizes: Sequence[int]) -> np.ndarray:
     import numpy as np  # noqa: PLC0415
+
+    from egobench.metrics.class_wise import class_maps_without  # noqa: PLC0415
+
+    listing, places = _listed(scored_samples)
+    return class_maps_without(listing, np.repeat(np.arange(len(sizes)), sizes)[places], sizes)
+
+
+def _listed(scored_samples: Sequence[ScoredSample]) -> tuple[Listing, np.ndarray]:
+    """Every option as a class, and the place of the sample that it is an option of."""
+    import numpy as np  # noqa: PLC0415
+
+    from egobench.metrics.class_wise import Listing  # noqa: PLC0415
 
     number: dict[str, int] = {}
     classes: list[int] = []
@@ -159,7 +121,9 @@ def _over_options(scored_samples: Sequence[ScoredSample]) -> float:
             classes.append(number.setdefault(option, len(number)))
             scores.append(score)
             positive.append(position == sample.target)
-    return _class_map(np.array(classes), np.array(scores), np.array(positive), len(scored_samples)).mean
+    n_options = [len(scored.sample.options) for scored in scored_samples]
+    places = np.repeat(np.arange(len(scored_samples)), n_options)
+    return Listing(np.array(classes), np.array(scores), np.array(positive)), places
 
 
 def graded_map(scores: np.ndarray, relevance: np.ndarray) -> float:
@@ -192,7 +156,7 @@ def graded_ndcg(scores: np.ndarray, relevance: np.ndarray) -> float:
     return float(graded_ndcgs(scores, relevance).mean())
 
 
-options_class_map = SetMetric("mcq", _over_options)
+options_class_map = SetMetric("mcq", _over_options, _over_options_without)
 """Class-wise mAP over option scores: every option's text is a class, the target is a sample's one label.
 
 Classes that are not among a sample's options score minus infinity; a sample that was not answered is last everywhere.

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NotRequired, TypeVar
+
+from typing_extensions import TypedDict  # pydantic takes that of typing from Python 3.12 on
 
 from egobench.errors import StoreError
 from egobench.metrics import Outcome
 from egobench.run.checksums import writing
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic_core import ValidationError
 
 STRICT: Mapping[str, str] = {"extra": "forbid"}
 """What pydantic is told of every row: a key that the row does not have is an error."""
@@ -77,25 +79,14 @@ class Prediction:
         return (self.revision, self.final) > (other.revision, other.final)
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredRow:
-    """What scores over options need of a prediction; read in half the time.
-
-    Attributes:
-        id: The sample's id.
-        outcome: What became of it.
-        scores: One number per option in the sample's own order, ``None`` unless answered.
-        choice: Position of the chosen option in the sample's own order; ``None`` for none or a tie.
-        order: By how many places the options were turned when they were shown.
-    """
-
-    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "ignore"}
+class ScoredRow(TypedDict):
+    """What scores over options need of a :class:`Prediction`; read in half the time."""
 
     id: str
     outcome: Outcome
-    scores: tuple[float, ...] | None = None
-    choice: int | None = None
-    order: int = 0
+    scores: NotRequired[tuple[float, ...] | None]
+    choice: NotRequired[int | None]
+    order: NotRequired[int]
 
 
 PredictionsByOrder = Mapping[int, Mapping[str, Prediction]]
@@ -159,9 +150,15 @@ def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
     Raises:
         StoreError: If a line is damaged: no JSON, another key, or a value of another type.
     """
-    content = path.read_bytes()
+    from pydantic_core import ValidationError  # noqa: PLC0415 - a command's --help stays light
+
+    content, read = path.read_bytes(), _reader(kind.__name__)
     for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
-        yield _read_row(line, kind, path, number)
+        try:
+            row: RowT = read(line)
+        except ValidationError as error:
+            raise _damaged(error, f"{path}, line {number}") from error
+        yield row
 
 
 class RowFiles:
@@ -230,8 +227,15 @@ class RowFollower(Generic[RowT]):
         Raises:
             StoreError: If a line is damaged, or a file cannot be read.
         """
+        from pydantic_core import ValidationError  # noqa: PLC0415 - as above
+
+        read = _reader(self._kind.__name__)
         for path, line in self._new_lines():
-            yield _read_row(line, self._kind, path, 0)
+            try:
+                row: RowT = read(line)
+            except ValidationError as error:
+                raise _damaged(error, str(path)) from error
+            yield row
 
     def _new_lines(self) -> Iterator[tuple[Path, bytes]]:
         for path in sorted(self._folder.glob(self._pattern)):
@@ -250,24 +254,16 @@ class RowFollower(Generic[RowT]):
                 yield path, line
 
 
-def _read_row(line: bytes, kind: type[RowT], path: Path, number: int) -> RowT:
-    from pydantic import ValidationError  # noqa: PLC0415 - a command's --help stays light
-
-    try:
-        row: RowT = _reader(kind.__name__).validate_json(line, strict=True)
-        return row
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        problem = f"{where}: {fault['msg']}" if where else fault["msg"]
-        line_number = f", line {number}" if number else ""
-        raise StoreError(
-            f"{path}{line_number}: damaged ({problem}); delete the line and checksums.txt to ask again"
-        ) from error
+def _damaged(error: ValidationError, where: str) -> StoreError:
+    fault = error.errors(include_url=False)[0]
+    place = ".".join(map(str, fault["loc"]))
+    problem = f"{place}: {fault['msg']}" if place else fault["msg"]
+    return StoreError(f"{where}: damaged ({problem}); delete the line and checksums.txt to ask again")
 
 
 @cache
-def _reader(kind: str) -> TypeAdapter[Any]:
+def _reader(kind: str) -> Callable[[bytes], Any]:
     from pydantic import TypeAdapter  # noqa: PLC0415 - as above
 
-    return TypeAdapter({row.__name__: row for row in (Prediction, ScoredRow, Event, JudgeReply)}[kind])
+    row = {row.__name__: row for row in (Prediction, ScoredRow, Event, JudgeReply)}[kind]
+    return partial(TypeAdapter(row).validate_json, strict=True)

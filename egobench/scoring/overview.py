@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -63,7 +64,8 @@ def list_runs(root: Path) -> Iterator[RunOverview]:
         yield _overview(file.parent)
 
 
-def headline_ids(construction: str | None = None) -> list[str]:
+@cache
+def headline_ids(construction: str | None = None) -> tuple[str, ...]:
     """Ids of the scores whose plain mean is ``Avg``: the headline of every multiple-choice subset of our own tasks.
 
     Args:
@@ -78,7 +80,7 @@ def headline_ids(construction: str | None = None) -> list[str]:
             for subset in task.subsets
             if subset.protocol == "mcq"
         ]
-    return ids
+    return tuple(ids)
 
 
 def _overview(folder: Path) -> RunOverview:
@@ -119,6 +121,6 @@ def read_scores_file(folder: Path) -> dict[str, ScoreEntry]:
     return {metric_id(entry.id.part, entry.id.metric): entry for entry in entries}
 
 
-def _mean(values: dict[str, float | None], ids: list[str]) -> float | None:
+def _mean(values: dict[str, float | None], ids: Sequence[str]) -> float | None:
     members = [value for score_id in ids if (value := values.get(score_id)) is not None]
     return sum(members) / len(members) if len(members) == len(ids) else None

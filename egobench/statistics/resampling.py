@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class Column:
         """The number of each run, ``(n_runs,)``."""
         if isinstance(self.metric, SetMetric):
             return np.array([self.metric.value(run) for run in self.runs])
-        return np.array([math.fsum(run) / len(run) for run in self.each.T.tolist()])
+        return np.array([math.fsum(run.tolist()) / len(run) for run in self.each.T])
 
     def replicates(self, drawn: np.ndarray) -> np.ndarray:
         """The number of each run over draws of clusters.
@@ -124,11 +125,8 @@ class Column:
             return Influence(values, np.add.reduceat(self.each - values, starts, axis=0) / len(self.samples), shares)
         if len(self.sizes) < 2:
             return Influence(values, np.zeros((1, len(values))), shares)
-        rest = [
-            [self.metric.value(run[:start] + run[start + size :]) for run in self.runs]
-            for start, size in zip(starts.tolist(), self.sizes.tolist(), strict=True)
-        ]
-        by_cluster = (values - np.array(rest)) * (1 - shares[:, None])
+        rest = np.stack([_without(self.metric, run, self.sizes.tolist()) for run in self.runs], axis=1)
+        by_cluster = (values - rest) * (1 - shares[:, None])
         return Influence(values, by_cluster - shares[:, None] * by_cluster.sum(axis=0), shares)
 
     @property
@@ -171,6 +169,14 @@ def column(metric: Metric, runs: Sequence[Sequence[ScoredSample]]) -> Column:
         by_sample = np.array([[metric.value(one) for one in run] for run in ordered]).T
     names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
     return Column(metric, tuple(map(tuple, ordered)), samples, by_sample, tuple(names.tolist()), sizes)
+
+
+def _without(metric: SetMetric, scored_samples: tuple[ScoredSample, ...], sizes: Sequence[int]) -> np.ndarray:
+    """The number without each of consecutive clusters, ``(n_clusters,)``."""
+    if metric.without is not None:
+        return metric.without(scored_samples, sizes)
+    ends = [*accumulate(sizes, initial=0)]
+    return np.array([metric.value(scored_samples[:start] + scored_samples[end:]) for start, end in pairwise(ends)])
 
 
 def draw(n_clusters: int, n_replicates: int, rng: np.random.Generator) -> np.ndarray:

@@ -70,6 +70,8 @@ class Point:
 
 KINDS = {"chance": "chance", "blind": "blind", "blind, trained": "trained"}
 LEFT, PLOT, RIGHT, ROW = 236, 560, 116, 26
+LETTER = 8
+"""Room for a letter of a name."""
 
 
 def percent(value: float | None) -> str:
@@ -82,8 +84,20 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f" [{percent(low)}, {percent(high)}]"
 
 
-def whiskers(title: str, points: Sequence[Point], floors: Floors) -> Markup:
-    """One number of all runs: a dot with its interval per run."""
+def _unused(longest: int) -> float:
+    """How much of the room for names stays empty where none has more letters."""
+    return max(0, LEFT - 20 - LETTER * longest)
+
+
+def whiskers(title: str, points: Sequence[Point], floors: Floors, *, longest: int = 28) -> Markup:
+    """One number of all runs: a dot with its interval per run.
+
+    Args:
+        title: What the number is called.
+        points: The scores.
+        floors: What they are read against.
+        longest: Letters of the longest name in this chart and those above and below it, so that their axes are in line.
+    """
     bottom = 34 + ROW * len(points)
     shapes = [*_axis(LEFT, PLOT, 30, bottom), *_floors(floors, LEFT, PLOT, 30, bottom)]
     if any(point.note for point in points):
@@ -98,7 +112,8 @@ def whiskers(title: str, points: Sequence[Point], floors: Floors) -> Markup:
         shapes.append(label(LEFT + PLOT + 14, y + 4, percent(point.value), kind="number"))
         shapes.append(label(LEFT + PLOT + RIGHT - 4, y + 4, point.note, kind="quiet", anchor="end"))
     words = f"{title}: scores with 95 % intervals"
-    return svg(shapes, width=LEFT + PLOT + RIGHT, height=bottom + 24, label=words, role="group")
+    width = LEFT + PLOT + RIGHT
+    return svg(shapes, width=width, height=bottom + 24, label=words, role="group", left=_unused(longest))
 
 
 def overview(rows: Sequence[tuple[str, Sequence[Point], Floors]], title: str) -> Markup:
@@ -114,7 +129,8 @@ def overview(rows: Sequence[tuple[str, Sequence[Point], Floors]], title: str) ->
         shapes += [mark(_x(point.value), y, point.title, kind=f"{point.kind} many") for point in points]
         best = max((point.value for point in points if not point.partial), default=None)
         shapes.append(label(LEFT + PLOT + 14, y + 4, percent(best), kind="number"))
-    return svg(shapes, width=LEFT + PLOT + 64, height=bottom + 24, label=f"{title}: every run, number by number")
+    words, left = f"{title}: every run, number by number", _unused(max((len(name) for name, _, _ in rows), default=0))
+    return svg(shapes, width=LEFT + PLOT + 64, height=bottom + 24, label=words, left=left)
 
 
 def scatter(title: str, points: Sequence[Point], floors: Floors, *, x_name: str, logarithmic: bool) -> Markup:

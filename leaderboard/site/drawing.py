@@ -9,7 +9,9 @@ from markupsafe import Markup
 from egobench.printable import printable
 
 
-def svg(shapes: Iterable[Markup], *, width: float, height: float, label: str, role: str = "img") -> Markup:
+def svg(
+    shapes: Iterable[Markup], *, width: float, height: float, label: str, role: str = "img", left: float = 0
+) -> Markup:
     """A chart.
 
     Args:
@@ -18,11 +20,12 @@ def svg(shapes: Iterable[Markup], *, width: float, height: float, label: str, ro
         height: Units.
         label: What the chart shows, for who does not see it.
         role: ``"img"``, or ``"group"`` where it holds links.
+        left: Units at the left that hold nothing and are cut off, which matters on a phone.
     """
     body = Markup("").join(shapes)
     return Markup(
-        '<svg class="chart" viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}" role="{}" aria-label="{}">{}</svg>'
-    ).format(width, height, width, height, role, printable(label), body)
+        '<svg class="chart" viewBox="{:g} 0 {:g} {:g}" width="{:g}" height="{:g}" role="{}" aria-label="{}">{}</svg>'
+    ).format(left, width - left, height, width - left, height, role, printable(label), body)
 
 
 def label(x: float, y: float, words: str, *, kind: str = "", anchor: str = "start") -> Markup:

@@ -143,6 +143,7 @@ class Pages:
 
     def _task_number(self, number: Number) -> dict[str, Any]:
         words = self.heading(number)
+        longest = max(len(run_title(run)) for run in self.board.runs)
         parts: list[dict[str, Any]] = []
         spread: list[tuple[BoardRun, Point]] = []
         for section in self.board.sections_of(number):
@@ -155,7 +156,7 @@ class Pages:
             parts.append(
                 {
                     "title": title,
-                    "chart": whiskers(f"{words.full}, {title}", points, floors_of(number)),
+                    "chart": whiskers(f"{words.full}, {title}", points, floors_of(number), longest=longest),
                     "rows": [
                         {
                             "title": run_title(run),

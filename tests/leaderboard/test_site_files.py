@@ -19,6 +19,7 @@ from egobench.evaluate import evaluate
 from egobench.observer import SilentObserver
 from egobench.plugins import load_model
 from tests.conftest import Navigation
+from tests.leaderboard.submissions import Encoder, World, guesser
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -43,6 +44,26 @@ def test_a_second_build_has_the_same_bytes(runs: Path, tmp_path: Path) -> None:
     assert digests(tmp_path / "site") == first == digests(tmp_path / "other")
     assert {"index.html", "compare.html", "method.html", "ledger.html", "task/vln-qa.html", "samples/index.html",
             "data/board.json", "data/board.csv"} <= set(first)  # fmt: skip
+
+
+def test_galleries_and_film_strips_have_the_same_bytes_again(world: World, tmp_path: Path) -> None:
+    """As the demo's site: several models over several tasks, every sample, and here the pictures too."""
+    paths = [
+        world.run(guesser(), "vln-qa", "egoplan"),
+        world.run(guesser(), "vln-qa", method="likelihood-sum"),
+        world.run(Encoder(), "epic-kitchens-mir"),
+    ]
+    builds: list[dict[str, str]] = []
+    for order, out in ((paths, "site"), (paths, "site"), (paths[::-1], "other")):
+        publish(order, tmp_path / out, data=world.data, samples="all", videos=world.videos)
+        builds.append(digests(tmp_path / out))
+    assert builds[0] == builds[1] == builds[2]
+    assert {"task/epic-kitchens-mir.html", "task/vln-qa.html", "samples/index.html", "data/compare.js"} <= set(
+        builds[0]
+    )
+    page = (tmp_path / "site" / "task" / "epic-kitchens-mir.html").read_text(encoding="utf-8")
+    assert "No rank sets: rankings of a whole gallery are not paired by sample" in page
+    assert sum(name.endswith(".jpg") for name in builds[0]) > 10
 
 
 def test_links_within_the_site_lead_somewhere(runs: Path, tmp_path: Path) -> None:
@@ -108,6 +129,13 @@ def test_commands_say_which_page_to_open(runs: Path, tmp_path: Path) -> None:
         assert (result.exit_code, result.exception) == (0, None)
         assert f"open {tmp_path / out / 'index.html'}" in result.output
         assert (tmp_path / out / "index.html").is_file()
+
+
+def test_a_chart_is_cut_where_no_name_reaches() -> None:
+    """By hand: 236 units for names, of which ten letters take 8 each and 20 stay free, so 136 are cut off 912."""
+    points = [Point("ten letter", 0.5)]
+    assert 'viewBox="136 0 776 ' in whiskers("t", points, Floors(), longest=10)
+    assert 'viewBox="0 0 912 ' in whiskers("t", points, Floors(), longest=40)
 
 
 def test_json_in_scripts_ends_no_script_and_hides_no_character() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise, permutations
+from itertools import accumulate, pairwise, permutations
 from statistics import fmean
 
 import numpy as np
@@ -140,6 +140,26 @@ answers = some.none() | some.tuples(*[some.sampled_from([0.0, 0.5, 1.0, -math.in
 @given(some.lists(some.builds(choice, answers, some.integers(0, 3), asked), min_size=1, max_size=12))
 def test_listed_options_give_what_the_whole_matrix_gives(scored_samples: list[ScoredSample]) -> None:
     assert options_class_map.value(scored_samples) == pytest.approx(dense(scored_samples), abs=1e-12)
+
+
+@given(
+    some.lists(some.builds(choice, answers, some.integers(0, 3), asked), min_size=2, max_size=12),
+    some.lists(some.integers(1, 4), min_size=12, max_size=12),
+    some.sampled_from([1, 4, 1 << 20]),
+)
+def test_without_a_group_it_is_the_value_of_what_is_left(
+    scored_samples: list[ScoredSample], lengths: list[int], cells: int
+) -> None:
+    ends = [0, *(end for end in accumulate(lengths) if end < len(scored_samples)), len(scored_samples)]
+    sizes = [end - start for start, end in pairwise(ends)]
+    if len(sizes) < 2:
+        sizes = [1, len(scored_samples) - 1]
+        ends = [0, 1, len(scored_samples)]
+    left = [options_class_map.value(scored_samples[:start] + scored_samples[end:]) for start, end in pairwise(ends)]
+    assert options_class_map.without is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("egobench.metrics.class_wise.CELLS", cells)
+        assert options_class_map.without(scored_samples, sizes).tolist() == pytest.approx(left, abs=1e-12)
 
 
 def test_right_choices_make_it_one_and_no_answers_leave_the_share_of_the_last_places() -> None:

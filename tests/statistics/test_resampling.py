@@ -193,6 +193,15 @@ def test_leaving_videos_out_gives_the_influence_that_a_mean_has_by_its_formula()
     assert left_out.each == pytest.approx(formula.each, abs=1e-12)
 
 
+def test_class_wise_map_without_videos_is_that_of_the_videos_left() -> None:
+    """The closed form against computing the metric again without each video."""
+    runs = [answers(0.6, seed=1, n=70, videos=12), answers(0.4, seed=2, n=70, videos=12)]
+    again = SetMetric("mcq", options_class_map.value)
+    closed, naive = column(options_class_map, runs).influence(), column(again, runs).influence()
+    assert closed.each == pytest.approx(naive.each, abs=1e-12)
+    assert closed.values.tolist() == naive.values.tolist()
+
+
 def test_videos_that_two_numbers_share_add_to_both() -> None:
     """The error of an average from influences and from draws: 1,000 replicates know it to 2.2 %."""
     one, other = answers(0.6, seed=1), answers(0.4, seed=2, n=50, videos=30)

@@ -61,7 +61,7 @@ def mean_score(sets: Sequence[SampleSet]) -> MeanScore:
     for name, construction in (("Avg (debiased)", "debiased"), ("Avg", None)):
         ids = headline_ids(construction)
         if all(score_id in parts for score_id in ids):
-            return MeanScore(name, tuple(ids))
+            return MeanScore(name, ids)
     chosen: dict[tuple[str, str], str] = {}
     for score_id, part in parts.items():
         key = (part.task.name, part.subset.name)

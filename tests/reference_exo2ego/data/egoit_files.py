@@ -102,7 +102,8 @@ def egoexolearn() -> Files:
         "annotations/fine_annotation_trainval_en.csv": (
             "video_uid,annotation_uid,subset,view,scene,start_sec,end_sec,narration_en,narration_en_hand_prompt,"
             "narration_en_no_hand_prompt\n"
-            'v1,a1,train,ego,kitchen,1.5,3.0,"Use your left hand to hold the bowl, firmly.",left,"Hold the bowl, firmly."\n'
+            'v1,a1,train,ego,kitchen,1.5,3.0,"Use your left hand to hold the bowl, firmly.",left,'
+            '"Hold the bowl, firmly."\n'
             "v1,a2,train,exo,kitchen,3.0,4.0,Use both hands to wash the bowl.,both,Wash the bowl.\n"
             "v2,a3,val,ego,lab,0,2,Use your right hand to lift the pipette.,right,Lift the pipette.\n"
         )

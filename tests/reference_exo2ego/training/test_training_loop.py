@@ -154,7 +154,7 @@ def test_one_encoder_of_other_stages_is_refused() -> None:
         tiny_recipe(("stage2",), one_encoder=True)
 
 
-def _class_embeddings(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _class_embeddings(model: Any) -> tuple[Any, Any]:
     ego, exo = (
         dict(encoder.named_parameters())["embeddings.class_embedding"]
         for encoder in (model.ego_encoder, model.exo_encoder)
