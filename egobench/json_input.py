@@ -25,6 +25,9 @@ MAX_DEPTH = 100
 MAX_INTEGER = 2**63 - 1
 """The largest whole number, and the smallest with a minus: those of 64 bits."""
 
+_LARGE_NUMBER = re.compile(r"\d(?:\d{18}|[eE])")
+"""Found wherever a number is beyond a limit, and in few other texts."""
+
 _ENDLESS_DIGITS = re.compile(r"\d{4301,}")  # Python converts no more than 4,300
 
 
@@ -75,11 +78,13 @@ def read_json(content: str | bytes, source: str) -> JsonValue:
     Raises:
         JsonInputError: If it is no JSON, or something in it is beyond a limit.
     """
-    value = parse_json(content, source)
-    fault = find_fault(value)
-    if fault is not None:
-        raise JsonInputError(source, fault.place, fault.problem)
-    return value
+    parsed = _parse(content, source)
+    # Every value is looked at only where the text, which is searched faster, may hold something beyond a limit.
+    if parsed.repeats or _is_suspect(parsed.text, decoded=isinstance(content, bytes)):
+        fault = find_fault(parsed.value)
+        if fault is not None:
+            raise JsonInputError(source, fault.place, fault.problem)
+    return parsed.value
 
 
 def read_json_lines(content: str | bytes, source: str) -> Iterator[JsonLine]:
@@ -114,12 +119,43 @@ def parse_json(content: str | bytes, source: str) -> JsonValue:
     Raises:
         JsonInputError: If it is no JSON, or nested too deep to be parsed.
     """
+    return _parse(content, source).value
+
+
+def _is_suspect(text: str, *, decoded: bool) -> bool:
+    """Whether a text of JSON may hold something beyond a limit; half a character only where it was not decoded."""
+    return (
+        text.count("[") + text.count("{") > MAX_DEPTH
+        or "\\u" in text
+        or not (decoded or text.isascii())
+        or "NaN" in text
+        or "Infinity" in text
+        or _LARGE_NUMBER.search(text) is not None
+    )
+
+
+class _Parsed(NamedTuple):
+    text: str
+    value: JsonValue
+    repeats: bool
+
+
+def _parse(content: str | bytes, source: str) -> _Parsed:
+    repeated: list[RepeatedKeys] = []
+
+    def as_object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+        members = dict(pairs)
+        if len(members) == len(pairs):
+            return members
+        repeated.append(RepeatedKeys(pairs))
+        return repeated[-1]
+
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise JsonInputError(source, f"byte {error.start}", "not UTF-8; expected JSON in UTF-8") from error
     try:
-        value: JsonValue = json.loads(text, object_pairs_hook=_object)
+        value: JsonValue = json.loads(text, object_pairs_hook=as_object)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise JsonInputError(source, place, f"not JSON ({error.msg}); is it truncated?") from error
@@ -129,7 +165,7 @@ def parse_json(content: str | bytes, source: str) -> JsonValue:
         digits = _ENDLESS_DIGITS.search(text)
         place = f"line {text.count(chr(10), 0, digits.start()) + 1}" if digits else ""
         raise JsonInputError(source, place, f"a number of too many digits ({error})") from error
-    return value
+    return _Parsed(text, value, bool(repeated))
 
 
 def find_fault(value: JsonValue, *, finite: bool = True) -> JsonFault | None:
@@ -150,7 +186,7 @@ def find_fault(value: JsonValue, *, finite: bool = True) -> JsonFault | None:
                 return JsonFault(_place(nested.way), f"the key {nested.value.repeated[0]!r:.80} comes twice")
             members = nested.value.items() if isinstance(nested.value, dict) else enumerate(nested.value)
             for key, member in members:
-                if isinstance(member, dict | list):
+                if isinstance(member, (dict, list)):
                     deeper.append(_Nested(member, (nested.way, key)))
                     continue
                 problem = _problem(member, finite=finite) or (_problem(key) if isinstance(key, str) else "")
@@ -168,11 +204,6 @@ class _Nested(NamedTuple):
 
 
 _Way: TypeAlias = "tuple[_Way | None, str | int]"
-
-
-def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    members = dict(pairs)
-    return members if len(members) == len(pairs) else RepeatedKeys(pairs)
 
 
 def _problem(member: JsonValue, *, finite: bool = True) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 Tags = Mapping[str, str | tuple[str, ...]]
@@ -137,8 +137,8 @@ class Sample:
     tags: Tags
 
     def to_json(self) -> dict[str, Any]:
-        """The sample as a JSON object."""
-        return asdict(self)
+        """The sample as a JSON object; its lists and tags are the sample's own."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Sample:

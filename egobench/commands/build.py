@@ -73,10 +73,10 @@ def build_sets(
     """
     from egobench.annotations import Annotations
     from egobench.dataset.build import build as build_set
-    from egobench.embedding import SentenceEmbedder
+    from egobench.embedding import SentenceEmbedder, VectorStore
     from egobench.plugins import TASKS, load_task, names
 
-    texts = SentenceEmbedder(embedder)
+    texts = SentenceEmbedder(embedder, store=VectorStore.shared())
     for task in [load_task(name) for name in (names(TASKS) if list(tasks) == ["all"] else tasks)]:
         own = annotations / task.name
         note(f"building {task.name} ...")

@@ -67,10 +67,10 @@ def demo(
 def _build_headline_sets(annotations: Path, data: Path) -> list[SampleSet]:
     from egobench.annotations import Annotations
     from egobench.dataset.build import build
-    from egobench.embedding import SentenceEmbedder
+    from egobench.embedding import SentenceEmbedder, VectorStore
     from egobench.plugins import TASKS, load_task, names
 
-    embedder = SentenceEmbedder()
+    embedder = SentenceEmbedder(store=VectorStore.shared())
     sets: list[SampleSet] = []
     for task in map(load_task, names(TASKS)):
         sample_set = build(task, Annotations(annotations / task.name), embedder, construction=task.headline)

@@ -19,7 +19,7 @@ import numpy as np
 from egobench.dataset.sampleset import SampleSet
 from egobench.distractors.attacks import LOOKS, PLAIN, Pool, Sheet, credit
 from egobench.distractors.folds import in_shared_sets
-from egobench.distractors.learned import Questions, learned, learned_with_questions
+from egobench.distractors.learned import Questions, learned
 from egobench.distractors.lookups import lookups, set_lookup
 from egobench.distractors.truth import Known
 from egobench.errors import UnknownPluginError
@@ -31,7 +31,7 @@ from egobench.task import Embedder, Truth
 BINS = 40
 
 MOST_TEXTS = 20_000
-"""Texts of a subset that are embedded, and compared with one another; of more, a part of the samples is drawn."""
+"""Options of a subset that are embedded and compared with one another, and questions; of more, samples are drawn."""
 
 ELIMINATION = "elimination in shared option sets"
 """What no attack may do: the answers of a set that all but one are known of leave the last one."""
@@ -172,16 +172,40 @@ def _audit(subset: str, samples: Sequence[Sample], truth: Truth, embedder: Embed
 
 
 def draw_embedded(samples: Sequence[Sample], most_texts: int) -> list[Sample]:
-    """As many samples as have at most so many distinct options, in their order; whole option sets are drawn by hash."""
-    key = {sample.id: sha256("\0".join(sorted(sample.options)).encode()).digest() for sample in samples}
-    texts: set[str] = set()
+    """Draw the samples that attacks by likeness are tried on.
+
+    Args:
+        samples: Samples with options.
+        most_texts: Distinct options, and distinct questions, that they may have together.
+
+    Returns:
+        The samples in their order. Option sets are drawn as a whole by hash; the last one in part if it has more
+        samples than options, so that it is no shared one.
+    """
+    by_options: defaultdict[tuple[str, ...], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_options[tuple(sorted(sample.options))].append(sample)
+    options: set[str] = set()
+    questions: set[str] = set()
     kept: set[str] = set()
-    for sample in sorted(samples, key=lambda sample: (key[sample.id], sample.id)):
-        texts.update(sample.options)
-        if len(texts) > most_texts and kept:
+    for texts, part in sorted(by_options.items(), key=lambda item: _digest("\0".join(item[0]))):
+        options.update(texts)
+        if kept and len(options) > most_texts:
             break
-        kept.add(sample.id)
+        whole = len(questions | {sample.question for sample in part}) <= most_texts
+        if kept and not whole and len(part) <= len(texts):
+            break
+        for sample in part if whole else sorted(part, key=lambda sample: _digest(sample.id)):
+            if len(questions) < most_texts or sample.question in questions:
+                questions.add(sample.question)
+                kept.add(sample.id)
+        if not whole:
+            break
     return [sample for sample in samples if sample.id in kept]
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode()).digest()
 
 
 class _Plain(NamedTuple):
@@ -228,11 +252,12 @@ def _by_likeness(samples: Sequence[Sample], embedder: Embedder) -> _ByLikeness:
             earned[name] += _earned(attack(sheet), sheet)
         texts, clusters = [sample.question for sample in part], [sample.cluster for sample in part]
         questions = Questions(texts, np.stack([vector[text] for text in texts]))
-        learnt["learned"] += _earned(learned(sheet, clusters), sheet)
-        scores = learned_with_questions(sheet, questions, clusters)
-        learnt["learned with question"] += _earned(scores, sheet)
-        learnt["option sets, else learned"] += _earned(set_lookup(sheet, clusters, 1 / (1 + np.exp(-scores))), sheet)
-        to_answer = sheet.cosines()[np.arange(len(part)), sheet.targets]
+        scores = learned(sheet, questions, clusters)
+        learnt["learned"] += _earned(scores.looks, sheet)
+        learnt["learned with question"] += _earned(scores.with_questions, sheet)
+        shares = 1 / (1 + np.exp(-scores.with_questions))
+        learnt["option sets, else learned"] += _earned(set_lookup(sheet, clusters, shares), sheet)
+        to_answer = sheet.cosines[np.arange(len(part)), sheet.targets]
         cosines.append(to_answer[np.arange(sheet.size) != sheet.targets[:, None]])
     n = len(samples)
     return _ByLikeness(

@@ -170,7 +170,8 @@ class SampleSet:
 
 def encode(samples: tuple[Sample, ...]) -> bytes:
     """The bytes of ``samples.jsonl``: one JSON object a line, UTF-8."""
-    return "".join(json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples).encode()
+    to_line = json.JSONEncoder(ensure_ascii=False).encode
+    return "".join(to_line(sample.to_json()) + "\n" for sample in samples).encode()
 
 
 def encode_gallery(gallery: tuple[GalleryItem, ...]) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from egobench.distractors.grouping import alike
+from egobench.distractors.nearest import top_values
 from egobench.distractors.truth import Known, conflicts, near_copies, statements
 from egobench.sample import Record
 from egobench.task import Embedder, Options, Truth
@@ -95,8 +96,10 @@ class Answers:
         for start in range(0, len(records), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
             cosines = self._vectors[rows[block]] @ self._vectors.T
-            cosines[(cosines > self._paraphrase) | ((holds[block] @ says.T).toarray() > 0)] = -np.inf
-            nearest = -np.sort(-cosines, axis=1)[:, :count]
+            cosines[cosines > self._paraphrase] = -np.inf
+            true = (holds[block] @ says.T).tocoo()
+            cosines[true.row, true.col] = -np.inf
+            nearest = top_values(cosines, min(count, cosines.shape[1]))
             there = np.isfinite(nearest)
             sums = np.where(there, nearest, 0).sum(axis=1, dtype=np.float64)
             total += float((sums / np.maximum(there.sum(axis=1), 1)).sum())

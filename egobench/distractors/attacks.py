@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,9 +36,9 @@ class Pool:
     vectors: Numbers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sheet:
-    """Samples with equally many options.
+    """Samples with equally many options; what several attacks need of them is computed once.
 
     Attributes:
         pool: The texts.
@@ -54,6 +55,7 @@ class Sheet:
         """Number of options of every sample."""
         return int(self.options.shape[1])
 
+    @cached_property
     def cosines(self) -> Numbers:
         """Between the options of each sample: ``(n_samples, n_options, n_options)``."""
         cosines = np.empty((*self.options.shape, self.size), np.float32)
@@ -62,6 +64,22 @@ class Sheet:
             cosines[start : start + BLOCK_ROWS] = vectors @ vectors.swapaxes(1, 2)
         return cosines
 
+    @cached_property
+    def neighbours(self) -> Whole:
+        """The texts of the pool nearest to each text that is an option, fewer by one than a sample has options.
+
+        ``(n_texts, n_neighbours)`` rows in the pool, without the text itself; -1 for a text that is no option here.
+        """
+        rows = np.unique(self.options)
+        count = min(self.size, len(self.pool.texts))
+        near = np.full((len(self.pool.texts), count), -1)
+        near[rows] = nearest_rows(self.pool.vectors[rows], self.pool.vectors, count)
+        # The list leads with the text itself; where a copy comes first, the last of the list is one too many.
+        itself = near == np.arange(len(near))[:, None]
+        itself[~itself.any(axis=1), -1] = True
+        others: Whole = near[~itself].reshape(len(near), count - 1)
+        return others
+
 
 Attack = Callable[[Sheet], "Numbers"]
 """From samples to one score an option, ``(n_samples, n_options)``."""
@@ -69,22 +87,15 @@ Attack = Callable[[Sheet], "Numbers"]
 
 def centroid(sheet: Sheet) -> Numbers:
     """Likeness to the other options."""
-    return np.asarray(sheet.cosines().sum(axis=2) - 1)
+    return np.asarray(sheet.cosines.sum(axis=2) - 1)
 
 
 def reciprocal(sheet: Sheet) -> Numbers:
     """How many of the other options are among the texts nearest to the option, as many as stand beside it."""
-    rows = np.unique(sheet.options)
-    count = min(sheet.size, len(sheet.pool.texts))
-    near = np.full((len(sheet.pool.texts), count), -1)
-    near[rows] = nearest_rows(sheet.pool.vectors[rows], sheet.pool.vectors, count)
-    # The list leads with the text itself; where a copy comes first, the last of the list is one too many.
-    itself = near == np.arange(len(near))[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    others = near[~itself].reshape(len(near), count - 1)
     counts = np.zeros(sheet.options.shape)
     for place in range(sheet.size):
-        listed = (others[sheet.options[:, place]][:, :, None] == sheet.options[:, None, :]).any(axis=1)
+        near = sheet.neighbours[sheet.options[:, place]]
+        listed = (near[:, :, None] == sheet.options[:, None, :]).any(axis=1)
         counts[:, place] = listed.sum(axis=1) - listed[:, place]
     return counts
 

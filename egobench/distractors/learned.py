@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -45,44 +45,39 @@ class Questions:
     vectors: Numbers
 
 
-def learned(sheet: Sheet, clusters: Sequence[str]) -> Numbers:
-    """Scores of an attack that has learned how right options look among wrong ones.
+class Learned(NamedTuple):
+    """Scores of the attacks that learn: ``(n_samples, n_options)`` each, all 0 for a fold with nothing to learn from.
 
-    It learns from samples that share neither cluster nor option set with a sample of the fold, so that nothing about
-    an option set is remembered, and only its looks count.
-
-    Args:
-        sheet: The samples.
-        clusters: The cluster of each.
-
-    Returns:
-        ``(n_samples, n_options)``; all 0 for a fold that nothing can be learned for.
-
-    Raises:
-        ModelError: If scikit-learn is not installed.
+    Attributes:
+        looks: Of one that has learned how right options look among wrong ones. It learns from samples that share
+            neither cluster nor option set with a sample of the fold, so that nothing about an option set is remembered.
+        with_questions: Of one that has learned from questions too which options are right. It learns from all samples
+            of other clusters but those of a shared option set that the fold has too.
     """
-    every = np.ones(len(sheet.targets), bool)
-    return _regressed(sheet, [*_of_texts(sheet), *_among_options(sheet)], clusters, apart=every)
+
+    looks: Numbers
+    with_questions: Numbers
 
 
-def learned_with_questions(sheet: Sheet, questions: Questions, clusters: Sequence[str]) -> Numbers:
-    """Scores of an attack that has learned from questions and options which options are right.
-
-    It learns from all samples of other clusters but those of a shared option set that the fold has too.
+def learned(sheet: Sheet, questions: Questions, clusters: Sequence[str]) -> Learned:
+    """Scores of attacks that have learned from other clusters.
 
     Args:
         sheet: The samples.
         questions: Their questions.
         clusters: The cluster of each.
 
-    Returns:
-        ``(n_samples, n_options)``; all 0 for a fold that nothing can be learned for.
-
     Raises:
         ModelError: If scikit-learn is not installed.
     """
-    features = [*_of_texts(sheet), *_among_options(sheet), *_with_question(sheet, questions)]
-    return _regressed(sheet, features, clusters, apart=in_shared_sets(sheet.options, sheet.targets))
+    directions = _axes(_centred(sheet.pool.vectors), AXES)
+    looks = [*_of_texts(sheet, directions), *_among_options(sheet)]
+    features = [*looks, *_with_question(sheet, questions, directions)]
+    every = np.ones(len(sheet.targets), bool)
+    return Learned(
+        _regressed(sheet, looks, clusters, apart=every),
+        _regressed(sheet, features, clusters, apart=in_shared_sets(sheet.options, sheet.targets)),
+    )
 
 
 def _regressed(sheet: Sheet, columns: Sequence[Numbers], clusters: Sequence[str], *, apart: Masks) -> Numbers:
@@ -128,12 +123,17 @@ def _touched(sheet: Sheet, fold: Whole) -> Masks:
     return touched[:, sets]
 
 
-def _of_texts(sheet: Sheet) -> list[Numbers]:
-    """Where the text lies, and how it is written."""
-    vectors = sheet.pool.vectors - sheet.pool.vectors.mean(axis=0)
+def _of_texts(sheet: Sheet, directions: Numbers) -> list[Numbers]:
+    """Where the text lies along some directions, and how it is written."""
     style = [[text[:1].isupper(), text[-1:] in ".?!", len(text.split())] for text in sheet.pool.texts]
-    of_texts = np.concatenate([vectors @ _axes(vectors, AXES), np.array(style, np.float64)], axis=1)
+    of_texts = np.concatenate([_centred(sheet.pool.vectors) @ directions, np.array(style, np.float64)], axis=1)
     return [column[sheet.options] for column in of_texts.T]
+
+
+def _centred(vectors: Numbers) -> Numbers:
+    """Vectors around 0."""
+    around_zero: Numbers = vectors - vectors.mean(axis=0)
+    return around_zero
 
 
 def _axes(vectors: Numbers, count: int) -> Numbers:
@@ -144,7 +144,7 @@ def _axes(vectors: Numbers, count: int) -> Numbers:
 
 def _among_options(sheet: Sheet) -> list[Numbers]:
     """How the option compares with those beside it, and its place."""
-    cosines = sheet.cosines().astype(np.float64)
+    cosines = sheet.cosines.astype(np.float64)
     diagonal = np.arange(sheet.size)
     cosines[:, diagonal, diagonal] = np.nan
     near, length = reciprocal(sheet), longest(sheet)
@@ -162,7 +162,7 @@ def _among_options(sheet: Sheet) -> list[Numbers]:
     ]
 
 
-def _with_question(sheet: Sheet, questions: Questions) -> list[Numbers]:
+def _with_question(sheet: Sheet, questions: Questions, directions: Numbers) -> list[Numbers]:
     """How the option goes with the question: likeness, common words, and main directions of both in one another."""
     texts = sheet.pool.vectors[sheet.options]
     likeness = np.einsum("nd,nkd->nk", questions.vectors, texts)
@@ -173,9 +173,9 @@ def _with_question(sheet: Sheet, questions: Questions) -> list[Numbers]:
         common[row] = [
             len(spoken & words[int(text)]) / max(1, len(words[int(text)])) for text in sheet.options[row].tolist()
         ]
-    centred, pool = questions.vectors - questions.vectors.mean(axis=0), sheet.pool.vectors
-    of_questions = centred @ _axes(centred, AXES // 4)
-    of_texts = ((pool - pool.mean(axis=0)) @ _axes(pool - pool.mean(axis=0), AXES // 4))[sheet.options]
+    asked = _centred(questions.vectors)
+    of_questions = asked @ _axes(asked, AXES // 4)
+    of_texts = (_centred(sheet.pool.vectors) @ directions[:, : AXES // 4])[sheet.options]
     of_texts = np.moveaxis(of_texts, 2, 0)
     crossed = [column[:, None] * text for column in of_questions.T for text in of_texts]
     return [likeness, _among(likeness), common, _among(common), *crossed]

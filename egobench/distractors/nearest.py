@@ -7,7 +7,7 @@ section 4): a set built so is for comparison with published rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from egobench.distractors.official import in_drawn_order, published
 from egobench.sample import Record
@@ -19,8 +19,19 @@ if TYPE_CHECKING:
 Pool = Callable[[Sequence[Record], Tools], Iterable[str]]
 """From all records of a build to the texts that distractors are taken from."""
 
+
+class Places(NamedTuple):
+    """Elements of a matrix by their indices, ``(n,)`` each."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+
+
 BLOCK_ROWS = 256
 """Rows of similarities in memory at a time: 41 MB for 40,000 texts, where the whole matrix has 6.4 GB."""
+
+STRIDE = 32
+"""Scores of which the largest is looked at first; most of a row is never looked at again."""
 
 
 def nearest(total: int, *, pool: Pool | None = None) -> Construction:
@@ -73,14 +84,52 @@ def nearest_rows(queries: np.ndarray, vectors: np.ndarray, count: int) -> np.nda
     nearest_columns = np.empty((len(queries), count), dtype=np.int64)
     for start in range(0, len(queries), BLOCK_ROWS):
         scores = queries[start : start + BLOCK_ROWS] @ vectors.T
-        last = np.partition(scores, -count, axis=1)[:, -count]
-        # Everything that rounds to the last score may take its place, so ties are never cut by the order of a kernel.
-        rows, columns = np.nonzero(scores >= last[:, None] - 2e-6)
+        rows, columns = largest(scores, count)
         rounded = np.round(scores[rows, columns].astype(np.float64), 6)
         order = np.lexsort((columns, -rounded, rows))
         firsts = np.searchsorted(rows, np.arange(len(scores)))
         nearest_columns[start : start + BLOCK_ROWS] = columns[order[firsts[:, None] + np.arange(count)]]
     return nearest_columns
+
+
+def largest(scores: np.ndarray, count: int) -> Places:
+    """Where the largest scores of every row stand, and little else.
+
+    Args:
+        scores: ``(n_rows, n_columns)``.
+        count: How many, in [1, ``n_columns``].
+
+    Returns:
+        The places in the order of the matrix: at least ``count`` a row, with all scores that are as large as the last
+        of these to 2e-6, so that ties are never cut by the order of a kernel.
+    """
+    import numpy as np  # noqa: PLC0415 - a task that names a construction stays light
+
+    n_rows, n_columns = scores.shape
+    # As many strides have a score as large as the last of their maxima, so that many scores are no smaller.
+    stride = max(1, min(STRIDE, n_columns // (4 * count)))
+    whole = n_columns // stride
+    maxima = scores[:, : stride * whole].reshape(n_rows, stride, whole).max(axis=1)
+    least = np.partition(maxima, -count, axis=1)[:, -count]
+    rows, columns = np.divmod(np.flatnonzero(scores >= least[:, None] - 2e-6), n_columns)
+    return Places(rows, columns)
+
+
+def top_values(scores: np.ndarray, count: int) -> np.ndarray:
+    """The largest scores of every row, largest first: ``(n_rows, count)``.
+
+    Args:
+        scores: ``(n_rows, n_columns)``.
+        count: How many, in [1, ``n_columns``].
+    """
+    import numpy as np  # noqa: PLC0415 - a task that names a construction stays light
+
+    rows, columns = largest(scores, count)
+    values = scores[rows, columns]
+    order = np.lexsort((-values, rows))
+    firsts = np.searchsorted(rows, np.arange(len(scores)))
+    top: np.ndarray = values[order[firsts[:, None] + np.arange(count)]]
+    return top
 
 
 def _own_texts(records: Sequence[Record], subset: str) -> list[str]:

@@ -113,7 +113,8 @@ def near_copies(vectors: NDArray[np.floating], rows: NDArray[np.int64], limit: f
     """
     first, second = [np.arange(len(vectors))], [np.arange(len(vectors))]
     for start in range(0, len(vectors), BLOCK_ROWS):
-        one, other = np.nonzero(vectors[start : start + BLOCK_ROWS] @ vectors.T > limit)
+        is_near = vectors[start : start + BLOCK_ROWS] @ vectors.T > limit
+        one, other = np.divmod(np.flatnonzero(is_near), len(vectors))
         first.append(one + start)
         second.append(other)
     pairs = (np.concatenate(first), np.concatenate(second))

@@ -46,8 +46,14 @@ class Evidence:
     receipt: dict[str, Any] | None = None
     video: str = ""
 
-    def prediction(self, outcome: Outcome, usage: Usage | None = None) -> Prediction:
-        """A prediction about the sample, without an answer yet."""
+    def prediction(self, outcome: Outcome, usage: Usage | None = None, **answer: Any) -> Prediction:
+        """A prediction about the sample.
+
+        Args:
+            outcome: What became of it.
+            usage: What it took.
+            **answer: Further fields of the prediction, which tell the answer.
+        """
         used = usage or Usage()
         return Prediction(
             id=self.sample_id,
@@ -59,6 +65,7 @@ class Evidence:
             reply_tokens=used.reply_tokens,
             tries=used.tries,
             cost=used.cost,
+            **answer,
         )
 
 
@@ -171,10 +178,11 @@ class LikelihoodAnswerer:
         if self.method in MEANS:
             scores = tuple(total / count for total, count in zip(scores, answer.tokens, strict=True))
         if not all(score < math.inf for score in scores):
-            failed = question.evidence.prediction("request_error")
-            return replace(failed, error=f"a score is not a number: {scores}")
-        answered = replace(question.evidence.prediction("answered", answer), rule=self.rule, floored=answer.floored)
-        return _choose_top(answered, scores)
+            return question.evidence.prediction("request_error", error=f"a score is not a number: {scores}")
+        chosen = _choose_top(scores, question.evidence.order)
+        return question.evidence.prediction(
+            "answered", answer, rule=self.rule, floored=answer.floored, **chosen._asdict()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +201,7 @@ class EmbeddingAnswerer:
         """One prediction per question, in order; its scores are one number per text."""
         scores = score_texts(self.encoder, [question.prompt for question in questions], self.texts)
         return [
-            replace(question.evidence.prediction("answered"), rule="embedding", scores=row)
+            question.evidence.prediction("answered", rule="embedding", scores=row)
             for question, row in zip(questions, scores, strict=True)
         ]
 
@@ -278,32 +286,45 @@ def _same_count(model: Model, answers: Sequence[AnswerT], questions: Sequence[Qu
 
 def _failure(question: Question, error: ModelError) -> Prediction:
     tries = error.tries if isinstance(error, PromptError) else 1
-    failed = question.evidence.prediction("request_error", Usage(tries=tries))
-    return replace(failed, error=f"{type(error).__name__}: {error}")
+    return question.evidence.prediction("request_error", Usage(tries=tries), error=f"{type(error).__name__}: {error}")
 
 
 def _read(question: Question, reply: Reply) -> Prediction:
     if reply.error is not None:
-        return replace(question.evidence.prediction("request_error", reply), error=reply.error)
+        return question.evidence.prediction("request_error", reply, error=reply.error)
     options = question.prompt.options
     if not options:
         outcome: Outcome = "answered" if reply.text.strip() else "unparsed"
         return _worded(question, reply, outcome, "words" if reply.text.strip() else "empty")
     reading = read_reply(reply.text, options)
-    prediction = _worded(question, reply, reading.outcome, reading.rule)
     if reading.choice is None:
-        return prediction
-    return _choose_top(prediction, [float(position == reading.choice) for position in range(len(options))])
+        return _worded(question, reply, reading.outcome, reading.rule)
+    scores = [float(position == reading.choice) for position in range(len(options))]
+    return _worded(question, reply, reading.outcome, reading.rule, chosen=_choose_top(scores, question.evidence.order))
 
 
-def _worded(question: Question, reply: Reply, outcome: Outcome, rule: str) -> Prediction:
-    """The prediction of a reply in words, before a choice is made of them."""
-    prediction = question.evidence.prediction(outcome, reply)
-    return replace(prediction, reply=reply.text, finish_reason=reply.finish_reason, rule=rule)
+class _Choice(NamedTuple):
+    """What is chosen of the options in the sample's own order.
+
+    Attributes:
+        scores: One an option.
+        choice: Position of the top one; ``None`` for a tie.
+    """
+
+    scores: tuple[float, ...] | None = None
+    choice: int | None = None
 
 
-def _choose_top(prediction: Prediction, scores: Sequence[float]) -> Prediction:
-    """The answer by the sample's own order of options; a tie for the top chooses none."""
-    own = turn_back(scores, prediction.order)
+def _worded(
+    question: Question, reply: Reply, outcome: Outcome, rule: str, *, chosen: _Choice | None = None
+) -> Prediction:
+    """The prediction of a reply in words."""
+    words = {"reply": reply.text, "finish_reason": reply.finish_reason, "rule": rule}
+    return question.evidence.prediction(outcome, reply, **words, **(chosen or _Choice())._asdict())
+
+
+def _choose_top(scores: Sequence[float], order: int) -> _Choice:
+    """The choice by scores of the options in an order; a tie for the top chooses none."""
+    own = turn_back(scores, order)
     top = max(own)
-    return replace(prediction, scores=own, choice=own.index(top) if own.count(top) == 1 else None)
+    return _Choice(own, own.index(top) if own.count(top) == 1 else None)

@@ -242,8 +242,8 @@ def _view(work: PartRun, sample: Sample, clip: Clip, decoded: DecodedClip) -> Vi
 
 def _in_orders(work: PartRun, view: View, orders: Iterable[int]) -> Iterator[Question]:
     for order in orders:
-        evidence = replace(view.evidence, order=order)
-        yield _question(work, replace(view, sample=turned(view.sample, order), evidence=evidence))
+        evidence = replace(view.evidence, order=order) if order else view.evidence
+        yield _question(work, replace(view, sample=turned(view.sample, order), evidence=evidence) if order else view)
 
 
 def _question(work: PartRun, view: View) -> Question:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -53,6 +54,8 @@ from egobench.replies.vocabulary import (
 )
 
 ClaimKind = Literal["chosen", "named", "turned down", "supposed", "asked", "weighed", "listed", "none", "taken back"]
+_SHORT: Final = 200
+"""Characters of a reply whose claims are remembered by its form."""
 _REACH: Final = 200
 """Characters before a mention in which something is looked for that may stand far from it."""
 
@@ -150,15 +153,25 @@ class _Supposed:
         return number < len(self.starts) and not INTRODUCED.search(self.text, end, self.starts[number])
 
 
-def claims(reply: MarkedReply) -> list[Claim]:
+def claims(reply: MarkedReply) -> tuple[Claim, ...]:
     """Read what is claimed of every mention, in the order of the text."""
+    # Models reply in few forms, which differ in the words of the options alone.
+    return _claims_of_form(reply.without_places()) if len(reply.text) <= _SHORT else _claims(reply)
+
+
+@lru_cache(maxsize=4096)
+def _claims_of_form(reply: MarkedReply) -> tuple[Claim, ...]:
+    return _claims(reply)
+
+
+def _claims(reply: MarkedReply) -> tuple[Claim, ...]:
     text = RUN_ON.sub(r"\1 ", HEADING.sub(r"\1\2: ", RANGE.sub("", QUOTED_QUESTION.sub('""', reply.text))))
     layout = _layout(reply, text)
     sentences = list(_sentences(text))
     read: list[Claim] = []
     for sentence, following in pairwise([*sentences, _Sentence("", len(text), question=False, goes_on=False)]):
         read += _sentence_claims(reply, sentence, following.text, layout)
-    return _without_taken_back(reply, text, read)
+    return tuple(_without_taken_back(reply, text, read))
 
 
 def _sentences(text: str) -> Iterator[_Sentence]:

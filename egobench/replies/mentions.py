@@ -31,6 +31,8 @@ BARE: Final = "[\U000f6000-\U000f7fff]"
 WEAK: Final = "[\U000f8000-\U000f9fff]"
 """A capital by itself that may be an article, a pronoun or the camera wearer: A, C, I."""
 ANY: Final = "[\U000f0000-\U000f9fff]"
+LONG_MENTION: Final = len("( B ) ")
+"""Characters of a mention that holds more than a letter in brackets."""
 NO_MENTION: Final = "\U000f0000-\U000f9fff"
 """For the inside of a negated class: all mentions."""
 
@@ -93,6 +95,13 @@ class MarkedReply:
     text: str
     mentions: tuple[Mention, ...]
 
+    def without_places(self) -> MarkedReply:
+        """The reply as claims are read from it: mentions without their places, and no longer than is looked at."""
+        mentions = (
+            mention._replace(start=0, end=min(mention.end - mention.start, LONG_MENTION)) for mention in self.mentions
+        )
+        return replace(self, mentions=tuple(mentions))
+
     def character(self, number: int) -> str:
         """Private character that stands for a mention."""
         return chr(_FIRST + _KIND_SIZE * _KINDS.index(self.mentions[number].kind) + number)
@@ -112,10 +121,7 @@ def marked_reply(plain: str, options: Sequence[str]) -> MarkedReply:
         plain: The reply in plain form, of fewer characters than a kind of mention has numbers (8,192).
         options: The options in normalised form.
     """
-    folded = "".join(
-        " " if character == "\n" else (character.lower() if len(character.lower()) == 1 else character)
-        for character in plain
-    )
+    folded = _folded(plain)
     covered = bytearray(len(plain))
     mentions = list(_words(plain, folded, options, covered))
     mentions += _lettered(plain, len(options), covered)
@@ -127,6 +133,16 @@ def marked_reply(plain: str, options: Sequence[str]) -> MarkedReply:
         pieces += [plain[position : mention.start], marked.character(number)]
         position = mention.end
     return replace(marked, text="".join([*pieces, plain[position:]]))
+
+
+def _folded(plain: str) -> str:
+    """A plain text in lower case, as long as it was, with blanks for line ends."""
+    if plain.isascii():
+        return plain.lower().replace("\n", " ")
+    return "".join(
+        " " if character == "\n" else (character.lower() if len(character.lower()) == 1 else character)
+        for character in plain
+    )
 
 
 def _words(plain: str, folded: str, options: Sequence[str], covered: bytearray) -> Iterator[Mention]:

@@ -75,12 +75,25 @@ ERROR: Final = re.compile(
 """Matches a plain text that begins as the message of an error does."""
 
 
+_UNMARKED: Final = re.compile(r"[A-Za-z0-9 ,.;!?'\"()/%&=-]*")
+_MARKED: Final = ("  ", "assistant", "e.g.", "i.e.", "vs.", "etc.", "cf.")
+
+
 def plain(text: str) -> str:
     """Text without Markdown, LaTeX, HTML, chat tokens, symbols and invisible characters.
 
     Quotes, brackets and dashes become the plain ones, runs of blanks one blank, blank lines nothing, ticks and crosses
     one of each; tags that hold an answer stay.
     """
+    # Most options and many replies hold nothing that anything below looks for.
+    if _UNMARKED.fullmatch(text):
+        lowered, stripped = text.lower(), text.strip()
+        if not stripped.startswith("-") and not any(mark in lowered for mark in _MARKED):
+            return stripped
+    return _without_marks(text)
+
+
+def _without_marks(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).translate(_PLAIN_CHARACTERS)
     text = _EATEN_BOX.sub(r"\\boxed", text) if "ox" in text else text
     text = _LATEX_MATH.sub(" ", _LATEX_TEXT.sub(r"\1", text))
@@ -127,14 +140,17 @@ def without_thinking(text: str) -> str | None:
 
 def declared(text: str) -> list[str]:
     """What a plain text marks as its answer: an element, a box, a JSON field, or what is called the final answer."""
-    parts = [match[2].strip() for match in _TAGGED.finditer(text)]
+    parts = [match[2].strip() for match in _TAGGED.finditer(text)] if "<" in text else []
     if any(parts):
         return [inner for part in parts if part for inner in _boxed(part) or [without_tags(part)]]
     if parts := _boxed(text):
         return parts
-    parts = ["".join(filter(None, match.groups())).strip() for match in _FIELD.finditer(text)]
+    fields = _FIELD.finditer(text) if ":" in text else ()
+    parts = ["".join(filter(None, match.groups())).strip() for match in fields]
     if any(parts):
         return [part for part in parts if part]
+    if "final" not in text.lower():
+        return []
     starts = [match.start() for match in _FINAL_ANSWER.finditer(text)]
     starts = starts or [match.start() for match in _FINAL_MENTIONED.finditer(text)][-1:]
     # The sentence that a declaration ends may take it back ("if so, the final answer is B").

@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 
 from egobench.prompts import LETTERS
 from egobench.replies.claims import Claim, claims
@@ -75,17 +76,30 @@ def read_reply(text: str, options: Sequence[str]) -> Reading:
         return Reading(None, "unparsed", "empty")
     if ERROR.match(plain(answer[:LONGEST]) if len(answer) > LONGEST else content):
         return Reading(None, "unparsed", "error text")
-    plain_options = [plain(option) for option in options]
+    plain_options = [_option(option).plain for option in options]
     for question in (option for option in plain_options if option.endswith("?")):
         # An option that is a question asks nothing when it is the answer.
         content = re.sub(re.escape(question), lambda match: match[0][:-1], content, flags=re.IGNORECASE)
-    known = tuple(map(normalised, plain_options))
+    known = tuple(_option(option).normalised for option in options)
     # What is declared as the answer decides; where it names nothing, the reply as a whole may.
     content_without_tags = without_tags(content)
     reading = _read_parts(declared(content), known) or _read_parts([content_without_tags], known)
     if reading is None and REFUSAL.search(content_without_tags):
         return Reading(None, "refused", "declines")
     return reading or Reading(None, "unparsed", "no option named")
+
+
+class _Option(NamedTuple):
+    """An option in plain form, and in the one form in which texts are compared."""
+
+    plain: str
+    normalised: str
+
+
+@lru_cache(maxsize=16_384)
+def _option(text: str) -> _Option:
+    in_plain = plain(text)
+    return _Option(in_plain, normalised(in_plain))
 
 
 def _read_parts(parts: Sequence[str], options: tuple[str, ...]) -> Reading | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NotRequired, TypeVar
@@ -126,12 +126,18 @@ class JudgeReply:
 
 
 Row = Prediction | Event | JudgeReply
+FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Prediction, Event, JudgeReply)}
+"""Names of the fields of each kind of row, in the order in which they are written."""
+
 RowT = TypeVar("RowT", Prediction, ScoredRow, Event, JudgeReply)
 
 
 def encode_rows(rows: Iterable[Row]) -> bytes:
     """Rows as lines of JSON, each ended by a newline."""
-    return "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows).encode()
+    return "".join(_encode({name: getattr(row, name) for name in FIELDS[type(row)]}) + "\n" for row in rows).encode()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
@@ -153,6 +159,27 @@ def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
         except ValidationError as error:
             raise _damaged(error, f"{path}, line {number}") from error
         yield row
+
+
+class RowFiles:
+    """Files of predictions, each parsed again only after it has grown."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[int, dict[int, dict[str, Prediction]]]] = {}
+
+    def by_order(self, path: Path) -> dict[int, dict[str, Prediction]]:
+        """The predictions of a file, by order of the options and sample id; the last line of each counts.
+
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        size = path.stat().st_size
+        if path not in self._read or self._read[path][0] != size:
+            predictions: dict[int, dict[str, Prediction]] = {}
+            for prediction in read_rows(path, Prediction):
+                predictions.setdefault(prediction.order, {})[prediction.id] = prediction
+            self._read[path] = size, predictions
+        return self._read[path][1]
 
 
 def cut_broken_line(path: Path) -> None:

@@ -34,7 +34,7 @@ from egobench.errors import JsonInputError, SpecMismatchError, StoreError
 from egobench.json_input import read_json
 from egobench.run.checksums import CHECKSUMS, EVENT_FILES, JUDGE_FILES, check_signature, replace_file, sign, writing
 from egobench.run.locks import alone, in_turn, together, writer_name
-from egobench.run.records import Event, JudgeReply, Prediction, Row, cut_broken_line, encode_rows, read_rows
+from egobench.run.records import Event, JudgeReply, Prediction, Row, RowFiles, cut_broken_line, encode_rows, read_rows
 from egobench.run.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Run:
         self.writer = writer
         self._signed = True
         self._files: dict[str, FileIO] = {}
+        self._read = RowFiles()
         self._synced = monotonic()
 
     @property
@@ -122,12 +123,10 @@ class Run:
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        by_writer: dict[str, dict[int, dict[str, Prediction]]] = {}
-        for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl")):
-            by_order = by_writer.setdefault(path.name.removeprefix(f"{part}.").removesuffix(".jsonl"), {})
-            for prediction in read_rows(path, Prediction):
-                by_order.setdefault(prediction.order, {})[prediction.id] = prediction
-        return by_writer
+        return {
+            path.name.removeprefix(f"{part}.").removesuffix(".jsonl"): self._read.by_order(path)
+            for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl"))
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """All predictions as a table: one row per sample and order of the options, with the part that it is of.

@@ -14,10 +14,8 @@ from tempfile import NamedTemporaryFile
 from time import time_ns
 from typing import Any
 
+from egobench.cache_folder import cache_folder
 from egobench.errors import ModelError
-
-CACHE_VARIABLE = "EGOBENCH_CACHE"
-"""The environment variable that names the cache folder; else it is ``egobench`` in the XDG cache folder."""
 
 CHUNK = 64 << 20
 """Bytes that one thread hashes at a time; a file's digest is that of the digests of its chunks."""
@@ -66,15 +64,6 @@ class FileState:
         return cls(str(resolved), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
 
 
-def cache_folder() -> Path:
-    """The folder of remembered digests (XDG Base Directory Specification: a relative path counts as unset)."""
-    own = os.environ.get(CACHE_VARIABLE, "")
-    if own:
-        return Path(own).expanduser() / "digests"
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "egobench" / "digests"
-
-
 def file_digests(paths: Sequence[Path], progress: Callable[[int, int], None] | None = None) -> dict[Path, str]:
     """Digest of all bytes of each file: remembered where the file is unchanged, else computed.
 
@@ -86,7 +75,7 @@ def file_digests(paths: Sequence[Path], progress: Callable[[int, int], None] | N
     Raises:
         ModelError: If a file cannot be read, or changes while it is read.
     """
-    folder = cache_folder()
+    folder = cache_folder() / "digests"
     digests: dict[Path, str] = {}
     states: dict[Path, FileState] = {}
     started = time_ns()

@@ -15,6 +15,7 @@ import pytest
 from egobench.annotations import Annotations
 from egobench.dataset.audit import ELIMINATION, Audit, audit, audit_set, draw_embedded
 from egobench.dataset.build import build
+from egobench.distractors import attacks
 from egobench.distractors.lookups import templates
 from egobench.plugins import load_task
 from egobench.sample import Sample
@@ -142,6 +143,34 @@ def test_of_a_large_set_whole_option_sets_are_drawn_in_the_order_of_the_samples(
     assert [sample.id for sample in samples if sample in part] == [sample.id for sample in part]
     assert draw_embedded(samples[::-1], 100) == part[::-1]
     assert draw_embedded(samples, 800) == samples
+
+
+def test_of_many_questions_about_one_option_set_as_many_are_drawn_as_may_be_embedded() -> None:
+    samples = [
+        sample(number, f"which way, {number // 2}?", ["left", "right"], number % 2, number) for number in range(90)
+    ]
+    part = draw_embedded(samples, 20)
+    assert len({one.question for one in part}) == 20
+    assert draw_embedded(samples[::-1], 20) == part[::-1]
+    assert draw_embedded(samples, 45) == samples
+
+
+def test_no_shared_option_set_is_drawn_in_part() -> None:
+    part = draw_embedded(groups(160, 5), 103)
+    assert len(part) == 100
+
+
+def test_neighbours_are_looked_for_once_a_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[int] = []
+    search = attacks.nearest_rows
+
+    def counted(queries: np.ndarray, vectors: np.ndarray, count: int) -> np.ndarray:
+        searches.append(len(queries))
+        return search(queries, vectors, count)
+
+    monkeypatch.setattr(attacks, "nearest_rows", counted)
+    audited(groups(30, 4))
+    assert len(searches) == 1
 
 
 def test_the_same_set_gives_the_same_figures() -> None:

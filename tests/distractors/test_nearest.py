@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 
 from egobench.annotations import Annotations
 from egobench.distractors import nearest
-from egobench.distractors.nearest import BLOCK_ROWS, nearest_rows
+from egobench.distractors.nearest import BLOCK_ROWS, largest, nearest_rows, top_values
 from egobench.sample import Clip, Record
 from egobench.task import Dropped, Options, Tools
 
@@ -152,3 +152,20 @@ def test_forty_thousand_texts_are_searched_in_half_a_gigabyte() -> None:
     assert itself_first == "True"
     whole_matrix = math.ceil(40_000**2 * 4 / 2**20)
     assert int(mebibytes) < 512 < whole_matrix
+
+
+@given(some.integers(0, 2**32 - 1), some.integers(1, 12), some.integers(12, 900))
+def test_the_largest_scores_are_those_that_sorting_finds(seed: int, count: int, columns: int) -> None:
+    # Whole numbers: many ties.
+    scores = np.random.default_rng(seed).integers(0, 40, (5, columns)).astype(np.float32)
+    expected = -np.sort(-scores, axis=1)[:, :count]
+    assert np.array_equal(top_values(scores, count), expected)
+    rows, places = largest(scores, count)
+    for row in range(5):
+        assert set(np.flatnonzero(scores[row] >= expected[row, -1])) <= set(places[rows == row])
+
+
+def test_of_many_scores_few_are_sorted() -> None:
+    scores = np.random.default_rng(0).random((10, 100_000), np.float32)
+    # 3,125 strides have ten maxima above the bound, and hardly anything else is.
+    assert len(largest(scores, 10).rows) < 10 * 40

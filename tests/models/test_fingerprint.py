@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from egobench.cache_folder import cache_folder
 from egobench.errors import ModelError
 from egobench.plugins import load_model
 from tests.models.hf_asking import Checkpoint, load
@@ -219,11 +220,11 @@ def test_the_cache_lies_where_the_environment_says(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("EGOBENCH_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert digest_cache.cache_folder() == tmp_path / ".cache" / "egobench" / "digests"
+    assert cache_folder() == tmp_path / ".cache" / "egobench"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert digest_cache.cache_folder() == tmp_path / "xdg" / "egobench" / "digests"
+    assert cache_folder() == tmp_path / "xdg" / "egobench"
     monkeypatch.setenv("EGOBENCH_CACHE", str(tmp_path / "own"))
-    assert digest_cache.cache_folder() == tmp_path / "own" / "digests"
+    assert cache_folder() == tmp_path / "own"
 
 
 def test_several_processes_at_once_find_the_same(large: Path, tmp_path: Path) -> None:

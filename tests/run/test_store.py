@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from egobench.errors import SpecMismatchError, StoreError
-from egobench.run.records import Prediction
+from egobench.run import records
+from egobench.run.records import Prediction, RowFiles, encode_rows
 from egobench.run.spec import RunSpec, SetRef
 from egobench.run.store import open_run, read_run
 
@@ -122,3 +124,24 @@ def test_checksums_cover_spec_predictions_and_scores(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run folder"):
         read_run(tmp_path)
+
+
+def test_a_file_of_predictions_is_parsed_again_only_after_it_has_grown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[Path] = []
+    read = records.read_rows
+
+    def counted(path: Path, kind: type[Prediction]) -> Iterator[Prediction]:
+        parsed.append(path)
+        return read(path, kind)
+
+    monkeypatch.setattr(records, "read_rows", counted)
+    path, files = tmp_path / "part.main.jsonl", RowFiles()
+    path.write_bytes(encode_rows([Prediction("first", "answered")]))
+    assert files.by_order(path) is files.by_order(path)
+    assert len(parsed) == 1
+    with path.open("ab") as file:
+        file.write(encode_rows([Prediction("second", "answered", order=1)]))
+    assert {order: [*by_id] for order, by_id in files.by_order(path).items()} == {0: ["first"], 1: ["second"]}
+    assert len(parsed) == 2

