@@ -186,7 +186,8 @@ class _Rows:
         self._check_complete(len(self.samples) - outcomes.count(None), part)
         _, first, kind_of = np.unique(row_kinds(rows, self.alike), return_index=True, return_inverse=True)
         values: list[list[float]] = []
-        for place in first.tolist():
+        places: list[int] = first.tolist()
+        for place in places:
             sample = self.samples[place]
             (scored,) = score_samples([sample], {sample.id: rows.prediction(place, sample.id)})
             values.append([metric.value(scored) for metric in metrics.values()])

@@ -74,7 +74,8 @@ def row_kinds(rows: Columns, alike: np.ndarray) -> np.ndarray:
     return _combined([alike, outcomes, choices, lengths + 1, *above])
 
 
-_OUTCOMES: dict[Outcome | None, int] = {outcome: number for number, outcome in enumerate([None, *OUTCOMES])}
+_IN_ORDER: tuple[Outcome | None, ...] = (None, *OUTCOMES)
+_OUTCOMES = {outcome: number for number, outcome in enumerate(_IN_ORDER)}
 
 
 def _choice_number(choice: int | None, width: int) -> int:

@@ -1,5 +1,7 @@
 """SentenceBERT from the package that carries its weights."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import json

@@ -195,7 +195,9 @@ class _Embedded(NamedTuple):
 
 def _token_counts(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:
     """How many tokens the model reads of each text; 0 for all where it pads nothing."""
-    preprocess: Callable[[list[str]], dict[str, Any]] = getattr(model, "preprocess", model.tokenize)
+    preprocess: Callable[[list[str]], dict[str, Any]] = getattr(
+        model, "preprocess" if hasattr(model, "preprocess") else "tokenize"
+    )
     mask = preprocess(list(texts)).get("attention_mask")
     return [0] * len(texts) if mask is None else mask.sum(1).tolist()
 

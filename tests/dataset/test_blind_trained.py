@@ -17,6 +17,7 @@ from egobench.dataset.audit import ELIMINATION, Audit, audit, audit_set, draw_em
 from egobench.dataset.build import build
 from egobench.distractors import attacks
 from egobench.distractors.lookups import templates
+from egobench.distractors.nearest import nearest_rows
 from egobench.plugins import load_task
 from egobench.sample import Sample
 from egobench.task import Truth
@@ -162,7 +163,7 @@ def test_no_shared_option_set_is_drawn_in_part() -> None:
 
 def test_neighbours_are_looked_for_once_a_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
     searches: list[int] = []
-    search = attacks.nearest_rows
+    search = nearest_rows
 
     def counted(queries: np.ndarray, vectors: np.ndarray, count: int) -> np.ndarray:
         searches.append(len(queries))

@@ -1,5 +1,7 @@
 """Texts that hold no marks are plain already, and what is remembered by form is what is read."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from hypothesis import example, given
