@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from egobench.errors import ModelError
@@ -48,12 +49,14 @@ class Exo2EgoFrontend:
         template: How it is addressed.
         stage: The last stage that was trained.
         fit: How frames become squares.
+        last: Features of the last frames by their digest: questions about one clip come one after the other.
     """
 
     model: Exo2Ego
     template: Template
     stage: Stage
     fit: Fit
+    last: dict[str, torch.Tensor] = field(default_factory=dict[str, torch.Tensor], repr=False)
 
     def prompt_parts(self, prompt: Prompt, purpose: Purpose) -> PromptParts:
         """The prompt in the model's own form."""
@@ -62,9 +65,14 @@ class Exo2EgoFrontend:
     def encode_frames(self, prompt: Prompt) -> torch.Tensor:
         """Features of the prompt's frames, the learner's and those of F(x): ``(tokens, width)``."""
         config = self.model.config
-        squares = pixels(shown_frames(prompt, config.frames), clip_sight(config.vision.image_size), self.fit)
-        weight = next(self.model.connector.parameters())
-        return self.model.read_learner(squares.to(weight)[None], self.stage)[0]
+        frames = np.ascontiguousarray(shown_frames(prompt, config.frames))
+        key = f"{frames.shape} {sha256(frames).hexdigest()}"
+        if key not in self.last:
+            squares = pixels(frames, clip_sight(config.vision.image_size), self.fit)
+            weight = next(self.model.connector.parameters())
+            self.last.clear()
+            self.last[key] = self.model.read_learner(squares.to(weight)[None], self.stage)[0]
+        return self.last[key]
 
 
 def open_model(options: Exo2EgoOptions) -> SplicedModel:

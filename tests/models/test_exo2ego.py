@@ -98,6 +98,23 @@ def test_cached_scores_are_those_of_full_forwards(variant: str, count: int, fold
         assert scores.logprobs == pytest.approx([total for total, _ in expected], abs=1e-5)
 
 
+def test_questions_about_one_clip_have_it_encoded_once(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = load(folders["plain"])
+    encode, calls = adapter.frontend.model.read_learner, []
+
+    def counted(*of: Any) -> Any:
+        calls.append(of)
+        return encode(*of)
+
+    monkeypatch.setattr(adapter.frontend.model, "read_learner", counted)
+    first, same, other = ask(), ask(), ask(count=8)
+    scores = adapter.score_options([first, same, other, first], "text")
+    assert len(calls) == 3
+    assert scores[0].logprobs == scores[1].logprobs == scores[3].logprobs != scores[2].logprobs
+
+
 def test_what_is_trained_is_what_is_scored(folders: dict[str, Path]) -> None:
     from reference_exo2ego.backbone.frames import clip_sight, pixels
     from reference_exo2ego.model.exo2ego import Batch
