@@ -102,7 +102,8 @@ def test_questions_about_one_clip_have_it_encoded_once(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = load(folders["plain"])
-    encode, calls = adapter.frontend.model.read_learner, []
+    encode = adapter.frontend.model.read_learner
+    calls: list[Any] = []
 
     def counted(*of: Any) -> Any:
         calls.append(of)
