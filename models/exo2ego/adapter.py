@@ -66,7 +66,7 @@ class Exo2EgoFrontend:
         """Features of the prompt's frames, the learner's and those of F(x): ``(tokens, width)``."""
         config = self.model.config
         frames = np.ascontiguousarray(shown_frames(prompt, config.frames))
-        key = f"{frames.shape} {sha256(frames).hexdigest()}"
+        key = f"{frames.shape} {sha256(frames.data).hexdigest()}"
         if key not in self.last:
             squares = pixels(frames, clip_sight(config.vision.image_size), self.fit)
             weight = next(self.model.connector.parameters())
