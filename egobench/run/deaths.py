@@ -1,13 +1,18 @@
 """Files that end the process when they are decoded: a run that dies of one twice goes on without it.
 
 A decoder that crashes takes the process with it, and the same command would die of the same file again. So a process
-notes in ``.decoding/<writer>`` of the run folder which files it is decoding. What a dead process left there is counted,
-in ``.decoding/deaths.json``, when another one opens the run under the same name.
+notes in ``.decoding/<writer>`` of the run folder which thread is decoding which file, and has :mod:`faulthandler` write
+into ``.decoding/<writer>.crash`` which thread a fatal signal came from. When another process opens the run under the
+same name, that thread's file is counted in ``.decoding/deaths.json``; a process that was killed from outside crashed of
+no file, and nothing is counted.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import re
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -41,6 +46,7 @@ class DecodingNotes:
 
     def __init__(self, run: Path, writer: str) -> None:
         self._path, self._deaths_path = run / NOTES / writer, run / NOTES / "deaths.json"
+        self._crash_path = run / NOTES / f"{writer}.crash"
         self._lock = Lock()
         self._decoding: dict[int, str] = {}
 
@@ -49,19 +55,26 @@ class DecodingNotes:
         with writing(self._path):
             self._path.parent.mkdir(exist_ok=True)
             self._deaths = _read_deaths(self._deaths_path)
-            if left := _read_names(self._path):
-                for name in left:
+            if names := _deadly(self._path, self._crash_path):
+                for name in names:
                     self._deaths[name] = self._deaths.get(name, 0) + 1
                 replace_file(self._deaths_path, json.dumps(self._deaths, indent=1) + "\n")
             self._file: IO[bytes] = self._path.open("wb", buffering=0)
+            self._crash: IO[bytes] = self._crash_path.open("wb", buffering=0)
+        self._was_enabled = faulthandler.is_enabled()
+        faulthandler.enable(self._crash)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the notes away."""
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        faulthandler.disable()
+        if self._was_enabled and sys.__stderr__ is not None:
+            faulthandler.enable(sys.__stderr__)
+        for file, path in ((self._file, self._path), (self._crash, self._crash_path)):
+            file.close()
+            path.unlink(missing_ok=True)
 
     def watch(self, read: ClipReader) -> ClipReader:
         """Read clips as ``read`` does, but of files that no process has died of twice."""
@@ -100,7 +113,9 @@ class DecodingNotes:
             else:
                 self._decoding[get_ident()] = name
             self._file.seek(0)
-            self._file.write(json.dumps(sorted({*self._decoding.values()})).encode() + b"\n")
+            self._file.write(
+                json.dumps({f"{thread:x}": file for thread, file in self._decoding.items()}).encode() + b"\n"
+            )
             self._file.truncate()
 
 
@@ -113,10 +128,19 @@ def _name(path: Path) -> str:
     return f"{path} of {status.st_size} bytes, {status.st_mtime_ns}"
 
 
-def _read_names(path: Path) -> list[str]:
-    """What a dead process was decoding; of a note that it did not finish, nothing is known."""
-    content = _read(path)
-    return [name for name in content if isinstance(name, str)] if isinstance(content, list) else []
+def _deadly(noted: Path, crash: Path) -> set[str]:
+    """Files that a process crashed of; of a crash outside of the threads that decode, any of them may be the one."""
+    try:
+        report = crash.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return set()
+    content = _read(noted)
+    if not report or not isinstance(content, dict):
+        return set()
+    files = {int(thread, 16): name for thread, name in content.items() if isinstance(name, str)}
+    crashed = re.search(r"^Current thread 0x([0-9a-f]+)", report, re.MULTILINE)
+    thread = int(crashed[1], 16) if crashed else None
+    return {files[thread]} if thread in files else {*files.values()}
 
 
 def _read_deaths(path: Path) -> dict[str, int]:

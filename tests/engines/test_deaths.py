@@ -20,7 +20,7 @@ frames = PyavReader.frames
 
 def die(self, numbers, stop):
     if self.index.path.name == os.environ["DEADLY"]:
-        os.kill(os.getpid(), getattr(signal, os.environ["SIGNAL"]))
+        signal.raise_signal(getattr(signal, os.environ["SIGNAL"]))
     return frames(self, numbers, stop)
 
 PyavReader.frames = die
@@ -70,11 +70,12 @@ def test_a_file_that_the_decoder_dies_of_twice_is_left_out_the_third_time(
 
 
 @pytest.mark.slow
-def test_a_process_that_ends_otherwise_counts_as_no_death(navigation: Navigation) -> None:
+@pytest.mark.parametrize("by", ["SIGINT", "SIGKILL"])
+def test_a_process_that_ends_otherwise_counts_as_no_death(by: str, navigation: Navigation) -> None:
     run = asker_run(navigation, 6)
     deadly = "2_frame24.mp4"
     for _ in range(2):
-        assert start(run, deadly, "SIGINT").returncode != 0
+        assert start(run, deadly, by).returncode != 0
     assert start(run, "none").returncode == 0
     assert {row["outcome"] for row in rows(run).values()} == {"answered"}
     assert list(run.folder("out").glob(".decoding/*")) == []

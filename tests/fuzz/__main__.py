@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import os
 import sys
 from collections.abc import Sequence
 from time import monotonic, process_time
@@ -22,6 +23,7 @@ def main() -> int:
         "--only", default="", help="Readers whose names hold one of these texts, with commas between them."
     )
     options = parser.parse_args()
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     readers = [reader for reader in READERS if any(text in reader.name for text in options.only.split(","))]
     started, last, shown = monotonic(), 0.0, 0
 

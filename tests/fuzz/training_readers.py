@@ -21,12 +21,8 @@ STEPS = 3
 
 
 def _prepare() -> None:
-    """Make transformers importable, and quiet."""
+    """Make transformers importable."""
     ensure_torchvision()
-    import transformers
-
-    transformers.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
 
 
 def _training_seeds(root: Path) -> Iterator[Seed]:
