@@ -113,10 +113,10 @@ def timed(work: Callable[[], object]) -> float:
 
 def egobench(path: Path, clips: int) -> float:
     """What our reader takes; opening, indexing and receipts included."""
-    asked = requests(path, clips)
+    clip_requests = requests(path, clips)
     way = resizer("auto")
     way.apply(np.zeros((4, 4, 3), np.uint8), 2, 2)
-    return timed(lambda: _consume(read_clips(path, asked)))
+    return timed(lambda: _consume(read_clips(path, clip_requests)))
 
 
 def _consume(clips: Iterator[object]) -> None:
@@ -170,8 +170,8 @@ def decord_own(path: Path, clips: int) -> float:
 def floor(path: Path, clips: int) -> float:
     """Fewest frames times the cost of each."""
     index = read_index(path)
-    wanted = sorted({number for frames in frame_numbers(index, requests(path, clips)) for number in frames})
-    packets = [position for run in plan_spans(index, wanted) for position in run.packets]
+    numbers = sorted({number for frames in frame_numbers(index, requests(path, clips)) for number in frames})
+    packets = [position for run in plan_spans(index, numbers) for position in run.packets]
     spared = int(index.droppable[packets].sum())
     referred, every, frames = _decode_costs(index)
     count = int(index.droppable[:SAMPLE].sum())
@@ -182,7 +182,7 @@ def floor(path: Path, clips: int) -> float:
     way, size = resizer("auto"), shrunk_size(Size(index.width, index.height), RULE.short_side)
     way.apply(converter.convert(frames[0]), *size)
     per_frame = timed(lambda: [way.apply(converter.convert(frame), *size) for frame in frames]) / len(frames)
-    return per_referred * (len(packets) - spared) + per_spared * spared + per_frame * len(wanted)
+    return per_referred * (len(packets) - spared) + per_spared * spared + per_frame * len(numbers)
 
 
 def _decode_costs(index: VideoIndex) -> tuple[float, float, list[av.VideoFrame]]:
@@ -193,10 +193,11 @@ def _decode_costs(index: VideoIndex) -> tuple[float, float, list[av.VideoFrame]]
         with open_container(index.path) as container:
             stream = main_stream(container, index.path)
             stream.codec_context.thread_count = 1
-            packets = [one for _, one in zip(range(SAMPLE), container.demux(stream), strict=False) if one.size]
-            asked = [one for at, one in enumerate(packets) if not (dropping and index.droppable[at])]
+            demuxed = zip(range(SAMPLE), container.demux(stream), strict=False)
+            packets = [packet for _, packet in demuxed if packet.size]
+            decoded = [packet for at, packet in enumerate(packets) if not (dropping and index.droppable[at])]
             started = process_time()
-            for number, packet in enumerate(asked):
+            for number, packet in enumerate(decoded):
                 frames = stream.codec_context.decode(packet)
                 if dropping and number % 5 == 0:
                     kept.extend(frames)
@@ -206,15 +207,14 @@ def _decode_costs(index: VideoIndex) -> tuple[float, float, list[av.VideoFrame]]
 
 def wrong(path: Path, clips: int) -> float:
     """How many frames are not those of a sequential decode bit by bit, or have another timecode."""
-    asked = requests(path, clips)
     index = read_index(path)
-    wanted = {number for frames in frame_numbers(index, asked) for number in frames}
+    shown_numbers = {number for frames in frame_numbers(index, requests(path, clips)) for number in frames}
     with open_container(path) as container, PyavReader(path) as reader:
         decoded = enumerate(container.decode(main_stream(container, path)))
-        expected = ((number, frame.to_ndarray(format="rgb24")) for number, frame in decoded if number in wanted)
-        found = reader.frames(sorted(wanted), Event())
+        expected = ((number, frame.to_ndarray(format="rgb24")) for number, frame in decoded if number in shown_numbers)
+        frames_read = reader.frames(sorted(shown_numbers), Event())
         bad = 0
-        for (number, pixels), shot in zip(expected, found, strict=True):
+        for (number, pixels), shot in zip(expected, frames_read, strict=True):
             same = shot.pixels is not None and number == shot.number and np.array_equal(pixels, shot.pixels)
             bad += not (same and timecode.read(pixels) == (1, number))
     return bad

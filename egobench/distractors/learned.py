@@ -173,8 +173,8 @@ def _with_question(sheet: Sheet, questions: Questions, directions: Numbers) -> l
         common[row] = [
             len(spoken & words[int(text)]) / max(1, len(words[int(text)])) for text in sheet.options[row].tolist()
         ]
-    asked = _centred(questions.vectors)
-    of_questions = asked @ _axes(asked, AXES // 4)
+    centred = _centred(questions.vectors)
+    of_questions = centred @ _axes(centred, AXES // 4)
     of_texts = (_centred(sheet.pool.vectors) @ directions[:, : AXES // 4])[sheet.options]
     of_texts = np.moveaxis(of_texts, 2, 0)
     crossed = [column[:, None] * text for column in of_questions.T for text in of_texts]

@@ -144,9 +144,11 @@ def _ranked_without(
         rows = listed[start : start + step]
         chosen = (row >= start) & (row < start + step)
         cells, shape = (row[chosen] - start) * n_blocks + blocks[chosen], (len(rows), n_blocks)
-        taken = np.bincount(cells, minlength=len(rows) * n_blocks).reshape(shape)
-        taken_positives = np.bincount(cells, weights=positive[chosen], minlength=taken.size).reshape(shape)
-        for part, without in zip(result, _summed(samples - taken, positives - taken_positives, harmonic), strict=True):
+        removed = np.bincount(cells, minlength=len(rows) * n_blocks).reshape(shape)
+        removed_positives = np.bincount(cells, weights=positive[chosen], minlength=removed.size).reshape(shape)
+        for part, without in zip(
+            result, _summed(samples - removed, positives - removed_positives, harmonic), strict=True
+        ):
             part[rows] = without
     return result
 

@@ -129,7 +129,10 @@ def _name(path: Path) -> str:
 
 
 def _deadly(noted: Path, crash: Path) -> set[str]:
-    """Files that a process crashed of; of a crash outside of the threads that decode, any of them may be the one."""
+    """Files that a process crashed of: that of the thread which crashed, and all of them where it was none of Python's.
+
+    A thread of Python that decodes nothing, such as one that asks a model, crashed of no file.
+    """
     try:
         report = crash.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -139,8 +142,9 @@ def _deadly(noted: Path, crash: Path) -> set[str]:
         return set()
     files = {int(thread, 16): name for thread, name in content.items() if isinstance(name, str)}
     crashed = re.search(r"^Current thread 0x([0-9a-f]+)", report, re.MULTILINE)
-    thread = int(crashed[1], 16) if crashed else None
-    return {files[thread]} if thread in files else {*files.values()}
+    if crashed is None:
+        return {*files.values()}
+    return {name for thread, name in files.items() if thread == int(crashed[1], 16)}
 
 
 def _read_deaths(path: Path) -> dict[str, int]:

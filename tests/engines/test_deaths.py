@@ -6,9 +6,11 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from egobench.run.deaths import DecodingNotes
 from tests.conftest import Navigation
 from tests.engines.asker import AskerRun, asker_run
 
@@ -67,6 +69,32 @@ def test_a_file_that_the_decoder_dies_of_twice_is_left_out_the_third_time(
     video.write_bytes(content)
     assert start(run, "none", "SIGSEGV", *engine).returncode == 0
     assert {row["outcome"] for row in rows(run).values()} == {"answered"}
+
+
+@pytest.mark.parametrize(
+    ("report", "deadly"),
+    [
+        ("Fatal Python error: Segmentation fault\n\nCurrent thread 0x000000b1 (most recent call first):\n", {"b.mp4"}),
+        ("Fatal Python error: Segmentation fault\n\nCurrent thread 0x000000cc (most recent call first):\n", set()),
+        ("Fatal Python error: Segmentation fault\n\nThread 0x000000a1 (most recent call first):\n", {"a.mp4", "b.mp4"}),
+        ("", set()),
+    ],
+    ids=[
+        "a thread that decodes",
+        "a thread that asks the model",
+        "a thread of the decoder's own",
+        "killed from outside",
+    ],
+)
+def test_the_file_of_the_thread_that_crashed_is_counted(report: str, deadly: set[str], tmp_path: Path) -> None:
+    notes = tmp_path / ".decoding"
+    notes.mkdir()
+    (notes / "main").write_text(json.dumps({"a1": "a.mp4", "b1": "b.mp4"}))
+    (notes / "main.crash").write_text(report)
+    with DecodingNotes(tmp_path, "main"):
+        pass
+    deaths = notes / "deaths.json"
+    assert (set(json.loads(deaths.read_text())) if deaths.is_file() else set()) == deadly
 
 
 @pytest.mark.slow
