@@ -90,12 +90,12 @@ def conflicts(records: Sequence[Record], known: Known, near: csr_array) -> csr_a
 def statements(*groups: Sequence[set[Statement]]) -> list[csr_array]:
     """Sets of statements as rows of 0 and 1, with the same columns for every group: ``(n_sets, n_statements)`` each."""
     column: dict[Statement, int] = {}
-    for one in sorted({statement for group in groups for held in group for statement in held}):
-        column[one] = len(column)
+    for statement in sorted({statement for group in groups for said in group for statement in said}):
+        column[statement] = len(column)
     matrices: list[csr_array] = []
     for group in groups:
-        columns = [column[one] for held in group for one in sorted(held)]
-        rows = np.repeat(np.arange(len(group)), [len(held) for held in group])
+        columns = [column[statement] for statements_of in group for statement in sorted(statements_of)]
+        rows = np.repeat(np.arange(len(group)), [len(statements_of) for statements_of in group])
         matrices.append(csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(group), len(column))))
     return matrices
 
@@ -114,9 +114,9 @@ def near_copies(vectors: NDArray[np.floating], rows: NDArray[np.int64], limit: f
     first, second = [np.arange(len(vectors))], [np.arange(len(vectors))]
     for start in range(0, len(vectors), BLOCK_ROWS):
         is_near = vectors[start : start + BLOCK_ROWS] @ vectors.T > limit
-        one, other = np.divmod(np.flatnonzero(is_near), len(vectors))
-        first.append(one + start)
-        second.append(other)
+        rows_near, columns_near = np.divmod(np.flatnonzero(is_near), len(vectors))
+        first.append(rows_near + start)
+        second.append(columns_near)
     pairs = (np.concatenate(first), np.concatenate(second))
     texts = csr_array((np.ones(len(pairs[0])), pairs), shape=(len(vectors), len(vectors)))
     texts.data[:] = 1

@@ -47,8 +47,8 @@ def sample(number: int, question: str, options: Sequence[str], target: int, clus
 
 
 def audited(samples: Sequence[Sample]) -> Audit:
-    (found,) = audit(samples, Truth(), Words())
-    return found
+    (set_audit,) = audit(samples, Truth(), Words())
+    return set_audit
 
 
 def shuffled(right: str, wrong: Sequence[str], rng: Random) -> tuple[list[str], int]:
@@ -76,11 +76,11 @@ def test_options_that_follow_from_the_answer_give_it_away_to_whoever_has_seen_th
     (tmp_path / "egotaskqa.json").write_text(json.dumps(rows))
     built = build(load_task("egotaskqa"), Annotations(tmp_path), NoEmbedder())
     audited = audit_set(built, Words())
-    (found,) = audited.audits
-    assert found.trained_attacks["option sets"] == 1.0
-    assert found.blind < 0.6
+    (set_audit,) = audited.audits
+    assert set_audit.trained_attacks["option sets"] == 1.0
+    assert set_audit.blind < 0.6
     manifest = audited.sample_set.manifest
-    assert (manifest.blind, manifest.blind_trained) == ({"direct": found.blind}, {"direct": 1.0})
+    assert (manifest.blind, manifest.blind_trained) == ({"direct": set_audit.blind}, {"direct": 1.0})
     assert manifest.blind_left_out == ()
     assert manifest.samples_sha256 == built.manifest.samples_sha256
 
@@ -90,9 +90,9 @@ def test_a_template_that_decides_yes_or_no_is_found_behind_words_that_change() -
     questions = [(f"did the thing{number} change", f"was the thing{number} still")[number % 2] for number in range(200)]
     assert set(templates(questions)) == {"did the _ change", "was the _ still"}
     samples = [sample(n, question, ["no", "yes"], 1 - n % 2, n % 20) for n, question in enumerate(questions)]
-    found = audited(samples)
-    assert found.trained_attacks["question templates"] == 1.0
-    assert found.blind == 0.5
+    set_audit = audited(samples)
+    assert set_audit.trained_attacks["question templates"] == 1.0
+    assert set_audit.blind == 0.5
 
 
 def test_an_option_that_repeats_the_question_is_learned() -> None:
@@ -102,10 +102,10 @@ def test_an_option_that_repeats_the_question_is_learned() -> None:
         things = [f"w{thing}" for thing in rng.sample(range(1000, 9999), 4)]
         options, target = shuffled(f"it is {things[0]}", [f"it is {thing}" for thing in things[1:]], rng)
         samples.append(sample(number, f"where did {things[0]} go", options, target, number % 40))
-    found = audited(samples)
-    assert found.trained_attacks["learned with question"] >= 0.99
+    set_audit = audited(samples)
+    assert set_audit.trained_attacks["learned with question"] >= 0.99
     # 400 samples: a standard error of 2.2 points.
-    assert found.blind < 0.25 + 0.09
+    assert set_audit.blind < 0.25 + 0.09
 
 
 def groups(n_groups: int, size: int) -> list[Sample]:
@@ -121,11 +121,11 @@ def groups(n_groups: int, size: int) -> list[Sample]:
 
 
 def test_of_shared_option_sets_nothing_is_known_by_elimination() -> None:
-    found = audited(groups(160, 5))
-    assert found.left_out == (ELIMINATION,)
+    set_audit = audited(groups(160, 5))
+    assert set_audit.left_out == (ELIMINATION,)
     # Of 800 samples a standard error of 1.4 points; what was right elsewhere is wrong here.
-    assert found.blind_trained <= 0.2 + 0.05
-    assert all(found.trained_attacks[name] <= 0.2 for name in ("option texts", "option sets", "questions"))
+    assert set_audit.blind_trained <= 0.2 + 0.05
+    assert all(set_audit.trained_attacks[name] <= 0.2 for name in ("option texts", "option sets", "questions"))
 
 
 def test_what_is_known_of_a_samples_own_cluster_is_not_used() -> None:
