@@ -99,6 +99,8 @@ def _read_spec(folder: Path) -> tuple[str, RunSpec]:
     if not isinstance(value, dict) or not {"id", "spec", "recorded"} <= value.keys():
         raise BundleError("run.json: expected id, spec and recorded")
     content: dict[str, Any] = {**value}
+    if not isinstance(content["spec"], dict) or not isinstance(content["recorded"], dict):
+        raise BundleError("run.json: spec and recorded are expected to be objects")
     try:
         spec = RunSpec.from_json(content["spec"])
         recorded: Mapping[str, Any] = content["recorded"]

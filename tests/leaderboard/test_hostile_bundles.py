@@ -159,6 +159,10 @@ BAD_JSON: dict[str, Callable[[Members], None]] = {
     "endless digits": replace_text(VLN_ROWS, b'"order": 0', b'"order": ' + b"9" * 5000),
     "deep": lambda members: members.update({"run.json": b"[" * 100_000 + b"]" * 100_000}),
     "no object": lambda members: members.update({"run.json": b"[1, 2]"}),
+    "a text for what is recorded": lambda members: change_json(
+        members, "run.json", lambda content: content.update(recorded=" ")
+    ),
+    "a list for the spec": lambda members: change_json(members, "run.json", lambda content: content.update(spec=[1])),
     "no scores": lambda members: members.update({"scores.json": b"[1, 2]"}),
     "a long text": replace_text(VLN_ROWS, b'"reply": "', b'"reply": "' + b"x" * 10 * 2**20),
     "a long name": replace_text("run.json", b'"name": "random"', b'"name": "' + b"x" * 10 * 2**20 + b'"'),
