@@ -35,7 +35,7 @@ COLUMNS: Final = {
 }
 
 _CLIP: Final = re.compile(r"(?P<session>.+)-\d+-\d+-F\d+-F\d+")
-_CLASS: Final = re.compile(r"(?P<label>\S.*\S)\s+(?P<number>\d+)")
+_CLASS: Final = re.compile(r"(?P<label>\S.*\S)\s+(?P<number>\d{1,9})")
 
 
 class RawAction(Row):

@@ -177,6 +177,7 @@ RAW, SPLIT, FINE = (
     "action_annotation/train_split1.txt",
     "annotations/fine_annotation_trainval_en.csv",
 )
+CLASSES = "action_annotation/action_idx.txt"
 TRAIN, TIME, EQA = "labels/train.json", "data/unified/annotations.EgoTimeQA.json", "data/open-eqa-v0.json"
 
 
@@ -201,6 +202,7 @@ FORMS = {
         ("clips", change(SPLIT, " 1 2 6", " one 2 6"), "line 1", "action"),
         ("clips", change(SPLIT, " 1 2 6", ""), "line 1", ""),
         ("clips", change(SPLIT, "-F024051", ""), "line 1", "clip"),
+        ("clips", change(CLASSES, "condiment 2\n", f"condiment 2\nCut onion {'9' * 5001}\n"), "line 3", ""),
         ("things", change(TRAIN, "Throwing [", "Eating ["), "row 2", "template"),
         ("things", change(TRAIN, '"label": "throwing a pen",', ""), "row 2", "label"),
         ("time", change(TIME, '"answer": "on the table"', '"answer": " "'), "row 1", "answer"),
