@@ -51,7 +51,7 @@ class SyncedView(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """The view as a JSON object, without times that are the sample's own."""
-        times = {} if self.start is None else {"start": self.start, "end": self.end}
+        times = {} if self.start is None and self.end is None else {"start": self.start, "end": self.end}
         return {"camera": self.camera, "video": self.video, **times}
 
 
@@ -145,6 +145,10 @@ def _sample(row: _SampleRow) -> TrainingSample:
         raise FieldError("image", "the row has a video too; expected one of the two")
     if row.start is not None and row.end is not None and row.end < row.start:
         raise FieldError("end", f"{row.end:g} lies before start, {row.start:g}")
+    for number, view in enumerate(row.exo):
+        start, end = row.start if view.start is None else view.start, row.end if view.end is None else view.end
+        if start is not None and end is not None and end < start:
+            raise FieldError(f"exo.{number}.end", f"{end:g} lies before start, {start:g}")
     modality: Modality = "video" if row.video else "image" if row.image else "text"
     return TrainingSample(
         id=row.id,

@@ -18,7 +18,7 @@ OURS = TrainingSample(
     turns=("<video>\nWhat?", "A cup."),
     start=1.0,
     end=2.5,
-    exo=(SyncedView("cam01", "e.mp4"), SyncedView("cam02", "f.mp4", 1.5, 3.0)),
+    exo=(SyncedView("cam01", "e.mp4"), SyncedView("cam02", "f.mp4", 1.5, 3.0), SyncedView("cam03", "g.mp4", end=2.0)),
     source="here",
     facts={"text": "é"},
 )
@@ -82,6 +82,7 @@ def test_videollama2s_own_rows_are_read(tmp_path: Path) -> None:
         ({"start": 3, "end": 2}, "end"),
         ({"start": -1}, "start"),
         ({"exo": [{"camera": "cam01"}]}, "exo.0.video"),
+        ({"start": 2, "exo": [{"video": "e.mp4"}, {"video": "f.mp4", "end": 1}]}, "exo.1.end"),
         ({"id": None}, "id"),
     ],
 )
