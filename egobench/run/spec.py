@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +19,7 @@ from egobench.video import CLIP_SECONDS, FrameRule
 
 if TYPE_CHECKING:
     import numpy as np
+    from pydantic import TypeAdapter
 
     from egobench.dataset.sampleset import Manifest
 
@@ -189,10 +191,11 @@ class RunSpec:
         Raises:
             StoreError: If another version wrote it with other fields.
         """
-        from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - a command's --help stays light
+        from pydantic import ValidationError  # noqa: PLC0415 - a command's --help stays light
 
         try:
-            return TypeAdapter(cls).validate_python({**content, "sets": [*content["sets"]]})
+            spec: RunSpec = _adapter(cls).validate_python({**content, "sets": [*content["sets"]]})
+            _adapter(_Parts).validate_python({"model": spec.model, "frames": spec.frames, "rerank": spec.rerank})
         except KeyError as error:
             raise StoreError(f"{source} is of another version of EgoBench: no {error} in its spec") from error
         except ValidationError as error:
@@ -201,6 +204,7 @@ class RunSpec:
             raise StoreError(f"{source} is of another version of EgoBench: {place}: {fault['msg']}") from error
         except TypeError as error:
             raise StoreError(f"{source} is of another version of EgoBench: {error}") from error
+        return spec
 
     def settings(self) -> Settings:
         """The settings that decide the parts and the scores of a run that was done."""
@@ -225,6 +229,30 @@ class RunSpec:
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of the canonical spec."""
         return sha256(self.canonical().encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class _RerankEntry:
+    """The rerank of a spec."""
+
+    top: int
+    sha256: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of a spec that it keeps as they are in JSON, as what they must be."""
+
+    model: ModelInfo
+    frames: Mapping[str, FrameRule]
+    rerank: _RerankEntry | None
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - a command's --help stays light
+
+    return TypeAdapter(kind)
 
 
 def _rule_json(rule: FrameRule) -> dict[str, Any]:

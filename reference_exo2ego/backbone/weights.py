@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -16,6 +17,12 @@ from egobench.errors import ModelError
 
 NAMED = 3
 """Most tensors that a message names of each fault."""
+
+DAMAGED_PICKLE: Final = (
+    OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, AssertionError,
+    ArithmeticError, struct.error, pickle.UnpicklingError,
+)  # fmt: skip
+"""What :func:`torch.load` raises of damaged files: it reads pickles by itself, and nearly anything can come of that."""
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -122,7 +129,7 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
         raise ModelError(
             f"{path}: refused, for it {holds} and may run code when it is read; expected tensors by name"
         ) from error
-    except (OSError, EOFError, RuntimeError, ValueError) as error:
+    except DAMAGED_PICKLE as error:
         reason = str(error).partition(". ")[0] or type(error).__name__
         raise ModelError(f"{path}: cannot be read ({reason}); copy or download it again") from error
     if isinstance(weights, dict) and isinstance(weights.get("model"), dict):

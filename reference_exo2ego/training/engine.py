@@ -6,13 +6,13 @@ import contextlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
 from torch import distributed, nn
 
 from egobench.errors import ResumeError
+from reference_exo2ego.backbone.weights import DAMAGED_PICKLE
 from reference_exo2ego.model.exo2ego import Exo2Ego, Losses
 
 from .batches import Teaching
@@ -177,16 +177,7 @@ class TorchEngine:
                 for name, parameter in self._trained.items():
                     parameter.copy_(state["weights"][name])
             self._optimizer.load_state_dict(state["optimizer"])
-        except (
-            OSError,
-            EOFError,
-            UnpicklingError,
-            RuntimeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-        ) as error:
+        except DAMAGED_PICKLE as error:
             reason = str(error).partition(". ")[0] or type(error).__name__
             raise ResumeError(
                 f"{path}: nothing can go on from it ({reason}); move {folder.name} away to go on from the checkpoint "

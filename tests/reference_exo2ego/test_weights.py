@@ -58,6 +58,17 @@ def test_pickles_of_tensors_are_read_in_both_formats(tmp_path: Path) -> None:
         assert {key: value.tolist() for key, value in found.items()} == {"a": [0, 1, 2], "b": [[1, 1], [1, 1]]}
 
 
+@pytest.mark.parametrize(
+    "content", [b"\x80\x02.", b"\x80\x02R.", b"\x80\x02K", b"\x80\x02M\x01", b"\x80\x02}s.", b"\x80\x02h\x09."]
+)
+def test_a_damaged_pickle_is_a_clear_error(tmp_path: Path, content: bytes) -> None:
+    from reference_exo2ego.backbone.weights import read_weights
+
+    (tmp_path / "a.bin").write_bytes(content)
+    with pytest.raises(ModelError, match=r"a\.bin: (cannot be read|refused)"):
+        read_weights([tmp_path / "a.bin"])
+
+
 def test_a_file_that_is_no_dictionary_of_tensors_is_a_clear_error(tmp_path: Path) -> None:
     from reference_exo2ego.backbone.weights import read_weights
 

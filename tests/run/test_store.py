@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +125,25 @@ def test_checksums_cover_spec_predictions_and_scores(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run folder"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"model": {"revision": "1"}}, "spec.model.name"),
+        ({"model": {"name": ["toy"], "revision": "1"}}, "spec.model.name"),
+        ({"frames": {"egoschema": {"count": 0}}}, "spec.frames.egoschema"),
+        ({"rerank": {"top": 5}}, "spec.rerank.sha256"),
+        ({"seed": "one"}, "spec.seed"),
+    ],
+)
+def test_a_spec_with_a_part_of_another_form_is_refused_by_its_place(
+    tmp_path: Path, change: dict[str, Any], place: str
+) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"spec": json.loads(SPEC.canonical()) | change, "recorded": {}}))
+    with pytest.raises(StoreError, match=rf"run\.json is of another version of EgoBench: {re.escape(place)}"):
         read_run(tmp_path)
 
 
