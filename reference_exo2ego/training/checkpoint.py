@@ -144,7 +144,7 @@ def read_position(checkpoint: Path) -> Position:
     except (OSError, JsonInputError, ValidationError) as error:
         raise ResumeError(f"{path}: cannot be read ({first_fault(error)}); expected what training wrote") from error
     # Checkpoints of earlier releases have no checksum.
-    if checksum not in {None, _checksum(values)} or checkpoint.name != _name(position.step):
+    if checksum not in (None, _checksum(values)) or checkpoint.name != _name(position.step):
         raise ResumeError(f"{path}: is not as it was written; expected what training wrote")
     return position
 

@@ -116,7 +116,7 @@ def resolve(config: Mapping[str, Any], recipe: Recipe, sizes: Sizes, where: str)
     resolved: dict[str, Any] = json.loads(json.dumps(config))
     for name, value in decided.items():
         section, key = _section(resolved, name)
-        if section.get(key, AUTO) not in {AUTO, value}:
+        if section.get(key, AUTO) not in (AUTO, value):
             raise RecipeError(
                 f'{where}: {name} is {section[key]!r}, and the recipe makes it {value!r}; write "auto" there'
             )

@@ -54,7 +54,7 @@ class Bench:
         folder: Its folder.
         recipe: The recipe that is varied.
         data: Folder that paths of the recipe are below.
-        store: A frame store; ``None`` to decode.
+        store: A frame store: training clips are read from it, clips of questions kept in it; ``None`` to decode.
         sets: Folder of sample sets.
         videos: Folder of their videos.
         method: How an answer becomes a number.
@@ -337,7 +337,7 @@ def _ask(bench: Bench, job: StageJob, asking: Asking, command: Sequence[str]) ->
     exported = bench.folder / "models" / job.id / name
     if not exported.is_dir():
         export(bench.model_of(job), exported)
-    settings = Settings(method=bench.method, prompt=asking.variant.prompt, limit=bench.limit)
+    settings = Settings(method=bench.method, prompt=asking.variant.prompt, limit=bench.limit, frame_store=bench.store)
     request = asking_request(bench, exported, settings, f"{asking.variant.name}, seed {asking.seed}")
     watch = _Watch(bench.observer, bench.asked_to_stop)
     began = perf_counter()

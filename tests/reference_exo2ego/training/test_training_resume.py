@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -181,6 +182,13 @@ def test_a_checkpoint_with_an_altered_position_is_passed_over(
     with pytest.raises(ResumeError, match=reason):
         read_position(after)
     assert latest_checkpoint(tmp_path, SilentObserver()) == before
+
+
+def test_a_checksum_that_is_no_number_is_none_of_ours(tmp_path: Path) -> None:
+    position = small_checkpoint(tmp_path, 1) / "position.json"
+    position.write_text(json.dumps(json.loads(position.read_text()) | {"crc32": {"a": 1}}))
+    with pytest.raises(ResumeError, match="not as it was written"):
+        read_position(position.parent)
 
 
 @pytest.mark.parametrize(

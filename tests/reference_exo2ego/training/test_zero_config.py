@@ -87,6 +87,7 @@ def test_the_cpu_overlaps_nothing() -> None:
     ("section", "message"),
     [
         ({"train_batch_size": 128}, "train_batch_size is 128, and the recipe makes it 256"),
+        ({"gradient_clipping": [1.0]}, r"gradient_clipping is \[1.0\], and the recipe makes it 1.0"),
         ({"gradient_clipping": 0.3}, "gradient_clipping is 0.3, and the recipe makes it 1.0"),
         ({"optimizer": {"type": "AdamW"}}, "optimizer is the recipe's"),
         (
