@@ -205,12 +205,14 @@ def _by_task(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _variants(results: Mapping[str, Any]) -> Iterator[str]:
-    yield "| variant | what it is | overrides | 10^12 operations | seconds of training |"
-    yield "|---|---|---|---|---|"
+    yield "| variant | what it is | overrides | steps | 10^12 operations | seconds of training |"
+    yield "|---|---|---|---|---|---|"
     for name, variant in results["variants"].items():
         seconds = "" if variant["seconds"] is None else f"{variant['seconds']:,.0f}"
         overrides = " ".join(f"`{override}`" for override in variant["overrides"])
-        yield f"| `{name}` | {variant['about']} | {overrides} | {variant['operations'] / 1e12:,.3g} | {seconds} |"
+        steps = ", ".join(f"{stage} {count:,}" for stage, count in variant["steps"])
+        operations = f"{variant['operations'] / 1e12:,.3g}"
+        yield f"| `{name}` | {variant['about']} | {overrides} | {steps} | {operations} | {seconds} |"
 
 
 def _lines(results: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[AmountLine]:

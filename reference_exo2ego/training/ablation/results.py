@@ -54,6 +54,7 @@ class VariantResult:
         estimate: The mean over seeds of its mean score, with its interval over questions by source video.
         seeds: Its mean score by seed.
         scores: The mean over seeds of each member of the mean score, by id.
+        steps: Stage and number of steps of its trainings, in order.
         operations: Floating-point operations of its trainings.
         seconds: Seconds that its trainings took, those that it shares included; ``None`` where a log lacks them.
     """
@@ -63,6 +64,7 @@ class VariantResult:
     estimate: Estimate
     seeds: Spread
     scores: Mapping[str, float]
+    steps: Sequence[tuple[str, int]]
     operations: float
     seconds: float | None
 
@@ -258,6 +260,7 @@ def _result(
         estimate=estimate_of(answers, variant.name),
         seeds=spread({seed: float(answers.mean.values[place]) for seed, place in zip(seeds, places, strict=True)}),
         scores={score_id: float(part.values()[places].mean()) for score_id, part in answers.columns.items()},
+        steps=[(job.step.stage, costs.steps(job.step)) for job in chain],
         operations=sum(costs.steps(job.step) * costs.operations(job.step) for job in chain),
         seconds=None if None in seconds else sum(each or 0.0 for each in seconds),
     )
@@ -279,6 +282,7 @@ def _variant_json(bench: Bench, result: VariantResult) -> dict[str, Any]:
         "by_seed": dict(result.seeds.values),
         "seed_sd": result.seeds.sd,
         "scores": dict(result.scores),
+        "steps": [[stage, steps] for stage, steps in result.steps],
         "operations": result.operations,
         "seconds": result.seconds,
     }

@@ -229,6 +229,7 @@ def test_the_page_stands_beside_the_paper(study: Study, tmp_path: Path) -> None:
     results = study.write_results()
     text = (study.bench.folder / "ablations.md").read_text(encoding="utf-8")
     assert "| `without-kl` | without KL | 51.4 | -4.2 |" in text
+    assert "| `after-stage1` | the checkpoint of stage1 |  | init 2, stage1 2 |" in text
     assert {"table7.svg", "table15.svg"} <= {file.name for file in study.bench.folder.glob("*.svg")}
     page = tmp_path / "page.md"
     page.write_text(f"# Title\n\nwords\n\n{BEGIN}\nold\n{END}\n\nmore\n", encoding="utf-8")
