@@ -185,14 +185,14 @@ def safetensors_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:
-            named: set[str] = set(read_json_object(index)["weight_map"].values())
+            named = {str(name) for name in read_json_object(index)["weight_map"].values()}
         except (KeyError, AttributeError, TypeError) as error:
             raise ModelError(f"{index}: cannot be read ({error}); copy or download it again") from error
         absent = sorted(named - {path.name for path in files})
         if absent:
             raise ModelError(
-                f"{index}: names {len(absent)} files that are not there, first {absent[0]}; copy or download the whole "
-                f"checkpoint"
+                f"{index}: names {len(absent)} files that are not there, first {absent[0]:.200}; copy or download the "
+                f"whole checkpoint"
             )
     return files
 

@@ -34,13 +34,12 @@ def weight_files(folder: Path) -> list[Path]:
     for stem, suffix in (("model", "safetensors"), ("pytorch_model", "bin")):
         index = folder / f"{stem}.{suffix}.index.json"
         if index.is_file():
-            files = [folder / name for name in _names(index)]
-            absent = [path.name for path in files if not path.is_file()]
-            if absent:
+            names, present = _names(index), {path.name for path in folder.iterdir() if path.is_file()}
+            if absent := [name for name in names if name not in present]:
                 raise ModelError(
-                    f"{index}: names {', '.join(absent)}, not there; copy or download the whole checkpoint"
+                    f"{index}: names {', '.join(absent):.400}, not there; copy or download the whole checkpoint"
                 )
-            return files
+            return [folder / name for name in names]
         if (folder / f"{stem}.{suffix}").is_file():
             return [folder / f"{stem}.{suffix}"]
     raise ModelError(

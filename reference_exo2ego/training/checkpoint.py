@@ -212,7 +212,11 @@ def _sync_folders(folders: Sequence[Path]) -> None:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+    """Bytes of a file, -1 where there is none or can be none of such a name."""
+    try:
+        return path.stat().st_size if path.is_file() else -1
+    except OSError:
+        return -1
 
 
 def _is_whole(path: Path, size: int) -> bool:

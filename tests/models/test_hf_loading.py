@@ -142,6 +142,9 @@ def test_an_unfinished_download_is_a_clear_error(checkpoint: Checkpoint, tmp_pat
     lost.unlink()
     with pytest.raises(ModelError, match=rf"index\.json: names 1 files that are not there, first {lost.name}; copy or"):
         load(folder)
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": 3, "b": "c"}}')
+    with pytest.raises(ModelError, match=r"index\.json: names 2 files that are not there, first 3; copy or"):
+        load(folder)
     (folder / "model.safetensors.index.json").write_text("{}")
     with pytest.raises(ModelError, match=r"index\.json: cannot be read"):
         load(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -130,7 +131,16 @@ def test_a_training_does_not_go_on_from_a_pickle_that_holds_code(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "content",
-    ["[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": ["b"]}}', '{"weight_map": {"a": "../b"}}', "[" * 9999],
+    [
+        "[]",
+        "{}",
+        '{"weight_map": 3}',
+        '{"weight_map": {"a": ["b"]}}',
+        '{"weight_map": {"a": "../b"}}',
+        json.dumps({"weight_map": {"a": "b" * 5000}}),
+        json.dumps({"weight_map": {"a": "b\0"}}),
+        "[" * 9999,
+    ],
 )
 def test_an_index_that_names_no_files_beside_it_is_refused(tmp_path: Path, content: str) -> None:
     from reference_exo2ego.backbone.weights import weight_files
