@@ -37,7 +37,7 @@ def ablate(
         typer.Option(help="How an answer becomes a number."),
     ] = "likelihood-sum",
     frame_store: Annotated[
-        Path | None, typer.Option(help="Read training clips from this store, and keep clips of questions in it.")
+        Path | None, typer.Option(help="Read clips from this store; what it lacks is decoded into it.")
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Threads that read batches ahead.")] = 2,
     save_every: Annotated[int, typer.Option(min=0, help="Steps between checkpoints of a training.")] = 100,

@@ -26,6 +26,7 @@ from pydantic_core import to_json
 from egobench.annotations import Annotations, FieldError, RawRow, Row
 from egobench.annotations.fields import Id, Seconds, Text
 from egobench.errors import AnnotationFileError, TrainingDataError
+from egobench.json_input import find_fault
 from reference_exo2ego.data.streaming import ByteProgress, json_items, json_lines
 
 Modality = Literal["video", "image", "text"]
@@ -149,6 +150,9 @@ def _sample(row: _SampleRow) -> TrainingSample:
         start, end = row.start if view.start is None else view.start, row.end if view.end is None else view.end
         if start is not None and end is not None and end < start:
             raise FieldError(f"exo.{number}.end", f"{end:g} lies before start, {start:g}")
+    facts = row.model_extra or {}
+    if (fault := find_fault(facts)) is not None:
+        raise FieldError(fault.place.removeprefix("."), fault.problem)
     modality: Modality = "video" if row.video else "image" if row.image else "text"
     return TrainingSample(
         id=row.id,
@@ -159,7 +163,7 @@ def _sample(row: _SampleRow) -> TrainingSample:
         end=row.end,
         exo=tuple(SyncedView(view.camera, view.video, view.start, view.end) for view in row.exo),
         source=row.source,
-        facts=row.model_extra or {},
+        facts=facts,
     )
 
 

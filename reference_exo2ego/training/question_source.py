@@ -333,26 +333,27 @@ def _check_views(stage: Stage, source: QuestionRows) -> None:
             )
 
 
-def frame_requests(recipe: Recipe, data: Path) -> list[ClipRequest]:
+def frame_requests(recipe: Recipe, data: Path, stage: str | None = None) -> list[ClipRequest]:
     """Every clip that a recipe's rows are shown from, to fill a frame store with.
 
     Args:
         recipe: The recipe.
         data: Folder that its paths are below.
+        stage: The stage whose rows are meant; ``None`` for those of all stages.
 
     Raises:
-        TrainingDataError: If no stage shows rows of questions.
+        TrainingDataError: If no stage shows rows of questions, and none was named.
         AnnotationError: If a file cannot be read.
     """
     frames = RowFrames(recipe.model, None)
     requests: dict[str, ClipRequest] = {}
     kinds = {
         kind.model_dump_json(): kind
-        for stage in recipe.stages
-        if isinstance(stage.source, QuestionRows)
-        for kind in stage.source.rows
+        for planned in recipe.stages
+        if isinstance(planned.source, QuestionRows) and stage in {None, planned.name}
+        for kind in planned.source.rows
     }
-    if not kinds:
+    if not kinds and stage is None:
         raise TrainingDataError(f"recipe {recipe.name}: no stage of it shows rows of questions")
     for kind in kinds.values():
         requests |= {request.key: request for request in frames.requests(kind, read_rows(kind, data, recipe.seed))}

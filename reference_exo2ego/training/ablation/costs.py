@@ -14,7 +14,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from egobench.errors import RecipeError, TrainingDataError
+from egobench.errors import MissingFramesError, RecipeError, TrainingDataError
 from egobench.observer import Observer
 from reference_exo2ego.training.batches import Source
 from reference_exo2ego.training.beginning import begin
@@ -83,7 +83,11 @@ class Costs:
             self._known = {name: StepCost(**row) for name, row in rows.items()}
         if kind not in self._known:
             self.observer.note(f"taking a few steps of {step.stage}, for what it costs")
-            self._known[kind] = measure(step, self.data, self.store)
+            try:
+                self._known[kind] = measure(step, self.data, self.store)
+            except MissingFramesError:
+                # What the store lacks is put into it before the stage is trained.
+                self._known[kind] = measure(step, self.data, None)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             rows = {name: asdict(cost) for name, cost in self._known.items()}
             write_whole(self.path, json.dumps(rows, indent=1) + "\n")

@@ -29,9 +29,11 @@ from egobench.observer import Observer, SilentObserver
 from egobench.request import RunRequest, evaluate_request
 from egobench.run.checksums import CHECKSUMS
 from egobench.run.spec import Settings
+from egobench.video import FrameStore
 from reference_exo2ego.model.export import export
 from reference_exo2ego.training.checkpoint import write_whole
 from reference_exo2ego.training.loop import LoopSettings, never
+from reference_exo2ego.training.question_source import frame_requests
 from reference_exo2ego.training.recipe import Recipe, override
 from reference_exo2ego.training.run import Training, own_folder
 from reference_exo2ego.training.tracking import LOG, JsonLines, Tracker
@@ -54,7 +56,8 @@ class Bench:
         folder: Its folder.
         recipe: The recipe that is varied.
         data: Folder that paths of the recipe are below.
-        store: A frame store: training clips are read from it, clips of questions kept in it; ``None`` to decode.
+        store: A frame store: what it lacks is decoded into it before a stage, and clips of questions are kept in it;
+            ``None`` to decode.
         sets: Folder of sample sets.
         videos: Folder of their videos.
         method: How an answer becomes a number.
@@ -276,6 +279,9 @@ def _train(bench: Bench, job: StageJob) -> bool:
         if bench.model_of(job).is_dir():
             return True
         before = None if job.before is None else _beginning(bench, job)
+        if bench.store is not None:
+            requests = frame_requests(job.step.recipe, bench.data, job.step.stage)
+            FrameStore(bench.store).fill(requests, observer=bench.observer)
         log = JsonLines(folder / LOG)
         tracker = Tracker([log])
         training = Training(

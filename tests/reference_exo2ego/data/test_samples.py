@@ -98,6 +98,16 @@ def test_a_malformed_row_is_named_or_passed_over(
     assert len(list(read_samples(path, skip_bad=True))) == 2
 
 
+@pytest.mark.parametrize(
+    ("value", "field"), [({"b": ["\ud800"]}, "mood.b[0]"), (2**70, "mood"), (float("inf"), "mood")]
+)
+def test_a_further_field_that_nobody_could_write_again_is_named(tmp_path: Path, value: object, field: str) -> None:
+    row = {"id": "a", "video": "v.mp4", "conversations": turns("<video>\nWhat?", "A cup."), "mood": value}
+    with pytest.raises(RecordError) as error:
+        list(read_samples(written(tmp_path, [row], "a.jsonl")))
+    assert (error.value.row, error.value.field) == ("line 1", field)
+
+
 def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"id": "a"\n')

@@ -20,7 +20,13 @@ from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.words import VIDEO as VIDEO_PLACE
 from reference_exo2ego.training.question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
 from reference_exo2ego.training.question_rows import read_rows, texts_of
-from reference_exo2ego.training.question_source import DrawnRow, QuestionWords, open_question_source
+from reference_exo2ego.training.question_source import (
+    DrawnRow,
+    QuestionWords,
+    frame_requests,
+    open_question_source,
+)
+from reference_exo2ego.training.recipe import load_recipe
 from reference_exo2ego.training.recipes.tiny import MODEL
 from reference_exo2ego.training.word_tokenizer import word_tokenizer
 
@@ -70,6 +76,25 @@ def test_samples_of_one_video_are_one_row(tmp_path: Path) -> None:
     rows = read_rows(_kind(), tmp_path, 0)
     assert len(rows) == len(COLOURS)
     assert {len(row.questions) for row in rows} == {3}
+
+
+def test_the_clips_of_a_stage_are_those_of_its_own_rows(tmp_path: Path) -> None:
+    _write(tmp_path)
+    early = QuestionRows(rows=(_kind(files=(QuestionFile(path="rows.jsonl", asks="colour"),)),), turns=(("door",),))
+    late = QuestionRows(rows=(_kind(frames=8),), turns=(("door",),))
+    stages = load_recipe("tiny").stages
+    names = {"init": early, "stage3": late}
+    recipe = load_recipe("tiny").model_copy(
+        update={
+            "stages": tuple(
+                stage.model_copy(update={"source": names[stage.name]}) for stage in stages if stage.name in names
+            )
+        }
+    )
+    by_stage = {name: {request.key for request in frame_requests(recipe, tmp_path, name)} for name in names}
+    assert {name: len(keys) for name, keys in by_stage.items()} == {"init": 6, "stage3": 6}
+    assert {request.key for request in frame_requests(recipe, tmp_path)} == by_stage["init"] | by_stage["stage3"]
+    assert frame_requests(recipe, tmp_path, "stage1") == []
 
 
 def test_only_questions_that_are_asked_for_are_read(tmp_path: Path) -> None:
