@@ -350,7 +350,7 @@ def tree(root: int) -> dict[int, str]:
 
 def workers_of(driver: int) -> list[int]:
     """Ray actors that a command has started."""
-    return [pid for pid, command in tree(driver).items() if command.startswith("ray::Worker")]
+    return [pid for pid, command in tree(driver).items() if command.startswith("ray::Actor")]
 
 
 def kill_tree(root: int) -> None:
