@@ -17,7 +17,7 @@ from tests.cli import EGOBENCH
 from tests.conftest import Navigation, NoEmbedder
 
 ASKER = """
-import hashlib, os, time
+import hashlib, os, signal, time
 from egobench.model import FramePolicy, ModelInfo, Reply
 
 class Asker:
@@ -35,7 +35,9 @@ class Asker:
         digest = hashlib.sha256(prompt.frames.tobytes() + prompt.question.encode()).digest()
         return Reply("ABCD"[digest[0] % 4])
 
-def load(*, frames: int = 4, wait: float = 0.0):
+def load(*, frames: int = 4, wait: float = 0.0, die: bool = False):
+    if die:
+        signal.raise_signal(signal.SIGKILL)
     return Asker(frames, wait)
 """
 
@@ -60,11 +62,11 @@ class AskerRun:
         folders = ("--data", data, "--videos", videos, "--out", str(self.root / out))
         return [*EGOBENCH, "run", "asker", *folders, *options, "--json"]
 
-    def start(self, out: str, *options: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, out: str, *options: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
         """Start a run."""
         return subprocess.Popen(
             self.command(out, *options),
-            cwd=self.root,  # Ray puts the current folder on the path of its workers, and the checkout is no package
+            cwd=cwd,
             env={**self.environment, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -33,6 +33,8 @@ class RayNode:
             with suppress(ProcessLookupError):
                 os.kill(member, signal.SIGKILL)
         self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 @dataclass(frozen=True)
