@@ -27,6 +27,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -232,14 +233,15 @@ def nodes(folder: Path, questions: int = 2000) -> dict[str, Any]:
     world = World(folder, questions, videos=False)
     world.run(*world.command("whole", "--control", "blind"))
     world.questions()
-    port, environment = free_port(), {**world.environment, "RAY_worker_niceness": "0"}
-    head = start_node(environment, "--head", f"--port={port}")
+    port, token = free_port(), {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    environment = {**world.environment, **token, "RAY_AUTH_MODE": "token", "RAY_worker_niceness": "0"}
+    head = start_node(environment, "--head", f"--port={port}", "--include-dashboard=false")
     second = start_node(environment, f"--address=127.0.0.1:{port}")
     try:
         options = ("--control", "blind", "-o", "wait=0.03", "--engine", "ray", "--workers", "2")
         driver = subprocess.Popen(  # noqa: S603
             world.command("nodes", *options),
-            env={**environment, "RAY_ADDRESS": f"127.0.0.1:{port}"},
+            env={**world.environment, **token, "RAY_ADDRESS": f"127.0.0.1:{port}"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -365,8 +367,11 @@ def kill_tree(root: int) -> None:
 def start_node(environment: Mapping[str, str], *options: str) -> subprocess.Popen[bytes]:
     """Start a Ray node with one processor, reachable from this machine alone."""
     quiet = ("--block", "--num-cpus=1", "--node-ip-address=127.0.0.1", "--disable-usage-stats")
-    small = ("--object-store-memory=100000000", "--include-dashboard=false")
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *quiet, *small, *options]
+    command = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--object-store-memory=100000000"),
+        *quiet,
+        *options,
+    ]
     node = subprocess.Popen(  # noqa: S603
         command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

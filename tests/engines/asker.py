@@ -62,11 +62,10 @@ class AskerRun:
         folders = ("--data", data, "--videos", videos, "--out", str(self.root / out))
         return [*EGOBENCH, "run", "asker", *folders, *options, "--json"]
 
-    def start(self, out: str, *options: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+    def start(self, out: str, *options: str, **environment: str) -> subprocess.Popen[str]:
         """Start a run."""
         return subprocess.Popen(
             self.command(out, *options),
-            cwd=cwd,
             env={**self.environment, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -103,9 +103,15 @@ def test_actors_import_what_the_command_does_and_not_what_lies_in_its_folder(nav
     checkout = run.root / "checkout"
     (checkout / "egobench").mkdir(parents=True)
     (checkout / "egobench" / "__init__.py").write_text("raise ImportError('this is a checkout')\n")
-    process = run.start("ray", "--engine", "ray", "--workers", "1", cwd=checkout, PYTHONSAFEPATH="1")
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    process = subprocess.run(
+        run.command("ray", "--engine", "ray", "--workers", "1"),
+        cwd=checkout,
+        env={**run.environment, "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
     assert run.scores("ray") == whole
 
 
