@@ -71,6 +71,44 @@ def test_a_file_that_the_decoder_dies_of_twice_is_left_out_the_third_time(
     assert {row["outcome"] for row in rows(run).values()} == {"answered"}
 
 
+HANGING = """
+import os, time
+from egobench.video.pyav import PyavReader
+
+frames = PyavReader.frames
+
+def hang(self, numbers, stop):
+    while self.index.path.name == os.environ["DEADLY"]:
+        time.sleep(1)
+    return frames(self, numbers, stop)
+
+PyavReader.frames = hang
+from egobench.cli import main
+main()
+"""
+"""The command line with a decoder that never comes back from one file."""
+
+
+@pytest.mark.slow
+def test_a_command_whose_decoder_never_comes_back_ends(navigation: Navigation) -> None:
+    run = asker_run(navigation, 6)
+    arguments = run.command("out", "--workers", "2", "--min-coverage", "0.5", "--clip-timeout", "2")
+    process = subprocess.run(
+        [sys.executable, "-P", "-c", HANGING, *arguments[arguments.index("run") :]],
+        env=run.environment | {"DEADLY": "2_frame24.mp4"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stderr
+    outcomes = {sample_id: row["outcome"] for sample_id, row in rows(run).items()}
+    assert sorted(map(str, outcomes.values())) == ["answered"] * 5 + ["media_error"]
+    # Hanging is no death: the file is tried again.
+    assert start(run, "none").returncode == 0
+    assert {row["outcome"] for row in rows(run).values()} == {"answered"}
+
+
 @pytest.mark.parametrize(
     ("report", "deadly"),
     [
