@@ -61,7 +61,7 @@ def test_two_actors_share_a_run_and_one_that_dies_is_started_again(navigation: N
     os.kill(killed, signal.SIGKILL)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert "an actor has died and is started again" in errors
+    assert "an actor has died, and is started again" in errors
     assert run.scores("ray") == whole
     assert len(actors(run)) >= 2
     # Whoever comes back writes where the dead one wrote, once that name is free.
