@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from egobench import __version__
 from egobench.controls import Control
@@ -193,9 +193,10 @@ class RunSpec:
         """
         from pydantic import ValidationError  # noqa: PLC0415 - a command's --help stays light
 
+        adapters = _adapters()
         try:
-            spec: RunSpec = _adapter(cls).validate_python({**content, "sets": [*content["sets"]]})
-            _adapter(_Parts).validate_python({"model": spec.model, "frames": spec.frames, "rerank": spec.rerank})
+            spec = adapters.spec.validate_python({**content, "sets": [*content["sets"]]})
+            adapters.parts.validate_python({"model": spec.model, "frames": spec.frames, "rerank": spec.rerank})
         except KeyError as error:
             raise StoreError(f"{source} is of another version of EgoBench: no {error} in its spec") from error
         except ValidationError as error:
@@ -248,11 +249,16 @@ class _Parts:
     rerank: _RerankEntry | None
 
 
+class _Adapters(NamedTuple):
+    spec: TypeAdapter[RunSpec]
+    parts: TypeAdapter[_Parts]
+
+
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapters() -> _Adapters:
     from pydantic import TypeAdapter  # noqa: PLC0415 - a command's --help stays light
 
-    return TypeAdapter(kind)
+    return _Adapters(TypeAdapter(RunSpec), TypeAdapter(_Parts))
 
 
 def _rule_json(rule: FrameRule) -> dict[str, Any]:
