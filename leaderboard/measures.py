@@ -7,31 +7,23 @@ hundred thousand samples fit into memory; differences and rank sets follow from 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from egobench.dataset.sampleset import SampleSet, find_sets
-from egobench.errors import EgoBenchError, ModelError, SampleSetError
-from egobench.metrics import MeanMetric, Metric, ScoredSample
+from egobench.errors import EgoBenchError, SampleSetError
 from egobench.observer import Observer
-from egobench.plugins import load_task
 from egobench.run.plan import PartId
-from egobench.run.records import Prediction, ScoredRow, read_rows
-from egobench.run.store import Run
-from egobench.sample import Sample
 from egobench.scoring.entry import ScoreEntry
-from egobench.scoring.score import score_samples
-from egobench.statistics.resampling import Column
+from egobench.statistics.resampling import Influence
 
-from .bundle import sample_texts
-from .row_kinds import Columns, row_kinds
 from .runs import BoardRun, measure_key
-from .sealing import unseal
+from .sample_values import SampleValues
+from .tolerance import tolerance
 
 
 class Measure(NamedTuple):
@@ -41,7 +33,7 @@ class Measure(NamedTuple):
         id: ``task/subset/protocol/construction/metric``, with judge and retriever where there are any.
         samples_sha256: Hash of the samples.
         example: One of the entries: what they all share, such as chance, can be read from it.
-        column: The values of its samples for the runs in ``ranked``; ``None`` where they cannot be had.
+        influence: What each source video adds to the scores of the runs in ``ranked``; ``None`` where it cannot be had.
         ranked: Keys of the runs that were asked all samples and whose rows give the score they claim.
         problem: Why nothing can be compared; ``""`` where it can.
     """
@@ -49,7 +41,7 @@ class Measure(NamedTuple):
     id: str
     samples_sha256: str
     example: ScoreEntry
-    column: Column | None
+    influence: Influence | None
     ranked: tuple[str, ...]
     problem: str
 
@@ -103,125 +95,6 @@ class SampleSets:
         return sorted(self._by_hash.values(), key=lambda found: (found.name, found.manifest.samples_sha256))
 
 
-@dataclass
-class _Rows:
-    """The samples of a part, sorted as columns want them, and values per metric and run.
-
-    ``alike`` numbers samples: two have the same number if scores in the same order give them equal values.
-    """
-
-    samples: tuple[Sample, ...]
-    places: Mapping[str, int]
-    alike: np.ndarray
-    clusters: tuple[str, ...]
-    sizes: np.ndarray
-    metrics: dict[str, Metric]
-    values: dict[str, dict[str, np.ndarray]]
-    scored: dict[str, dict[str, tuple[ScoredSample, ...]]]
-
-    @classmethod
-    def of(cls, sample_set: SampleSet, part: PartId) -> _Rows:
-        """The rows of one part of a sample set, before any run was read."""
-        chosen = [sample for sample in sample_set.samples if sample.subset == part.subset]
-        samples = tuple(sorted(chosen, key=lambda sample: (sample.cluster, sample.id)))
-        names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
-        task = load_task(part.task)
-        subset = next((subset for subset in task.subsets if subset.name == part.subset), None)
-        known = {} if subset is None or subset.protocol != part.protocol else task.metrics_of(subset)
-        metrics = known if all(sample.target is not None for sample in samples) or part.protocol == "open" else {}
-        places = {sample.id: place for place, sample in enumerate(samples)}
-        first: dict[tuple[object, ...], int] = {}
-        alike = [
-            first.setdefault((sample.target, sample.relevance, len(sample.options)), len(first)) for sample in samples
-        ]
-        return cls(
-            samples,
-            places,
-            np.array(alike),
-            tuple(names.tolist()),
-            sizes,
-            metrics,
-            defaultdict(dict),
-            defaultdict(dict),
-        )
-
-    def add(self, run: BoardRun, part: PartId, names: Sequence[str]) -> None:
-        """Read what a run made of the samples.
-
-        Raises:
-            StoreError: If its rows are damaged.
-            SampleSetError: If some are missing.
-        """
-        metrics = {name: self.metrics[name] for name in names}
-        quick = {
-            name: metric for name, metric in metrics.items() if isinstance(metric, MeanMetric) and metric.of_scores
-        }
-        if len(quick) == len(metrics):
-            self._add_quickly(run, part, quick)
-            return
-        predictions: Mapping[str, Prediction] = Run(run.folder, run.spec).predictions(part.file_stem)
-        if run.sealed and part.protocol == "open":
-            predictions = unsealed(predictions, self.samples)
-        scored = score_samples(self.samples, predictions)
-        self._check_complete(len(scored), part)
-        for name, metric in metrics.items():
-            if isinstance(metric, MeanMetric):
-                self.values[name][run.key] = np.fromiter(map(metric.value, scored), np.float64, len(scored))
-            else:
-                self.scored[name][run.key] = tuple(scored)
-
-    def _add_quickly(self, run: BoardRun, part: PartId, metrics: Mapping[str, MeanMetric]) -> None:
-        """Read rows no further than needed, and compute a value once for all samples that are alike."""
-        rows = Columns.empty(len(self.samples))
-        outcomes, choices, scores = rows
-        for path in sorted((run.folder / "predictions").glob(f"{part.file_stem}.*.jsonl")):
-            for row in read_rows(path, ScoredRow):
-                place = self.places.get(row["id"])
-                if place is not None and not row.get("order"):
-                    outcomes[place], choices[place], scores[place] = (
-                        row["outcome"],
-                        row.get("choice"),
-                        row.get("scores"),
-                    )
-        self._check_complete(len(self.samples) - outcomes.count(None), part)
-        _, first, kind_of = np.unique(row_kinds(rows, self.alike), return_index=True, return_inverse=True)
-        values: list[list[float]] = []
-        places: list[int] = first.tolist()
-        for place in places:
-            sample = self.samples[place]
-            (scored,) = score_samples([sample], {sample.id: rows.prediction(place, sample.id)})
-            values.append([metric.value(scored) for metric in metrics.values()])
-        table = np.array(values)[kind_of]
-        for column, name in enumerate(metrics):
-            self.values[name][run.key] = table[:, column]
-
-    def _check_complete(self, count: int, part: PartId) -> None:
-        if count < len(self.samples):
-            raise SampleSetError(f"{count} of {len(self.samples)} samples of {part.file_stem} were asked")
-
-    def column(self, name: str, keys: Sequence[str]) -> Column:
-        """The values of some runs side by side."""
-        metric = self.metrics[name]
-        if isinstance(metric, MeanMetric):
-            by_sample = np.stack([self.values[name][key] for key in keys], axis=1)
-            return Column(metric, tuple(() for _ in keys), self.samples, by_sample, self.clusters, self.sizes)
-        rows = tuple(self.scored[name][key] for key in keys)
-        return Column(metric, rows, self.samples, np.empty((len(self.samples), 0)), self.clusters, self.sizes)
-
-
-def unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) -> dict[str, Prediction]:
-    """Predictions out of a bundle, with the replies as they were.
-
-    Raises:
-        BundleError: If a reply refers to what its sample does not have.
-    """
-    return {
-        sample.id: replace(found, reply=unseal(found.reply, sample_texts(sample)))
-        for sample in samples
-        if (found := predictions.get(sample.id)) is not None
-    }
-
-
 def measure_runs(runs: Sequence[BoardRun], sets: SampleSets, observer: Observer) -> Measured:
     """Find what the runs of a board can be compared by, and read their rows.
 
@@ -265,70 +138,43 @@ def _measure_part(
     if sample_set is None:
         reason = "no run was asked all samples" if not whole else "the sample set is not at hand"
         return [Measure(key, digest, entry, None, (), reason) for (key, _), entry in examples.items()]
-    rows = _Rows.of(sample_set, part)
-    names = {
-        key: entry.id.metric for key, entry in examples.items() if _plain(entry) and entry.id.metric in rows.metrics
-    }
+    values = SampleValues(sample_set, part)
+    problems = {key: values.why_unpaired(entry) for key, entry in examples.items()}
     for run in whole:
-        own = [name for key, name in names.items() if _whole(run, key)]
+        own = {key[0]: run.by_measure[key] for key, problem in problems.items() if not problem and _whole(run, key)}
         try:
-            if own:
-                rows.add(run, part, own)
-        except EgoBenchError as error:
+            values.read(run, own)
+        except (EgoBenchError, ValueError) as error:
             observer.warn(f"{run.folder} is shown as it says, and ranked with nobody: {error}")
             claims.refuted.add(run.key)
         observer.advance(len(own))
-    return [_measure(whole, rows, key, entry, names.get(key), claims) for key, entry in examples.items()]
+    return [
+        Measure(*key, entry, None, (), problems[key]) if problems[key] else _measure(whole, values, key, entry, claims)
+        for key, entry in examples.items()
+    ]
 
 
 def _measure(
-    runs: Sequence[BoardRun],
-    rows: _Rows,
-    key: tuple[str, str],
-    example: ScoreEntry,
-    name: str | None,
-    claims: _Claims,
+    runs: Sequence[BoardRun], values: SampleValues, key: tuple[str, str], example: ScoreEntry, claims: _Claims
 ) -> Measure:
-    if name is None:
-        return Measure(*key, example, None, (), _why_unpaired(example))
-    available = rows.values[name].keys() | rows.scored[name].keys()
+    name, slack = key[0], tolerance(example.id)
+    available = values.keys(name)
     keys = [run.key for run in runs if run.key in available]
-    try:
-        column = rows.column(name, keys) if keys else None
-        values: list[float] = [] if column is None else column.values().tolist()
-    except ModelError as error:
-        return Measure(*key, example, None, (), str(error))
-    claimed = {run.key: run.by_measure[key].value for run in runs if run.key in available}
-    confirmed = [run_key for run_key, value in zip(keys, values, strict=True) if claimed[run_key] == value]
+    confirmed: list[str] = []
+    for run in runs:
+        claimed = run.by_measure[key].value if run.key in available else None
+        if claimed is not None and math.isclose(claimed, values.value(name, run.key), rel_tol=slack, abs_tol=slack):
+            confirmed.append(run.key)
     claims.confirmed.update(confirmed)
     claims.refuted.update(set(keys) - set(confirmed))
     if not confirmed:
         return Measure(*key, example, None, (), "no run's rows give the score it claims")
-    column = column if confirmed == keys else rows.column(name, confirmed)
-    return Measure(*key, example, column, tuple(confirmed), "")
+    return Measure(*key, example, values.influence(name, confirmed), tuple(confirmed), "")
 
 
 def _whole(run: BoardRun, key: tuple[str, str]) -> bool:
     entry = run.by_measure.get(key)
     return entry is not None and not entry.partial and entry.value is not None
-
-
-def _plain(entry: ScoreEntry) -> bool:
-    """Whether the score is one of single answers: several orders, judges and galleries have rows of other kinds."""
-    return entry.orders == 1 and entry.judge is None and entry.gallery is None and entry.positions is None
-
-
-def _why_unpaired(entry: ScoreEntry) -> str:
-    """Why a score whose rows are of another kind, or whose samples have no public answer, is in no paired test."""
-    if entry.gallery is not None:
-        reason = "rankings of a whole gallery are not paired by sample"
-    elif entry.judge is not None:
-        reason = "grades of a judge are not paired by sample"
-    elif entry.orders > 1 or entry.positions is not None:
-        reason = "answers in several orders of the options are not paired by sample"
-    else:
-        reason = "its values per sample cannot be computed from the rows"
-    return f"{reason}; the interval of every run is its own"
 
 
 def _order(measure: Measure) -> tuple[str, str, str, bool, str, str]:
