@@ -141,7 +141,8 @@ def test_queries_of_a_gallery_are_paired(embedded: Path, world: World) -> None:
         graded_aps(np.load(next(path.glob("predictions/*.npy"))), relevance).tolist()
         for path in sorted(runs, key=lambda path: number.keys.index(path.name))
     ]
-    test = paired(*by_run, [sample.cluster for sample in sample_set.samples])
+    first, second = by_run
+    test = paired(first, second, [sample.cluster for sample in sample_set.samples])
     assert errors(number) == pytest.approx((test.effect, test.se))
     # What comes in a bundle has the same values.
     packed = number_of(board_of(embedded, data=world.data), "epic-kitchens-mir/all/gallery/gallery/mAP")
@@ -183,8 +184,8 @@ def judge(run: Path, data: Path, correct: int) -> None:
 
 def test_grades_of_a_judge_are_paired_in_folders_and_in_bundles(world: World) -> None:
     runs = [world.run(Talker(), "qaego4d", out="judged"), world.run(OtherTalker(), "qaego4d", out="judged")]
-    for number, run in enumerate(runs):
-        judge(run, world.data, 2 + number)
+    for place, run in enumerate(runs):
+        judge(run, world.data, 2 + place)
     board = board_of(*runs, data=world.data)
     number = number_of(board, "qaego4d/open/open/official/judge_acc@toy@")
     assert set(number.keys) == {run.name for run in runs}
