@@ -245,7 +245,7 @@ class SampleValues:
                 continue
             ranked, right = ranked_table(table, self._relevance), self._relevance[self._relevance.any(axis=1)]
             by_cluster = np.argsort([sample.cluster for sample in ranked.rows.samples], kind="stable")
-            clusters, sizes = _groups([ranked.rows.samples[place] for place in by_cluster.tolist()])
+            clusters, sizes = _groups(ranked.rows.samples)
             rest = metric.without(ranked.scores[by_cluster], right[by_cluster], sizes.tolist())
             value = metric.value(ranked.scores, right)
             self._left_out[key][run.key] = _LeftOut(value, rest, sizes, clusters)
@@ -269,6 +269,6 @@ def _unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) 
 
 
 def _groups(samples: Sequence[Sample]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the clusters of samples that are sorted by them, and how many samples each has."""
+    """Names of the clusters of samples, sorted, and how many samples each has."""
     names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
     return tuple(names.tolist()), sizes
