@@ -18,6 +18,7 @@ from reference_exo2ego.commands.frames import frames
 from reference_exo2ego.commands.instructions import instructions, write_instructions
 from reference_exo2ego.commands.leaks import leaks
 from reference_exo2ego.commands.pairs import pairs
+from reference_exo2ego.commands.probe import probe
 from reference_exo2ego.commands.report import report
 from reference_exo2ego.commands.train import train
 
@@ -40,7 +41,20 @@ def exo2ego(
     """Exo2Ego, the reference model: its training data and checkpoints."""
 
 
-for command in (clips, egoclip, pairs, instructions, write_instructions, leaks, frames, train, ablate, report, export):
+for command in (
+    clips,
+    egoclip,
+    pairs,
+    instructions,
+    write_instructions,
+    leaks,
+    frames,
+    train,
+    probe,
+    ablate,
+    report,
+    export,
+):
     app.command()(command)
 
 

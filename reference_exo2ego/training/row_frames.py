@@ -18,6 +18,12 @@ from .question_recipe import RowKind
 from .question_rows import QuestionRow
 
 
+def chosen_frames(kind: RowKind, seed: int) -> list[int]:
+    """Which of a row's frames are shown: of each part of the clip one phase."""
+    rng = Random(seed)  # noqa: S311
+    return [kind.phases * number + rng.randrange(kind.phases) for number in range(kind.frames)]
+
+
 class RowFrames:
     """Frames of a row, from a frame store or decoded.
 
@@ -36,10 +42,8 @@ class RowFrames:
         Raises:
             VideoError: If they cannot be had.
         """
-        rng = Random(seed)  # noqa: S311
-        phases = [rng.randrange(kind.phases) for _ in range(kind.frames)]
-        chosen = [kind.phases * number + phase for number, phase in enumerate(phases)]
-        ego, exo = (None if view is None else self._frames(kind, view)[chosen] for view in (row.ego, row.exo))
+        numbers = chosen_frames(kind, seed)
+        ego, exo = (None if view is None else self._frames(kind, view, numbers) for view in (row.ego, row.exo))
         return ego, exo
 
     def requests(self, kind: RowKind, rows: Sequence[QuestionRow]) -> list[ClipRequest]:
@@ -47,7 +51,7 @@ class RowFrames:
         views = {view for row in rows for view in (row.ego, row.exo) if view is not None}
         return [self._request(kind, view) for view in sorted(views, key=str)]
 
-    def _frames(self, kind: RowKind, view: View) -> torch.Tensor:
+    def _frames(self, kind: RowKind, view: View, numbers: Sequence[int]) -> torch.Tensor:
         request = self._request(kind, view)
         if self._store is not None:
             frames = self._store.read(request).frames
@@ -56,7 +60,7 @@ class RowFrames:
             if isinstance(clip, FailedClip):
                 raise clip.error
             frames = clip.frames
-        return squares(frames, self._sight, self._config.fit)
+        return squares(frames[list(numbers)], self._sight, self._config.fit)
 
     def _request(self, kind: RowKind, view: View) -> ClipRequest:
         if view.path is None or view.modality != "video":
