@@ -192,6 +192,10 @@ def _overfit(training: Training, stages: tuple[str, ...] | None, steps: int, *, 
         raise typer.Exit(1)
 
 
+def _known(number: float | None, form: str) -> str:
+    return "not known" if number is None else f"{number:{form}}"
+
+
 def _print_estimates(training: Training, processes: int, *, as_json: bool) -> None:
     rows = training.estimates(processes)
     if not training.processes.first:
@@ -207,9 +211,9 @@ def _print_estimates(training: Training, processes: int, *, as_json: bool) -> No
             ", ".join(row.trained),
             f"{sum(row.trained.values()) / 1e6:,.1f} of {row.parameters / 1e6:,.1f} M",
             batch,
-            "not known" if row.steps is None else f"{row.steps:,}",
-            "" if row.tera is None else f"{row.tera:,.3g}",
-            "" if row.hours is None else f"{row.hours:,.2f}",
+            _known(row.steps, ","),
+            _known(row.tera, ",.3g"),
+            _known(row.hours, ",.2f"),
         )
     memory = Table(
         "stage", "ZeRO-0", "ZeRO-1", "ZeRO-2", "ZeRO-3", title=f"GB of each of {processes} processes, at least"

@@ -155,19 +155,20 @@ def check_fit(checkpoint: Path, *, steps: int, engine: str) -> None:
     Args:
         checkpoint: The checkpoint.
         steps: Steps of the stage.
-        engine: The engine that is to go on.
+        engine: The engine that is to go on, by the name that its checkpoints are known by.
 
     Raises:
-        ResumeError: If it is of another stage, or another engine wrote it.
+        ResumeError: If it is of a stage of other steps, or another engine or stage of ZeRO wrote it.
     """
     position = read_position(checkpoint)
     if position.steps != steps:
         raise ResumeError(f"{checkpoint}: of a stage of {position.steps} steps, here {steps}; train in another folder")
-    plain = position.engine == "torch"
-    if plain != (engine == "torch"):
+    if position.engine != engine:
+        plain = position.engine == "torch"
+        option = "--engine torch" if plain else f"--deepspeed {position.engine.rpartition('-')[2]}"
         raise ResumeError(
-            f"{checkpoint}: written by the engine {position.engine!r}; go on with --engine "
-            f"{'torch' if plain else 'deepspeed'}, or begin the stage anew in another folder"
+            f"{checkpoint}: written by the engine {position.engine!r}, and {engine!r} cannot go on from it; go on with "
+            f"{option}, or begin the stage anew in another folder"
         )
 
 

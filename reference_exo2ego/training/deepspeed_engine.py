@@ -21,6 +21,7 @@ from .batches import Teaching
 from .checkpoint import read_position
 from .engine import LossModule
 from .processes import Processes
+from .zero import name_of_zero, stage_of_zero
 
 TAG, UNIVERSAL = "zero", "universal"
 """Folders of a checkpoint: as the processes wrote it, and for any number of them."""
@@ -80,8 +81,8 @@ class DeepSpeedEngine:
         checkpoint: Path | None,
     ) -> None:
         self._library, self._processes = import_deepspeed(processes), processes
-        self._stage = int(config["zero_optimization"]["stage"])
-        self.name = f"deepspeed, ZeRO-{self._stage}"
+        self._stage = stage_of_zero(config, "--deepspeed")
+        self.name = name_of_zero(self._stage)
         # Without ZeRO every process has all of it, so any number of them can read it.
         spread = self._stage > 0
         self._universal = bool(spread and checkpoint and read_position(checkpoint).processes != processes.count)

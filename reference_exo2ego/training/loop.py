@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from egobench.errors import DivergenceError, TrainingDataError, TrainingError
+from egobench.errors import DivergenceError, TrainingDataError
 from egobench.observer import Observer
 from reference_exo2ego.model.exo2ego import Losses
 
@@ -167,7 +167,7 @@ class StageLoop:
         self.observer.begin(self.stage.name, self.steps, first)
         ended = perf_counter()
         for loaded in load_steps(self.source, range(first, self.steps), self.processes, workers=self.settings.workers):
-            result = self._step_in_memory(loaded)
+            result = self._step(loaded)
             began, ended = ended, perf_counter()
             position = replace(
                 position,
@@ -206,24 +206,6 @@ class StageLoop:
         )
         seconds = perf_counter() - began
         self.tracker.record("checkpoint", self.stage.name, position.step, path=checkpoint.name, seconds=seconds)
-
-    def _step_in_memory(self, loaded: Loaded) -> StepResult:
-        """A step.
-
-        Raises:
-            TrainingError: If there is not enough memory for it.
-        """
-        try:
-            return self._step(loaded)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            first = str(error).partition("\n")[0]
-            raise TrainingError(
-                f"{self.stage.name}, step {loaded.step}: out of memory ({first}); lower {self.stage.name}.micro, now "
-                f"{self.stage.micro}, set checkpointing=true, or spread the model with --deepspeed 3 on more GPUs: the "
-                f"training goes on from its last checkpoint"
-            ) from error
 
     def _step(self, loaded: Loaded) -> StepResult:
         seed_everything(seed_of(self.recipe.seed, self.stage.name, loaded.step, self.processes.rank))

@@ -28,6 +28,7 @@ from .beginning import Beginning, begin, check_trained, hand_over, prepare
 from .checkpoint import check_fit, latest_checkpoint
 from .engine import Engine, LossModule, TorchEngine
 from .loop import LoopSettings, StageLoop, never
+from .out_of_memory import out_of_memory_explained
 from .processes import Processes
 from .recipe import Recipe, StageRecipe
 from .run_file import check_data, check_recipe
@@ -36,7 +37,7 @@ from .sources import open_source
 from .speed import device_speed
 from .tracking import Tracker
 from .validation import Validation
-from .zero import read_zero, resolve, sizes_of
+from .zero import name_of_zero, read_zero, resolve, sizes_of, stage_of_zero
 
 if TYPE_CHECKING:
     from .estimate import StageEstimate
@@ -134,7 +135,14 @@ class Training:
 
         Returns:
             Whether it is done.
+
+        Raises:
+            TrainingError: If memory runs out, or another problem that says what to do.
         """
+        with out_of_memory_explained(stage):
+            return self._train(stage)
+
+    def _train(self, stage: StageRecipe) -> bool:
         checkpoint = latest_checkpoint(self.folder / stage.name / "checkpoints", self.observer)
         beginning = begin(self.recipe, self.data, self._before(stage), dtype=self.dtype)
         source = open_source(self.recipe, stage, self.data, self.store, beginning.tokenizer)
@@ -142,7 +150,7 @@ class Training:
             check_data(self.folder, stage.name, source.digests)
         steps = steps_of(stage, source)
         if checkpoint is not None:
-            check_fit(checkpoint, steps=steps, engine=self.engine)
+            check_fit(checkpoint, steps=steps, engine=self.engine_name)
         engine = self.build_engine(stage, beginning, checkpoint)
         look = self._look(stage, engine, source, beginning, steps)
         loop = StageLoop(
@@ -222,12 +230,22 @@ class Training:
         from .deepspeed_engine import DeepSpeedEngine
 
         sizes = sizes_of(recipe, stage, self.processes.count, gpu=torch.cuda.is_available())
-        config = resolve(self.zero or read_zero("2"), recipe, sizes, "--deepspeed")
+        config = resolve(self.zero_config, recipe, sizes, "--deepspeed")
         return DeepSpeedEngine(LossModule(model), optimizer, self.processes, config=config, checkpoint=checkpoint)
 
     def model_of(self, stage: TrainingStage) -> Path:
         """What a stage hands over."""
         return self.folder / stage / "model"
+
+    @property
+    def zero_config(self) -> dict[str, Any]:
+        """DeepSpeed's configuration, ZeRO-2 where nothing is said."""
+        return self.zero or read_zero("2")
+
+    @property
+    def engine_name(self) -> str:
+        """What checkpoints of its engine are known by."""
+        return "torch" if self.engine == "torch" else name_of_zero(stage_of_zero(self.zero_config, "--deepspeed"))
 
     @property
     def dtype(self) -> str:

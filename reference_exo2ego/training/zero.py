@@ -84,6 +84,24 @@ def read_zero(choice: str) -> dict[str, Any]:
     return values
 
 
+def stage_of_zero(config: Mapping[str, Any], where: str) -> int:
+    """The stage of ZeRO that a configuration asks for; 0 where it says nothing.
+
+    Raises:
+        RecipeError: If there is no such stage.
+    """
+    section: Any = config.get("zero_optimization", {})
+    stage: Any = section.get("stage", 0) if isinstance(section, dict) else section
+    if isinstance(stage, bool) or stage not in ZERO:
+        raise RecipeError(f"{where}: zero_optimization.stage is {stage!r}; expected 0, 1, 2 or 3")
+    return int(stage)
+
+
+def name_of_zero(stage: int) -> str:
+    """What checkpoints of a stage of ZeRO are known by."""
+    return f"deepspeed, ZeRO-{stage}"
+
+
 def resolve(config: Mapping[str, Any], recipe: Recipe, sizes: Sizes, where: str) -> dict[str, Any]:
     """A configuration with everything said, and nothing that contradicts the recipe.
 

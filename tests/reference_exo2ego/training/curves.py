@@ -1,7 +1,8 @@
 """Trains one stage several times in as many processes as it is started with: ``curves.py JOBS.json``.
 
 The file holds ``recipe``, ``data``, ``out`` and ``jobs``: of each its ``name``, ``zero`` (0 to 3, or null for torch
-alone), and ``stops`` (after how many steps it stops, one call after the other; then it runs to its end).
+alone), ``stops`` (after how many steps it stops, one call after the other; then it runs to its end), and ``changes`` of
+the recipe.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main(path: str) -> None:
         folder = Path(work["out"]) / job["name"]
         zero = job["zero"]
         training = Training(
-            recipe=recipe_of(work["recipe"], "test"),
+            recipe=recipe_of(work["recipe"] | job.get("changes", {}), "test"),
             folder=folder,
             data=Path(work["data"]),
             engine="torch" if zero is None else "deepspeed",

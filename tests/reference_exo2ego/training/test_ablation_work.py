@@ -17,9 +17,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
-from egobench.annotations import Annotations  # noqa: E402
 from egobench.compare import compare  # noqa: E402
-from egobench.dataset.build import build  # noqa: E402
 from egobench.errors import ResumeError, StoreError  # noqa: E402
 from egobench.metrics import ScoredSample  # noqa: E402
 from egobench.plugins import load_task  # noqa: E402
@@ -34,8 +32,8 @@ from reference_exo2ego.training.ablation.page import BEGIN, END, write_page  # n
 from reference_exo2ego.training.ablation.results import Answers, difference_of  # noqa: E402
 from reference_exo2ego.training.ablation.study import Study, StudyRequest  # noqa: E402
 from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
-from tests.conftest import ANSWERS, NoEmbedder, write_video  # noqa: E402
 from tests.reference_exo2ego.tiny_exo2ego import tiny_config  # noqa: E402
+from tests.reference_exo2ego.training.door_questions import write_questions  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import LIVELY, tiny_recipe, write_data  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -51,17 +49,7 @@ class Place:
     def __init__(self, root: Path) -> None:
         self.data = write_data(root / "train")
         self.sets, self.videos = root / "data", root / "videos"
-        rows: list[dict[str, object]] = []
-        options = [text for text, _ in ANSWERS.values()]
-        for number in range(8):
-            folder, (answer, colour) = list(ANSWERS.items())[number % 4]
-            video = f"{folder}/{number}_frame24.mp4"
-            write_video(self.videos / video, colour)
-            rows.append({"video": video, "question": "Which way now?", "candidates": options, "answer": answer})
-        annotations = root / "annotations"
-        annotations.mkdir()
-        (annotations / "egocentric_navigation.json").write_text(json.dumps(rows))
-        build(load_task("vln-qa"), Annotations(annotations), NoEmbedder()).write(self.sets)
+        write_questions(self.sets, self.videos)
 
     def request(self, folder: Path, **changes: Any) -> StudyRequest:
         request = StudyRequest(

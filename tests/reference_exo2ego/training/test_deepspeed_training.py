@@ -21,7 +21,7 @@ pytest.importorskip("peft")
 pytest.importorskip("ijson")
 
 from reference_exo2ego.training.tracking import LOG, read_log  # noqa: E402
-from tests.reference_exo2ego.training.tiny_training import recipe_values, write_data  # noqa: E402
+from tests.reference_exo2ego.training.tiny_training import recipe_file, recipe_values, write_data  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CURVES = Path(__file__).with_name("curves.py")
@@ -64,9 +64,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = recipe_values(("stage2",), steps=50, rate=1e-4)
     work: dict[str, Any] = {"recipe": recipe, "data": str(data), "out": str(folder)}
     whole = [{"name": f"zero{stage}", "zero": stage} for stage in (1, 2, 3)]
-    parts = [{"name": "resumed", "zero": 2, "stops": [7, 11]}, {"name": "left", "zero": 2, "stops": [20, "leave"]}]
-    in_processes(2, work | {"jobs": [*whole, *parts]}, folder)
-    in_processes(1, work | {"jobs": [{"name": "alone", "zero": None}, {"name": "left", "zero": 2}]}, folder)
+    half = {"name": "half", "zero": 2, "changes": {"dtype": "bfloat16"}}
+    left = [{"name": f"left{stage}", "zero": stage} for stage in (2, 3)]
+    parts = [{"name": "resumed", "zero": 2, "stops": [7, 11]}, *(job | {"stops": [20, "leave"]} for job in left)]
+    in_processes(2, work | {"jobs": [*whole, half, *parts]}, folder)
+    in_processes(1, work | {"jobs": [{"name": "alone", "zero": None}, *left]}, folder)
     return folder
 
 
@@ -83,8 +85,9 @@ def test_two_processes_that_are_interrupted_end_with_the_same_weights(trained: P
     assert max(float((whole[name] - resumed[name]).abs().max()) for name in whole) <= 1e-6
 
 
-def test_another_number_of_processes_goes_on(trained: Path) -> None:
-    alone, left = curve(trained / "alone"), curve(trained / "left")
+@pytest.mark.parametrize("zero", [2, 3])
+def test_another_number_of_processes_goes_on(zero: int, trained: Path) -> None:
+    alone, left = curve(trained / "alone"), curve(trained / f"left{zero}")
     assert len(left) == 50
     assert max(abs(alone[step] - left[step]) for step in alone) < 1e-4
 
@@ -92,19 +95,37 @@ def test_another_number_of_processes_goes_on(trained: Path) -> None:
 def test_weights_of_three_ways_to_spread_them_load_in_the_adapter(trained: Path) -> None:
     from egobench.plugins import load_model
 
-    for zero in (1, 3):
-        model = load_model("exo2ego", checkpoint=str(trained / f"zero{zero}" / "stage2" / "model"), device="cpu")
+    for name in ("zero1", "zero3", "half"):
+        model = load_model("exo2ego", checkpoint=str(trained / name / "stage2" / "model"), device="cpu")
         assert model.info.settings["stage"] == "stage2"
+        assert model.info.dtype == ("bfloat16" if name == "half" else "float32")
+
+
+def test_half_precision_learns_what_the_full_one_does(trained: Path) -> None:
+    alone, half = curve(trained / "alone"), curve(trained / "half")
+    assert len(half) == 50
+    # bfloat16 has 8 bits of a number: a loss of about 4 is known to 1 / 64 at best.
+    assert max(abs(alone[step] - half[step]) for step in alone) < 0.1
+    assert half[1] - half[50] > 0.1
+
+
+def test_deepspeed_s_own_launcher_trains_the_same(trained: Path, tmp_path: Path) -> None:
+    recipe = recipe_file(tmp_path, recipe_values(("stage2",), steps=50, rate=1e-4))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = ["-m", "deepspeed.launcher.runner", "--num_gpus", "2", "--master_port", str(port)]
+    paths = ["--data", str(trained / "data"), "--out", str(tmp_path / "run"), "--deepspeed", "2"]
+    options = ["--workers", "0", "--log-every", "1"]
+    module = ["--module", "reference_exo2ego", "train", str(recipe), *paths, *options]
+    start([sys.executable, *launcher, *module])
+    alone, launched = curve(trained / "alone"), curve(tmp_path / "run")
+    assert max(abs(alone[step] - launched[step]) for step in alone) < 1e-4
 
 
 def test_a_training_that_is_asked_to_stop_goes_on_where_it_was(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data")
-    values = json.dumps(recipe_values(("stage1",), steps=400))
-    recipe = tmp_path / "recipe.py"
-    recipe.write_text(
-        "import json\nfrom reference_exo2ego.training.recipe import recipe_of\n"
-        f"RECIPE = recipe_of(json.loads({values!r}), 'test')\n"
-    )
+    recipe = recipe_file(tmp_path, recipe_values(("stage1",), steps=400))
     out = tmp_path / "run"
     command = [sys.executable, "-m", "reference_exo2ego", "train", str(recipe), "--data", str(data), "--out", str(out)]
     command += ["--engine", "torch", "--save-every", "0", "--log-every", "1"]

@@ -23,6 +23,7 @@ from egobench.observer import SilentObserver  # noqa: E402
 from reference_exo2ego.training.checkpoint import (  # noqa: E402
     PARTIAL,
     Position,
+    check_fit,
     checkpoints,
     latest_checkpoint,
     read_position,
@@ -31,6 +32,7 @@ from reference_exo2ego.training.checkpoint import (  # noqa: E402
 from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
 from reference_exo2ego.training.processes import Processes  # noqa: E402
 from reference_exo2ego.training.run import Training, own_folder  # noqa: E402
+from reference_exo2ego.training.zero import read_zero  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
 
 QUIET = LoopSettings(workers=0, save_every=0, log_every=100)
@@ -83,13 +85,20 @@ def test_threads_that_read_ahead_change_no_bit(tmp_path: Path, data: Path) -> No
     assert all(torch.equal(tensor, ahead[name]) for name, tensor in here.items())
 
 
-def small_checkpoint(folder: Path, step: int, write: Callable[[Path], None] | None = None, keep: int = 2) -> Path:
+def small_checkpoint(
+    folder: Path,
+    step: int,
+    write: Callable[[Path], None] | None = None,
+    *,
+    keep: int = 2,
+    engine: str = "torch",
+) -> Path:
     def write_state(partial: Path) -> None:
         (partial / "state").write_bytes(b"x" * step)
 
     return write_checkpoint(
         folder,
-        Position(step, 10, "torch", 1),
+        Position(step, 10, engine, 1),
         write or write_state,
         Processes(),
         keep=keep,
@@ -214,6 +223,30 @@ def test_another_recipe_in_the_folder_is_refused_by_what_differs(tmp_path: Path,
         run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=1, rate=0.5)))
     # How a batch is cut changes nothing that is learnt.
     assert run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=1, micro=4)))
+
+
+@pytest.mark.parametrize(
+    ("wrote", "goes_on", "option"),
+    [
+        ("deepspeed, ZeRO-2", "deepspeed, ZeRO-3", "--deepspeed 2"),
+        ("deepspeed, ZeRO-0", "torch", "--deepspeed 0"),
+        ("torch", "deepspeed, ZeRO-1", "--engine torch"),
+    ],
+)
+def test_a_checkpoint_of_another_engine_is_refused_by_name(
+    tmp_path: Path, wrote: str, goes_on: str, option: str
+) -> None:
+    checkpoint = small_checkpoint(tmp_path, 1, engine=wrote)
+    with pytest.raises(ResumeError, match=rf"written by the engine '{wrote}', and '{goes_on}' cannot .*{option}"):
+        check_fit(checkpoint, steps=10, engine=goes_on)
+    check_fit(checkpoint, steps=10, engine=wrote)
+
+
+def test_deepspeed_does_not_begin_to_go_on_from_what_torch_wrote(tmp_path: Path, data: Path) -> None:
+    stopped = training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=4))
+    assert not run(replace(stopped, settings=replace(QUIET, stop_after=1)))
+    with pytest.raises(ResumeError, match=r"'torch', and 'deepspeed, ZeRO-3' cannot go on from it"):
+        run(replace(stopped, engine="deepspeed", zero=read_zero("3")))
 
 
 def test_data_that_changed_since_are_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ pytest.importorskip("ijson")
 
 from egobench.errors import RecipeError
 from reference_exo2ego.training.recipe import load_recipe, override
-from reference_exo2ego.training.zero import read_zero, resolve, sizes_of
+from reference_exo2ego.training.zero import read_zero, resolve, sizes_of, stage_of_zero
 
 AUTO_BATCHES = dict.fromkeys(
     ("train_micro_batch_size_per_gpu", "train_batch_size", "gradient_accumulation_steps"), "auto"
@@ -99,6 +99,13 @@ def test_the_cpu_overlaps_nothing() -> None:
 def test_what_contradicts_the_recipe_is_refused(section: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         resolved(ZERO2 | section)
+
+
+def test_the_stage_of_zero_is_what_the_file_says() -> None:
+    assert [stage_of_zero(config, "zero.json") for config in (ZERO2, ZERO3, {})] == [2, 3, 0]
+    for stage in (4, "2", True, None):
+        with pytest.raises(RecipeError, match=r"zero.json: zero_optimization.stage is .*; expected 0, 1, 2 or 3"):
+            stage_of_zero({"zero_optimization": {"stage": stage}}, "zero.json")
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:

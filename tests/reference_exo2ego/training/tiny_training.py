@@ -107,6 +107,16 @@ def tiny_recipe(stages: Sequence[str] = ("init", "stage1", "stage2", "stage3"), 
     return recipe_of(recipe_values(stages, **changes), "test")
 
 
+def recipe_file(folder: Path, values: dict[str, Any]) -> Path:
+    """Write a recipe as a file that the command line takes."""
+    path = folder / "recipe.py"
+    path.write_text(
+        "import json\nfrom reference_exo2ego.training.recipe import recipe_of\n"
+        f"RECIPE = recipe_of(json.loads({json.dumps(values)!r}), 'test')\n"
+    )
+    return path
+
+
 def _file(view: str) -> dict[str, Any]:
     return {"path": "clips.jsonl", "view": view}
 

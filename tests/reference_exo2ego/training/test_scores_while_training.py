@@ -1,0 +1,123 @@
+"""Scores on tasks while a model is trained, and the sinks that its records go to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("peft")
+pytest.importorskip("ijson")
+
+from egobench.dataset.sampleset import SampleSet  # noqa: E402
+from reference_exo2ego.training.evaluating import TaskScores  # noqa: E402
+from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
+from reference_exo2ego.training.run import Training, own_folder  # noqa: E402
+from reference_exo2ego.training.tracking import (  # noqa: E402
+    LOG,
+    JsonLines,
+    Sink,
+    TensorBoard,
+    Tracker,
+    WeightsAndBiases,
+    read_log,
+)
+from tests.reference_exo2ego.training.door_questions import write_questions  # noqa: E402
+from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
+
+
+class Place:
+    """Data to train on, and questions with their videos."""
+
+    def __init__(self, root: Path) -> None:
+        self.data, self.videos = write_data(root / "train"), root / "videos"
+        self.questions: SampleSet = write_questions(root / "sets", self.videos)
+
+    def train(self, folder: Path, sinks: Sequence[Sink] = (), **changes: Any) -> None:
+        training = Training(
+            recipe=tiny_recipe(("stage1", "stage3"), steps=3),
+            folder=folder,
+            data=self.data,
+            settings=LoopSettings(workers=0, save_every=0, log_every=1),
+        )
+        with own_folder(training):
+            tracker = Tracker([JsonLines(folder / LOG), *sinks])
+            assert replace(training, tracker=tracker, **changes).run()
+            tracker.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture(scope="module")
+def scored(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that was scored every second step, and at the end of each stage."""
+    folder = tmp_path_factory.mktemp("scored")
+    place.train(folder, scores=TaskScores(sets=[place.questions], videos=place.videos, every=2, limit=4))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_model_is_scored_now_and_then_and_last(scored: Path) -> None:
+    rows = [row for row in read_log(scored / LOG) if row["kind"] == "scores"]
+    assert [(row["stage"], row["step"]) for row in rows] == [
+        ("stage1", 2), ("stage1", 3), ("stage3", 2), ("stage3", 3),
+    ]  # fmt: skip
+    for row in rows:
+        (score,) = row["scores"].values()
+        assert score["n"] == 4 and score["chance"] == 0.25
+        assert score["value"] in {0.0, 0.25, 0.5, 0.75, 1.0}
+
+
+@pytest.mark.slow
+def test_each_scoring_is_a_run_and_leaves_no_copy_of_the_model(scored: Path) -> None:
+    runs = [path.parent.parent.name for path in (scored / "evaluations").rglob("scores.json")]
+    assert sorted(runs) == ["test-stage1-000002", "test-stage1-000003", "test-stage3-000002", "test-stage3-000003"]
+    assert list((scored / "evaluations" / "models").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_scoring_changes_no_bit_of_what_is_learnt(scored: Path, place: Place, tmp_path: Path) -> None:
+    from reference_exo2ego.model.checkpoint import load
+
+    place.train(tmp_path)
+    with_scores, without = (dict(load(folder / "stage3" / "model").state_dict()) for folder in (scored, tmp_path))
+    assert all(torch.equal(with_scores[name], tensor) for name, tensor in without.items())
+
+
+@pytest.mark.slow
+def test_tensorboard_has_the_numbers_of_the_log(place: Place, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    place.train(tmp_path, [TensorBoard(tmp_path / "tensorboard")])
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    logged = [row["loss"] for row in read_log(tmp_path / LOG) if row["kind"] == "step" and row["stage"] == "stage1"]
+    written = events.Scalars("stage1/step/loss")
+    assert [event.step for event in written] == [1, 2, 3]
+    assert [event.value for event in written] == pytest.approx(logged)
+    assert "stage3/captions/text_summary" in events.Tags()["tensors"]
+
+
+@pytest.mark.slow
+def test_wandb_keeps_the_numbers_where_it_is_offline(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    sink = WeightsAndBiases(tmp_path, "test", tiny_recipe().model_dump(mode="json"))
+    summary = wandb.run.summary
+    place.train(tmp_path, [sink])
+    logged = [row["loss"] for row in read_log(tmp_path / LOG) if row["kind"] == "step"]
+    assert summary["stage3/step/loss"] == pytest.approx(logged[-1])
+    assert summary["stage1/step/loss"] == pytest.approx(logged[2])
+    (kept,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    assert kept.stat().st_size > 0

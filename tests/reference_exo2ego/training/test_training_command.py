@@ -1,0 +1,87 @@
+"""``exo2ego train``: what it begins from, and what it says before it begins."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("peft")
+pytest.importorskip("ijson")
+
+from reference_exo2ego.cli import main  # noqa: E402
+from tests.reference_exo2ego.published_layout import tiny_checkpoint  # noqa: E402
+from tests.reference_exo2ego.training.tiny_training import recipe_file, recipe_values, write_data  # noqa: E402
+
+Train = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Train:
+    """Runs the command; gives its exit code and what it printed."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["exo2ego", "train", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_published_model_is_trained_without_the_initialization(train: Train, tmp_path: Path) -> None:
+    from reference_exo2ego.backbone.published import Parts, load_published
+    from reference_exo2ego.model.checkpoint import load
+    from reference_exo2ego.model.initial import published_configuration
+
+    data = write_data(tmp_path / "data")
+    published = Parts(tiny_checkpoint(data / "VideoLLaMA2-7B"))
+    switches = {"mapping": {"width": 4, "downsamplings": 1}, "frames": 4, "low_rank": {"rank": 2, "alpha": 4}}
+    config = published_configuration(published, switches).model_dump(mode="json")
+    recipe = recipe_file(tmp_path, recipe_values(model=config, steps=1))
+    code, out, err = train(recipe, "init=published", "--data", data, "--out", tmp_path / "run", "--workers", 0)
+    assert code == 0, err
+    assert "init: " not in out
+    assert not (tmp_path / "run" / "init").exists()
+    source = load_published(published)
+    trained = {stage: load(tmp_path / "run" / stage / "model") for stage in ("stage1", "stage3")}
+    for name, tensor in source.language.state_dict().items():
+        assert torch.equal(trained["stage1"].language.state_dict()[name], tensor)
+    before, after = source.vision.state_dict(), trained["stage1"].exo_encoder.state_dict()
+    assert any(not torch.equal(before[name], tensor) for name, tensor in after.items())
+    ego = trained["stage1"].ego_encoder.state_dict()
+    assert all(torch.equal(before[name], tensor) for name, tensor in ego.items())
+
+
+def test_a_dry_run_without_data_computes_what_can_be(train: Train, tmp_path: Path) -> None:
+    values = recipe_values(("stage1", "stage2"), steps=None, epochs=2)
+    arguments = (recipe_file(tmp_path, values), "--data", tmp_path / "nothing", "--out", tmp_path / "run", "--dry-run")
+    code, out, err = train(*arguments)
+    assert code == 0, err
+    assert "stage1: steps and hours are not known without its data" in " ".join(err.split())
+    assert "clips.jsonl" in err
+    assert out.count("not known") == 4
+    assert "ZeRO-3" in out and "exo_encoder" in out
+    assert not (tmp_path / "run").exists()
+    _, out, _ = train(*arguments, "--json")
+    rows = json.loads(out)["stages"]
+    assert [(row["steps"], row["hours"]) for row in rows] == [(None, None), (None, None)]
+    assert all(row["tera"] > 0 and row["memory"]["zero2"]["total"] > 0 for row in rows)
+
+
+def test_a_dry_run_with_data_knows_steps_and_hours(train: Train, tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data")
+    recipe = recipe_file(tmp_path, recipe_values(("stage1",), steps=None, epochs=2))
+    code, out, err = train(recipe, "--data", data, "--out", tmp_path / "run", "--dry-run", "--json")
+    assert code == 0, err
+    (row,) = json.loads(out)["stages"]
+    # Of 12 clips 2 are held out; twice the other 10 are 5 batches of 4.
+    assert row["steps"] == 5
+    assert row["hours"] > 0
