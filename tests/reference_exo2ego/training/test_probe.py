@@ -48,7 +48,6 @@ from reference_exo2ego.training.probe.facts import read_facts  # noqa: E402
 from reference_exo2ego.training.recipe import load_recipe  # noqa: E402
 from tests.conftest import NoEmbedder  # noqa: E402
 
-
 STOOD_ON = ("counter", "stove", "shelf", "stool", "table", "sofa", "desk", "bed")
 """Fixtures that things are put on, as the vocabulary of MiniEgo has them."""
 
