@@ -51,7 +51,7 @@ def probe(
     from reference_exo2ego.training.recipe import load_recipe
 
     others = {
-        read_run(run).spec.model.name: {str(entry.id): entry for entry in read_scores_file(run).values()}
+        read_run(run).spec.model["name"]: {str(entry.id): entry for entry in read_scores_file(run).values()}
         for run in beside or []
     }
     request = ProbeRequest(

@@ -208,7 +208,7 @@ def test_a_probe_learns_where_doors_are_and_answers_by_it(walks: Walks, recipe_f
         videos=walks.videos,
         asked_store=None,
         out=tmp_path,
-        steps=80,
+        steps=50,
         limit=None,
         recorded={},
     )
