@@ -143,5 +143,5 @@ def _doors(row: QuestionRow) -> Labels:
 def fact_logits(predicted: Predicted, name: str) -> torch.Tensor:
     """The logits that labels of a name are compared with."""
     head, _, field = name.partition(".")
-    logits = getattr(predicted, head)
-    return logits[field] if field else logits
+    logits: torch.Tensor | dict[str, torch.Tensor] = getattr(predicted, head)
+    return logits[field] if isinstance(logits, dict) else logits

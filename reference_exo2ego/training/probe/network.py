@@ -58,7 +58,7 @@ class FactNetwork(nn.Module):
             nn.Flatten(),
             nn.Linear(wide * (side // 16) ** 2, FEATURES),
             nn.LayerNorm(FEATURES),
-        ).to(memory_format=torch.channels_last)
+        )
         self.time = nn.ModuleList(_OverTime() for _ in range(3))
         self.action = nn.ModuleDict({name: nn.Linear(FEATURES, len(values)) for name, values in FIELDS.items()})
         self.next_action = nn.ModuleDict({name: nn.Linear(FEATURES, len(values)) for name, values in FIELDS.items()})
