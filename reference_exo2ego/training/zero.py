@@ -92,9 +92,9 @@ def stage_of_zero(config: Mapping[str, Any], where: str) -> int:
     """
     section: Any = config.get("zero_optimization", {})
     stage: Any = section.get("stage", 0) if isinstance(section, dict) else section
-    if isinstance(stage, bool) or stage not in ZERO:
+    if not isinstance(stage, int) or isinstance(stage, bool) or stage not in ZERO:
         raise RecipeError(f"{where}: zero_optimization.stage is {stage!r}; expected 0, 1, 2 or 3")
-    return int(stage)
+    return stage
 
 
 def name_of_zero(stage: int) -> str:

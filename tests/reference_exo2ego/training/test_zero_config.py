@@ -103,7 +103,7 @@ def test_what_contradicts_the_recipe_is_refused(section: dict[str, Any], message
 
 def test_the_stage_of_zero_is_what_the_file_says() -> None:
     assert [stage_of_zero(config, "zero.json") for config in (ZERO2, ZERO3, {})] == [2, 3, 0]
-    for stage in (4, "2", True, None):
+    for stage in (4, "2", True, None, [2]):
         with pytest.raises(RecipeError, match=r"zero.json: zero_optimization.stage is .*; expected 0, 1, 2 or 3"):
             stage_of_zero({"zero_optimization": {"stage": stage}}, "zero.json")
 
