@@ -15,25 +15,11 @@ from reference_exo2ego.data.ego_exo_clip import build_clips
 from reference_exo2ego.data.egoclip import read_egoclip
 from reference_exo2ego.data.egoit.build import SPLITS, InstructionRule, build_instructions
 from reference_exo2ego.data.egoit.wording import read_instructions, shipped_instructions
-from reference_exo2ego.data.samples import SampleWriter, SyncedView, TrainingSample, read_samples
+from reference_exo2ego.data.samples import SampleWriter, TrainingSample, read_samples
 from tests.fuzz.inputs import Reader, Seed, seeds_of
 from tests.reference_exo2ego.data import ego_exo4d_files, egoclip_table, egoit_files
+from tests.reference_exo2ego.data.training_samples import SAMPLES
 
-SAMPLES = (
-    TrainingSample(
-        id="a",
-        media="v.mp4",
-        modality="video",
-        turns=("<video>\nWhat?", "A cup."),
-        start=1.0,
-        end=2.5,
-        exo=(SyncedView("cam01", "e.mp4"), SyncedView("cam02", "f.mp4", 1.5, 3.0)),
-        source="here",
-        facts={"text": "\u00e9", "target": 2},
-    ),
-    TrainingSample("b", "p.png", "image", ("<image>\nWhat?", "A cat.", "Where?", "There.")),
-    TrainingSample("c", "", "text", ("Hello.", "Good day.")),
-)
 CAPTIONS = (("clips/a.mp4", "A man, who cooks."), ("b.JPG", "A  dog."))
 
 

@@ -9,19 +9,8 @@ from typing import Any
 import pytest
 
 from egobench.errors import AnnotationFileError, RecordError, TrainingDataError
-from reference_exo2ego.data.samples import SampleWriter, SyncedView, TrainingSample, read_samples
-
-OURS = TrainingSample(
-    id="a",
-    media="v.mp4",
-    modality="video",
-    turns=("<video>\nWhat?", "A cup."),
-    start=1.0,
-    end=2.5,
-    exo=(SyncedView("cam01", "e.mp4"), SyncedView("cam02", "f.mp4", 1.5, 3.0), SyncedView("cam03", "g.mp4", end=2.0)),
-    source="here",
-    facts={"text": "é"},
-)
+from reference_exo2ego.data.samples import SampleWriter, read_samples
+from tests.reference_exo2ego.data.training_samples import SAMPLES
 
 
 def turns(*values: str) -> list[dict[str, str]]:
@@ -37,14 +26,10 @@ def written(folder: Path, rows: list[Any], name: str = "a.json") -> Path:
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_samples_come_back_as_they_were_written(tmp_path: Path, name: str) -> None:
-    others = [
-        TrainingSample("b", "p.png", "image", ("<image>\nWhat?", "A cat.", "Where?", "There.")),
-        TrainingSample("c", "", "text", ("Hello.", "Good day.")),
-    ]
     with SampleWriter(tmp_path / name) as writer:
-        for sample in (OURS, *others):
+        for sample in SAMPLES:
             writer.write(sample)
-    assert list(read_samples(tmp_path / name)) == [OURS, *others]
+    assert list(read_samples(tmp_path / name)) == list(SAMPLES)
 
 
 def test_nothing_written_is_an_empty_list(tmp_path: Path) -> None:
@@ -129,7 +114,7 @@ def test_an_earlier_file_stays_until_a_new_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("an earlier one\n")
     with pytest.raises(KeyError), SampleWriter(path) as writer:
-        writer.write(OURS)
+        writer.write(SAMPLES[0])
         raise KeyError
     assert path.read_text() == "an earlier one\n"
     assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]
