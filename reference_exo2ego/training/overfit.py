@@ -9,6 +9,7 @@ from typing import NamedTuple
 from .batches import MicroBatch, Source
 from .beginning import begin
 from .loop import StageLoop
+from .out_of_memory import out_of_memory_explained
 from .recipe import StageRecipe
 from .run import Training
 from .sources import open_source
@@ -88,27 +89,31 @@ def overfit(training: Training, stage: StageRecipe, steps: int) -> Overfitted:
         training: The training.
         stage: Its stage.
         steps: At most so many.
+
+    Raises:
+        TrainingError: If memory runs out, or another problem that says what to do.
     """
     recipe = training.recipe
     stage = stage.model_copy(update={"warmup": 0.0, "last": 1.0, "steps": steps, "epochs": None})
     beginning = begin(recipe, training.data, training.before_if_there(stage), dtype=training.dtype)
     source = open_source(recipe, stage, training.data, training.store, beginning.tokenizer)
     memory = _Last()
-    loop = StageLoop(
-        recipe=recipe,
-        stage=stage,
-        steps=steps,
-        engine=training.build_engine(stage, beginning),
-        source=OneBatch(source),
-        processes=training.processes,
-        tracker=Tracker((memory,)),
-        observer=training.observer,
-        folder=None,
-        settings=replace(training.settings, log_every=1, save_every=0, look_every=0),
-        asked_to_stop=memory.reached,
-        look=_overlook,
-    )
-    loop.run(None)
+    with out_of_memory_explained(stage):
+        loop = StageLoop(
+            recipe=recipe,
+            stage=stage,
+            steps=steps,
+            engine=training.build_engine(stage, beginning),
+            source=OneBatch(source),
+            processes=training.processes,
+            tracker=Tracker((memory,)),
+            observer=training.observer,
+            folder=None,
+            settings=replace(training.settings, log_every=1, save_every=0, look_every=0),
+            asked_to_stop=memory.reached,
+            look=_overlook,
+        )
+        loop.run(None)
     first, last = memory.first, memory.last
     if first is None or last is None:
         raise ValueError(f"{steps} steps; expected at least 1")

@@ -144,11 +144,19 @@ class WeightsAndBiases:
         self._run: Any = library.init(
             project="exo2ego", name=name, dir=str(folder), config=dict(settings), resume="allow"
         )
+        self._stages: set[str] = set()
 
     def write(self, record: LogRecord) -> None:
-        """Log a record's numbers."""
-        if record.numbers:
-            self._run.log({f"{record.stage}/{record.kind}/{name}": value for name, value in record.numbers.items()})
+        """Log a record's numbers over the steps of its stage; by itself it would count records."""
+        if not record.numbers:
+            return
+        steps = f"{record.stage}/steps"
+        if record.stage not in self._stages:
+            self._stages.add(record.stage)
+            self._run.define_metric(steps, hidden=True)
+            self._run.define_metric(f"{record.stage}/*", step_metric=steps)
+        numbers = {f"{record.stage}/{record.kind}/{name}": value for name, value in record.numbers.items()}
+        self._run.log(numbers | {steps: record.step})
 
     def close(self) -> None:
         """Finish the run."""

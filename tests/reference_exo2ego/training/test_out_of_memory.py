@@ -36,8 +36,8 @@ from tests.reference_exo2ego.training.tiny_training import tiny_recipe
 data, out = map(Path, sys.argv[1:])
 
 
-def train(name, micro):
-    recipe = tiny_recipe(("stage2",), batch=512, micro=micro, steps=1)
+def train(name, size):
+    recipe = tiny_recipe(("stage2",), batch=size, micro=size, steps=1)
     training = Training(recipe=recipe, folder=out / name, data=data, settings=LoopSettings(workers=0, save_every=0))
     with own_folder(training):
         training.run()

@@ -208,7 +208,7 @@ def test_a_probe_learns_where_doors_are_and_answers_by_it(walks: Walks, recipe_f
         videos=walks.videos,
         asked_store=None,
         out=tmp_path,
-        steps=50,
+        steps=100,
         limit=None,
         recorded={},
     )
@@ -216,7 +216,8 @@ def test_a_probe_learns_where_doors_are_and_answers_by_it(walks: Walks, recipe_f
     (score,) = (entry for entry in result.run.scores.values() if entry.shown)
     assert len(facts[0].rows) == score.n
     assert score.chance == 0.25
-    assert score.value > 0.8  # it is asked about the very walks that it learnt from
+    # It is asked about the very walks that it learnt from, at other moments.
+    assert score.value > 0.7
     assert result.unread == []
 
 
