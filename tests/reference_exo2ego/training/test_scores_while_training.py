@@ -95,11 +95,9 @@ def test_scoring_changes_no_bit_of_what_is_learnt(scored: Path, place: Place, tm
 
 @pytest.mark.slow
 def test_tensorboard_has_the_numbers_of_the_log(place: Place, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     place.train(tmp_path, [TensorBoard(tmp_path / "tensorboard")])
-    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    events = reading.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     logged = [row["loss"] for row in read_log(tmp_path / LOG) if row["kind"] == "step" and row["stage"] == "stage1"]
     written = events.Scalars("stage1/step/loss")
     assert [event.step for event in written] == [1, 2, 3]
