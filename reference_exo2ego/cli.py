@@ -37,6 +37,8 @@ def exo2ego(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks of errors. Works after a command too.")
     ] = False,
+    # DeepSpeed's launcher puts it before the command, and into the environment, where train reads it.
+    local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,  # noqa: ARG001
 ) -> None:
     """Exo2Ego, the reference model: its training data and checkpoints."""
 
