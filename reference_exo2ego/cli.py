@@ -38,7 +38,7 @@ def exo2ego(
         bool, typer.Option("--debug", help="Show tracebacks of errors. Works after a command too.")
     ] = False,
     # DeepSpeed's launcher puts it before the command, and into the environment, where train reads it.
-    local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,  # noqa: ARG001
+    local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,
 ) -> None:
     """Exo2Ego, the reference model: its training data and checkpoints."""
 

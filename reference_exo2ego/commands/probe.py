@@ -19,7 +19,7 @@ def probe(
     sets: Annotated[Path, typer.Option("--sample-sets", help="Sample sets that are asked, from egobench build.")],
     videos: Annotated[Path, typer.Option(help="Folder of their videos.")],
     out: Annotated[Path, typer.Option(help="Folder of runs.")],
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training, about 220 frames each.")] = 1_200,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training, about 220 frames each.")] = 1_000,
     frame_store: Annotated[Path | None, typer.Option(help="Read training clips from this store.")] = None,
     asked_store: Annotated[
         Path | None, typer.Option(help="Read clips that are asked about from this store, and add to it.")
