@@ -71,8 +71,8 @@ class ProbeModel:
         """What is in the frames, kept for the next question about the same ones."""
         digest = sha256(np.ascontiguousarray(frames).data).hexdigest()
         if self._recognised is None or self._recognised[0] != digest:
-            shown = squares(frames, clip_sight(self._config.vision.image_size), self._config.fit)
-            self._recognised = digest, recognise(self._network, shown)
+            pictures = squares(frames, clip_sight(self._config.vision.image_size), self._config.fit)
+            self._recognised = digest, recognise(self._network, pictures)
         return self._recognised[1]
 
 

@@ -69,7 +69,7 @@ def probe_recipe(request: ProbeRequest, observer: Observer) -> ProbeResult:
     recipe = request.recipe
     observer.note("reading the facts of the training world")
     facts = read_facts(recipe, request.data)
-    network = fit(recipe, facts, request.store, request.steps, observer)
+    network = fit(recipe, facts, store=request.store, steps=request.steps, observer=observer)
     model = ProbeModel(network, recipe.model, {"recipe": recipe.name, "steps": request.steps, "seed": recipe.seed})
     settings = Settings(method="likelihood-sum", limit=request.limit, frame_store=request.asked_store)
     run = evaluate(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
+from egobench.errors import TrainingDataError
 from egobench.observer import Observer
 from reference_exo2ego.training.recipe import Recipe
 from reference_exo2ego.training.row_frames import RowFrames, chosen_frames
@@ -30,7 +31,7 @@ SHIFT = 4
 """Pixels that a clip is moved by at most, so that it is not seen alike twice."""
 
 
-class ShownRows(NamedTuple):
+class FactBatch(NamedTuple):
     """Clips of a step that are of one kind.
 
     Attributes:
@@ -42,7 +43,9 @@ class ShownRows(NamedTuple):
     labels: Labels
 
 
-def fit(recipe: Recipe, facts: Sequence[FactRows], store: Path | None, steps: int, observer: Observer) -> FactNetwork:
+def fit(
+    recipe: Recipe, facts: Sequence[FactRows], *, store: Path | None, steps: int, observer: Observer
+) -> FactNetwork:
     """Train a network.
 
     Args:
@@ -54,6 +57,7 @@ def fit(recipe: Recipe, facts: Sequence[FactRows], store: Path | None, steps: in
 
     Raises:
         VideoError: If a clip cannot be read.
+        TrainingDataError: If clips are not seen by the wearer.
     """
     torch.manual_seed(recipe.seed)
     rng = Random(recipe.seed)  # noqa: S311 - not secret
@@ -63,8 +67,8 @@ def fit(recipe: Recipe, facts: Sequence[FactRows], store: Path | None, steps: in
     frames = RowFrames(recipe.model, store)
     observer.begin("probe", steps, 0)
     for _ in range(steps):
-        shown = [_shown(rows, frames, rng) for rows in facts]
-        loss = _loss(network, shown)
+        batches = [_draw(rows, frames, rng) for rows in facts]
+        loss = _loss(network, batches)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -74,7 +78,7 @@ def fit(recipe: Recipe, facts: Sequence[FactRows], store: Path | None, steps: in
     return network.eval()
 
 
-def _shown(facts: FactRows, frames: RowFrames, rng: Random) -> ShownRows:
+def _draw(facts: FactRows, frames: RowFrames, rng: Random) -> FactBatch:
     """Some clips of a kind, drawn anew for each step."""
     last = facts.kind.last
     count = LAST_FRAMES if last else facts.kind.frames
@@ -84,26 +88,23 @@ def _shown(facts: FactRows, frames: RowFrames, rng: Random) -> ShownRows:
         number, seed = rng.randrange(len(facts.rows)), rng.randrange(2**62)
         ego, _exo = frames(facts.kind, facts.rows[number], seed)
         if ego is None:
-            raise ValueError(f"rows {facts.kind.name}: the wearer's view is needed")
+            raise TrainingDataError(f"rows {facts.kind.name}: seen from outside; a probe needs what the wearer sees")
         shift = rng.randint(-SHIFT, SHIFT), rng.randint(-SHIFT, SHIFT)
         clips.append(torch.roll(ego[-count:], shift, (2, 3)))
         labels.append(facts.labels[number] | facts.moments(number, chosen_frames(facts.kind, seed)))
-    together = {name: torch.stack([_label(row, name, labels) for row in labels]) for name in labels[0]}
-    return ShownRows(torch.stack(clips), together)
+    unknown = {name: torch.full_like(value, UNKNOWN) for row in labels for name, value in row.items()}
+    together = {name: torch.stack([row.get(name, nothing) for row in labels]) for name, nothing in unknown.items()}
+    return FactBatch(torch.stack(clips), together)
 
 
-def _label(row: Labels, name: str, others: Sequence[Labels]) -> torch.Tensor:
-    return row[name] if name in row else torch.full_like(others[0][name], UNKNOWN)
-
-
-def _loss(network: FactNetwork, shown: Sequence[ShownRows]) -> torch.Tensor:
+def _loss(network: FactNetwork, batches: Sequence[FactBatch]) -> torch.Tensor:
     """Sum of the cross-entropies of all facts; all frames go through the network at once, as one batch."""
-    encoded = network.encode(torch.cat([rows.frames.flatten(0, 1) for rows in shown]))
-    sizes = [rows.frames.shape[0] * rows.frames.shape[1] for rows in shown]
+    encoded = network.encode(torch.cat([batch.frames.flatten(0, 1) for batch in batches]))
+    sizes = [batch.frames.shape[0] * batch.frames.shape[1] for batch in batches]
     losses: list[torch.Tensor] = []
-    for rows, features in zip(shown, encoded.split(sizes), strict=True):
-        predicted = network.predict(features.view(*rows.frames.shape[:2], -1))
-        for name, labels in rows.labels.items():
+    for batch, features in zip(batches, encoded.split(sizes), strict=True):
+        predicted = network.predict(features.view(*batch.frames.shape[:2], -1))
+        for name, labels in batch.labels.items():
             if (labels != UNKNOWN).any():
                 logits = fact_logits(predicted, name)
                 losses.append(functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=UNKNOWN))

@@ -151,8 +151,8 @@ def test_neighbouring_moments_of_one_action_are_one_event() -> None:
     verbs = ["idle", "take", "take", "idle", "open", "open"]
     things = ["cup", "cup", "cup", "cup", "fridge", "drawer"]
     moments = {name: np.full((6, len(values)), 1 / len(values)) for name, values in FIELDS.items()}
-    for name, told in (("verb", verbs), ("thing", things)):
-        moments[name] = np.eye(len(FIELDS[name]))[[FIELDS[name].index(value) for value in told]]
+    for name, values in (("verb", verbs), ("thing", things)):
+        moments[name] = np.eye(len(FIELDS[name]))[[FIELDS[name].index(value) for value in values]]
     events = join_moments(moments)
     named = [(FIELDS["verb"][event["verb"].argmax()], FIELDS["thing"][event["thing"].argmax()]) for event in events]
     assert named == [("take", "cup"), ("open", "fridge"), ("open", "drawer")]
@@ -166,13 +166,13 @@ class Walks:
         self.videos = self.data / "miniego" / "train"
         films = Films(self.videos)
         write_split(self.videos, world.train, films, 0)
-        shown = [films.below(["egotimeqa", "vln-qa"])]
-        render_all(world.train.walks, shown, timecode=False, workers=1, progress=None)
+        rendered = [films.below(["egotimeqa", "vln-qa"])]
+        render_all(world.train.walks, rendered, timecode=False, workers=1, progress=None)
         out = self.data / "egoit.jsonl"
         build_instructions({"egotimeqa": self.videos / "egotimeqa"}, out, shipped_instructions(), InstructionRule())
-        asked = build(load_task("vln-qa"), Annotations(self.videos / "vln-qa"), NoEmbedder())
-        self.sets = [asked]
-        self.folder = asked.write(root / "sets").parents[1]
+        questions = build(load_task("vln-qa"), Annotations(self.videos / "vln-qa"), NoEmbedder())
+        self.sets = [questions]
+        self.folder = questions.write(root / "sets").parents[1]
 
 
 @pytest.fixture(scope="module")
