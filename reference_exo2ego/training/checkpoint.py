@@ -149,16 +149,18 @@ def read_position(checkpoint: Path) -> Position:
     return position
 
 
-def check_fit(checkpoint: Path, *, steps: int, engine: str) -> None:
+def check_fit(checkpoint: Path, *, steps: int, engine: str, processes: int) -> None:
     """Refuse a checkpoint that a stage cannot go on from.
 
     Args:
         checkpoint: The checkpoint.
         steps: Steps of the stage.
         engine: The engine that is to go on, by the name that its checkpoints are known by.
+        processes: How many processes are to go on.
 
     Raises:
-        ResumeError: If it is of a stage of other steps, or another engine or stage of ZeRO wrote it.
+        ResumeError: If it is of a stage of other steps, another engine or stage of ZeRO wrote it, or another number of
+            processes with ZeRO-3.
     """
     position = read_position(checkpoint)
     if position.steps != steps:
@@ -169,6 +171,12 @@ def check_fit(checkpoint: Path, *, steps: int, engine: str) -> None:
         raise ResumeError(
             f"{checkpoint}: written by the engine {position.engine!r}, and {engine!r} cannot go on from it; go on with "
             f"{option}, or begin the stage anew in another folder"
+        )
+    # DeepSpeed 0.19 rewrites it for another number of them without an error, and steps come out otherwise than before.
+    if engine.endswith("ZeRO-3") and position.processes != processes:
+        raise ResumeError(
+            f"{checkpoint}: written by {position.processes} processes with ZeRO-3, here {processes}, which cannot go on "
+            f"from it exactly; go on with {position.processes}, or begin the stage anew in another folder"
         )
 
 

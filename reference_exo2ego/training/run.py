@@ -150,7 +150,7 @@ class Training:
             check_data(self.folder, stage.name, source.digests)
         steps = steps_of(stage, source)
         if checkpoint is not None:
-            check_fit(checkpoint, steps=steps, engine=self.engine_name)
+            check_fit(checkpoint, steps=steps, engine=self.engine_name, processes=self.processes.count)
         engine = self.build_engine(stage, beginning, checkpoint)
         look = self._look(stage, engine, source, beginning, steps)
         loop = StageLoop(

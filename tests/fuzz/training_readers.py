@@ -83,7 +83,7 @@ def _read_training(seed: Seed) -> object:
         check_data(training.folder, "init", read_run(training.folder)["data"].get("init", {}))
         checkpoint = latest_checkpoint(training.folder / "init" / "checkpoints", SilentObserver())
         if checkpoint is not None:
-            check_fit(checkpoint, steps=STEPS, engine="torch")
+            check_fit(checkpoint, steps=STEPS, engine="torch", processes=1)
             engine = _engine()
             engine.load(checkpoint)
             _check_same(checkpoint, (asdict(read_position(checkpoint)), engine.weights()))

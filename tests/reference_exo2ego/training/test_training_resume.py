@@ -238,8 +238,17 @@ def test_a_checkpoint_of_another_engine_is_refused_by_name(
 ) -> None:
     checkpoint = small_checkpoint(tmp_path, 1, engine=wrote)
     with pytest.raises(ResumeError, match=rf"written by the engine '{wrote}', and '{goes_on}' cannot .*{option}"):
-        check_fit(checkpoint, steps=10, engine=goes_on)
-    check_fit(checkpoint, steps=10, engine=wrote)
+        check_fit(checkpoint, steps=10, engine=goes_on, processes=1)
+    check_fit(checkpoint, steps=10, engine=wrote, processes=1)
+
+
+def test_another_number_of_processes_is_refused_with_zero_3_alone(tmp_path: Path) -> None:
+    checkpoint = small_checkpoint(tmp_path, 1, engine="deepspeed, ZeRO-3")
+    with pytest.raises(ResumeError, match="written by 1 processes with ZeRO-3, here 2, which cannot"):
+        check_fit(checkpoint, steps=10, engine="deepspeed, ZeRO-3", processes=2)
+    check_fit(
+        small_checkpoint(tmp_path, 2, engine="deepspeed, ZeRO-2"), steps=10, engine="deepspeed, ZeRO-2", processes=2
+    )
 
 
 def test_deepspeed_does_not_begin_to_go_on_from_what_torch_wrote(tmp_path: Path, data: Path) -> None:
