@@ -175,8 +175,8 @@ def check_fit(checkpoint: Path, *, steps: int, engine: str, processes: int) -> N
     # DeepSpeed 0.19 rewrites it for another number of them without an error, and steps come out otherwise than before.
     if engine.endswith("ZeRO-3") and position.processes != processes:
         raise ResumeError(
-            f"{checkpoint}: written by {position.processes} processes with ZeRO-3, here {processes}, which cannot go on "
-            f"from it exactly; go on with {position.processes}, or begin the stage anew in another folder"
+            f"{checkpoint}: written by {position.processes} processes with ZeRO-3, here {processes}, which cannot go "
+            f"on from it exactly; go on with {position.processes}, or begin the stage anew in another folder"
         )
 
 
