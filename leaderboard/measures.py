@@ -13,23 +13,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import EgoBenchError, ModelError, SampleSetError
-from egobench.metrics import MeanMetric, Metric, ScoredSample
+from egobench.metrics import Metric
 from egobench.observer import Observer
 from egobench.plugins import load_task
 from egobench.run.plan import PartId
-from egobench.run.records import Prediction, ScoredRow, read_rows
+from egobench.run.records import Prediction
 from egobench.run.store import Run
 from egobench.sample import Sample
 from egobench.scoring.entry import ScoreEntry
-from egobench.scoring.score import score_samples
+from egobench.scoring.sample_values import RunValues, SampleValues
 from egobench.statistics.resampling import Column
 
 from .bundle import sample_texts
-from .row_kinds import Columns, row_kinds
 from .runs import BoardRun, measure_key
 from .sealing import unseal
 
@@ -103,110 +100,35 @@ class SampleSets:
         return sorted(self._by_hash.values(), key=lambda found: (found.name, found.manifest.samples_sha256))
 
 
-@dataclass
-class _Rows:
-    """The samples of a part, sorted as columns want them, and values per metric and run.
+class _PartRows:
+    """The samples of a part, and what runs made of them, by metric and run."""
 
-    ``alike`` numbers samples: two have the same number if scores in the same order give them equal values.
-    """
-
-    samples: tuple[Sample, ...]
-    places: Mapping[str, int]
-    alike: np.ndarray
-    clusters: tuple[str, ...]
-    sizes: np.ndarray
-    metrics: dict[str, Metric]
-    values: dict[str, dict[str, np.ndarray]]
-    scored: dict[str, dict[str, tuple[ScoredSample, ...]]]
-
-    @classmethod
-    def of(cls, sample_set: SampleSet, part: PartId) -> _Rows:
-        """The rows of one part of a sample set, before any run was read."""
-        chosen = [sample for sample in sample_set.samples if sample.subset == part.subset]
-        samples = tuple(sorted(chosen, key=lambda sample: (sample.cluster, sample.id)))
-        names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
+    def __init__(self, sample_set: SampleSet, part: PartId) -> None:
+        self.samples = SampleValues([sample for sample in sample_set.samples if sample.subset == part.subset])
+        self.values: defaultdict[str, dict[str, RunValues]] = defaultdict(dict)
+        self.metrics: Mapping[str, Metric] = {}
         task = load_task(part.task)
         subset = next((subset for subset in task.subsets if subset.name == part.subset), None)
-        known = {} if subset is None or subset.protocol != part.protocol else task.metrics_of(subset)
-        metrics = known if all(sample.target is not None for sample in samples) or part.protocol == "open" else {}
-        places = {sample.id: place for place, sample in enumerate(samples)}
-        first: dict[tuple[object, ...], int] = {}
-        alike = [
-            first.setdefault((sample.target, sample.relevance, len(sample.options)), len(first)) for sample in samples
-        ]
-        return cls(
-            samples,
-            places,
-            np.array(alike),
-            tuple(names.tolist()),
-            sizes,
-            metrics,
-            defaultdict(dict),
-            defaultdict(dict),
-        )
+        public = part.protocol == "open" or all(sample.target is not None for sample in self.samples.samples)
+        if subset is not None and subset.protocol == part.protocol and public:
+            self.metrics = task.metrics_of(subset)
 
     def add(self, run: BoardRun, part: PartId, names: Sequence[str]) -> None:
         """Read what a run made of the samples.
 
         Raises:
-            StoreError: If its rows are damaged.
-            SampleSetError: If some are missing.
+            StoreError: If its rows are damaged, or some are missing.
         """
+        sealed = run.sealed and part.protocol == "open"
+        unsealing = (lambda predictions: unsealed(predictions, self.samples.samples)) if sealed else None
         metrics = {name: self.metrics[name] for name in names}
-        quick = {
-            name: metric for name, metric in metrics.items() if isinstance(metric, MeanMetric) and metric.of_scores
-        }
-        if len(quick) == len(metrics):
-            self._add_quickly(run, part, quick)
-            return
-        predictions: Mapping[str, Prediction] = Run(run.folder, run.spec).predictions(part.file_stem)
-        if run.sealed and part.protocol == "open":
-            predictions = unsealed(predictions, self.samples)
-        scored = score_samples(self.samples, predictions)
-        self._check_complete(len(scored), part)
-        for name, metric in metrics.items():
-            if isinstance(metric, MeanMetric):
-                self.values[name][run.key] = np.fromiter(map(metric.value, scored), np.float64, len(scored))
-            else:
-                self.scored[name][run.key] = tuple(scored)
-
-    def _add_quickly(self, run: BoardRun, part: PartId, metrics: Mapping[str, MeanMetric]) -> None:
-        """Read rows no further than needed, and compute a value once for all samples that are alike."""
-        rows = Columns.empty(len(self.samples))
-        outcomes, choices, scores = rows
-        for path in sorted((run.folder / "predictions").glob(f"{part.file_stem}.*.jsonl")):
-            for row in read_rows(path, ScoredRow):
-                place = self.places.get(row["id"])
-                if place is not None and not row.get("order"):
-                    outcomes[place], choices[place], scores[place] = (
-                        row["outcome"],
-                        row.get("choice"),
-                        row.get("scores"),
-                    )
-        self._check_complete(len(self.samples) - outcomes.count(None), part)
-        _, first, kind_of = np.unique(row_kinds(rows, self.alike), return_index=True, return_inverse=True)
-        values: list[list[float]] = []
-        places: list[int] = first.tolist()
-        for place in places:
-            sample = self.samples[place]
-            (scored,) = score_samples([sample], {sample.id: rows.prediction(place, sample.id)})
-            values.append([metric.value(scored) for metric in metrics.values()])
-        table = np.array(values)[kind_of]
-        for column, name in enumerate(metrics):
-            self.values[name][run.key] = table[:, column]
-
-    def _check_complete(self, count: int, part: PartId) -> None:
-        if count < len(self.samples):
-            raise SampleSetError(f"{count} of {len(self.samples)} samples of {part.file_stem} were asked")
+        values = self.samples.read(Run(run.folder, run.spec), part.file_stem, metrics, unsealing=unsealing)
+        for name in names:
+            self.values[name][run.key] = values
 
     def column(self, name: str, keys: Sequence[str]) -> Column:
         """The values of some runs side by side."""
-        metric = self.metrics[name]
-        if isinstance(metric, MeanMetric):
-            by_sample = np.stack([self.values[name][key] for key in keys], axis=1)
-            return Column(metric, tuple(() for _ in keys), self.samples, by_sample, self.clusters, self.sizes)
-        rows = tuple(self.scored[name][key] for key in keys)
-        return Column(metric, rows, self.samples, np.empty((len(self.samples), 0)), self.clusters, self.sizes)
+        return self.samples.column(name, self.metrics[name], [self.values[name][key] for key in keys])
 
 
 def unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) -> dict[str, Prediction]:
@@ -265,7 +187,7 @@ def _measure_part(
     if sample_set is None:
         reason = "no run was asked all samples" if not whole else "the sample set is not at hand"
         return [Measure(key, digest, entry, None, (), reason) for (key, _), entry in examples.items()]
-    rows = _Rows.of(sample_set, part)
+    rows = _PartRows(sample_set, part)
     names = {
         key: entry.id.metric for key, entry in examples.items() if _plain(entry) and entry.id.metric in rows.metrics
     }
@@ -283,7 +205,7 @@ def _measure_part(
 
 def _measure(
     runs: Sequence[BoardRun],
-    rows: _Rows,
+    rows: _PartRows,
     key: tuple[str, str],
     example: ScoreEntry,
     name: str | None,
@@ -291,7 +213,7 @@ def _measure(
 ) -> Measure:
     if name is None:
         return Measure(*key, example, None, (), _why_unpaired(example))
-    available = rows.values[name].keys() | rows.scored[name].keys()
+    available = rows.values[name]
     keys = [run.key for run in runs if run.key in available]
     try:
         column = rows.column(name, keys) if keys else None
