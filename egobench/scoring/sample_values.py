@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from egobench.errors import ModelError, StoreError
-from egobench.metrics import MeanMetric, Metric, ScoredSample
+from egobench.metrics import MeanMetric, Metric, ScoredSample, values_of
 from egobench.run.records import Prediction
 from egobench.run.store import Run
 from egobench.sample import Sample
@@ -83,7 +83,7 @@ class SampleValues:
             if not isinstance(metric, MeanMetric):
                 continue
             try:
-                by_sample[name] = np.fromiter(map(metric.value, scored_samples), np.float64, len(scored_samples))
+                by_sample[name] = np.array(values_of(metric, scored_samples))
             except ModelError as error:
                 problems[name] = str(error)
         at_once = any(not isinstance(metric, MeanMetric) for metric in metrics.values())
