@@ -222,8 +222,9 @@ def lmms(folder: Path, python: str, questions: str = "5000") -> dict[str, Any]:
     """Both commands on the same questions."""
     sample_set = make_set(folder / "data", int(questions))
     write_lmms_task(folder / "task", sample_set.samples)
-    theirs = [python, "-m", "egobench.interop", "--model", "dummy", "--model_args", "response=A", "--tasks", "harness",
-              "--include_path", str(folder / "task"), "--batch_size", "1"]  # fmt: skip
+    theirs = [python, "-m", "egobench.interop", "--tasks", "harness", "--include_path", str(folder / "task"),
+              "--model", "dummy", "--model_args", "response=A", "--batch_size", "1",
+              "--output_path", str(folder / "out")]  # fmt: skip
     report: dict[str, Any] = {"questions": int(questions)}
     for name, command in (("egobench", egobench_run(folder)), ("lmms_eval", theirs)):
         report[name] = {
@@ -232,6 +233,10 @@ def lmms(folder: Path, python: str, questions: str = "5000") -> dict[str, Any]:
         }
     ours, other = report["egobench"], report["lmms_eval"]
     own = {name: report[name]["cpu_seconds"] - report[name]["start_cpu_seconds"] for name in ("egobench", "lmms_eval")}
+    report["scores"] = [
+        next(iter(json.loads(next(folder.glob("runs/*/*/scores.json")).read_bytes()).values()))["value"],
+        json.loads(max(folder.rglob("out/**/*results.json")).read_bytes())["results"]["harness"]["acc,none"],
+    ]
     report["times_faster"] = round(other["cpu_seconds"] / ours["cpu_seconds"], 2)
     report["times_faster_without_start"] = round(own["lmms_eval"] / own["egobench"], 2)
     return report

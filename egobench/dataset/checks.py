@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # pydantic takes that of typing from Python 3.12 on
 
 from egobench.errors import JsonInputError, SampleSetError, UnknownPluginError
@@ -29,10 +29,9 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 TagValues = dict[Name, Words | tuple[Words, ...]]
 
 
+@with_config(ConfigDict(extra="forbid"))
 class SampleLine(TypedDict):
     """What a line of ``samples.jsonl`` must hold."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]  # pydantic reads it off the class
 
     id: Name
     task: Name
