@@ -23,7 +23,7 @@ from egobench.run.records import Prediction
 from egobench.run.store import Run
 from egobench.sample import Sample
 from egobench.scoring.entry import ScoreEntry
-from egobench.scoring.sample_values import RunValues, SampleValues
+from egobench.scoring.sample_values import RunValues, SampleValues, Unsealing
 from egobench.statistics.resampling import Column
 
 from .bundle import sample_texts
@@ -120,7 +120,9 @@ class _PartRows:
             StoreError: If its rows are damaged, or some are missing.
         """
         sealed = run.sealed and part.protocol == "open"
-        unsealing = (lambda predictions: unsealed(predictions, self.samples.samples)) if sealed else None
+        unsealing: Unsealing | None = (
+            (lambda predictions: unsealed(predictions, self.samples.samples)) if sealed else None
+        )
         metrics = {name: self.metrics[name] for name in names}
         values = self.samples.read(Run(run.folder, run.spec), part.file_stem, metrics, unsealing=unsealing)
         for name in names:
