@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -320,7 +319,7 @@ def _rank(runs: Sequence[ComparedRun], influence: Callable[[], Influence], seed:
     if len(ranked) < 3:
         return ()
     whole = influence()
-    sets = rank_sets(Influence(whole.values[ranked], whole.each[:, ranked], whole.shares), seed=seed)
+    sets = rank_sets(whole.of_runs(ranked), seed=seed)
     by_place = dict(zip(ranked, sets, strict=True))
     return tuple(by_place.get(place) for place in range(len(runs)))
 
@@ -367,7 +366,7 @@ def _average(runs: Sequence[ComparedRun], name: str, members: Sequence[ComparedS
         intervals=tuple(mean.estimate(run) for run in range(len(runs))),
         tests=tuple(mean.difference(0, other) for other in range(1, len(runs))),
         adjusted=(None,) * (len(runs) - 1),
-        ranks=_rank(runs, partial(average_influence, columns), seed),
+        ranks=_rank(runs, lambda: average_influence([column.influence() for column in columns]), seed),
         partial=any(member.partial for member in members),
         column=None,
     )

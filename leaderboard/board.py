@@ -17,7 +17,7 @@ from egobench.scoring.overview import headline_ids
 from egobench.statistics.average import average_influence
 from egobench.statistics.estimates import Estimate
 from egobench.statistics.ranks import RankSet, rank_sets
-from egobench.statistics.resampling import Column, Influence
+from egobench.statistics.resampling import Influence
 
 from .measures import Measure, SampleSets, measure_runs
 from .runs import BoardRun
@@ -186,9 +186,8 @@ def _number(measure: Measure, runs: Sequence[BoardRun], observer: Observer) -> N
         for run_key, entry in entries.items()
         if entry.value is not None
     }
-    influence = None if measure.column is None else measure.column.influence()
     observer.advance(1)
-    return Number(*key, measure, measure.ranked, influence, estimates, measure.example.clusters)
+    return Number(*key, measure, measure.ranked, measure.influence, estimates, measure.example.clusters)
 
 
 def _averages(numbers: Sequence[Number], runs: Sequence[BoardRun]) -> Iterator[Number]:
@@ -226,20 +225,9 @@ def _average(name: str, members: Sequence[Number], runs: Sequence[BoardRun]) -> 
     keys = tuple(run.key for run in runs if all(run.key in number.keys for number in members))
     if not keys:
         return Number(name, digest, None, (), None, estimates, fewest)
-    influence = _mean_influence(members, keys)
+    influence = average_influence([restricted(number, keys) for number in members])
     estimates |= dict(zip(keys, _intervals(influence, fewest), strict=True))
     return Number(name, digest, None, keys, influence, estimates, fewest)
-
-
-def _mean_influence(members: Sequence[Number], keys: Sequence[str]) -> Influence:
-    columns: list[Column] = []
-    influences: list[Influence] = []
-    for number in members:
-        if number.measure is None or number.measure.column is None or number.influence is None:
-            raise ValueError(f"{number.id} has no rows; expected those of all runs of an average")
-        columns.append(number.measure.column)
-        influences.append(restricted(number, keys))
-    return average_influence(columns, influences)
 
 
 def restricted(number: Number, keys: Sequence[str]) -> Influence:
@@ -250,9 +238,7 @@ def restricted(number: Number, keys: Sequence[str]) -> Influence:
     """
     if number.influence is None:
         raise ValueError(f"{number.id} has no rows; expected a number whose runs can be compared")
-    places = [number.keys.index(key) for key in keys]
-    whole = number.influence
-    return Influence(whole.values[places], whole.each[:, places], whole.shares)
+    return number.influence.of_runs([number.keys.index(key) for key in keys])
 
 
 def _intervals(influence: Influence, clusters: int) -> Iterator[Estimate]:

@@ -126,10 +126,17 @@ def judged_texts(run: Run, parts: Iterable[Part]) -> dict[str, dict[str, str]]:
     for part in parts:
         if part.subset.protocol != "open":
             continue
-        samples = {sample.id: sample for sample in part.selected}
-        for sample_id, chat in judge_chats(part, run.predictions(part.name)).items():
-            texts[key_of(chat)] = {"Q": samples[sample_id].question, "T": samples[sample_id].answer}
+        texts |= judged_sample_texts(part, run.predictions(part.name))
     return texts
+
+
+def judged_sample_texts(part: Part, predictions: Mapping[str, Prediction]) -> dict[str, dict[str, str]]:
+    """As :func:`judged_texts`, of one part of open answers, its replies as they were."""
+    samples = {sample.id: sample for sample in part.selected}
+    return {
+        key_of(chat): {"Q": samples[sample_id].question, "T": samples[sample_id].answer}
+        for sample_id, chat in judge_chats(part, predictions).items()
+    }
 
 
 def judge_file(judge: str) -> str:

@@ -7,28 +7,23 @@ hundred thousand samples fit into memory; differences and rank sets follow from 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from egobench.dataset.sampleset import SampleSet, find_sets
-from egobench.errors import EgoBenchError, ModelError, SampleSetError
-from egobench.metrics import Metric
+from egobench.errors import EgoBenchError, SampleSetError
 from egobench.observer import Observer
-from egobench.plugins import load_task
 from egobench.run.plan import PartId
-from egobench.run.records import Prediction
-from egobench.run.store import Run
-from egobench.sample import Sample
 from egobench.scoring.entry import ScoreEntry
-from egobench.scoring.sample_values import RunValues, SampleValues, Unsealing
-from egobench.statistics.resampling import Column
+from egobench.statistics.resampling import Influence
 
-from .bundle import sample_texts
+from .measure_values import MeasureValues
 from .runs import BoardRun, measure_key
-from .sealing import unseal
+from .tolerance import tolerance
 
 
 class Measure(NamedTuple):
@@ -38,7 +33,7 @@ class Measure(NamedTuple):
         id: ``task/subset/protocol/construction/metric``, with judge and retriever where there are any.
         samples_sha256: Hash of the samples.
         example: One of the entries: what they all share, such as chance, can be read from it.
-        column: The values of its samples for the runs in ``ranked``; ``None`` where they cannot be had.
+        influence: What each source video adds to the scores of the runs in ``ranked``; ``None`` where it cannot be had.
         ranked: Keys of the runs that were asked all samples and whose rows give the score they claim.
         problem: Why nothing can be compared; ``""`` where it can.
     """
@@ -46,7 +41,7 @@ class Measure(NamedTuple):
     id: str
     samples_sha256: str
     example: ScoreEntry
-    column: Column | None
+    influence: Influence | None
     ranked: tuple[str, ...]
     problem: str
 
@@ -100,52 +95,6 @@ class SampleSets:
         return sorted(self._by_hash.values(), key=lambda found: (found.name, found.manifest.samples_sha256))
 
 
-class _PartRows:
-    """The samples of a part, and what runs made of them, by metric and run."""
-
-    def __init__(self, sample_set: SampleSet, part: PartId) -> None:
-        self.samples = SampleValues([sample for sample in sample_set.samples if sample.subset == part.subset])
-        self.values: defaultdict[str, dict[str, RunValues]] = defaultdict(dict)
-        self.metrics: Mapping[str, Metric] = {}
-        task = load_task(part.task)
-        subset = next((subset for subset in task.subsets if subset.name == part.subset), None)
-        public = part.protocol == "open" or all(sample.target is not None for sample in self.samples.samples)
-        if subset is not None and subset.protocol == part.protocol and public:
-            self.metrics = task.metrics_of(subset)
-
-    def add(self, run: BoardRun, part: PartId, names: Sequence[str]) -> None:
-        """Read what a run made of the samples.
-
-        Raises:
-            StoreError: If its rows are damaged, or some are missing.
-        """
-        sealed = run.sealed and part.protocol == "open"
-        unsealing: Unsealing | None = (
-            (lambda predictions: unsealed(predictions, self.samples.samples)) if sealed else None
-        )
-        metrics = {name: self.metrics[name] for name in names}
-        values = self.samples.read(Run(run.folder, run.spec), part.file_stem, metrics, unsealing=unsealing)
-        for name in names:
-            self.values[name][run.key] = values
-
-    def column(self, name: str, keys: Sequence[str]) -> Column:
-        """The values of some runs side by side."""
-        return self.samples.column(name, self.metrics[name], [self.values[name][key] for key in keys])
-
-
-def unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) -> dict[str, Prediction]:
-    """Predictions out of a bundle, with the replies as they were.
-
-    Raises:
-        BundleError: If a reply refers to what its sample does not have.
-    """
-    return {
-        sample.id: replace(found, reply=unseal(found.reply, sample_texts(sample)))
-        for sample in samples
-        if (found := predictions.get(sample.id)) is not None
-    }
-
-
 def measure_runs(runs: Sequence[BoardRun], sets: SampleSets, observer: Observer) -> Measured:
     """Find what the runs of a board can be compared by, and read their rows.
 
@@ -189,70 +138,43 @@ def _measure_part(
     if sample_set is None:
         reason = "no run was asked all samples" if not whole else "the sample set is not at hand"
         return [Measure(key, digest, entry, None, (), reason) for (key, _), entry in examples.items()]
-    rows = _PartRows(sample_set, part)
-    names = {
-        key: entry.id.metric for key, entry in examples.items() if _plain(entry) and entry.id.metric in rows.metrics
-    }
+    values = MeasureValues(sample_set, part)
+    problems = {key: values.why_unpaired(entry) for key, entry in examples.items()}
     for run in whole:
-        own = [name for key, name in names.items() if _whole(run, key)]
+        own = {key[0]: run.by_measure[key] for key, problem in problems.items() if not problem and _whole(run, key)}
         try:
-            if own:
-                rows.add(run, part, own)
-        except EgoBenchError as error:
+            values.read(run, own)
+        except (EgoBenchError, ValueError) as error:
             observer.warn(f"{run.folder} is shown as it says, and ranked with nobody: {error}")
             claims.refuted.add(run.key)
         observer.advance(len(own))
-    return [_measure(whole, rows, key, entry, names.get(key), claims) for key, entry in examples.items()]
+    return [
+        Measure(*key, entry, None, (), problems[key]) if problems[key] else _measure(whole, values, key, entry, claims)
+        for key, entry in examples.items()
+    ]
 
 
 def _measure(
-    runs: Sequence[BoardRun],
-    rows: _PartRows,
-    key: tuple[str, str],
-    example: ScoreEntry,
-    name: str | None,
-    claims: _Claims,
+    runs: Sequence[BoardRun], values: MeasureValues, key: tuple[str, str], example: ScoreEntry, claims: _Claims
 ) -> Measure:
-    if name is None:
-        return Measure(*key, example, None, (), _why_unpaired(example))
-    available = rows.values[name]
+    name, slack = key[0], tolerance(example.id)
+    available = values.keys(name)
     keys = [run.key for run in runs if run.key in available]
-    try:
-        column = rows.column(name, keys) if keys else None
-        values: list[float] = [] if column is None else column.values().tolist()
-    except ModelError as error:
-        return Measure(*key, example, None, (), str(error))
-    claimed = {run.key: run.by_measure[key].value for run in runs if run.key in available}
-    confirmed = [run_key for run_key, value in zip(keys, values, strict=True) if claimed[run_key] == value]
+    confirmed: list[str] = []
+    for run in runs:
+        claimed = run.by_measure[key].value if run.key in available else None
+        if claimed is not None and math.isclose(claimed, values.value(name, run.key), rel_tol=slack, abs_tol=slack):
+            confirmed.append(run.key)
     claims.confirmed.update(confirmed)
     claims.refuted.update(set(keys) - set(confirmed))
     if not confirmed:
         return Measure(*key, example, None, (), "no run's rows give the score it claims")
-    column = column if confirmed == keys else rows.column(name, confirmed)
-    return Measure(*key, example, column, tuple(confirmed), "")
+    return Measure(*key, example, values.influence(name, confirmed), tuple(confirmed), "")
 
 
 def _whole(run: BoardRun, key: tuple[str, str]) -> bool:
     entry = run.by_measure.get(key)
     return entry is not None and not entry.partial and entry.value is not None
-
-
-def _plain(entry: ScoreEntry) -> bool:
-    """Whether the score is one of single answers: several orders, judges and galleries have rows of other kinds."""
-    return entry.orders == 1 and entry.judge is None and entry.gallery is None and entry.positions is None
-
-
-def _why_unpaired(entry: ScoreEntry) -> str:
-    """Why a score whose rows are of another kind, or whose samples have no public answer, is in no paired test."""
-    if entry.gallery is not None:
-        reason = "rankings of a whole gallery are not paired by sample"
-    elif entry.judge is not None:
-        reason = "grades of a judge are not paired by sample"
-    elif entry.orders > 1 or entry.positions is not None:
-        reason = "answers in several orders of the options are not paired by sample"
-    else:
-        reason = "its values per sample cannot be computed from the rows"
-    return f"{reason}; the interval of every run is its own"
 
 
 def _order(measure: Measure) -> tuple[str, str, str, bool, str, str]:

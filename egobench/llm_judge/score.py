@@ -9,7 +9,8 @@ from pathlib import Path
 
 from egobench.errors import JudgeError
 from egobench.llm_judge.client import Judge
-from egobench.llm_judge.rubric import Messages, judge_metrics, key_of, messages, read_verdict, rubric_hash
+from egobench.llm_judge.rubric import Messages, Verdict, judge_metrics, key_of, messages, read_verdict, rubric_hash
+from egobench.metrics import MeanMetric
 from egobench.observer import Observer
 from egobench.run.plan import Part, find_run_sets, plan
 from egobench.run.records import JudgeReply, Prediction
@@ -28,6 +29,24 @@ def judge_chats(part: Part, predictions: Mapping[str, Prediction]) -> dict[str, 
         for scored in score_samples(part.selected, predictions)
         if scored.outcome == "answered" and scored.sample.answer
     }
+
+
+def judged_metrics(
+    part: Part, predictions: Mapping[str, Prediction], replies: Mapping[str, JudgeReply]
+) -> dict[str, MeanMetric]:
+    """The metrics of a part that a judge graded, by name.
+
+    Args:
+        part: The part.
+        predictions: By sample id.
+        replies: The judge's, by key.
+    """
+    verdicts: dict[str, Verdict | None] = {}
+    for sample_id, chat in judge_chats(part, predictions).items():
+        reply = replies.get(key_of(chat))
+        if reply is not None:
+            verdicts[sample_id] = _verdict(reply)
+    return judge_metrics(verdicts)
 
 
 def judge_run(path: Path, data: Path | None, judge: Judge, observer: Observer) -> None:
@@ -84,9 +103,7 @@ def score_with_judge(
         of_part = {sample_id: by_key[key] for sample_id, key in keys.items() if key in by_key}
         if not of_part:
             continue
-        verdicts = {
-            sample_id: None if reply.error else read_verdict(reply.reply) for sample_id, reply in of_part.items()
-        }
+        verdicts = {sample_id: _verdict(reply) for sample_id, reply in of_part.items()}
         failed = sum(reply.error is not None for reply in of_part.values())
         unparsed = sum(verdict is None for verdict in verdicts.values()) - failed
         counts = JudgeCounts(judge, rubric_hash(), replies=len(of_part), failed=failed, unparsed=unparsed)
@@ -102,6 +119,10 @@ def score_with_judge(
                 problem = f"{failed} requests failed and {unparsed} verdicts were unreadable: no, 0"
                 entry = replace(entry, problem=problem)
             yield entry
+
+
+def _verdict(reply: JudgeReply) -> Verdict | None:
+    return None if reply.error else read_verdict(reply.reply)
 
 
 def _collect(run: Run, judge: Judge, pending: list[Messages], observer: Observer) -> None:

@@ -77,7 +77,19 @@ def class_map_of(listing: Listing, n_samples: int) -> ClassMap:
     )
 
 
-def class_maps_without(listing: Listing, groups: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+class MapsWithout(NamedTuple):
+    """Class-wise mean average precision without each group of samples, as of :class:`ClassMap`.
+
+    Attributes:
+        mean: ``(n_groups,)``; NaN where no class has a positive left.
+        weighted: The same shape.
+    """
+
+    mean: np.ndarray
+    weighted: np.ndarray
+
+
+def class_maps_without(listing: Listing, groups: np.ndarray, sizes: Sequence[int]) -> MapsWithout:
     """Class-wise mAP without each group of samples: a class changes only without the groups that are listed with it.
 
     Args:
@@ -86,11 +98,12 @@ def class_maps_without(listing: Listing, groups: np.ndarray, sizes: Sequence[int
         sizes: Number of samples of each group.
 
     Returns:
-        ``(n_groups,)`` means over the classes that still have positives; NaN where none has.
+        Means over the classes that still have positives.
     """
     n_samples, left = sum(sizes), sum(sizes) - np.asarray(sizes)
     harmonic = _harmonic(n_samples)
     summed, n_classes = np.zeros(len(sizes)), np.zeros(len(sizes), np.int64)
+    summed_precision, n_positives = np.zeros(len(sizes)), np.zeros(len(sizes))
     order = np.lexsort((-listing.scores, listing.classes))
     for members in np.split(order, np.flatnonzero(np.diff(listing.classes[order])) + 1):
         scores, positive, group = listing.scores[members], listing.positive[members], groups[members]
@@ -104,9 +117,10 @@ def class_maps_without(listing: Listing, groups: np.ndarray, sizes: Sequence[int
         positives = ranked.positives + last
         summed += precision / np.maximum(positives, 1)
         n_classes += positives > 0
+        summed_precision += precision
+        n_positives += positives
     with np.errstate(invalid="ignore"):
-        maps: np.ndarray = summed / n_classes
-    return maps
+        return MapsWithout(summed / n_classes, summed_precision / n_positives)
 
 
 class _Blocks(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from egobench.errors import SampleSetError
-from egobench.metrics.ranking import class_map
+from egobench.metrics.ranking import class_map, class_maps_of_rest
 from egobench.sample import GalleryItem, Sample
 
 if TYPE_CHECKING:
@@ -34,9 +34,12 @@ class TableMetric:
 
     Attributes:
         value: From scores and relevance, twice ``(n_samples, n_items)``, to a number in [0, 1].
+        without: From both and the sizes of consecutive groups of samples to the value without each group,
+            ``(n_groups,)``.
     """
 
     value: Callable[[np.ndarray, np.ndarray], float]
+    without: Callable[[np.ndarray, np.ndarray, Sequence[int]], np.ndarray]
 
 
 GalleryMetric = RowMetric | TableMetric
@@ -143,8 +146,14 @@ graded_ap = RowMetric(_aps)
 graded_gain = RowMetric(_ndcgs)
 """nDCG of EPIC-KITCHENS, cut off at the number of relevant texts."""
 
-class_ap = TableMetric(lambda scores, relevance: class_map(scores, relevance).mean)
+class_ap = TableMetric(
+    lambda scores, relevance: class_map(scores, relevance).mean,
+    lambda scores, relevance, sizes: class_maps_of_rest(scores, relevance, sizes).mean,
+)
 """mAP of Charades: mean over the classes that have positives."""
 
-weighted_class_ap = TableMetric(lambda scores, relevance: class_map(scores, relevance).weighted)
+weighted_class_ap = TableMetric(
+    lambda scores, relevance: class_map(scores, relevance).weighted,
+    lambda scores, relevance, sizes: class_maps_of_rest(scores, relevance, sizes).weighted,
+)
 """wAP of Charades: the same, weighted by the number of positives."""

@@ -15,7 +15,7 @@ from egobench.metrics import MeanMetric, ScoredSample, SetMetric
 if TYPE_CHECKING:
     import numpy as np
 
-    from egobench.metrics.class_wise import ClassMap, Listing
+    from egobench.metrics.class_wise import ClassMap, Listing, MapsWithout
 
 
 def possible_ranks(scored: ScoredSample) -> range:
@@ -76,9 +76,36 @@ def class_map(scores: np.ndarray, truth: np.ndarray) -> ClassMap:
     Raises:
         ValueError: If shapes differ, a score is not a number, or no class has a positive.
     """
-    import numpy as np  # noqa: PLC0415 - a task that names a metric stays light
+    from egobench.metrics.class_wise import class_map_of  # noqa: PLC0415 - numpy; a task that names a metric stays light
 
-    from egobench.metrics.class_wise import Listing, class_map_of  # noqa: PLC0415
+    return class_map_of(_table_listing(scores, truth), len(scores))
+
+
+def class_maps_of_rest(scores: np.ndarray, truth: np.ndarray, sizes: Sequence[int]) -> MapsWithout:
+    """Class-wise mAP of Charades without each of consecutive groups of samples.
+
+    Args:
+        scores: As of :func:`class_map`.
+        truth: As of :func:`class_map`.
+        sizes: Number of samples of each group.
+
+    Raises:
+        ValueError: If shapes differ.
+    """
+    import numpy as np  # noqa: PLC0415 - as above
+
+    from egobench.metrics.class_wise import class_maps_without  # noqa: PLC0415 - as above
+
+    listing = _table_listing(scores, truth)
+    groups = np.repeat(np.arange(len(sizes)), np.asarray(sizes) * int(scores.shape[1]))
+    return class_maps_without(listing, groups, sizes)
+
+
+def _table_listing(scores: np.ndarray, truth: np.ndarray) -> Listing:
+    """Every cell of a table as a listed score, row by row."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    from egobench.metrics.class_wise import Listing  # noqa: PLC0415 - as above
 
     scores, truth = np.asarray(scores, dtype=np.float64), np.asarray(truth).astype(bool)
     if scores.shape != truth.shape or scores.ndim != 2:
@@ -86,7 +113,7 @@ def class_map(scores: np.ndarray, truth: np.ndarray) -> ClassMap:
     ranked = np.where(truth.any(axis=1, keepdims=True), scores, -np.inf)
     n_samples, n_classes = scores.shape
     classes = np.tile(np.arange(int(n_classes)), n_samples)
-    return class_map_of(Listing(classes, ranked.ravel(), truth.ravel()), n_samples)
+    return Listing(classes, ranked.ravel(), truth.ravel())
 
 
 def _over_options(scored_samples: Sequence[ScoredSample]) -> float:
@@ -101,7 +128,7 @@ def _over_options_without(scored_samples: Sequence[ScoredSample], sizes: Sequenc
     from egobench.metrics.class_wise import class_maps_without  # noqa: PLC0415
 
     listing, places = _listed(scored_samples)
-    return class_maps_without(listing, np.repeat(np.arange(len(sizes)), sizes)[places], sizes)
+    return class_maps_without(listing, np.repeat(np.arange(len(sizes)), sizes)[places], sizes).mean
 
 
 def _listed(scored_samples: Sequence[ScoredSample]) -> tuple[Listing, np.ndarray]:

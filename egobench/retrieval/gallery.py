@@ -18,7 +18,6 @@ from egobench.metrics import OUTCOMES, Outcome
 from egobench.metrics.gallery import GalleryMetric, RowMetric, table_value, tied_values
 from egobench.plugins import load_task
 from egobench.run.plan import Part, PartId
-from egobench.sample import Sample
 from egobench.scoring.entry import GallerySize, ProtocolId, ScoreEntry, Scores, by_id
 from egobench.scoring.score import blind_fields, estimate_fields
 from egobench.statistics import Estimate
@@ -224,50 +223,68 @@ def _score(
 
 def _attempt(metric: GalleryMetric, table: ScoreTable, relevance: np.ndarray, seed: int) -> Attempt:
     """An estimate, the value of the answered samples alone, and why there is none."""
-    import numpy as np  # noqa: PLC0415 - as above
-
-    scores, samples = table.scores, table.rows.samples
-    answered = np.array([outcome == "answered" for outcome in table.rows.outcomes], dtype=bool)
+    answered = _answered(table)
     if not len(answered):
         return Attempt(None, None, "no sample")
     try:
+        whole = _estimate(metric, table, relevance, seed)
         if answered.all():
-            whole = _estimate(metric, scores, relevance, samples, seed)
             return Attempt(whole, whole.value, None)
-        own_scores, own_relevance = np.asarray(scores[answered]), relevance[answered]
-        if isinstance(metric, RowMetric):
-            values = np.zeros(len(answered))
-            values[answered] = metric.values(own_scores, own_relevance) if answered.any() else 0.0
-            alone = float(values[answered].mean()) if answered.any() else None
-            return Attempt(_mean(values, samples), alone, None)
-        ranked_last = np.full(relevance.shape, -np.inf)
-        ranked_last[answered] = own_scores
-        whole = _estimate(metric, ranked_last, relevance, samples, seed)
-        return Attempt(whole, table_value(metric, own_scores, own_relevance) if own_relevance.any() else None, None)
+        own_relevance = relevance[answered]
+        alone = table_value(metric, table.scores[answered], own_relevance) if own_relevance.any() else None
+        return Attempt(whole, alone, None)
     except ValueError as error:
         return Attempt(None, None, str(error))
 
 
-def _mean(values: np.ndarray, samples: Sequence[Sample]) -> Estimate:
-    from egobench.statistics.clustered import mean  # noqa: PLC0415 - scipy
+def sample_values(metric: RowMetric, table: ScoreTable, relevance: np.ndarray) -> np.ndarray:
+    """The value of each sample of a table, ``(n_samples,)``; 0 for one that was not answered."""
+    import numpy as np  # noqa: PLC0415 - as above
 
-    return mean(values.tolist(), [sample.cluster for sample in samples])
+    answered = _answered(table)
+    if answered.all():
+        return metric.values(table.scores, relevance)
+    values = np.zeros(len(answered))
+    if answered.any():
+        values[answered] = metric.values(table.scores[answered], relevance[answered])
+    return values
 
 
-def _estimate(
-    metric: GalleryMetric, scores: np.ndarray, relevance: np.ndarray, samples: Sequence[Sample], seed: int
-) -> Estimate:
-    from egobench.statistics.clustered import bootstrapped  # noqa: PLC0415 - scipy
+def ranked_table(table: ScoreTable, relevance: np.ndarray) -> ScoreTable:
+    """The samples of a table that anything is right for; those that were not answered rank last everywhere.
+
+    A sample that nothing is right for changes no value of a :class:`~egobench.metrics.gallery.TableMetric`, so it is no
+    draw of a resampling either.
+    """
+    import numpy as np  # noqa: PLC0415 - as above
+
+    from egobench.retrieval.tables import ScoreTable, TableSamples  # noqa: PLC0415 - numpy
+
+    rows = np.flatnonzero(relevance.any(axis=1))
+    scores = np.where(_answered(table)[rows, None], table.scores[rows], -np.inf)
+    chosen = rows.tolist()
+    samples = [table.rows.samples[row] for row in chosen]
+    return ScoreTable(scores, TableSamples(samples, [table.rows.outcomes[row] for row in chosen]))
+
+
+def _answered(table: ScoreTable) -> np.ndarray:
+    import numpy as np  # noqa: PLC0415 - as above
+
+    return np.array([outcome == "answered" for outcome in table.rows.outcomes], dtype=bool)
+
+
+def _estimate(metric: GalleryMetric, table: ScoreTable, relevance: np.ndarray, seed: int) -> Estimate:
+    from egobench.statistics.clustered import bootstrapped, mean  # noqa: PLC0415 - scipy
 
     if isinstance(metric, RowMetric):
-        return _mean(metric.values(scores, relevance), samples)
+        values = sample_values(metric, table, relevance).tolist()
+        return mean(values, [sample.cluster for sample in table.rows.samples])
     compute = metric.value
-    # A sample that nothing is right for ranks last everywhere and changes no value, so it is no draw either.
-    rows = [row for row, right in enumerate(relevance) if right.any()]
-    clusters = [samples[row].cluster for row in rows]
+    ranked, right = ranked_table(table, relevance), relevance[relevance.any(axis=1)]
+    clusters = [sample.cluster for sample in ranked.rows.samples]
 
     def value_of_draw(draw: Sequence[int]) -> float:
-        drawn_rows = [rows[place] for place in draw]
-        return compute(scores[drawn_rows], relevance[drawn_rows])
+        rows = list(draw)
+        return compute(ranked.scores[rows], right[rows])
 
     return bootstrapped(value_of_draw, clusters, seed=seed, replicates=REPLICATES)

@@ -25,7 +25,7 @@ def average(columns: Sequence[Column], *, seed: int = 0) -> Resampled:
     Raises:
         ValueError: If there is no column, or they have different numbers of runs.
     """
-    names, places = _shared(columns)
+    names, places = _shared([column.clusters for column in columns], [len(column.runs) for column in columns])
     values = np.mean([column.values() for column in columns], axis=0)
     n, fewest = sum(len(column.samples) for column in columns), min(len(column.clusters) for column in columns)
     if fewest < 2:
@@ -38,28 +38,26 @@ def average(columns: Sequence[Column], *, seed: int = 0) -> Resampled:
     return Resampled(values, np.mean(replicates, axis=0), n, fewest)
 
 
-def average_influence(columns: Sequence[Column], parts: Sequence[Influence] | None = None) -> Influence:
+def average_influence(parts: Sequence[Influence]) -> Influence:
     """What each video adds to the plain mean of several numbers, for rank sets of the average.
 
     Args:
-        columns: As of :func:`average`.
-        parts: Their influences, where they were computed before; then the runs are those of the influences.
+        parts: The numbers' influences, of the same runs in the same order; equal names of clusters are the same video.
 
     Raises:
-        ValueError: If there is no column, or they have different numbers of runs.
+        ValueError: If there is no number, or they have different numbers of runs.
     """
-    names, places = _shared(columns)
-    parts = [column.influence() for column in columns] if parts is None else parts
+    names, places = _shared([part.clusters for part in parts], [len(part.values) for part in parts])
     by_cluster, shares = np.zeros((len(names), len(parts[0].values))), np.zeros(len(names))
     for part, place in zip(parts, places, strict=True):
         by_cluster[place] += part.each / len(parts)
         shares[place] += part.shares / len(parts)
-    return Influence(np.mean([part.values for part in parts], axis=0), by_cluster, shares)
+    return Influence(np.mean([part.values for part in parts], axis=0), by_cluster, shares, tuple(names))
 
 
-def _shared(columns: Sequence[Column]) -> tuple[list[str], list[np.ndarray]]:
-    """All videos by name, and where each column's are among them."""
-    if len({len(column.runs) for column in columns}) != 1:
-        raise ValueError(f"{len(columns)} columns with different runs; expected at least one, all of the same runs")
-    names = sorted({name for column in columns for name in column.clusters})
-    return names, [np.searchsorted(names, column.clusters) for column in columns]
+def _shared(clusters: Sequence[tuple[str, ...]], n_runs: Sequence[int]) -> tuple[list[str], list[np.ndarray]]:
+    """All videos by name, and where each number's are among them."""
+    if len(set(n_runs)) != 1:
+        raise ValueError(f"{len(n_runs)} numbers with different runs; expected at least one, all of the same runs")
+    names = sorted({name for of_number in clusters for name in of_number})
+    return names, [np.searchsorted(names, of_number) for of_number in clusters]

@@ -61,11 +61,47 @@ class Influence:
         each: ``(n_clusters, n_runs)``, columns sum to 0; for a mean ``sum_{i in c} (x_i - mean) / n``. The squared
             error of a run is C / (C - 1) times the sum of the squares of its column.
         shares: ``(n_clusters,)``, share of each cluster in the samples; sums to 1.
+        clusters: Names of the clusters, sorted; an average needs them.
     """
 
     values: np.ndarray
     each: np.ndarray
     shares: np.ndarray
+    clusters: tuple[str, ...] = ()
+
+    @classmethod
+    def of_means(cls, by_sample: np.ndarray, sizes: np.ndarray, clusters: tuple[str, ...]) -> Influence:
+        """Of means over samples.
+
+        Args:
+            by_sample: ``(n_samples, n_runs)``, values of the samples, sorted by cluster.
+            sizes: ``(n_clusters,)``, samples of each cluster, at least 1.
+            clusters: Names of the clusters, sorted.
+        """
+        values, starts = _means(by_sample), np.cumsum(sizes) - sizes
+        each = np.add.reduceat(by_sample - values, starts, axis=0) / len(by_sample)
+        return cls(values, each, sizes / sizes.sum(), clusters)
+
+    @classmethod
+    def of_rest(cls, values: np.ndarray, rest: np.ndarray, sizes: np.ndarray, clusters: tuple[str, ...]) -> Influence:
+        """Of numbers that are defined on all samples at once, by leaving out one cluster at a time (jackknife).
+
+        Args:
+            values: ``(n_runs,)``, the number of each run.
+            rest: ``(n_clusters, n_runs)``, the number without each cluster.
+            sizes: ``(n_clusters,)``, samples of each cluster.
+            clusters: Names of the clusters, sorted.
+        """
+        shares = sizes / sizes.sum()
+        if len(sizes) < 2:
+            return cls(values, np.zeros((1, len(values))), shares, clusters)
+        by_cluster = (values - rest) * (1 - shares[:, None])
+        return cls(values, by_cluster - shares[:, None] * by_cluster.sum(axis=0), shares, clusters)
+
+    def of_runs(self, places: Sequence[int]) -> Influence:
+        """The influence of some of the runs."""
+        chosen = list(places)
+        return Influence(self.values[chosen], self.each[:, chosen], self.shares, self.clusters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +128,7 @@ class Column:
         """The number of each run, ``(n_runs,)``."""
         if isinstance(self.metric, SetMetric):
             return np.array([self.metric.value(run) for run in self.runs])
-        return np.array([math.fsum(run.tolist()) / len(run) for run in self.each.T])
+        return _means(self.each)
 
     def replicates(self, drawn: np.ndarray) -> np.ndarray:
         """The number of each run over draws of clusters.
@@ -120,14 +156,10 @@ class Column:
 
     def influence(self) -> Influence:
         """What each cluster adds; by leaving it out where the metric is one of all samples at once."""
-        values, shares, starts = self.values(), self.sizes / self.sizes.sum(), np.cumsum(self.sizes) - self.sizes
         if isinstance(self.metric, MeanMetric):
-            return Influence(values, np.add.reduceat(self.each - values, starts, axis=0) / len(self.samples), shares)
-        if len(self.sizes) < 2:
-            return Influence(values, np.zeros((1, len(values))), shares)
-        rest = np.stack([_without(self.metric, run, self.sizes.tolist()) for run in self.runs], axis=1)
-        by_cluster = (values - rest) * (1 - shares[:, None])
-        return Influence(values, by_cluster - shares[:, None] * by_cluster.sum(axis=0), shares)
+            return Influence.of_means(self.each, self.sizes, self.clusters)
+        rest = np.stack([values_without(self.metric, run, self.sizes.tolist()) for run in self.runs], axis=1)
+        return Influence.of_rest(self.values(), rest, self.sizes, self.clusters)
 
     @property
     def at_once(self) -> bool:
@@ -171,12 +203,28 @@ def column(metric: Metric, runs: Sequence[Sequence[ScoredSample]]) -> Column:
     return Column(metric, tuple(map(tuple, ordered)), samples, by_sample, tuple(names.tolist()), sizes)
 
 
-def _without(metric: SetMetric, scored_samples: tuple[ScoredSample, ...], sizes: Sequence[int]) -> np.ndarray:
-    """The number without each of consecutive clusters, ``(n_clusters,)``."""
+def _means(by_sample: np.ndarray) -> np.ndarray:
+    """The mean of each run, ``(n_runs,)``, rounded once."""
+    return np.array([math.fsum(run.tolist()) / len(run) for run in by_sample.T])
+
+
+def values_without(metric: SetMetric, scored_samples: Sequence[ScoredSample], sizes: Sequence[int]) -> np.ndarray:
+    """The values of a metric without each of consecutive clusters.
+
+    Args:
+        metric: The metric.
+        scored_samples: Samples sorted by cluster.
+        sizes: Samples of each cluster.
+
+    Returns:
+        ``(n_clusters,)``; NaN where there is but one cluster.
+    """
+    if len(sizes) < 2:
+        return np.full(len(sizes), np.nan)
     if metric.without is not None:
         return metric.without(scored_samples, sizes)
     ends = [*accumulate(sizes, initial=0)]
-    return np.array([metric.value(scored_samples[:start] + scored_samples[end:]) for start, end in pairwise(ends)])
+    return np.array([metric.value([*scored_samples[:start], *scored_samples[end:]]) for start, end in pairwise(ends)])
 
 
 def draw(n_clusters: int, n_replicates: int, rng: np.random.Generator) -> np.ndarray:

@@ -19,6 +19,7 @@ from egobench.run.records import Prediction
 from egobench.scoring.entry import ScoreEntry
 from egobench.video import FrameRule
 
+from ..tolerance import ROUNDING
 from .content import Content
 
 MOST_FAILED = 0.05
@@ -35,9 +36,6 @@ BASELINES = frozenset({"first-choice"})
 
 SHARES = frozenset({"acc", "exact", "normalised", "judge_acc"})
 """Metrics that are a share of right answers."""
-
-ROUNDING = 1e-9
-"""How far a number may be off by rounding alone."""
 
 
 def checksums(content: Content) -> Iterator[str]:

@@ -18,7 +18,8 @@ from egobench.scoring.entry import ScoreEntry, Scores, scored_by
 
 from ..bundle import judged_texts, sample_texts
 from ..sealing import holds_copy, unseal
-from .by_itself import ENOUGH, ROUNDING
+from ..tolerance import ROUNDING, tolerance
+from .by_itself import ENOUGH
 from .content import Content
 
 PERFECT = 0.99
@@ -29,9 +30,6 @@ VERBATIM = 0.5
 
 LATE = 1e-3
 """Seconds by which a container may round a frame's time."""
-
-INEXACT = {"similarity": 1e-3}
-"""Metrics that a network computes: another machine gives another last digit."""
 
 
 def samples(content: Content, parts: Sequence[Part]) -> Iterator[str]:
@@ -208,9 +206,8 @@ def _misread_scores(row: Prediction, sample: Sample, rule: str, *, with_prior: b
 
 def _differs(claimed: ScoreEntry, computed: ScoreEntry) -> str:
     """The first field in which a claimed score differs from a computed one; ``""`` where none does."""
-    # Exact where sums are exact; tables of galleries and standard errors go through libraries that may round otherwise.
-    metric, protocol = claimed.id.metric, claimed.id.part.protocol
-    loose = INEXACT.get(metric, ROUNDING if protocol in {"gallery", "rerank"} else 0.0)
+    # Standard errors go through libraries that may round otherwise.
+    loose = tolerance(claimed.id)
     ours, theirs = asdict(computed), asdict(claimed)
     for field in ours.keys() - {"id", "blind", "blind_trained"}:
         slack = loose if field in {"value", "answered_only"} else max(loose, ROUNDING)

@@ -7,6 +7,7 @@ for the eyes of whoever may see them.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -48,8 +49,10 @@ def _log(exported: Exported, name: str, part: Part | None, *, texts: bool) -> di
     rows = content.run.predictions(name)
     samples = {sample.id: sample for sample in part.samples} if part else {}
     created = datetime.fromtimestamp(exported.attribution.timestamp, UTC).isoformat()
-    values = _values(part, rows)
+    scorer, values = _values(part, rows)
     entries = [entry for entry, _ in exported.values() if entry.id.part.file_stem == name and entry.orders == 1]
+    # Lists show the first score alone.
+    entries.sort(key=lambda entry: not entry.headline)
     return {
         "version": 2,
         "status": "success",
@@ -58,8 +61,10 @@ def _log(exported: Exported, name: str, part: Part | None, *, texts: bool) -> di
             "run_id": content.spec.id,
             "created": created,
             "task": f"{PROJECT.lower()}/{name}",
-            "task_id": name,
+            # Logs with the same task id pass for attempts at the same thing, of which the last alone is listed.
+            "task_id": f"{name}-{content.spec.id}",
             "task_version": 1,
+            "task_args": {"method": content.spec.method, "control": content.spec.control or "none"},
             "dataset": {"name": name, "samples": len(rows), "sample_ids": list(rows), "shuffled": False},
             "model": f"{PROJECT.lower()}/{exported.model_name}",
             "config": {"epochs": 1},
@@ -74,7 +79,8 @@ def _log(exported: Exported, name: str, part: Part | None, *, texts: bool) -> di
         },
         "stats": {"started_at": created, "completed_at": created, "model_usage": {}},
         "samples": [
-            _sample(exported, row, samples.get(row.id), values.get(row.id), texts=texts) for row in rows.values()
+            _sample(exported, row, samples.get(row.id), {scorer: values.get(row.id)}, texts=texts)
+            for row in rows.values()
         ],
     }
 
@@ -85,19 +91,21 @@ def _score(entry: ScoreEntry) -> dict[str, Any]:
     return {"name": entry.id.metric, "scorer": entry.id.metric, "params": {}, "metrics": metrics}
 
 
-def _values(part: Part | None, rows: Mapping[str, Prediction]) -> Mapping[str, float]:
-    """The value of each sample under the headline metric of a part; nothing where it is not a mean over samples."""
+def _values(part: Part | None, rows: Mapping[str, Prediction]) -> tuple[str, Mapping[str, float]]:
+    """A metric, and the value of each sample under it: the headline, or accuracy where that is no mean over samples."""
     if part is None or part.gallery is not None:
-        return {}
-    metric = part.task.metrics[part.subset.headline]
-    metric = metric if isinstance(metric, MeanMetric) else part.task.metrics.get("acc", metric)
+        return "", {}
+    name = part.subset.headline
+    if not isinstance(part.task.metrics[name], MeanMetric):
+        name = "acc"
+    metric = part.task.metrics.get(name)
     if not isinstance(metric, MeanMetric) or any(sample.target is None for sample in part.selected if sample.options):
-        return {}
-    return {scored.sample.id: metric.value(scored) for scored in score_samples(part.selected, rows)}
+        return "", {}
+    return name, {scored.sample.id: metric.value(scored) for scored in score_samples(part.selected, rows)}
 
 
 def _sample(
-    exported: Exported, row: Prediction, sample: Sample | None, value: float | None, *, texts: bool
+    exported: Exported, row: Prediction, sample: Sample | None, values: Mapping[str, float | None], *, texts: bool
 ) -> dict[str, Any]:
     open_book = texts and sample is not None
     question = user_turn(sample.question, sample.options) if open_book and sample else f"sample {row.id}"
@@ -119,11 +127,23 @@ def _sample(
     }
     if open_book and sample and sample.options:
         log["choices"] = list(sample.options)
-    if value is not None:
-        log["scores"] = {"egobench": {"value": value, "answer": answer, "explanation": f"{row.outcome}: {row.rule}"}}
+    scores = {scorer: value for scorer, value in values.items() if value is not None}
+    if scores:
+        note = {"answer": answer, "explanation": f"{row.outcome}: {row.rule}" if row.rule else row.outcome}
+        options = {} if row.reply else _option_scores(row)
+        log["scores"] = {
+            scorer: {"value": value, **note, "metadata": {"scores of the options": options} if options else {}}
+            for scorer, value in scores.items()
+        }
     if row.error is not None:
         log["error"] = {"message": row.error, "traceback": "", "traceback_ansi": ""}
     return log
+
+
+def _option_scores(row: Prediction) -> dict[str, float | None]:
+    """The score of each option by its letter; ``None`` for minus infinity, which JSON cannot say."""
+    finite = (value if math.isfinite(value) else None for value in row.scores or ())
+    return dict(zip(LETTERS, finite, strict=False))
 
 
 def _right_answer(sample: Sample | None) -> str:

@@ -10,7 +10,14 @@ from egobench.printable import printable
 
 
 def svg(
-    shapes: Iterable[Markup], *, width: float, height: float, label: str, role: str = "img", left: float = 0
+    shapes: Iterable[Markup],
+    *,
+    width: float,
+    height: float,
+    label: str,
+    role: str = "img",
+    left: float = 0,
+    kind: str = "",
 ) -> Markup:
     """A chart.
 
@@ -20,12 +27,13 @@ def svg(
         height: Units.
         label: What the chart shows, for who does not see it.
         role: ``"img"``, or ``"group"`` where it holds links.
-        left: Units at the left that hold nothing and are cut off, which matters on a phone.
+        left: Units at the left that hold nothing and are cut off.
+        kind: ``"roomy"`` where it is shown if there is room for it, ``"narrow"`` where it is shown if there is none.
     """
     body = Markup("").join(shapes)
     return Markup(
-        '<svg class="chart" viewBox="{:g} 0 {:g} {:g}" width="{:g}" height="{:g}" role="{}" aria-label="{}">{}</svg>'
-    ).format(left, width - left, height, width - left, height, role, printable(label), body)
+        '<svg class="{}" viewBox="{:g} 0 {:g} {:g}" width="{:g}" height="{:g}" role="{}" aria-label="{}">{}</svg>'
+    ).format(f"chart {kind}".strip(), left, width - left, height, width - left, height, role, printable(label), body)
 
 
 def label(x: float, y: float, words: str, *, kind: str = "", anchor: str = "start") -> Markup:

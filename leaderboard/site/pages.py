@@ -137,7 +137,7 @@ class Pages:
         return {
             **self.shared("../", "task", name),
             "task": _task_facts(name),
-            "numbers": [self._task_number(number) for number in numbers if not _of_orders(number)],
+            "numbers": [self._task_number(number) for number in numbers],
             "sizes": sizes_table([found for found in self.board.sets.all() if found.manifest.task == name]),
         }
 

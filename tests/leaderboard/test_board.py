@@ -22,7 +22,6 @@ from egobench.run.checksums import sign
 from egobench.run.spec import Settings
 from egobench.statistics import paired
 from tests.conftest import Navigation
-from tests.leaderboard.submissions import World
 
 ACC = "vln-qa/all/mcq/official/acc"
 
@@ -150,9 +149,3 @@ def test_sizes_are_counted_and_stand_beside_the_printed_ones(navigation: Navigat
     (row,) = sizes_table([navigation.sample_set])
     assert row.printed is not None
     assert (row.printed.videos, row.printed.seconds, row.printed.questions) == (200, 7.5, 200)
-
-
-def test_a_number_of_several_orders_says_why_it_has_no_rank_sets(turned: Path, world: World) -> None:
-    measure = number_of(board_of(turned, data=world.data), "vln-qa/all/mcq/official/circular3").measure
-    assert measure is not None
-    assert measure.problem.startswith("answers in several orders of the options are not paired by sample")

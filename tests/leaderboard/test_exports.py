@@ -92,10 +92,29 @@ def test_inspect_reads_a_log_of_every_part(guessed: Path, world: World, run: Pat
     assert by_name["acc"]["value"].value == entry.value
     assert by_name["acc"]["stderr"].value == entry.se
     assert len(log.samples) == 104
-    values = [sample.scores["egobench"].value for sample in log.samples]
+    values = [sample.scores["acc"].value for sample in log.samples]
     assert sum(values) / 104 == pytest.approx(entry.value)
     assert {log.eval.run_id for log in logs} == {run.name}
     assert len(inspect_log.list_eval_logs(str(tmp_path))) == 2
+
+
+def test_logs_of_several_runs_are_listed_beside_one_another(
+    guessed: Path, weighed: Path, world: World, tmp_path: Path
+) -> None:
+    """Inspect takes logs of one task id for attempts at one thing, and lists the last of them."""
+    for bundle in (guessed, weighed):
+        export(bundle, tmp_path, "inspect", data=world.data)
+    logs = [json.loads(path.read_text())["eval"] for path in tmp_path.glob("*vln-qa*.json")]
+    assert len({log["task_id"] for log in logs}) == 2
+    assert {log["task_args"]["method"] for log in logs} == {"generate", "likelihood-sum"}
+
+
+def test_scores_of_options_are_shown_where_nothing_was_replied(weighed: Path, world: World, tmp_path: Path) -> None:
+    (path,) = export(weighed, tmp_path, "inspect", data=world.data)
+    for sample in json.loads(path.read_text())["samples"]:
+        score = sample["scores"]["acc"]
+        options = score["metadata"]["scores of the options"]
+        assert score["answer"] == max(options, key=options.__getitem__)
 
 
 def test_logs_show_texts_only_where_they_are_asked_for(world: World, worded: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_galleries_and_film_strips_have_the_same_bytes_again(world: World, tmp_p
         builds[0]
     )
     page = (tmp_path / "site" / "task" / "epic-kitchens-mir.html").read_text(encoding="utf-8")
-    assert "No rank sets: rankings of a whole gallery are not paired by sample" in page
+    assert "No rank sets" not in page
     assert sum(name.endswith(".jpg") for name in builds[0]) > 10
 
 

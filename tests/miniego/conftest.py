@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from egobench.miniego import generate
 from egobench.miniego.world.activities import activities
 from egobench.miniego.world.simulate import TAKE_FPS, TrainingEpisodes, World, simulate
 from egobench.miniego.world.walks import walks
+from tests.once import made_once
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,17 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("written")
     generate(out, "small", videos=False)
     return out
+
+
+@pytest.fixture(scope="session")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small world with all its videos, every frame marked with its time; its summary lies in it. Never written to."""
+
+    def make(out: Path) -> None:
+        summary = generate(out, "small", timecode=True)
+        (out / "summary.json").write_text(json.dumps(asdict(summary)))
+
+    return made_once(tmp_path_factory, "filmed", make)
 
 
 @pytest.fixture(scope="session")

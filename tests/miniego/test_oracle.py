@@ -14,7 +14,6 @@ from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.embedding import SentenceEmbedder
 from egobench.evaluate import Result, evaluate
-from egobench.miniego import generate
 from egobench.plugins import TASKS, load_model, load_task, names
 from egobench.run.spec import Settings
 from tests.miniego.oracle import Oracle
@@ -26,34 +25,27 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("miniego")
-    generate(out, "small", timecode=True)
-    return out
-
-
-@pytest.fixture(scope="module")
-def sets(world: Path) -> list[SampleSet]:
+def sets(filmed: Path) -> list[SampleSet]:
     embedder = SentenceEmbedder()
     return [
-        build(task, Annotations(world / "annotations" / task.name), embedder, construction=construction)
+        build(task, Annotations(filmed / "annotations" / task.name), embedder, construction=construction)
         for task in map(load_task, names(TASKS))
         for construction in task.constructions
     ]
 
 
 @pytest.fixture(scope="module")
-def plain(world: Path, sets: list[SampleSet]) -> tuple[Result, int]:
+def plain(filmed: Path, sets: list[SampleSet], tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, int]:
     """The oracle's run over everything, and how many questions it guessed."""
-    oracle = Oracle(world / "log.jsonl")
-    result = evaluate(oracle, sets, world / "videos", world / "runs", recorded=_written(world, sets))
+    oracle, folder = Oracle(filmed / "log.jsonl"), tmp_path_factory.mktemp("oracle")
+    result = evaluate(oracle, sets, filmed / "videos", folder / "runs", recorded=_written(folder, sets))
     return result, oracle.guesses
 
 
-def _written(world: Path, sets: list[SampleSet]) -> dict[str, str]:
+def _written(folder: Path, sets: list[SampleSet]) -> dict[str, str]:
     for sample_set in sets:
-        sample_set.write(world / "data")
-    return {"data": str(world / "data")}
+        sample_set.write(folder / "data")
+    return {"data": str(folder / "data")}
 
 
 def _within_chance(sample_set: SampleSet, subset: str, accuracy: float) -> bool:
@@ -75,9 +67,9 @@ def test_the_log_answers_every_question_from_the_frames(plain: tuple[Result, int
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_frames_of_other_videos_answer_nothing(world: Path, sets: list[SampleSet], tmp_path: Path) -> None:
-    oracle = Oracle(world / "log.jsonl")
-    result = evaluate(oracle, sets, world / "videos", tmp_path, Settings(control="other-video"))
+def test_the_frames_of_other_videos_answer_nothing(filmed: Path, sets: list[SampleSet], tmp_path: Path) -> None:
+    oracle = Oracle(filmed / "log.jsonl")
+    result = evaluate(oracle, sets, filmed / "videos", tmp_path, Settings(control="other-video"))
     far: dict[str, float] = {}
     by_name = {sample_set.name: sample_set for sample_set in sets}
     for key, entry in result.scores.items():
@@ -92,15 +84,15 @@ def test_the_frames_of_other_videos_answer_nothing(world: Path, sets: list[Sampl
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_who_reads_the_frames_gains_by_them_and_who_does_not_gains_nothing(
-    world: Path, sets: list[SampleSet], plain: tuple[Result, int]
+    filmed: Path, sets: list[SampleSet], plain: tuple[Result, int], tmp_path: Path
 ) -> None:
-    data, blind = _written(world, sets), Settings(control="blind")
-    unseen = evaluate(Oracle(world / "log.jsonl"), sets, world / "videos", world / "runs", blind, recorded=data)
+    data, blind = _written(tmp_path, sets), Settings(control="blind")
+    unseen = evaluate(Oracle(filmed / "log.jsonl"), sets, filmed / "videos", tmp_path / "runs", blind, recorded=data)
     gains = {number.id: number.tests[0] for number in compare([plain[0].path, unseen.path]).scores}
     assert len(gains) >= 11
     assert [name for name, test in gains.items() if test is None or test.low is None or test.low <= 0] == []
     guessed = [
-        evaluate(load_model("random"), sets, world / "videos", world / "runs", settings, recorded=data)
+        evaluate(load_model("random"), sets, filmed / "videos", tmp_path / "runs", settings, recorded=data)
         for settings in (Settings(), blind)
     ]
     for number in compare([result.path for result in guessed]).scores:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from egobench.miniego import generate
 from egobench.miniego.generate import write_both_splits, write_split
 from egobench.miniego.official import egotimeqa, openeqa
 from egobench.miniego.official.egtea import session
@@ -349,12 +348,11 @@ def test_the_folder_val_is_made_of_val_episodes_alone(written: Path, small: Worl
 
 
 @pytest.mark.slow
-def test_every_video_that_the_training_files_name_is_there(tmp_path: Path) -> None:
-    summary = generate(tmp_path, "small")
-    videos = [path for path in tmp_path.rglob("*") if path.suffix in {".mp4", ".MP4", ".webm"}]
-    assert summary.videos == len(videos)
+def test_every_video_that_the_training_files_name_is_there(filmed: Path) -> None:
+    videos = [path for path in filmed.rglob("*") if path.suffix in {".mp4", ".MP4", ".webm"}]
+    assert _json(filmed / "summary.json")["videos"] == len(videos)
     for split in ("train", "val"):
-        folder = tmp_path / split
+        folder = filmed / split
         for row in _json(folder / "egotimeqa/annotations.EgoTimeQA.json"):
             assert (folder / f"egotimeqa/{row['video_id']}.mp4").stat().st_size > 1000
         for row in _json(folder / "open-eqa/data/open-eqa-v0.json"):

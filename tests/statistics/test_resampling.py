@@ -138,7 +138,7 @@ def test_an_average_with_a_number_over_one_video_has_no_error() -> None:
 
 def test_an_average_needs_the_same_runs_everywhere() -> None:
     one = answers(0.5, seed=1)
-    with pytest.raises(ValueError, match="2 columns with different runs"):
+    with pytest.raises(ValueError, match="2 numbers with different runs"):
         average([column(accuracy, [one]), column(accuracy, [one, one])])
     with pytest.raises(ValueError, match="0 columns"):
         average([])
@@ -206,7 +206,7 @@ def test_videos_that_two_numbers_share_add_to_both() -> None:
     """The error of an average from influences and from draws: 1,000 replicates know it to 2.2 %."""
     one, other = answers(0.6, seed=1), answers(0.4, seed=2, n=50, videos=30)
     columns = [column(accuracy, [one]), column(accuracy, [other])]
-    influence = average_influence(columns)
+    influence = average_influence([each.influence() for each in columns])
     assert influence.each.shape == (60, 1)
     assert influence.shares.sum() == pytest.approx(1, abs=1e-12)
     se = average(columns).estimate(0).se

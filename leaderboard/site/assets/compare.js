@@ -5,7 +5,7 @@ document.addEventListener("DOMContentLoaded", function () {
   var placeOf = {};
   runs.forEach(function (run, place) { placeOf[run.key] = place; });
   var add = document.getElementById("add"), chosenNumber = document.getElementById("number");
-  var MOST = 24, SERIES = 6;
+  var MOST = 24, SERIES = 6, phone = matchMedia("(max-width: 40rem)");
   var chosen = [];
 
   function option(value, words) {
@@ -130,8 +130,8 @@ document.addEventListener("DOMContentLoaded", function () {
   var FLOORS = [["chance", "chance"], ["blind", "blind"], ["trained", "trained"]];
   function whiskers() {
     return shared().filter(function (number) { return number.headline || number.tested.length && number.id.indexOf("/") < 0; }).map(function (number) {
-      var left = 190, plot = 420, row = 24, top = 12, bottom = top + row * chosen.length;
-      var svg = draw.chart(left + plot + 70, bottom + 24, number.title + ": scores of the compared runs");
+      var small = phone.matches, left = small ? 10 : 190, plot = small ? 306 : 420, row = small ? 44 : 24, top = 12, bottom = top + row * chosen.length;
+      var width = left + plot + (small ? 12 : 70), svg = draw.chart(width, bottom + 24, number.title + ": scores of the compared runs");
       for (var tick = 0; tick <= 100; tick += 25) {
         var across = left + plot * tick / 100;
         svg.appendChild(draw.element("line", { x1: across, x2: across, y1: top, y2: bottom, class: "grid" }));
@@ -143,13 +143,13 @@ document.addEventListener("DOMContentLoaded", function () {
         svg.appendChild(draw.titled(draw.element("line", { x1: left + plot * value, x2: left + plot * value, y1: top, y2: bottom, class: floor[1] }), floor[0] + " " + percent(value)));
       });
       chosen.forEach(function (place, index) {
-        var found = scoreOf(number, place), y = top + row * (index + 0.5), x = left + plot * Math.min(1, Math.max(0, found.value));
+        var found = scoreOf(number, place), y = top + row * (index + (small ? 0.72 : 0.5)), x = left + plot * Math.min(1, Math.max(0, found.value));
         var group = draw.element("g", { class: "s" + index % SERIES });
-        svg.appendChild(draw.element("text", { x: left - 12, y: y + 4, "text-anchor": "end" }, runs[place].title.slice(0, 28)));
+        svg.appendChild(draw.element("text", { x: small ? 0 : left - 12, y: small ? y - 14 : y + 4, "text-anchor": small ? "start" : "end" }, runs[place].title.slice(0, 28)));
         if (found.low !== null) group.appendChild(draw.element("line", { x1: left + plot * found.low, x2: left + plot * found.high, y1: y, y2: y, class: "whisker" }));
         group.appendChild(draw.titled(draw.element("circle", { cx: x, cy: y, r: 4.5, class: "dot" }), runs[place].title + ": " + percent(found.value)));
         svg.appendChild(group);
-        svg.appendChild(draw.element("text", { x: left + plot + 12, y: y + 4, class: "number" }, percent(found.value)));
+        svg.appendChild(draw.element("text", { x: small ? width : left + plot + 12, y: small ? y - 14 : y + 4, class: "number", "text-anchor": small ? "end" : "start" }, percent(found.value)));
       });
       var box = document.createElement("div"), heading = document.createElement("h3");
       heading.textContent = number.title;
@@ -163,11 +163,13 @@ document.addEventListener("DOMContentLoaded", function () {
     var cut = members.length > MOST;
     members = members.slice().sort(function (a, b) { return scoreOf(number, b).value - scoreOf(number, a).value || a - b; }).slice(0, MOST);
     if (members.length < 2) return [note("Fewer than two of these runs can be compared by " + number.title + ".")];
-    var left = 200, size = 58, height = 34, top = 34;
-    var svg = draw.chart(left + size * members.length + 10, top + height * members.length + 10, "Differences in " + number.title + ", row minus column");
+    // On a phone the names stand below, so that as many cells as can be are seen at once.
+    var small = phone.matches, left = small ? 24 : 200, size = 58, height = 34, top = 34, bottom = top + height * members.length + 10;
+    var svg = draw.chart(Math.max(left + size * members.length + 10, small ? 328 : 0), bottom + (small ? 20 * members.length : 0), "Differences in " + number.title + ", row minus column");
     members.forEach(function (row, i) {
       var y = top + height * i;
-      svg.appendChild(draw.titled(draw.element("text", { x: left - 10, y: y + 21, "text-anchor": "end" }, (i + 1) + "  " + runs[row].title.slice(0, 26)), runs[row].title));
+      svg.appendChild(draw.titled(draw.element("text", { x: left - 10, y: y + 21, "text-anchor": "end" }, (i + 1) + (small ? "" : "  " + runs[row].title.slice(0, 26))), runs[row].title));
+      if (small) svg.appendChild(draw.element("text", { x: 0, y: bottom + 20 * i + 14, class: "tick" }, (i + 1) + "  " + runs[row].title.slice(0, 40)));
       svg.appendChild(draw.element("text", { x: left + size * (i + 0.5), y: top - 12, class: "tick", "text-anchor": "middle" }, String(i + 1)));
       members.forEach(function (column, j) {
         if (i === j) return;
@@ -195,7 +197,7 @@ document.addEventListener("DOMContentLoaded", function () {
   function radar() {
     var axes = shared().filter(function (number) { return number.headline && number.chosen; });
     if (!chosen.length || axes.length < 3) return [note("A radar needs at least one run and three headline numbers with options.")];
-    var centre = [380, 220], radius = 165;
+    var small = phone.matches, centre = small ? [164, 146] : [380, 220], radius = small ? 120 : 165;
     function place(axis, value) {
       var angle = 2 * Math.PI * axis / axes.length - Math.PI / 2;
       return [centre[0] + radius * value * Math.cos(angle), centre[1] + radius * value * Math.sin(angle)];
@@ -204,12 +206,13 @@ document.addEventListener("DOMContentLoaded", function () {
       var corners = values.map(function (value, axis) { return place(axis, value).map(function (x) { return x.toFixed(1); }).join(","); });
       return draw.titled(draw.element("polygon", { points: corners.join(" "), class: kind }), title);
     }
-    var svg = draw.chart(760, 430, "The compared runs on axes from 0 to 100");
+    var svg = draw.chart(small ? 328 : 760, small ? 304 + 20 * axes.length : 430, "The compared runs on axes from 0 to 100");
     [0.25, 0.5, 0.75, 1].forEach(function (value) { svg.appendChild(ring(axes.map(function () { return value; }), "grid", String(100 * value))); });
     axes.forEach(function (number, axis) {
       var end = place(axis, 1), words = place(axis, 1.1), side = Math.abs(words[0] - centre[0]) < 20 ? "middle" : words[0] > centre[0] ? "start" : "end";
       svg.appendChild(draw.element("line", { x1: centre[0], y1: centre[1], x2: end[0], y2: end[1], class: "grid" }));
-      svg.appendChild(draw.element("text", { x: words[0], y: words[1] + 4, class: "tick", "text-anchor": side }, number.title.slice(0, 32)));
+      svg.appendChild(draw.element("text", { x: words[0], y: words[1] + 4, class: "tick", "text-anchor": small ? "middle" : side }, small ? String(axis + 1) : number.title.slice(0, 32)));
+      if (small) svg.appendChild(draw.element("text", { x: 0, y: 310 + 20 * axis, class: "tick" }, (axis + 1) + "  " + number.title.slice(0, 40)));
     });
     FLOORS.forEach(function (floor) {
       var values = axes.map(function (number) { return number[floor[0]]; });
@@ -280,6 +283,7 @@ document.addEventListener("DOMContentLoaded", function () {
   });
   chosenNumber.addEventListener("change", function () { write(); show(); });
   document.getElementById("clear").addEventListener("click", function () { change([]); });
+  phone.addEventListener("change", show);
   addEventListener("hashchange", function () { parse(); show(); });
   parse();
   show();
