@@ -2,10 +2,13 @@
 
 Usage::
 
-    python -m benchmarks OUT.json [NAME ...]
+    python -m benchmarks OUT.json [NAME ...] [--quick] [--lmms-python PYTHON]
 
-NAME is one of :data:`COMMANDS`; all of them if none is given, which takes hours. OUT.json holds, for each, the command,
-its seconds and what it printed, as JSON where it is JSON. One that fails is noted as failed, and the others go on.
+NAME is one of :data:`BENCHMARKS`; all of them if none is given, which takes hours. OUT.json holds, for each, the
+command, its seconds and what it printed, as JSON where it is JSON. One that fails is noted as failed, and the others go
+on. With ``--quick`` all sizes are so small that the whole takes minutes: it shows that everything runs on this machine,
+and its figures, which OUT.json marks as ``quick``, say nothing. The comparison with lmms-eval takes the interpreter of
+an environment that has it (``docs/lmms_eval.md``), and is left out without.
 """
 
 from __future__ import annotations
@@ -15,24 +18,45 @@ import os
 import platform
 import subprocess
 import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from importlib.metadata import distributions
 from pathlib import Path
+from tempfile import gettempdir
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-COMMANDS: Final = {
-    "decoding": ("video.py",),
-    "sample-sets": ("dataset.py", "vln-qa"),
-    "sample-sets-nearest": ("dataset.py", "egomcq"),
-    "option-scoring": ("scoring.py", "--json"),
-    "harness": ("harness.py", "run"),
-    "resume": ("harness.py", "resume"),
-    "statistics": ("harness.py", "compare"),
-    "frame-store": ("engines.py", "store"),
-    "two-workers": ("engines.py", "speed"),
-    "kills": ("engines.py", "kills"),
-    "soak": ("engines.py", "soak"),
-    "training-clips": ("clips.py",),
+
+class Benchmark(NamedTuple):
+    """A script of this folder with its arguments.
+
+    Attributes:
+        script: File name of the script.
+        arguments: Those of a measurement.
+        quick: Those that show in a minute or so that it runs.
+    """
+
+    script: str
+    arguments: str
+    quick: str
+
+
+BENCHMARKS: Final = {
+    "decoding": Benchmark("video.py", "", f"{Path(gettempdir()) / 'barcode-quick'} 60 20 1"),
+    "sample-sets": Benchmark("dataset.py", "vln-qa", "vln-qa 200 400"),
+    "sample-sets-nearest": Benchmark("dataset.py", "egomcq", "egomcq 240 480"),
+    "sample-sets-drawn": Benchmark("dataset.py", "--drawn vln-qa", "--drawn vln-qa 500 1000"),
+    "sample-sets-nearest-drawn": Benchmark("dataset.py", "--drawn egomcq", "--drawn egomcq 480 960"),
+    "option-scoring": Benchmark("scoring.py", "--json", "--json --prefix 64 --rounds 1"),
+    "harness": Benchmark("harness.py", "run", "run 500"),
+    "resume": Benchmark("harness.py", "resume", "resume 500"),
+    "statistics": Benchmark("harness.py", "compare", "compare 3 500"),
+    "lmms-eval": Benchmark("harness.py", "lmms {lmms_python}", "lmms {lmms_python} 50"),
+    "frame-store": Benchmark("engines.py", "store", "store 16"),
+    "two-workers": Benchmark("engines.py", "speed", "speed 16"),
+    "kills": Benchmark("engines.py", "kills", "kills 2000 2"),
+    "soak": Benchmark("engines.py", "soak", "soak 2000"),
+    "training-clips": Benchmark("clips.py", "", "--takes 20"),
 }
 """What is run, by name; the page ``docs/benchmarks.md`` says what each measures."""
 
@@ -63,7 +87,7 @@ def versions() -> dict[str, str]:
     return {each.name: each.version for each in distributions() if each.name.lower() in VERSIONS}
 
 
-def run(script: str, *arguments: str) -> dict[str, Any]:
+def run(script: str, arguments: Sequence[str]) -> dict[str, Any]:
     """What a benchmark printed, and how long it took by the clock."""
     command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
     started = monotonic()
@@ -78,23 +102,33 @@ def run(script: str, *arguments: str) -> dict[str, Any]:
     return {**report, "wall_seconds": round(monotonic() - started, 1), "result": printed}
 
 
-def main(out: Path, names: list[str]) -> int:
+def main(out: Path, names: Sequence[str], *, quick: bool, lmms_python: str | None) -> int:
     """Run benchmarks and write their report; returns how many failed."""
-    unknown = sorted(set(names) - COMMANDS.keys())
-    if unknown:
-        sys.stderr.write(f"no benchmark {unknown[0]!r}; there are {', '.join(COMMANDS)}\n")
-        return 2
-    report: dict[str, Any] = {"machine": machine(), "versions": versions(), "benchmarks": {}}
-    for name in names or COMMANDS:
+    report: dict[str, Any] = {"quick": quick, "machine": machine(), "versions": versions(), "benchmarks": {}}
+    for name in names or BENCHMARKS:
+        script, arguments, quick_arguments = BENCHMARKS[name]
+        chosen = (quick_arguments if quick else arguments).split()
+        if "{lmms_python}" in chosen and lmms_python is None:
+            sys.stderr.write(f"{name} is left out: it takes --lmms-python\n")
+            report["benchmarks"][name] = {"exit_code": 0, "left_out": "no --lmms-python"}
+            continue
         sys.stderr.write(f"{name} ...\n")
-        report["benchmarks"][name] = run(*COMMANDS[name])
+        report["benchmarks"][name] = run(script, [part.format(lmms_python=lmms_python) for part in chosen])
         # After each one, so that nothing is lost of hours.
         out.write_text(json.dumps(report, indent=2) + "\n")
-    return sum(benchmark["exit_code"] != 0 for benchmark in report["benchmarks"].values())
+    failed = [name for name, benchmark in report["benchmarks"].items() if benchmark["exit_code"]]
+    sys.stderr.write(f"failed: {', '.join(failed)}\n" if failed else "all ran\n")
+    return len(failed)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.stderr.write(f"{__doc__}\n")
-        sys.exit(2)
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    parser = ArgumentParser(prog="python -m benchmarks", description="Measures EgoBench by itself.")
+    parser.add_argument("out", type=Path, metavar="OUT.json")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: whether all runs, not how fast")
+    parser.add_argument("--lmms-python", help="interpreter of an environment with lmms-eval")
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - BENCHMARKS.keys())
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+    sys.exit(main(options.out, options.names, quick=options.quick, lmms_python=options.lmms_python))

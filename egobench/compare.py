@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from egobench.errors import ModelError, SampleSetError, StoreError
-from egobench.metrics import Metric, ScoredSample
+from egobench.errors import ModelError, SampleSetError
+from egobench.metrics import Metric
 from egobench.run.plan import Part, find_run_sets, plan
 from egobench.run.spec import RunSpec
 from egobench.run.store import Run, read_run
 from egobench.scoring.entry import metric_id
 from egobench.scoring.overview import headline_ids
-from egobench.scoring.score import score_samples
+from egobench.scoring.sample_values import RunValues, SampleValues
 from egobench.statistics import Estimate, PairedTest, holm
 from egobench.statistics.average import average, average_influence
 from egobench.statistics.ranks import RankSet, rank_sets
-from egobench.statistics.resampling import Column, Influence, column
+from egobench.statistics.resampling import Column, Influence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,15 +193,20 @@ def compare(
         if first.gallery is not None:
             problems["/".join(first.id)] = "galleries are left out; see the scores of each run"
             continue
-        scored = _score_runs(runs, parts)
-        metrics = first.task.metrics_of(first.subset)
-        for name in metrics if everything else [first.subset.headline]:
+        known = first.task.metrics_of(first.subset)
+        metrics = known if everything else {first.subset.headline: known[first.subset.headline]}
+        private = _count_private(first)
+        part_values = _read_values(runs, parts, {} if private else metrics)
+        for name, metric in metrics.items():
             score_id = metric_id(first.id, name)
-            score = _compare_metric(runs, first, name, metrics[name], scored, seed)
-            if isinstance(score, str):
-                problems[score_id] = score
-            else:
-                scores.append(score)
+            if private:
+                problems[score_id] = f"the answers of {private} of {len(first.selected)} samples are private"
+                continue
+            try:
+                column = part_values.samples.column(name, metric, part_values.by_run)
+                scores.append(_compare_column(runs, first, name, column, seed))
+            except ModelError as error:
+                problems[score_id] = str(error)
     corrected, family = _correct(scores)
     averages, absent = _averages(runs, corrected, seed)
     return Comparison(runs, corrected, averages, absent, problems, family)
@@ -261,10 +266,21 @@ def _drawn(run: ComparedRun) -> str:
     return "no limit" if run.spec.limit is None else f"limit {run.spec.limit}, seed {run.spec.seed}"
 
 
-def _score_runs(runs: Sequence[ComparedRun], parts: Sequence[Part]) -> list[list[ScoredSample]]:
-    """The scored samples of one part, per run."""
+def _count_private(part: Part) -> int:
+    """Samples whose right option is not public."""
+    return sum(sample.target is None for sample in part.selected) if part.subset.protocol == "mcq" else 0
+
+
+class _Values(NamedTuple):
+    """The samples of one part, and what each run made of them."""
+
+    samples: SampleValues
+    by_run: list[RunValues]
+
+
+def _read_values(runs: Sequence[ComparedRun], parts: Sequence[Part], metrics: Mapping[str, Metric]) -> _Values:
+    """Read one part of all runs, one run after the other."""
     first = parts[0]
-    scored_runs: list[list[ScoredSample]] = []
     for run, part in zip(runs, parts, strict=True):
         if part.selected != first.selected:
             raise SampleSetError(
@@ -272,44 +288,28 @@ def _score_runs(runs: Sequence[ComparedRun], parts: Sequence[Part]) -> list[list
                 f"{runs[0].path} ({_drawn(runs[0])}) and {len(part.selected)} in "
                 f"{run.path} ({_drawn(run)}); give both the same --limit and --seed"
             )
-        scored = score_samples(part.selected, Run(run.path, run.spec).predictions(part.name))
-        if len(scored) < len(part.selected):
-            raise StoreError(
-                f"{run.path} is not finished: {len(scored)} of {len(part.selected)} samples of {part.name} were asked; "
-                "run its command again"
-            )
-        scored_runs.append(scored)
-    return scored_runs
+    samples = SampleValues(first.selected)
+    return _Values(samples, [samples.read(Run(run.path, run.spec), first.name, metrics) for run in runs])
 
 
-def _compare_metric(
-    runs: Sequence[ComparedRun],
-    part: Part,
-    name: str,
-    metric: Metric,
-    scored: Sequence[Sequence[ScoredSample]],
-    seed: int,
-) -> ComparedScore | str:
-    """A metric of all runs, or why there is none."""
-    private = sum(sample.target is None for sample in part.selected) if metric.protocol == "mcq" else 0
-    if private:
-        return f"the answers of {private} of {len(part.selected)} samples are private"
-    try:
-        samples = column(metric, scored)
-        values = samples.values()
-        resampled = samples.resampled(seed=seed) if samples.at_once else None
-    except ModelError as error:
-        return str(error)
+def _compare_column(runs: Sequence[ComparedRun], part: Part, name: str, column: Column, seed: int) -> ComparedScore:
+    """A metric of all runs.
+
+    Raises:
+        ModelError: If a package that the metric needs is not installed.
+    """
+    values = column.values()
+    resampled = column.resampled(seed=seed) if column.at_once else None
     return ComparedScore(
         id=metric_id(part.id, name),
         headline=name == part.subset.headline,
         values=tuple(values.tolist()),
         intervals=(),
-        tests=tuple(samples.paired(0, other, resampled) for other in range(1, len(runs))),
+        tests=tuple(column.paired(0, other, resampled) for other in range(1, len(runs))),
         adjusted=(None,) * (len(runs) - 1),
-        ranks=_rank(runs, samples.influence, seed),
+        ranks=_rank(runs, column.influence, seed),
         partial=len(part.selected) < len(part.samples),
-        column=samples,
+        column=column,
     )
 
 

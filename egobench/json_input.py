@@ -80,7 +80,7 @@ def read_json(content: str | bytes, source: str) -> JsonValue:
     """
     parsed = _parse(content, source)
     # Every value is looked at only where the text, which is searched faster, may hold something beyond a limit.
-    if parsed.repeats or _is_suspect(parsed.text, decoded=isinstance(content, bytes)):
+    if parsed.repeats or may_exceed(parsed.text, decoded=isinstance(content, bytes)):
         fault = find_fault(parsed.value)
         if fault is not None:
             raise JsonInputError(source, fault.place, fault.problem)
@@ -122,8 +122,13 @@ def parse_json(content: str | bytes, source: str) -> JsonValue:
     return _parse(content, source).value
 
 
-def _is_suspect(text: str, *, decoded: bool) -> bool:
-    """Whether a text of JSON may hold something beyond a limit; half a character only where it was not decoded."""
+def may_exceed(text: str, *, decoded: bool = True) -> bool:
+    """Whether something in a text of JSON may be beyond a limit, so that its values must be looked at.
+
+    Args:
+        text: The text.
+        decoded: Whether it was decoded from bytes, so that only an escape can be half a character.
+    """
     return (
         text.count("[") + text.count("{") > MAX_DEPTH
         or "\\u" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any
 
 Tags = Mapping[str, str | tuple[str, ...]]
@@ -44,6 +45,7 @@ class Clip:
             raise ValueError(f"the clip ends at {self.end} seconds, before its start at {self.start} seconds")
 
 
+@lru_cache(maxsize=4096)
 def _path_problem(path: str) -> str:
     parts = path.split("/")
     if path.startswith("/"):

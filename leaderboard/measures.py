@@ -21,8 +21,8 @@ from egobench.run.plan import PartId
 from egobench.scoring.entry import ScoreEntry
 from egobench.statistics.resampling import Influence
 
+from .measure_values import MeasureValues
 from .runs import BoardRun, measure_key
-from .sample_values import SampleValues
 from .tolerance import tolerance
 
 
@@ -138,7 +138,7 @@ def _measure_part(
     if sample_set is None:
         reason = "no run was asked all samples" if not whole else "the sample set is not at hand"
         return [Measure(key, digest, entry, None, (), reason) for (key, _), entry in examples.items()]
-    values = SampleValues(sample_set, part)
+    values = MeasureValues(sample_set, part)
     problems = {key: values.why_unpaired(entry) for key, entry in examples.items()}
     for run in whole:
         own = {key[0]: run.by_measure[key] for key, problem in problems.items() if not problem and _whole(run, key)}
@@ -155,7 +155,7 @@ def _measure_part(
 
 
 def _measure(
-    runs: Sequence[BoardRun], values: SampleValues, key: tuple[str, str], example: ScoreEntry, claims: _Claims
+    runs: Sequence[BoardRun], values: MeasureValues, key: tuple[str, str], example: ScoreEntry, claims: _Claims
 ) -> Measure:
     name, slack = key[0], tolerance(example.id)
     available = values.keys(name)

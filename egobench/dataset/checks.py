@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # pydantic takes that of typing from Python 3.12 on
 
 from egobench.errors import JsonInputError, SampleSetError, UnknownPluginError
-from egobench.json_input import JsonLine, JsonValue, read_json, read_json_lines
+from egobench.json_input import JsonLine, JsonValue, may_exceed, read_json, read_json_lines
 from egobench.plugins import load_task
 from egobench.prompts import LETTERS
 from egobench.sample import Clip, GalleryItem, Sample
@@ -28,10 +29,9 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 TagValues = dict[Name, Words | tuple[Words, ...]]
 
 
-class SampleLine(BaseModel):
+@with_config(ConfigDict(extra="forbid"))
+class SampleLine(TypedDict):
     """What a line of ``samples.jsonl`` must hold."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Name
     task: Name
@@ -47,18 +47,18 @@ class SampleLine(BaseModel):
     cluster: Name
     tags: TagValues
 
-    @model_validator(mode="after")
-    def check(self) -> SampleLine:
-        """Compare the fields with one another."""
-        Clip(self.video, self.start, self.end)
-        n_options = len(self.options)
-        if n_options == 1:
-            raise ValueError("one option is no choice; expected none or at least 2")
-        if self.target is not None and self.target >= n_options:
-            raise ValueError(f"target {self.target} is the place of none of {n_options} options")
-        if self.relevance is not None and len(self.relevance) != n_options:
-            raise ValueError(f"{len(self.relevance)} relevances; expected one per option, {n_options}")
-        return self
+
+def _check_line(line: SampleLine) -> SampleLine:
+    """Compare the fields of a line with one another."""
+    Clip(line["video"], line["start"], line["end"])
+    n_options, target, relevance = len(line["options"]), line["target"], line["relevance"]
+    if n_options == 1:
+        raise ValueError("one option is no choice; expected none or at least 2")
+    if target is not None and target >= n_options:
+        raise ValueError(f"target {target} is the place of none of {n_options} options")
+    if relevance is not None and len(relevance) != n_options:
+        raise ValueError(f"{len(relevance)} relevances; expected one per option, {n_options}")
+    return line
 
 
 class GalleryText(BaseModel):
@@ -71,7 +71,10 @@ class GalleryText(BaseModel):
     tags: TagValues
 
 
-_LINE = TypeAdapter(SampleLine)
+_LINE: TypeAdapter[SampleLine] = TypeAdapter(Annotated[SampleLine, AfterValidator(_check_line)])
+
+_TEXTS = 7
+"""Fields of a line that are one text."""
 
 
 def read_samples(content: bytes, path: Path, *, task: str, subsets: Collection[str]) -> tuple[Sample, ...]:
@@ -89,20 +92,55 @@ def read_samples(content: bytes, path: Path, *, task: str, subsets: Collection[s
             its target or relevance does not fit the options. The message names file, line and sample.
     """
     samples: dict[tuple[str, str], Sample] = {}
-    for number, value in read_lines(content, path):
-        named = f", sample {value['id']!r:.80}" if isinstance(value, dict) and "id" in value else ""
-        place = f"{path}, line {number}{named}"
-        line = validate_json(_LINE, value, place)
-        if line.task != task:
-            raise SampleSetError(f"{place}: is of task {line.task!r}, the manifest of {task!r}; {AGAIN}")
-        if line.subset not in subsets:
-            raise SampleSetError(f"{place}: subset {line.subset!r} is not one of the manifest's; {AGAIN}")
-        if (line.subset, line.id) in samples:
-            raise SampleSetError(f"{place}: its id comes twice in subset {line.subset!r}; {AGAIN}")
-        samples[line.subset, line.id] = Sample(**dict(line))
+    for number, text in enumerate(content.split(b"\n"), 1):
+        if not text.strip():
+            continue
+        line = _plain_line(text) or _any_line(text, f"{path}, line {number}")
+        problem = ""
+        if line["task"] != task:
+            problem = f"is of task {line['task']!r}, the manifest of {task!r}"
+        elif line["subset"] not in subsets:
+            problem = f"subset {line['subset']!r} is not one of the manifest's"
+        elif (line["subset"], line["id"]) in samples:
+            problem = f"its id comes twice in subset {line['subset']!r}"
+        if problem:
+            raise SampleSetError(f"{path}, line {number}, sample {line['id']!r:.80}: {problem}; {AGAIN}")
+        samples[line["subset"], line["id"]] = Sample(**line)
     if not samples:
         raise SampleSetError(f"{path}: holds no sample; {AGAIN}")
     return tuple(samples.values())
+
+
+def _plain_line(text: bytes) -> SampleLine | None:
+    """A line whose JSON can be checked while it is parsed; ``None`` for one that takes a closer look.
+
+    Without a backslash every quotation mark begins or ends a text, so that a key that comes twice is told by their
+    number.
+    """
+    try:
+        if b"\\" in text or may_exceed(text.decode()):
+            return None
+        line = _LINE.validate_json(text)
+    except (UnicodeDecodeError, ValidationError):
+        return None
+    tags = line["tags"].values()
+    n_texts = len(line) + _TEXTS + len(line["options"]) + len(tags)
+    n_texts += sum(1 if isinstance(values, str) else len(values) for values in tags)
+    return line if text.count(b'"') == 2 * n_texts else None
+
+
+def _any_line(text: bytes, place: str) -> SampleLine:
+    """A line of any form.
+
+    Raises:
+        SampleSetError: If it is no sample; the message says why.
+    """
+    try:
+        value = read_json(text, place)
+    except JsonInputError as error:
+        raise SampleSetError(f"the sample set is damaged: {error}; {AGAIN}") from error
+    named = f", sample {value['id']!r:.80}" if isinstance(value, dict) and "id" in value else ""
+    return validate_json(_LINE, value, f"{place}{named}")
 
 
 def read_gallery(content: bytes, path: Path) -> tuple[GalleryItem, ...]:

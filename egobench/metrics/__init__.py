@@ -6,7 +6,7 @@ defined on all samples at once. Both are plain values a task lists by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -83,3 +83,19 @@ class SetMetric:
 
 
 Metric = MeanMetric | SetMetric
+
+
+def values_of(metric: MeanMetric, scored_samples: Iterable[ScoredSample]) -> list[float]:
+    """The value of every sample, computed once for all samples of which ``of_scores`` says that it is the same."""
+    if not metric.of_scores:
+        return [metric.value(scored) for scored in scored_samples]
+    values: list[float] = []
+    known: dict[tuple[object, ...], float] = {}
+    for scored in scored_samples:
+        sample = scored.sample
+        key = (scored.outcome, scored.scores, sample.target, sample.relevance, len(sample.options))
+        value = known.get(key)
+        if value is None:
+            value = known[key] = metric.value(scored)
+        values.append(value)
+    return values

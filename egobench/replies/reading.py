@@ -16,13 +16,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from egobench.prompts import LETTERS
-from egobench.replies.claims import Claim, claims
 from egobench.replies.mentions import marked_reply
 from egobench.replies.plain_text import ERROR, declared, normalised, plain, without_tags, without_thinking
 from egobench.replies.vocabulary import REFUSAL
+
+if TYPE_CHECKING:
+    from egobench.replies.claims import Claim
 
 LONGEST: Final = 4000
 """Characters of a reply that are read, its last ones without the thinking; this bounds the time."""
@@ -117,6 +119,8 @@ def _read_part(part: str, options: tuple[str, ...]) -> Reading | None:
     same = [position for position, option in enumerate(options) if option and option == normalised(part)]
     if len(same) == 1 and not part.rstrip("\"') ").endswith("?"):
         return Reading(same[0], "answered", "text")
+    from egobench.replies.claims import claims  # noqa: PLC0415 - its patterns take a quarter of a second to compile
+
     reply = marked_reply(part, options)
     claimed = claims(reply)
     chosen = [claim for claim in claimed if claim.kind == "chosen"]

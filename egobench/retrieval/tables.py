@@ -186,7 +186,7 @@ class WriterTables:
         latest: dict[str, Prediction] = {}
         for writer, by_order in run.predictions_by_writer(part).items():
             for sample_id, prediction in by_order.get(0, {}).items():
-                if sample_id not in latest or prediction.replaces(latest[sample_id]):
+                if sample_id not in latest or prediction.precedence > latest[sample_id].precedence:
                     latest[sample_id], self._writers[sample_id] = prediction, writer
 
     def path(self, row: int) -> Path:

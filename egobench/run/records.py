@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NotRequired, TypeVar
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 STRICT: Mapping[str, str] = {"extra": "forbid"}
 """What pydantic is told of every row: a key that the row does not have is an error."""
+
+
+UNANSWERED: frozenset[Outcome] = frozenset({"media_error", "request_error"})
+"""Outcomes of samples that the model did not reply to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,12 @@ class Prediction:
     @property
     def final(self) -> bool:
         """Whether the model replied, so that asking again is pointless."""
-        return self.outcome not in {"media_error", "request_error"}
+        return self.outcome not in UNANSWERED
 
-    def replaces(self, other: Prediction) -> bool:
-        """Whether of two predictions of a sample by different writers this one counts."""
-        return (self.revision, self.final) > (other.revision, other.final)
+    @property
+    def precedence(self) -> tuple[int, bool]:
+        """What decides between predictions of one sample by different writers: the highest counts."""
+        return self.revision, self.final
 
 
 class ScoredRow(TypedDict):
@@ -87,6 +93,7 @@ class ScoredRow(TypedDict):
     scores: NotRequired[tuple[float, ...] | None]
     choice: NotRequired[int | None]
     order: NotRequired[int]
+    revision: NotRequired[int]
 
 
 PredictionsByOrder = Mapping[int, Mapping[str, Prediction]]
@@ -130,6 +137,7 @@ FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Predict
 """Names of the fields of each kind of row, in the order in which they are written."""
 
 RowT = TypeVar("RowT", Prediction, ScoredRow, Event, JudgeReply)
+PredictionT = TypeVar("PredictionT", Prediction, ScoredRow)
 
 
 def encode_rows(rows: Iterable[Row]) -> bytes:
@@ -161,18 +169,56 @@ def read_rows(path: Path, kind: type[RowT]) -> Iterator[RowT]:
         yield row
 
 
-class RowFiles:
-    """Files of predictions, each parsed again only after it has grown."""
+class PredictionFiles:
+    """Files of predictions, one per part and writer, each parsed again only after it has grown.
 
-    def __init__(self) -> None:
+    Args:
+        folder: The folder of the files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._read: dict[Path, tuple[int, dict[int, dict[str, Prediction]]]] = {}
 
-    def by_order(self, path: Path) -> dict[int, dict[str, Prediction]]:
-        """The predictions of a file, by order of the options and sample id; the last line of each counts.
+    def by_writer(self, part: str) -> dict[str, dict[int, dict[str, Prediction]]]:
+        """Predictions of a part by writer, order of the options and sample id; the last line of each counts.
 
         Raises:
             StoreError: If a line other than the last is damaged.
         """
+        return {
+            path.name.removeprefix(f"{part}.").removesuffix(".jsonl"): self._by_order(path)
+            for path in self._files(part)
+        }
+
+    def by_order(self, part: str) -> dict[int, dict[str, Prediction]]:
+        """Predictions of a part by order of the options and sample id; of several writers' the latest.
+
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        writers = [*self.by_writer(part).values()]
+        orders = dict.fromkeys(order for by_order in writers for order in by_order)
+        return {
+            order: _latest([by_order.get(order, {}) for by_order in writers], attrgetter("precedence"))
+            for order in orders
+        }
+
+    def scored_rows(self, part: str) -> dict[str, ScoredRow]:
+        """What scores need of predictions in the samples' own order of the options, by sample id; nothing is kept.
+
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        writers = [
+            {row["id"]: row for row in read_rows(path, ScoredRow) if not row.get("order")} for path in self._files(part)
+        ]
+        return _latest(writers, lambda row: (row.get("revision", 0), row["outcome"] not in UNANSWERED))
+
+    def _files(self, part: str) -> list[Path]:
+        return sorted(self._folder.glob(f"{part}.*.jsonl"))
+
+    def _by_order(self, path: Path) -> dict[int, dict[str, Prediction]]:
         size = path.stat().st_size
         if path not in self._read or self._read[path][0] != size:
             predictions: dict[int, dict[str, Prediction]] = {}
@@ -180,6 +226,21 @@ class RowFiles:
                 predictions.setdefault(prediction.order, {})[prediction.id] = prediction
             self._read[path] = size, predictions
         return self._read[path][1]
+
+
+def _latest(
+    writers: Sequence[Mapping[str, PredictionT]], precedence: Callable[[PredictionT], tuple[int, bool]]
+) -> dict[str, PredictionT]:
+    """The row of each sample that counts, of several writers' rows; of equal ones the first writer's."""
+    merged: dict[str, PredictionT] = {}
+    for rows in writers:
+        if not merged:
+            merged = dict(rows)
+            continue
+        for sample_id, row in rows.items():
+            if sample_id not in merged or precedence(row) > precedence(merged[sample_id]):
+                merged[sample_id] = row
+    return merged
 
 
 def cut_broken_line(path: Path) -> None:

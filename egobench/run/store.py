@@ -34,7 +34,17 @@ from egobench.errors import JsonInputError, SpecMismatchError, StoreError
 from egobench.json_input import read_json
 from egobench.run.checksums import CHECKSUMS, EVENT_FILES, JUDGE_FILES, check_signature, replace_file, sign, writing
 from egobench.run.locks import alone, in_turn, together, writer_name
-from egobench.run.records import Event, JudgeReply, Prediction, Row, RowFiles, cut_broken_line, encode_rows, read_rows
+from egobench.run.records import (
+    Event,
+    JudgeReply,
+    Prediction,
+    PredictionFiles,
+    Row,
+    ScoredRow,
+    cut_broken_line,
+    encode_rows,
+    read_rows,
+)
 from egobench.run.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -74,7 +84,7 @@ class Run:
         self.writer = writer
         self._signed = True
         self._files: dict[str, FileIO] = {}
-        self._read = RowFiles()
+        self._predictions = PredictionFiles(path / "predictions")
         self._synced = monotonic()
 
     @property
@@ -96,37 +106,26 @@ class Run:
     def predictions_by_order(self, part: str) -> dict[int, dict[str, Prediction]]:
         """Predictions of one part so far, by order of the options and sample id; of several writers' the latest.
 
-        Args:
-            part: ``<task>.<subset>.<protocol>.<construction>``.
-
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        merged: dict[int, dict[str, Prediction]] = {}
-        for by_order in self.predictions_by_writer(part).values():
-            for order, by_id in by_order.items():
-                latest = merged.setdefault(order, {})
-                if not latest:
-                    latest.update(by_id)
-                    continue
-                for sample_id, prediction in by_id.items():
-                    if sample_id not in latest or prediction.replaces(latest[sample_id]):
-                        latest[sample_id] = prediction
-        return merged
+        return self._predictions.by_order(part)
 
     def predictions_by_writer(self, part: str) -> dict[str, dict[int, dict[str, Prediction]]]:
         """Predictions of one part so far, by writer, order of the options and sample id; the last line of each counts.
 
-        Args:
-            part: ``<task>.<subset>.<protocol>.<construction>``.
+        Raises:
+            StoreError: If a line other than the last is damaged.
+        """
+        return self._predictions.by_writer(part)
+
+    def scored_rows(self, part: str) -> dict[str, ScoredRow]:
+        """What scores over options need of :meth:`predictions`, by sample id; read in half the time, and not kept.
 
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        return {
-            path.name.removeprefix(f"{part}.").removesuffix(".jsonl"): self._read.by_order(path)
-            for path in sorted((self.path / "predictions").glob(f"{part}.*.jsonl"))
-        }
+        return self._predictions.scored_rows(part)
 
     def to_frame(self) -> pd.DataFrame:
         """All predictions as a table: one row per sample and order of the options, with the part that it is of.

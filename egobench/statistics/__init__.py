@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from egobench.metrics import MeanMetric, Metric, ScoredSample
+from egobench.metrics import MeanMetric, Metric, ScoredSample, values_of
 from egobench.orders import orders_of
 from egobench.sample import Sample
 from egobench.statistics.estimates import Estimate
@@ -42,7 +42,7 @@ def estimate(metric: Metric, scored_samples: Sequence[ScoredSample], *, seed: in
     ordered = sorted(scored_samples, key=lambda one: (one.sample.cluster, one.sample.id))
     clusters = [one.sample.cluster for one in ordered]
     if isinstance(metric, MeanMetric):
-        return mean([metric.value(scored) for scored in ordered], clusters, least=metric.least)
+        return mean(values_of(metric, ordered), clusters, least=metric.least)
     compute = metric.value
     return bootstrapped(lambda picked: compute([ordered[position] for position in picked]), clusters, seed=seed)
 
@@ -62,7 +62,7 @@ def chance(metric: Metric, samples: Sequence[Sample], *, orders: int = 1) -> flo
         return None
     tied = [_tied(sample, orders) for sample in samples]
     if isinstance(metric, MeanMetric):
-        return math.fsum(map(metric.value, tied)) / len(tied)
+        return math.fsum(values_of(metric, tied)) / len(tied)
     return metric.value(tied)
 
 

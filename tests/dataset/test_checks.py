@@ -115,6 +115,36 @@ def test_a_line_that_is_beyond_the_limits_of_json_is_named(folder: Path, line: s
         SampleSet.read(rewritten(folder, [line]))
 
 
+@pytest.mark.parametrize(
+    ("member", "twice"),
+    [
+        ('"start": 0.0', '"start": 0.0, "start": 0.5'),
+        ('"cluster": ', '"cluster": "other", "cluster": '),
+        ('"tags": {', '"tags": {}, "tags": {'),
+        ('"tags": {', '"tags": {"again": "a", "again": ["b", "c"], '),
+        ('"tags": {', '"tags": {"again": [], "again": [], '),
+    ],
+)
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_key_that_comes_twice_in_a_sound_line_is_refused(
+    folder: Path, member: str, twice: str, escaped: bool
+) -> None:
+    lines = (folder / "samples.jsonl").read_text().splitlines()
+    row = json.loads(lines[0])
+    line = json.dumps({**row, "tags": {"kind": "a"}, "start": 0.0, "question": "caf\u00e9?"}, ensure_ascii=escaped)
+    assert SampleSet.read(rewritten(folder, [line])).samples[0].question == "caf\u00e9?"
+    with pytest.raises(SampleSetError, match="comes twice"):
+        SampleSet.read(rewritten(folder, [line.replace(member, twice)]))
+
+
+def test_numbers_beyond_the_limits_are_refused_in_a_sound_line(folder: Path) -> None:
+    lines = (folder / "samples.jsonl").read_text().splitlines()
+    sound = json.dumps({**json.loads(lines[0]), "start": 7.125, "end": None})
+    for number in ("1" + "0" * 19, "1e400", "NaN", "-Infinity"):
+        with pytest.raises(SampleSetError, match="line 1"):
+            SampleSet.read(rewritten(folder, [sound.replace("7.125", number)]))
+
+
 def test_a_set_without_samples_is_refused(folder: Path) -> None:
     with pytest.raises(SampleSetError, match="holds no sample"):
         SampleSet.read(rewritten(folder, []))

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from egobench.leaderboard.board import Board, Number, make_board, pairs
+from egobench.leaderboard.measure_values import MeasureValues
 from egobench.leaderboard.measures import SampleSets
 from egobench.leaderboard.runs import open_runs
-from egobench.leaderboard.sample_values import SampleValues
 
 from egobench.evaluate import evaluate, rescore
 from egobench.llm_judge.rubric import key_of
@@ -203,5 +203,5 @@ def test_a_judge_that_was_asked_otherwise_is_shown_and_not_paired(world: World) 
     scores = rescore(run, world.data).scores
     (entry,) = (entry for entry in scores.values() if entry.id.metric == "judge_acc")
     entry = replace(entry, id=replace(entry.id, rubric="0" * 12))
-    values = SampleValues(world.sets["qaego4d"], PartId("qaego4d", "open", "open", "official"))
+    values = MeasureValues(world.sets["qaego4d"], PartId("qaego4d", "open", "open", "official"))
     assert values.why_unpaired(entry).startswith("its judge was asked otherwise than judges are now")

@@ -13,7 +13,7 @@ import pytest
 
 from egobench.errors import SpecMismatchError, StoreError
 from egobench.run import records
-from egobench.run.records import Prediction, RowFiles, encode_rows
+from egobench.run.records import Prediction, PredictionFiles, encode_rows
 from egobench.run.spec import RunSpec, SetRef
 from egobench.run.store import open_run, read_run
 
@@ -158,11 +158,11 @@ def test_a_file_of_predictions_is_parsed_again_only_after_it_has_grown(
         return read(path, kind)
 
     monkeypatch.setattr(records, "read_rows", counted)
-    path, files = tmp_path / "part.main.jsonl", RowFiles()
+    path, files = tmp_path / "part.main.jsonl", PredictionFiles(tmp_path)
     path.write_bytes(encode_rows([Prediction("first", "answered")]))
-    assert files.by_order(path) is files.by_order(path)
+    assert files.by_order("part") == files.by_order("part")
     assert len(parsed) == 1
     with path.open("ab") as file:
         file.write(encode_rows([Prediction("second", "answered", order=1)]))
-    assert {order: [*by_id] for order, by_id in files.by_order(path).items()} == {0: ["first"], 1: ["second"]}
+    assert {order: [*by_id] for order, by_id in files.by_order("part").items()} == {0: ["first"], 1: ["second"]}
     assert len(parsed) == 2

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from egobench.leaderboard.row_kinds import Columns, row_kinds
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -15,6 +14,7 @@ from egobench.errors import StoreError
 from egobench.metrics import Outcome
 from egobench.metrics.accuracy import accuracy
 from egobench.metrics.ranking import single_positive_ap
+from egobench.scoring.row_kinds import ScoredRows, row_kinds
 from tests.metrics.samples import choice
 
 NUMBERS = some.sampled_from([-math.inf, -1.5, 0.0, 0.25, 1.0, 7.0])
@@ -24,13 +24,13 @@ ROWS = some.one_of(
 )
 
 
-def columns_of(rows: Sequence[tuple[Outcome, tuple[float, ...] | None]]) -> Columns:
-    return Columns([outcome for outcome, _ in rows], [None] * len(rows), [scores for _, scores in rows])
+def rows_of(rows: Sequence[tuple[Outcome, tuple[float, ...] | None]]) -> ScoredRows:
+    return ScoredRows([outcome for outcome, _ in rows], [None] * len(rows), [scores for _, scores in rows])
 
 
 @given(some.lists(some.tuples(ROWS, some.integers(0, 1)), min_size=1, max_size=20))
 def test_rows_of_one_kind_have_one_value(drawn: list[tuple[tuple[Outcome, tuple[float, ...] | None], int]]) -> None:
-    kinds = row_kinds(columns_of([row for row, _ in drawn]), np.array([target for _, target in drawn]))
+    kinds = row_kinds(rows_of([row for row, _ in drawn]), np.array([target for _, target in drawn]))
     values: dict[int, set[tuple[float, float]]] = {}
     for kind, ((outcome, scores), target) in zip(kinds.tolist(), drawn, strict=True):
         scored = choice(scores, target, "abcde"[: len(scores or "ab")], outcome=outcome)
@@ -43,7 +43,7 @@ def test_scores_in_one_order_are_one_kind_and_others_are_not() -> None:
         ("answered", (3.0, 1.0, 1.0)), ("answered", (0.9, -2.0, -2.0)), ("answered", (3.0, 1.0, 0.0)),
         ("answered", (3.0, 1.0)), ("unparsed", None), ("refused", None),
     ]  # fmt: skip
-    kinds = row_kinds(columns_of(rows), np.zeros(6, np.int64)).tolist()
+    kinds = row_kinds(rows_of(rows), np.zeros(6, np.int64)).tolist()
     assert kinds[0] == kinds[1]
     assert len(set(kinds)) == 5
 
@@ -53,18 +53,18 @@ def test_more_options_than_a_number_can_hold_are_told_apart() -> None:
     rng = np.random.default_rng(0)
     orders = [tuple(map(float, rng.permutation(40))) for _ in range(20)]
     rows: list[tuple[Outcome, tuple[float, ...] | None]] = [("answered", scores) for scores in orders + orders]
-    kinds = row_kinds(columns_of(rows), np.zeros(40, np.int64)).tolist()
+    kinds = row_kinds(rows_of(rows), np.zeros(40, np.int64)).tolist()
     assert kinds[:20] == kinds[20:]
     assert len(set(kinds)) == 20
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:
     with pytest.raises(StoreError, match="not a number"):
-        row_kinds(columns_of([("answered", (math.nan, 1.0))]), np.zeros(1, np.int64))
+        row_kinds(rows_of([("answered", (math.nan, 1.0))]), np.zeros(1, np.int64))
 
 
 @pytest.mark.parametrize("beyond", [-1, 5, 10**30])
 def test_a_choice_that_no_row_can_have_is_neither_none_nor_an_option(beyond: int) -> None:
-    columns = columns_of([("answered", (1.0, 0.0)), ("answered", (1.0, 0.0)), ("answered", (1.0, 0.0))])
-    columns.choices[:] = [None, 0, beyond]
-    assert len(set(row_kinds(columns, np.zeros(3, np.int64)).tolist())) == 3
+    scored_rows = rows_of([("answered", (1.0, 0.0)), ("answered", (1.0, 0.0)), ("answered", (1.0, 0.0))])
+    scored_rows.choices[:] = [None, 0, beyond]
+    assert len(set(row_kinds(scored_rows, np.zeros(3, np.int64)).tolist())) == 3

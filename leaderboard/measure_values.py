@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from egobench.dataset.sampleset import SampleSet
-from egobench.errors import SampleSetError
+from egobench.errors import ModelError, SampleSetError
 from egobench.llm_judge.rubric import rubric_hash
 from egobench.llm_judge.score import judged_metrics
 from egobench.metrics import MeanMetric, Metric, ScoredSample
@@ -27,15 +27,15 @@ from egobench.plugins import load_task
 from egobench.retrieval.gallery import gallery_of, ranked_table, sample_values
 from egobench.retrieval.tables import read_score_table
 from egobench.run.plan import Part, PartId, plan
-from egobench.run.records import Prediction, ScoredRow, read_rows
+from egobench.run.records import Prediction
 from egobench.run.store import Run
 from egobench.sample import Sample
 from egobench.scoring.entry import ScoreEntry
+from egobench.scoring.sample_values import SampleValues, Unsealing
 from egobench.scoring.score import score_samples, score_samples_in_orders
 from egobench.statistics.resampling import Influence, values_without
 
 from .bundle import judged_sample_texts, sample_texts
-from .row_kinds import Columns, row_kinds
 from .runs import BoardRun
 from .sealing import unseal
 
@@ -56,7 +56,7 @@ class _LeftOut(NamedTuple):
     clusters: tuple[str, ...]
 
 
-class SampleValues:
+class MeasureValues:
     """The samples of a part, sorted by cluster, and their values in several runs, by measure.
 
     Args:
@@ -67,7 +67,8 @@ class SampleValues:
     def __init__(self, sample_set: SampleSet, part: PartId) -> None:
         self._sample_set, self._part = sample_set, part
         chosen = [sample for sample in sample_set.samples if sample.subset == part.subset or sample_set.gallery]
-        self._samples = tuple(sorted(chosen, key=lambda sample: (sample.cluster, sample.id)))
+        self._values = SampleValues(chosen)
+        self._samples = self._values.samples
         self._clusters, self._sizes = _groups(self._samples)
         self._places = {sample.id: place for place, sample in enumerate(self._samples)}
         self._by_sample: defaultdict[str, dict[str, np.ndarray]] = defaultdict(dict)
@@ -152,13 +153,6 @@ class SampleValues:
         """Of all samples of the set, in its own order, for the texts of its gallery."""
         return gallery_of(self._sample_set).relevance(self._sample_set.samples, self._sample_set.gallery)
 
-    @cached_property
-    def _alike(self) -> np.ndarray:
-        """``(n_samples,)`` integers: two are equal if scores in the same order give both samples equal values."""
-        first: dict[tuple[object, ...], int] = {}
-        kinds = ((sample.target, sample.relevance, len(sample.options)) for sample in self._samples)
-        return np.array([first.setdefault(kind, len(first)) for kind in kinds])
-
     def _run_of(self, run: BoardRun) -> Run:
         return Run(run.folder, run.spec)
 
@@ -178,38 +172,16 @@ class SampleValues:
         self._left_out[measure][key] = _LeftOut(metric.value(scored), rest, self._sizes, self._clusters)
 
     def _read_answers(self, run: BoardRun, metrics: Mapping[str, Metric]) -> None:
-        quick = {key: metric for key, metric in metrics.items() if isinstance(metric, MeanMetric) and metric.of_scores}
-        if len(quick) == len(metrics):
-            self._read_quickly(run, quick)
-            return
-        scored = score_samples(self._samples, self._predictions(run))
+        sealed = run.sealed and self._part.protocol == "open"
+        unsealing: Unsealing | None = (lambda predictions: _unsealed(predictions, self._samples)) if sealed else None
+        values = self._values.read(self._run_of(run), self._part.file_stem, metrics, unsealing=unsealing)
         for key, metric in metrics.items():
-            self._keep(key, run.key, metric, scored)
-
-    def _read_quickly(self, run: BoardRun, metrics: Mapping[str, MeanMetric]) -> None:
-        """Read rows no further than needed, and compute a value once for all samples that are alike."""
-        rows = Columns.empty(len(self._samples))
-        outcomes, choices, scores = rows
-        for path in sorted((run.folder / "predictions").glob(f"{self._part.file_stem}.*.jsonl")):
-            for row in read_rows(path, ScoredRow):
-                place = self._places.get(row["id"])
-                if place is not None and not row.get("order"):
-                    outcomes[place], choices[place], scores[place] = (
-                        row["outcome"],
-                        row.get("choice"),
-                        row.get("scores"),
-                    )
-        self._check_complete(len(self._samples) - outcomes.count(None))
-        _, first, kind_of = np.unique(row_kinds(rows, self._alike), return_index=True, return_inverse=True)
-        values: list[list[float]] = []
-        places: list[int] = first.tolist()
-        for place in places:
-            sample = self._samples[place]
-            (scored,) = score_samples([sample], {sample.id: rows.prediction(place, sample.id)})
-            values.append([metric.value(scored) for metric in metrics.values()])
-        table = np.array(values)[kind_of]
-        for column, key in enumerate(metrics):
-            self._by_sample[key][run.key] = table[:, column]
+            if key in values.problems:
+                raise ModelError(values.problems[key])
+            if isinstance(metric, MeanMetric):
+                self._by_sample[key][run.key] = values.by_sample[key]
+            else:
+                self._keep(key, run.key, metric, values.scored_samples)
 
     def _predictions(self, run: BoardRun) -> Mapping[str, Prediction]:
         """A run's predictions in the first order of the options, their replies as they were."""

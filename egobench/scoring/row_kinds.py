@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from egobench.errors import StoreError
 from egobench.metrics import OUTCOMES, Outcome
-from egobench.run.records import Prediction
+from egobench.run.records import Prediction, ScoredRow
+from egobench.sample import Sample
 
 _MOST = 2**62
 """Numbers stay below it, so that 64 bits hold them."""
 
 
-class Columns(NamedTuple):
+class ScoredRows(NamedTuple):
     """The fields of some rows, an item a row: they take a fifth of the memory of the rows.
 
     Attributes:
@@ -29,9 +30,19 @@ class Columns(NamedTuple):
     scores: list[tuple[float, ...] | None]
 
     @classmethod
-    def empty(cls, count: int) -> Columns:
-        """Room for a number of rows."""
-        return cls([None] * count, [None] * count, [None] * count)
+    def of(cls, rows: Mapping[str, ScoredRow], samples: Sequence[Sample]) -> ScoredRows:
+        """The rows of some samples, in their order.
+
+        Args:
+            rows: By sample id.
+            samples: The samples; those without a row have no outcome.
+        """
+        ordered = [rows.get(sample.id) for sample in samples]
+        return cls(
+            [row and row["outcome"] for row in ordered],
+            [row and row.get("choice") for row in ordered],
+            [row and row.get("scores") for row in ordered],
+        )
 
     def prediction(self, place: int, sample_id: str) -> Prediction:
         """What scores need of a row.
@@ -45,7 +56,7 @@ class Columns(NamedTuple):
         return Prediction(sample_id, outcome, choice=self.choices[place], scores=self.scores[place])
 
 
-def row_kinds(rows: Columns, alike: np.ndarray) -> np.ndarray:
+def row_kinds(rows: ScoredRows, alike: np.ndarray) -> np.ndarray:
     """Number rows by all that their values follow from.
 
     Args:
