@@ -98,13 +98,12 @@ def _read_spec(folder: Path) -> tuple[str, RunSpec]:
     value = _json_file(folder / "run.json")
     if not isinstance(value, dict) or not {"id", "spec", "recorded"} <= value.keys():
         raise BundleError("run.json: expected id, spec and recorded")
-    content: dict[str, Any] = {**value}
-    if not isinstance(content["spec"], dict) or not isinstance(content["recorded"], dict):
+    content, recorded = value["spec"], value["recorded"]
+    if not isinstance(content, dict) or not isinstance(recorded, dict):
         raise BundleError("run.json: spec and recorded are expected to be objects")
     try:
-        spec = RunSpec.from_json(content["spec"])
-        recorded: Mapping[str, Any] = content["recorded"]
-        own = {key: value for key, value in content["spec"].items() if _is_set(key, value)}
+        spec = RunSpec.from_json(content)
+        own = {key: member for key, member in content.items() if _is_set(key, member)}
         if json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=False) != spec.canonical():
             raise BundleError("run.json: a value of the spec has another type than a run writes")
         info = _validated(ModelInfo, spec.model, "run.json, spec.model")
@@ -121,7 +120,7 @@ def _read_spec(folder: Path) -> tuple[str, RunSpec]:
     orders_fit, limit_fits = 1 <= spec.orders <= 26, spec.limit is None or spec.limit >= 1
     if not (orders_fit and limit_fits and spec.text_prior >= 0):
         raise BundleError("run.json: orders, limit or text_prior of the spec is out of range")
-    return str(content["id"]), spec
+    return str(value["id"]), spec
 
 
 def _is_set(key: str, value: Any) -> bool:
