@@ -131,8 +131,8 @@ def test_a_key_that_comes_twice_in_a_sound_line_is_refused(
 ) -> None:
     lines = (folder / "samples.jsonl").read_text().splitlines()
     row = json.loads(lines[0])
-    line = json.dumps({**row, "tags": {"kind": "a"}, "start": 0.0, "question": "caf\u00e9?"}, ensure_ascii=escaped)
-    assert SampleSet.read(rewritten(folder, [line])).samples[0].question == "caf\u00e9?"
+    line = json.dumps({**row, "tags": {"kind": "a"}, "start": 0.0, "question": "\u00e9t\u00e9?"}, ensure_ascii=escaped)
+    assert SampleSet.read(rewritten(folder, [line])).samples[0].question == "\u00e9t\u00e9?"
     with pytest.raises(SampleSetError, match="comes twice"):
         SampleSet.read(rewritten(folder, [line.replace(member, twice)]))
 
