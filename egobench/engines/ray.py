@@ -41,7 +41,7 @@ DEATHS = 3
 
 
 class Job(Protocol):
-    """What an actor does; it travels there by pickle."""
+    """What an actor does; it travels there as Ray has it."""
 
     def __call__(self, shard: Shard, observer: Observer) -> Any:
         """Do a share of the work and whatever else is left of it.
@@ -133,11 +133,10 @@ class WorkerPool:
         self._deaths: Counter[Any] = Counter()
         self._up: set[Any] = set()
         options = {"num_cpus": 0 if gpus else 1, "num_gpus": gpus, "max_restarts": -1, "max_concurrency": 2}
-        dumps, actor_class = self._ray.cloudpickle.dumps, self._ray.remote(_actor_class()).options(**options)
-        self._actors = [
-            actor_class.remote(_hidden_folder(), dumps(partial(Worker, job, Shard(index, count))))
-            for index in range(count)
-        ]
+        actor_class = self._ray.remote(_actor_class()).options(**options)
+        # Kept for as long as an actor may be started again.
+        self._makers = [self._ray.put(partial(Worker, job, Shard(index, count))) for index in range(count)]
+        self._actors = [actor_class.remote(_hidden_folder(), [maker]) for maker in self._makers]
         self._absent: dict[Any, float] = dict.fromkeys(self._actors, 0.0)
         self._starting: dict[Any, Any] = {}
         self._working: dict[Any, Any] = {}
@@ -275,13 +274,15 @@ def _actor_class() -> type[Any]:
     """
 
     class Actor:
-        def __init__(self, hidden_folder: str | None, make_worker: bytes) -> None:
-            import pickle  # noqa: PLC0415 - what the class uses travels with it
-            import sys  # noqa: PLC0415
+        def __init__(self, hidden_folder: str | None, makers: list[Any]) -> None:
+            import sys  # noqa: PLC0415 - what the class uses travels with it
+
+            import ray  # noqa: PLC0415
 
             if sys.path[0] == hidden_folder:
                 del sys.path[0]
-            self._worker = pickle.loads(make_worker)()  # noqa: S301 - from the process that made the actor
+            # In a list, it is read here, after the path is right, and not before the call.
+            self._worker = ray.get(makers[0])()
 
         def work(self) -> Any:
             return self._worker.work()

@@ -140,7 +140,7 @@ def test_an_average_needs_the_same_runs_everywhere() -> None:
     one = answers(0.5, seed=1)
     with pytest.raises(ValueError, match="2 numbers with different runs"):
         average([column(accuracy, [one]), column(accuracy, [one, one])])
-    with pytest.raises(ValueError, match="0 columns"):
+    with pytest.raises(ValueError, match="0 numbers"):
         average([])
 
 
