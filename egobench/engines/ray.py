@@ -276,13 +276,12 @@ def _actor_class() -> type[Any]:
     class Actor:
         def __init__(self, hidden_folder: str | None, makers: list[Any]) -> None:
             import sys  # noqa: PLC0415 - what the class uses travels with it
-
-            import ray  # noqa: PLC0415
+            from importlib import import_module  # noqa: PLC0415
 
             if sys.path[0] == hidden_folder:
                 del sys.path[0]
             # In a list, it is read here, after the path is right, and not before the call.
-            self._worker = ray.get(makers[0])()
+            self._worker: Any = import_module("ray").get(makers[0])()
 
         def work(self) -> Any:
             return self._worker.work()
