@@ -100,7 +100,7 @@ def _start(workers: int | None) -> Any:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     ray: Any = import_module("ray")
     try:
-        # Actors pass nothing through the object store.
+        # What actors do goes through the object store, and nothing else.
         ray.init(
             address="local",
             num_cpus=workers,
