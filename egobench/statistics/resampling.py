@@ -79,8 +79,8 @@ class Influence:
             clusters: Names of the clusters, sorted.
         """
         values, starts = _means(by_sample), np.cumsum(sizes) - sizes
-        each = np.add.reduceat(by_sample - values, starts, axis=0) / len(by_sample)
-        return cls(values, each, sizes / sizes.sum(), clusters)
+        by_cluster = np.add.reduceat(by_sample - values, starts, axis=0) / len(by_sample)
+        return cls(values, by_cluster, sizes / sizes.sum(), clusters)
 
     @classmethod
     def of_rest(cls, values: np.ndarray, rest: np.ndarray, sizes: np.ndarray, clusters: tuple[str, ...]) -> Influence:

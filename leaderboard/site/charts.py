@@ -237,11 +237,11 @@ def _scatter(
         shapes.append(line(left, up(value), left + width, up(value), kind=KINDS[floor]))
         if right > width / 10:
             shapes.append(label(left + width + 6, up(value) + 4, floor, kind=f"floor {KINDS[floor]}-name"))
-    taken = -math.inf
+    labelled = -math.inf
     for place, x in sorted({(place, point.x) for point, place in points}):
-        if across(place) - taken >= LETTER * len(amount(x)):
+        if across(place) - labelled >= LETTER * len(amount(x)):
             shapes.append(label(across(place), top + height + 20, amount(x), kind="tick", anchor="middle"))
-            taken = across(place)
+            labelled = across(place)
     for point, place in points:
         x, y = across(place), up(point.value)
         if point.low is not None and point.high is not None:

@@ -25,14 +25,14 @@ def main() -> int:
     options = parser.parse_args()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     readers = [reader for reader in READERS if any(text in reader.name for text in options.only.split(","))]
-    started, last, shown = monotonic(), 0.0, 0
+    started, last, printed = monotonic(), 0.0, 0
 
     def progress(done: int, findings: Sequence[str]) -> None:
-        nonlocal last, shown
-        for finding in findings[shown:]:
+        nonlocal last, printed
+        for finding in findings[printed:]:
             sys.stdout.write(f"FOUND {finding}\n")
             sys.stdout.flush()
-        shown = len(findings)
+        printed = len(findings)
         if monotonic() - last > 30:
             last = monotonic()
             left = (last - started) / done * (options.inputs - done)

@@ -81,11 +81,14 @@ Claim = Shown | Following | GoalIs | DoorIs | Times | Happens
 
 
 def claim_of(question: str, option: str) -> Claim | None:
-    """What an option claims as the answer to a question; ``None`` where the question is of no known form."""
+    """What an option claims as the answer to a question; ``None`` where question or option is of no known form."""
     for form, make in _FORMS:
         match = form.search(question.strip().lower())
         if match:
-            return make(match, option.strip().lower().removesuffix("."))
+            try:
+                return make(match, option.strip().lower().removesuffix("."))
+            except (LookupError, ValueError):
+                return None
     return None
 
 
@@ -197,6 +200,7 @@ _DOOR_PLACES: Final = {
     "straight ahead, close by": ("near",),
 }
 _STATES: Final = {"folded": "fold", "cut": "cut", "full": "fill"}
+_GOALS: Final = {sentence.lower().removesuffix("."): sentence for sentence in GOAL_SENTENCES}
 _TAKE: Final = Action(verb=("take",))
 _SOMETHING_DONE: Final = Action()
 
@@ -207,7 +211,7 @@ _TABLE: Final[tuple[tuple[str, _Maker], ...]] = (
     (r"walk to the (\w+) door", lambda m, o: DoorIs(m[1], _DOOR_PLACES[o])),
     (r"^where is the (\w+) door at the end", lambda m, o: DoorIs(m[1], _DOOR_PLACES[o])),
     (r"which door is (.+)\?", lambda m, o: DoorIs(o.split()[1], _DOOR_PLACES[m[1]])),
-    (r"overall goal", lambda _, o: GoalIs(next(s for s in GOAL_SENTENCES if s.lower() == f"{o}."))),
+    (r"overall goal", lambda _, o: GoalIs(_GOALS[o])),
     (r"in which order does c pick", lambda _, o: _happens(*(f"take {each}" for each in o.split(", then ")))),
     (r"^what becomes of the thing", lambda _, o: _course(o)),
     (r"what has changed its place", lambda _, o: _moved(o)),

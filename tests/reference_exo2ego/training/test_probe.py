@@ -147,6 +147,22 @@ def test_a_question_of_no_known_form_claims_nothing() -> None:
     assert claim_of("Is the red cup clean before the person washes it?", "yes") is None
 
 
+@pytest.mark.parametrize(
+    ("question", "option"),
+    [
+        ("What is the overall goal of the person?", "To win the match."),
+        ("Where is the red door at the end of the walk?", "Behind the moon."),
+        ("Which door is upstairs?", "The red door."),
+        ("Which door is to the left?", "None"),
+        ("How many times did I open the fridge?", "Often."),
+        ("What has changed its place?", "Nothing."),
+        ("Which object becomes invisible?", "The cup."),
+    ],
+)
+def test_an_option_in_words_of_no_known_form_claims_nothing(question: str, option: str) -> None:
+    assert claim_of(question, option) is None
+
+
 def test_neighbouring_moments_of_one_action_are_one_event() -> None:
     verbs = ["idle", "take", "take", "idle", "open", "open"]
     things = ["cup", "cup", "cup", "cup", "fridge", "drawer"]
