@@ -187,6 +187,10 @@ def _open_at_end(option: str, fixture: str) -> Happens:
     return Happens((Action(verb=(verb,)),), among=either, edge="last")
 
 
+def _door(colour: str, places: tuple[str, ...]) -> DoorIs:
+    return DoorIs(DOOR_COLOURS[DOOR_COLOURS.index(colour)], places)
+
+
 def _edge(name: str, option: str, among: Action) -> Happens:
     return Happens((_action(option),), among=among, edge="first" if name == "first" else "last")
 
@@ -208,9 +212,9 @@ _Maker = Callable[[re.Match[str], str], Claim]
 _TABLE: Final[tuple[tuple[str, _Maker], ...]] = (
     (r"^(what action am i|what am i doing|which caption|which description)", lambda _, o: Shown(_action(o))),
     (r"^(considering the progress|what will the person do next)", lambda _, o: Following(_action(o))),
-    (r"walk to the (\w+) door", lambda m, o: DoorIs(m[1], _DOOR_PLACES[o])),
-    (r"^where is the (\w+) door at the end", lambda m, o: DoorIs(m[1], _DOOR_PLACES[o])),
-    (r"which door is (.+)\?", lambda m, o: DoorIs(o.split()[1], _DOOR_PLACES[m[1]])),
+    (r"walk to the (\w+) door", lambda m, o: _door(m[1], _DOOR_PLACES[o])),
+    (r"^where is the (\w+) door at the end", lambda m, o: _door(m[1], _DOOR_PLACES[o])),
+    (r"which door is (.+)\?", lambda m, o: _door(o.split()[1], _DOOR_PLACES[m[1]])),
     (r"overall goal", lambda _, o: GoalIs(_GOALS[o])),
     (r"in which order does c pick", lambda _, o: _happens(*(f"take {each}" for each in o.split(", then ")))),
     (r"^what becomes of the thing", lambda _, o: _course(o)),

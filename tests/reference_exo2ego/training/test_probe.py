@@ -154,6 +154,7 @@ def test_a_question_of_no_known_form_claims_nothing() -> None:
         ("Where is the red door at the end of the walk?", "Behind the moon."),
         ("Which door is upstairs?", "The red door."),
         ("Which door is to the left?", "None"),
+        ("Which door is to the left?", "The golden door."),
         ("How many times did I open the fridge?", "Often."),
         ("What has changed its place?", "Nothing."),
         ("Which object becomes invisible?", "The cup."),
