@@ -14,6 +14,7 @@ further field is kept as it is, under :attr:`TrainingSample.facts`.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -204,7 +205,7 @@ def sample_of(row: Mapping[str, Any]) -> TrainingSample:
 class SampleWriter:
     """Writes training samples to a file that appears, or replaces an earlier one, once all of them are written.
 
-    Used as a context manager.
+    Used as a context manager. Several processes may write the same file; the last one's stays.
 
     Attributes:
         path: The file: ``.jsonl`` gets a row a line, ``.json`` a list of rows.
@@ -215,7 +216,7 @@ class SampleWriter:
         if path.suffix not in {".json", ".jsonl"}:
             raise ValueError(f"{path}: expected a name that ends in .json or .jsonl")
         self.path, self.count = path, 0
-        self._part = path.with_name(f"{path.name}.part")
+        self._part = path.with_name(f"{path.name}.{os.getpid()}.part")
         self._between = b"\n" if path.suffix == ".jsonl" else b",\n"
 
     def __enter__(self) -> Self:

@@ -181,8 +181,8 @@ def check_fit(checkpoint: Path, *, steps: int, engine: str, processes: int) -> N
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is either there as a whole or as it was."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Write a small file so that it is either there as a whole or as it was, whoever else writes it meanwhile."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     with partial.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from egobench.errors import AnnotationFileError, RecordError, TrainingDataError
-from reference_exo2ego.data.samples import SampleWriter, read_samples
+from reference_exo2ego.data.samples import SampleWriter, TrainingSample, read_samples
 from tests.reference_exo2ego.data.training_samples import SAMPLES
 
 
@@ -118,6 +120,21 @@ def test_an_earlier_file_stays_until_a_new_one_is_whole(tmp_path: Path) -> None:
         raise KeyError
     assert path.read_text() == "an earlier one\n"
     assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_two_processes_may_write_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    code = (
+        "from pathlib import Path; from reference_exo2ego.data.samples import SampleWriter, TrainingSample\n"
+        f"with SampleWriter(Path({str(path)!r})) as writer: writer.write(TrainingSample('other', 'a.mp4', 'video', ('what?', 'this')))"
+    )
+
+    with SampleWriter(path) as writer:
+        writer.write(TrainingSample("this", "a.mp4", "video", ("what?", "this")))
+        subprocess.run([sys.executable, "-c", code], check=True)
+        assert [sample.id for sample in read_samples(path)] == ["other"]
+
+    assert [sample.id for sample in read_samples(path)] == ["this"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
