@@ -204,16 +204,17 @@ class PredictionFiles:
             for order in orders
         }
 
-    def scored_rows(self, part: str) -> dict[str, ScoredRow]:
-        """What scores need of predictions in the samples' own order of the options, by sample id; nothing is kept.
+    def scored_rows(self, part: str) -> Iterator[ScoredRow]:
+        """What scores need of predictions in the samples' own order of the options; a sample's last row counts.
 
         Raises:
             StoreError: If a line other than the last is damaged.
         """
-        writers = [
-            {row["id"]: row for row in read_rows(path, ScoredRow) if not row.get("order")} for path in self._files(part)
-        ]
-        return _latest(writers, lambda row: (row.get("revision", 0), row["outcome"] not in UNANSWERED))
+        writers = [(row for row in read_rows(path, ScoredRow) if not row.get("order")) for path in self._files(part)]
+        if len(writers) == 1:
+            return writers[0]
+        last = [{row["id"]: row for row in rows} for rows in writers]
+        return iter(_latest(last, lambda row: (row.get("revision", 0), row["outcome"] not in UNANSWERED)).values())
 
     def _files(self, part: str) -> list[Path]:
         return sorted(self._folder.glob(f"{part}.*.jsonl"))
@@ -327,4 +328,4 @@ def _reader(kind: str) -> Callable[[bytes], Any]:
     from pydantic import TypeAdapter  # noqa: PLC0415 - as above
 
     row = {row.__name__: row for row in (Prediction, ScoredRow, Event, JudgeReply)}[kind]
-    return partial(TypeAdapter(row).validate_json, strict=True)
+    return partial(TypeAdapter(row).validator.validate_json, strict=True)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from io import FileIO
@@ -119,8 +119,8 @@ class Run:
         """
         return self._predictions.by_writer(part)
 
-    def scored_rows(self, part: str) -> dict[str, ScoredRow]:
-        """What scores over options need of :meth:`predictions`, by sample id; read in half the time, and not kept.
+    def scored_rows(self, part: str) -> Iterator[ScoredRow]:
+        """What scores over options need of :meth:`predictions`, read in half the time; a sample's last row counts.
 
         Raises:
             StoreError: If a line other than the last is damaged.

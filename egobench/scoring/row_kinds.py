@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,37 +12,44 @@ from egobench.metrics import OUTCOMES, Outcome
 from egobench.run.records import Prediction, ScoredRow
 from egobench.sample import Sample
 
+DistinctRow = tuple[Outcome, int | None, tuple[float, ...] | None]
+
 _MOST = 2**62
 """Numbers stay below it, so that 64 bits hold them."""
 
 
 class ScoredRows(NamedTuple):
-    """The fields of some rows, an item a row: they take a fifth of the memory of the rows.
+    """The rows of some samples; those that are equal, and there are many, are kept once.
 
     Attributes:
-        outcomes: What became of each sample; ``None`` for a row that was not read.
-        choices: Positions of the chosen options.
-        scores: Numbers per option.
+        distinct: Outcome, position of the chosen option and number per option of rows that differ from all others.
+        numbers: ``(n_samples,)`` places in ``distinct``; -1 for a sample whose row was not read.
     """
 
-    outcomes: list[Outcome | None]
-    choices: list[int | None]
-    scores: list[tuple[float, ...] | None]
+    distinct: Sequence[DistinctRow]
+    numbers: np.ndarray
 
     @classmethod
-    def of(cls, rows: Mapping[str, ScoredRow], samples: Sequence[Sample]) -> ScoredRows:
+    def of(cls, rows: Iterable[ScoredRow], samples: Sequence[Sample]) -> ScoredRows:
         """The rows of some samples, in their order.
 
         Args:
-            rows: By sample id.
-            samples: The samples; those without a row have no outcome.
+            rows: The rows, of which a sample's last one counts.
+            samples: The samples.
         """
-        ordered = [rows.get(sample.id) for sample in samples]
-        return cls(
-            [row and row["outcome"] for row in ordered],
-            [row and row.get("choice") for row in ordered],
-            [row and row.get("scores") for row in ordered],
-        )
+        places = {sample.id: place for place, sample in enumerate(samples)}
+        numbers, known = [-1] * len(samples), dict[DistinctRow, int]()
+        for row in rows:
+            place = places.get(row["id"])
+            if place is not None:
+                distinct = row["outcome"], row.get("choice"), row.get("scores")
+                numbers[place] = known.setdefault(distinct, len(known))
+        return cls(list(known), np.array(numbers))
+
+    @property
+    def n_read(self) -> int:
+        """Number of samples whose row was read."""
+        return int((self.numbers >= 0).sum())
 
     def prediction(self, place: int, sample_id: str) -> Prediction:
         """What scores need of a row.
@@ -50,27 +57,27 @@ class ScoredRows(NamedTuple):
         Raises:
             LookupError: If it was not read.
         """
-        outcome = self.outcomes[place]
-        if outcome is None:
+        if self.numbers[place] < 0:
             raise LookupError(f"no row of sample {sample_id!r} was read")
-        return Prediction(sample_id, outcome, choice=self.choices[place], scores=self.scores[place])
+        outcome, choice, scores = self.distinct[self.numbers[place]]
+        return Prediction(sample_id, outcome, choice=choice, scores=scores)
 
 
 def row_kinds(rows: ScoredRows, alike: np.ndarray) -> np.ndarray:
-    """Number rows by all that their values follow from.
+    """Number the rows of samples by all that their values follow from.
 
     Args:
-        rows: At least one row.
-        alike: ``(n_rows,)`` integers from 0, the same for samples of which equal rows have the same values.
+        rows: At least one row, and one for every sample.
+        alike: ``(n_samples,)`` integers from 0, the same for samples of which equal rows have the same values.
 
     Returns:
-        ``(n_rows,)`` integers: equal where outcome, choice, number of scores, the order of the scores, ties included,
-        and ``alike`` are equal.
+        ``(n_samples,)`` integers: equal where outcome, choice, number of scores, the order of the scores, ties
+        included, and ``alike`` are equal.
 
     Raises:
         StoreError: If a score is not a number.
     """
-    scores = rows.scores
+    scores = [of_row for _, _, of_row in rows.distinct]
     lengths = np.array([-1 if of_row is None else len(of_row) for of_row in scores])
     width = max(0, int(lengths.max()))
     table = np.full((len(scores), width), -np.inf)
@@ -79,14 +86,11 @@ def row_kinds(rows: ScoredRows, alike: np.ndarray) -> np.ndarray:
         table[places, :length] = [scores[place] for place in places.tolist()]
     if np.isnan(table).any():
         raise StoreError("predictions: a score is not a number; expected one per option that is")
-    outcomes = np.array([_OUTCOMES[outcome] for outcome in rows.outcomes])
-    choices = np.array([_choice_number(choice, width) for choice in rows.choices])
+    outcomes = np.array([OUTCOMES.index(outcome) for outcome, _, _ in rows.distinct])
+    choices = np.array([_choice_number(choice, width) for _, choice, _ in rows.distinct])
     above = [(table > own[:, None]).sum(axis=1) for own in table.T]
-    return _combined([alike, outcomes, choices, lengths + 1, *above])
-
-
-_IN_ORDER: tuple[Outcome | None, ...] = (None, *OUTCOMES)
-_OUTCOMES = {outcome: number for number, outcome in enumerate(_IN_ORDER)}
+    kinds = np.unique(_combined([outcomes, choices, lengths + 1, *above]), return_inverse=True)[1]
+    return _combined([alike, kinds[rows.numbers]])
 
 
 def _choice_number(choice: int | None, width: int) -> int:

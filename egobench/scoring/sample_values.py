@@ -119,7 +119,7 @@ class SampleValues:
     def _quick_values(self, run: Run, part: str, metrics: Mapping[str, MeanMetric]) -> dict[str, np.ndarray]:
         """Read rows no further than needed, and compute a value once for all samples that are alike."""
         rows = ScoredRows.of(run.scored_rows(part), self.samples)
-        self._check_finished(run, part, len(self.samples) - rows.outcomes.count(None))
+        self._check_finished(run, part, rows.n_read)
         _, first, kind_of = np.unique(row_kinds(rows, self._alike), return_index=True, return_inverse=True)
         values: dict[str, list[float]] = {name: [] for name in metrics}
         places: list[int] = first.tolist()

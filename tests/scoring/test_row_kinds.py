@@ -25,7 +25,7 @@ ROWS = some.one_of(
 
 
 def rows_of(rows: Sequence[tuple[Outcome, tuple[float, ...] | None]]) -> ScoredRows:
-    return ScoredRows([outcome for outcome, _ in rows], [None] * len(rows), [scores for _, scores in rows])
+    return ScoredRows([(outcome, None, scores) for outcome, scores in rows], np.arange(len(rows)))
 
 
 @given(some.lists(some.tuples(ROWS, some.integers(0, 1)), min_size=1, max_size=20))
@@ -65,6 +65,6 @@ def test_a_score_that_is_no_number_is_refused() -> None:
 
 @pytest.mark.parametrize("beyond", [-1, 5, 10**30])
 def test_a_choice_that_no_row_can_have_is_neither_none_nor_an_option(beyond: int) -> None:
-    scored_rows = rows_of([("answered", (1.0, 0.0)), ("answered", (1.0, 0.0)), ("answered", (1.0, 0.0))])
-    scored_rows.choices[:] = [None, 0, beyond]
+    choices = [None, 0, beyond]
+    scored_rows = ScoredRows([("answered", choice, (1.0, 0.0)) for choice in choices], np.arange(3))
     assert len(set(row_kinds(scored_rows, np.zeros(3, np.int64)).tolist())) == 3

@@ -68,6 +68,17 @@ document.addEventListener("DOMContentLoaded", function () {
     }
     table.querySelector("tbody.rows").append.apply(table.querySelector("tbody.rows"), rows);
   }
+  function isHidden(group) {
+    return group === "details" ? !state.details : state.hide.indexOf(group) >= 0;
+  }
+  function hideColumns(table) {
+    var headings = Array.from(table.querySelectorAll("thead tr:last-child th"));
+    var hidden = headings.map(function (heading) { return isHidden(heading.dataset.group); });
+    table.querySelectorAll("tr.groups [data-group]").forEach(function (group) { group.hidden = isHidden(group.dataset.group); });
+    table.querySelectorAll("tr:not(.groups)").forEach(function (row) {
+      hidden.forEach(function (isOut, place) { row.children[place].hidden = isOut; });
+    });
+  }
   function show() {
     var shownRows = 0, allRows = 0, needles = state.q.toLowerCase().split(/\s+/).filter(Boolean);
     tables.forEach(function (table) {
@@ -84,13 +95,10 @@ document.addEventListener("DOMContentLoaded", function () {
       table.closest("section").hidden = inTable === 0;
       shownRows += inTable;
       allRows += first.get(table).length;
-      table.querySelectorAll("[data-group]").forEach(function (cell) {
-        var group = cell.dataset.group;
-        cell.hidden = group === "details" ? !state.details : state.hide.indexOf(group) >= 0;
-      });
+      hideColumns(table);
     });
     boxes.forEach(function (box) {
-      box.checked = box.dataset.group === "details" ? state.details : state.hide.indexOf(box.dataset.group) < 0;
+      box.checked = !isHidden(box.dataset.group);
     });
     search.value = state.q;
     level.value = state.level;

@@ -125,8 +125,10 @@ def test_an_earlier_file_stays_until_a_new_one_is_whole(tmp_path: Path) -> None:
 def test_two_processes_may_write_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     code = (
-        "from pathlib import Path; from reference_exo2ego.data.samples import SampleWriter, TrainingSample\n"
-        f"with SampleWriter(Path({str(path)!r})) as writer: writer.write(TrainingSample('other', 'a.mp4', 'video', ('what?', 'this')))"
+        "from pathlib import Path\n"
+        "from reference_exo2ego.data.samples import SampleWriter, TrainingSample\n"
+        f"with SampleWriter(Path({str(path)!r})) as writer:\n"
+        "    writer.write(TrainingSample('other', 'a.mp4', 'video', ('what?', 'this')))\n"
     )
 
     with SampleWriter(path) as writer:
