@@ -16,7 +16,8 @@ unless they are there already. CLIPS one-second clips at random times, 16 frames
 
 each in a fresh process, ROUNDS times in turn. Printed as JSON: processor seconds (user and system, all threads, imports
 left out; medians), how many times more decord takes, and ``over_floor``: ``egobench`` over the floor, which is the
-fewest frames that must be decoded, converted and resized, times the cost of each as measured in the same rounds. Then
+fewest frames that must be decoded, converted and resized, times the cost of each as measured in the same rounds: key
+frames, frames that others refer to and frames that none refers to each by their own cost. Then
 whether native frames equal those of a plain sequential decode and carry the right timecode, and the memory of one clip
 of 180 seconds. ``python benchmarks/video.py crowd FILE 1000`` prints that of a thousand such clips.
 """
@@ -172,37 +173,35 @@ def floor(path: Path, clips: int) -> float:
     index = read_index(path)
     numbers = sorted({number for frames in frame_numbers(index, requests(path, clips)) for number in frames})
     packets = [position for run in plan_spans(index, numbers) for position in run.packets]
-    spared = int(index.droppable[packets].sum())
-    referred, every, frames = _decode_costs(index)
-    count = int(index.droppable[:SAMPLE].sum())
-    total = min(SAMPLE, len(index.pts))
-    per_referred = referred / (total - count)
-    per_spared = (every - referred) / count
+    kinds, (seconds, frames) = _packet_kinds(index), _decode_seconds(index)
+    decoding = sum(seconds[kinds[:SAMPLE] == kind].mean() * (kinds[packets] == kind).sum() for kind in range(3))
     converter = RgbConverter()
     way, size = resizer("auto"), shrunk_size(Size(index.width, index.height), RULE.short_side)
     way.apply(converter.convert(frames[0]), *size)
     per_frame = timed(lambda: [way.apply(converter.convert(frame), *size) for frame in frames]) / len(frames)
-    return per_referred * (len(packets) - spared) + per_spared * spared + per_frame * len(numbers)
+    return float(decoding) + per_frame * len(numbers)
 
 
-def _decode_costs(index: VideoIndex) -> tuple[float, float, list[av.VideoFrame]]:
-    """Seconds to decode the first packets without and with those that nothing refers to; some of the frames."""
-    costs: list[float] = []
+def _packet_kinds(index: VideoIndex) -> np.ndarray:
+    """0 for a key frame, which takes three times as long as others; 2 for one that nothing refers to; else 1."""
+    return np.where(index.key, 0, np.where(index.droppable, 2, 1))
+
+
+def _decode_seconds(index: VideoIndex) -> tuple[np.ndarray, list[av.VideoFrame]]:
+    """Processor seconds of each of the first packets; some of their frames."""
+    seconds: list[float] = []
     kept: list[av.VideoFrame] = []
-    for dropping in (True, False):
-        with open_container(index.path) as container:
-            stream = main_stream(container, index.path)
-            stream.codec_context.thread_count = 1
-            demuxed = zip(range(SAMPLE), container.demux(stream), strict=False)
-            packets = [packet for _, packet in demuxed if packet.size]
-            decoded = [packet for at, packet in enumerate(packets) if not (dropping and index.droppable[at])]
+    with open_container(index.path) as container:
+        stream = main_stream(container, index.path)
+        stream.codec_context.thread_count = 1
+        demuxed = zip(range(SAMPLE), container.demux(stream), strict=False)
+        for number, packet in [(number, packet) for number, packet in demuxed if packet.size]:
             started = process_time()
-            for number, packet in enumerate(decoded):
-                frames = stream.codec_context.decode(packet)
-                if dropping and number % 5 == 0:
-                    kept.extend(frames)
-            costs.append(process_time() - started)
-    return costs[0], costs[1], kept
+            frames = stream.codec_context.decode(packet)
+            seconds.append(process_time() - started)
+            if number % 5 == 0:
+                kept.extend(frames)
+    return np.array(seconds), kept
 
 
 def wrong(path: Path, clips: int) -> float:

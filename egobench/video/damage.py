@@ -98,8 +98,12 @@ class DamageTracker:
 
     def _release(self, before: int) -> list[ReleasedFrame]:
         released = [waiting for waiting in self._waiting if waiting.position < before]
+        if not released:
+            return released
         self._waiting = [waiting for waiting in self._waiting if waiting.position >= before]
         released.sort(key=lambda waiting: int(self._index.pts[waiting.position]))
+        if self.damaged_from == NEVER:
+            return released
         return [
             waiting._replace(intact=waiting.intact and waiting.position < self.damaged_from) for waiting in released
         ]

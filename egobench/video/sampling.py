@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Final, NamedTuple
 
 ROUNDING: Final = 1e-6
@@ -121,6 +122,7 @@ def shrunk_size(size: Size, short_side: int) -> Size:
     return Size(round(size.width * short_side / shorter), round(size.height * short_side / shorter))
 
 
+@cache
 def square_pixel_size(size: Size, pixel_aspect: Fraction) -> Size:
     """Return the size of a picture once its pixels are square: the height is kept, the width follows the aspect.
 
