@@ -1,4 +1,4 @@
-"""The check of a submission, from its file to the record of what was found."""
+"""The check of a submission, from its file to the record of the checks that it passed and failed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,16 @@ from egobench.run.plan import Part, find_run_sets, plan
 from ..archive import unpack
 from ..bundle import restore_judges, restore_replies
 from ..submission import CheckRecord, FailedCheck, Level, submission_digest
-from . import by_itself, over_data
+from . import rescoring
+from .agreement import AGREEMENT_CHECKS
 from .content import Content, read_content
-from .pixels import choose_proofs, compare_pixels
-from .reproduction import differing_scores
+from .pixels import choose_receipts, compare_pixels
+from .reproduction import unreproduced_scores
 
 CHECKS = (
     "archive",
     "schema",
-    "checksums",
-    "run id",
-    "prompt",
-    "duplicates",
-    "counts",
-    "grim",
-    "failures",
-    "constant answers",
-    "receipts",
+    *AGREEMENT_CHECKS,
     "sample sets",
     "samples",
     "orders",
@@ -48,31 +41,35 @@ CHECKS = (
 )
 """All checks, in the order in which they are made; those from ``sample sets`` on need the checker's own data."""
 
-SHOWN = 3
-"""Problems of one check that its message lists."""
+LISTED_PROBLEMS = 3
+"""Problems of a check that its message lists."""
 
 MOST_PROBLEMS = 1_000
-"""Problems of one check that are counted."""
+"""Problems of a check that are counted: a forged bundle may have one for each of millions of lines."""
 
 
 @dataclass
 class _Findings:
-    """What the checks have said so far."""
+    """Checks that a submission has passed and failed so far."""
 
     passed: list[str] = field(default_factory=list[str])
     failed: list[FailedCheck] = field(default_factory=list[FailedCheck])
 
     def add(self, check: str, problems: Iterable[str]) -> None:
-        """Note what a check yields; a second part of a check adds to the first."""
-        first = list(islice(problems, MOST_PROBLEMS))
-        if not first:
-            if check not in self.passed and all(failed.check != check for failed in self.failed):
+        """Add the problems of a check; a check of two halves passes if both have none."""
+        counted = list(islice(problems, MOST_PROBLEMS))
+        if not counted:
+            if check not in self.passed and not self.has_failed(check):
                 self.passed.append(check)
             return
         if check in self.passed:
             self.passed.remove(check)
-        more = f"; and {len(first) - SHOWN} more" if len(first) > SHOWN else ""
-        self.failed.append(FailedCheck(check, "; ".join(first[:SHOWN]) + more))
+        more = f"; and {len(counted) - LISTED_PROBLEMS} more" if len(counted) > LISTED_PROBLEMS else ""
+        self.failed.append(FailedCheck(check, "; ".join(counted[:LISTED_PROBLEMS]) + more))
+
+    def has_failed(self, check: str) -> bool:
+        """Tell whether a check has found a problem."""
+        return any(failed.check == check for failed in self.failed)
 
 
 def check_submission(
@@ -108,19 +105,20 @@ def check_submission(
     with _opened(path, findings) as content:
         if content is None:
             return _record(findings, digest)
-        _check_by_itself(content, findings)
+        for name, check in AGREEMENT_CHECKS.items():
+            findings.add(name, check(content))
         if data is None:
             return _record(findings, digest, content)
-        proofs = _check_over_data(content, data, videos, findings, observer or SilentObserver())
+        clips = _check_over_data(content, data, videos, findings, observer or SilentObserver())
         sets = tuple(sorted({ref.sha256 for ref in content.spec.sets}))
         if second is not None and not findings.failed:
             findings.add("reproduction", _reproduction(content, data, second))
-        return _record(findings, digest, content, sets=sets, clips=proofs)
+        return _record(findings, digest, content, sets=sets, clips=clips)
 
 
 @contextmanager
 def _opened(path: Path, findings: _Findings) -> Generator[Content | None]:
-    """The content of a submission, in a folder of its own that is removed; ``None`` where it cannot be read."""
+    """Yield the content of a submission, in a temporary copy; ``None`` where it cannot be read."""
     with TemporaryDirectory(prefix="egobench-check-") as name:
         folder = Path(name) / "run"
         try:
@@ -144,40 +142,28 @@ def _opened(path: Path, findings: _Findings) -> Generator[Content | None]:
         yield content
 
 
-def _check_by_itself(content: Content, findings: _Findings) -> None:
-    findings.add("checksums", by_itself.checksums(content))
-    findings.add("run id", by_itself.run_id(content))
-    findings.add("prompt", by_itself.prompt(content))
-    findings.add("duplicates", by_itself.duplicates(content))
-    findings.add("counts", by_itself.counts(content))
-    findings.add("grim", by_itself.grim(content))
-    findings.add("failures", by_itself.failures(content))
-    findings.add("constant answers", by_itself.constant_answers(content))
-    findings.add("receipts", by_itself.receipts(content))
-
-
 def _check_over_data(content: Content, data: Path, videos: Path | None, findings: _Findings, observer: Observer) -> int:
-    """Check over sample sets; the number of clips that were decoded again."""
+    """Check over sample sets, and return the number of clips that were decoded again."""
     parts = _parts(content, data, findings)
     if parts is None:
         return 0
-    receipts_fit = all(failed.check != "receipts" for failed in findings.failed)
-    findings.add("samples", over_data.samples(content, parts))
-    findings.add("orders", over_data.orders(content, parts))
-    findings.add("seals", over_data.seals(content, parts))
+    receipts_fit = not findings.has_failed("receipts")
+    findings.add("samples", rescoring.unexpected_samples(content, parts))
+    findings.add("orders", rescoring.unexpected_orders(content, parts))
+    findings.add("seals", rescoring.faulty_seals(content, parts))
     if receipts_fit:
-        findings.add("receipts", over_data.receipts(content, parts))
-    if all(failed.check != "seals" for failed in findings.failed):
+        findings.add("receipts", rescoring.conflicting_receipts(content, parts))
+    if not findings.has_failed("seals"):
         _check_scores(content, parts, findings)
     if videos is None or not receipts_fit:
         return 0
-    proofs = choose_proofs(content, parts, videos)
-    findings.add("pixels", compare_pixels(proofs, observer))
-    return len(proofs)
+    sampled_receipts = choose_receipts(content, parts, videos)
+    findings.add("pixels", compare_pixels(sampled_receipts, observer))
+    return len(sampled_receipts)
 
 
 def _parts(content: Content, data: Path, findings: _Findings) -> list[Part] | None:
-    """The parts of a run over the checker's sample sets; ``None`` where it is about others."""
+    """Plan the parts of a run over the checker's sample sets; ``None`` where it is about others."""
     try:
         parts = plan(find_run_sets(content.folder, data), content.spec.settings())
     except SampleSetError as error:
@@ -195,18 +181,18 @@ def _parts(content: Content, data: Path, findings: _Findings) -> list[Part] | No
 def _check_scores(content: Content, parts: Sequence[Part], findings: _Findings) -> None:
     if content.sealed:
         restore_replies(content.folder, parts, content.run)
-        findings.add("seals", over_data.judge_seals(content, parts))
-        if any(failed.check == "seals" for failed in findings.failed):
+        findings.add("seals", rescoring.faulty_judge_seals(content, parts))
+        if findings.has_failed("seals"):
             return
         restore_judges(content.folder, parts, content.run)
-    findings.add("replies", over_data.replies(content, parts))
+    findings.add("replies", rescoring.misread_replies(content, parts))
     try:
         computed = score_parts(content.run, parts).scores
     except (StoreError, ValueError) as error:
         findings.add("scores", [f"cannot be computed ({error})".replace(f"{content.folder}/", "")])
         return
-    findings.add("gold", over_data.gold(content, parts, computed))
-    findings.add("scores", over_data.scores(content, computed))
+    findings.add("gold", rescoring.copied_answers(content, parts, computed))
+    findings.add("scores", rescoring.wrong_scores(content, computed))
 
 
 def _reproduction(content: Content, data: Path, second: Path) -> Iterator[str]:
@@ -218,7 +204,7 @@ def _reproduction(content: Content, data: Path, second: Path) -> Iterator[str]:
         if other_record.failed:
             yield f"{second.name} does not pass itself: {other_record.failed[0].check}"
             return
-        yield from differing_scores(content, other)
+        yield from unreproduced_scores(content, other)
 
 
 def _record(

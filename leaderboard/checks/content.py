@@ -1,4 +1,4 @@
-"""What a submission holds, read as a stranger's: every key and type is checked before anything is made of it."""
+"""The content of a submission, read as a stranger's: every key and type is checked before any of it is used."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from egobench.errors import BundleError, JsonInputError, StoreError
 from egobench.json_input import JsonValue, read_json
 from egobench.model import ModelInfo
+from egobench.prompts import LETTERS
 from egobench.run.checksums import JUDGE_FILES
 from egobench.run.plan import PartId
 from egobench.run.records import Event, JudgeReply, Prediction, read_rows
@@ -24,13 +25,16 @@ from egobench.video import FrameRule
 from ..bundle import ABOUT, FORMAT
 
 MAX_TEXT = 2**20
-"""Characters of a text, and bytes of a line."""
+"""Most characters of a text, and most bytes of a line: a mebibyte is far more than any reply has."""
 
 MAX_LABEL = 200
-"""Characters of a name that a page shows: of a model, a run, a judge."""
+"""Most characters of a name that pages show in tables and charts: of a model, a run, a judge."""
 
 MAX_FRAMES = 10_000
-"""Frames of a clip."""
+"""Most frames of a clip: what the check of pixels would otherwise have to decode has no bound."""
+
+MAX_ORDERS = len(LETTERS)
+"""Most orders of the options: cyclic orders, of options that letters name."""
 
 _HEX = frozenset("0123456789abcdef")
 
@@ -39,15 +43,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A submission, read.
+    """The checked content of a submission.
 
     Attributes:
         folder: The run folder, or where a bundle was unpacked.
         sealed: Whether its replies are sealed: those of a bundle are.
         run: The run in the folder.
-        claimed_id: The run id that it says it has.
-        scores: The scores that it says it has, by protocol id.
-        rows: All its predictions by name of the part, in their order.
+        claimed_id: The run id in ``run.json``, which need not be that of the spec.
+        scores: The scores in ``scores.json`` by protocol id, which need not follow from the predictions.
+        rows: All predictions by name of the part, in the order of their files; a sample may have several.
     """
 
     folder: Path
@@ -64,7 +68,7 @@ class Content:
 
 
 def read_content(folder: Path, *, sealed: bool) -> Content:
-    """Read all that a submission holds.
+    """Read and check all files of a submission.
 
     Args:
         folder: A run folder, or an unpacked bundle.
@@ -103,7 +107,7 @@ def _read_spec(folder: Path) -> tuple[str, RunSpec]:
         raise BundleError("run.json: spec and recorded are expected to be objects")
     try:
         spec = RunSpec.from_json(content)
-        own = {key: member for key, member in content.items() if _is_set(key, member)}
+        own = {key: member for key, member in content.items() if _is_hashed(key, member)}
         if json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=False) != spec.canonical():
             raise BundleError("run.json: a value of the spec has another type than a run writes")
         info = _validated(ModelInfo, spec.model, "run.json, spec.model")
@@ -117,13 +121,14 @@ def _read_spec(folder: Path) -> tuple[str, RunSpec]:
     _check_label(recorded.get("name") or "run", "the run's name")
     if not spec.sets or any(len(ref.sha256) != 64 or set(ref.sha256) - _HEX for ref in spec.sets):
         raise BundleError("run.json, spec.sets: expected at least one sample set, each with a SHA-256")
-    orders_fit, limit_fits = 1 <= spec.orders <= 26, spec.limit is None or spec.limit >= 1
+    orders_fit, limit_fits = 1 <= spec.orders <= MAX_ORDERS, spec.limit is None or spec.limit >= 1
     if not (orders_fit and limit_fits and spec.text_prior >= 0):
         raise BundleError("run.json: orders, limit or text_prior of the spec is out of range")
     return str(value["id"]), spec
 
 
-def _is_set(key: str, value: Any) -> bool:
+def _is_hashed(key: str, value: Any) -> bool:
+    """Tell whether a field of a spec is in its canonical form, which leaves these two out at their defaults."""
     return not ((key == "rerank" and value is None) or (key == "text_prior" and value == 0.0))
 
 
@@ -134,7 +139,7 @@ def _read_scores(path: Path, spec: RunSpec) -> dict[str, ScoreEntry]:
         for protocol_id, row in rows.items():
             read = ScoreEntry.from_json(protocol_id, row)
             entry = _validated(ScoreEntry, asdict(read), f"scores.json, {protocol_id:.120}")
-            problem = _foreign(entry, spec)
+            problem = _foreign_to(spec, entry)
             if problem or str(entry.id) != protocol_id:
                 raise BundleError(f"scores.json, {protocol_id:.120}: {problem or 'its id is written in another way'}")
             scores[protocol_id] = entry
@@ -143,8 +148,8 @@ def _read_scores(path: Path, spec: RunSpec) -> dict[str, ScoreEntry]:
     return scores
 
 
-def _foreign(entry: ScoreEntry, spec: RunSpec) -> str:
-    """Why a score is of another run than the spec's; ``""`` where it is not."""
+def _foreign_to(spec: RunSpec, entry: ScoreEntry) -> str:
+    """Return why a score cannot be of a spec's run; ``""`` where it can."""
     part, named = entry.id.part, entry.id
     if (part.task, part.construction) not in {(ref.task, ref.construction) for ref in spec.sets}:
         return "the run is about no such sample set"
@@ -157,7 +162,7 @@ def _foreign(entry: ScoreEntry, spec: RunSpec) -> str:
 
 
 def _part_of(path: Path, spec: RunSpec) -> str:
-    """The name of the part that a file in ``predictions`` is of."""
+    """Return the name of the part that a file in ``predictions`` belongs to."""
     pieces = path.name.split(".")
     name = ".".join(pieces[:4])
     fits = len(pieces) == 6 and path.is_file() and pieces[5] in {"jsonl", "npy"}

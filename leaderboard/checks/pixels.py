@@ -1,4 +1,4 @@
-"""Receipts put to the proof: clips are decoded again, and their pixels compared."""
+"""The check of pixels: clips are decoded again and compared with their receipts."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from egobench.video.resize import ResizeKind
 from .content import Content
 
 RECEIPTS = 100
-"""Clips that are decoded again."""
+"""Clips that are decoded again at most: who forged one in twenty receipts is found out in 99 % of all cases."""
 
 _PACKAGES = {"pyav": "av", "torchcodec": "torchcodec", "decord": "decord"}
 
 
-class _Maker(NamedTuple):
-    """Who decoded and resized the frames of a clip."""
+class _Decoding(NamedTuple):
+    """Decoder and resizer of a clip's frames."""
 
     decoder: str
     resize: ResizeKind
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """A clip to decode again, and the receipt that it was shown with.
+class SampledReceipt:
+    """A receipt that was chosen to be checked, and its clip.
 
     Attributes:
         place: Part and sample, for messages.
-        request: The clip.
+        request: The clip to decode.
         receipt: The receipt.
     """
 
@@ -47,16 +47,18 @@ class Proof:
     receipt: Mapping[str, Any]
 
 
-def choose_proofs(content: Content, parts: Sequence[Part], videos: Path, most: int = RECEIPTS) -> list[Proof]:
-    """A seeded choice of the clips of a run, each once, with one of its receipts.
+def choose_receipts(
+    content: Content, parts: Sequence[Part], videos: Path, most: int = RECEIPTS
+) -> list[SampledReceipt]:
+    """Choose clips of a run at random, seeded by the run id, each with the first of its receipts.
 
     Args:
         content: The submission.
         parts: Its parts over the checker's sample sets.
         videos: Folder of videos, or of one folder of videos per task.
-        most: How many.
+        most: How many at most.
     """
-    proofs: dict[tuple[str, Clip], Proof] = {}
+    receipts: dict[tuple[str, Clip], SampledReceipt] = {}
     for part in parts:
         rule = content.spec.frames.get(part.task.name)
         if rule is None or content.spec.control == "blind":
@@ -67,29 +69,29 @@ def choose_proofs(content: Content, parts: Sequence[Part], videos: Path, most: i
             if row.receipt is not None and row.id in clip_of:
                 clip, place = clip_of[row.id], f"{part.name}, sample {row.id!r:.80}"
                 request = ClipRequest(place, folder.path(clip.video), clip.start, clip.end, frame_rule)
-                proofs.setdefault((part.task.name, clip), Proof(place, request, row.receipt))
-    chosen = list(proofs.values())
-    Random(content.spec.id).shuffle(chosen)  # noqa: S311 - reproducible, not secret
-    return chosen[:most]
+                receipts.setdefault((part.task.name, clip), SampledReceipt(place, request, row.receipt))
+    shuffled = list(receipts.values())
+    Random(content.spec.id).shuffle(shuffled)  # noqa: S311 - reproducible, not secret
+    return shuffled[:most]
 
 
-def compare_pixels(proofs: Sequence[Proof], observer: Observer) -> Iterator[str]:
-    """Decode clips again as their receipts say, and compare.
+def compare_pixels(receipts: Sequence[SampledReceipt], observer: Observer) -> Iterator[str]:
+    """Decode clips again, by the decoder and resizer of their receipts, and yield how they differ.
 
     Args:
-        proofs: The clips.
+        receipts: The receipts and their clips.
         observer: Receives the progress.
 
     Yields:
-        What is wrong with a receipt.
+        A problem per receipt that differs.
     """
-    observer.begin("receipts", len(proofs), 0)
-    by_maker: dict[_Maker, dict[str, Proof]] = {}
-    for proof in proofs:
-        by_maker.setdefault(_maker(proof.receipt), {})[proof.request.key] = proof
-    for maker, by_key in by_maker.items():
-        requests = [proof.request for proof in by_key.values()]
-        with stream_clips(requests, decoder=maker.decoder, resize=maker.resize) as stream:
+    observer.begin("receipts", len(receipts), 0)
+    by_decoding: dict[_Decoding, dict[str, SampledReceipt]] = {}
+    for sampled in receipts:
+        by_decoding.setdefault(_decoding_of(sampled.receipt), {})[sampled.request.key] = sampled
+    for decoding, by_key in by_decoding.items():
+        requests = [sampled.request for sampled in by_key.values()]
+        with stream_clips(requests, decoder=decoding.decoder, resize=decoding.resize) as stream:
             for clip in stream:
                 observer.advance(1)
                 problem = _problem(by_key[clip.key], clip)
@@ -97,23 +99,23 @@ def compare_pixels(proofs: Sequence[Proof], observer: Observer) -> Iterator[str]
                     yield f"{clip.key}: {problem}"
 
 
-def _maker(receipt: Mapping[str, Any]) -> _Maker:
-    """The decoder and resizer of a receipt where they are installed, else our usual ones."""
+def _decoding_of(receipt: Mapping[str, Any]) -> _Decoding:
+    """Return the decoder and resizer of a receipt where they are installed, else the default ones."""
     name, resizer = str(receipt["decoder"]).partition(" ")[0], str(receipt["resize"]).partition(" ")[0]
     decoder = name if name in _PACKAGES and find_spec(_PACKAGES[name]) else "pyav"
     if resizer == "pil" or (resizer == "torch" and find_spec("torch")):
-        return _Maker(decoder, "pil" if resizer == "pil" else "torch")
-    return _Maker(decoder, "auto")
+        return _Decoding(decoder, "pil" if resizer == "pil" else "torch")
+    return _Decoding(decoder, "auto")
 
 
-def _problem(proof: Proof, clip: DecodedClip | FailedClip) -> str:
-    """How a clip differs from its receipt; ``""`` where it does not."""
+def _problem(sampled: SampledReceipt, clip: DecodedClip | FailedClip) -> str:
+    """Return how a clip differs from its receipt; ``""`` for not at all."""
     if isinstance(clip, FailedClip):
         return f"its clip cannot be decoded here ({clip.error})"
-    ours, theirs = clip.receipt.to_json(), proof.receipt
+    ours, theirs = clip.receipt.to_json(), sampled.receipt
     for key in ("times", "indices", "width", "height", "sha256"):
         if list(ours[key]) != list(theirs[key]) if isinstance(ours[key], list) else ours[key] != theirs[key]:
-            makers = [f"{receipt['decoder']}, resized by {receipt['resize']}" for receipt in (theirs, ours)]
-            hint = "" if makers[0] == makers[1] else f"; there by {makers[0]:.160}, here by {makers[1]}"
+            there, here = (f"{receipt['decoder']}, resized by {receipt['resize']}" for receipt in (theirs, ours))
+            hint = "" if there == here else f"; there by {there:.160}, here by {here}"
             return f"{key} of its frames is {ours[key]!r:.120} here, {theirs[key]!r:.120} in its receipt{hint}"
     return ""

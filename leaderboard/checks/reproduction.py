@@ -1,4 +1,4 @@
-"""A run that was done a second time: whether its scores lie where the first run says they may."""
+"""The check of a second run: whether its scores lie within the intervals of the first one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from .content import Content
 
 
-def differing_scores(first: Content, second: Content) -> Iterator[str]:
-    """Scores of a second run that do not lie within the first one's intervals.
+def unreproduced_scores(first: Content, second: Content) -> Iterator[str]:
+    """Yield scores of a second run that do not lie within the first one's intervals.
 
     Args:
         first: A run that was scored again.
         second: A run of the same spec that was scored again, and is not the first one's copy.
 
     Yields:
-        What is wrong.
+        A problem per score, or one about the runs as a whole.
     """
     if first.spec.id != second.spec.id:
         yield f"the second run is {second.spec.id}, another one than {first.spec.id}"

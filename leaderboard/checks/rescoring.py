@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from egobench.controls import clips
 from egobench.errors import BundleError
@@ -19,21 +19,21 @@ from egobench.scoring.entry import ScoreEntry, Scores, scored_by
 from ..bundle import judged_texts, sample_texts
 from ..sealing import holds_copy, unseal
 from ..tolerance import ROUNDING, tolerance
-from .by_itself import ENOUGH
+from .agreement import ENOUGH
 from .content import Content
 
-PERFECT = 0.99
-"""A score from which on a model is taken to know the answers."""
+PERFECT: Final = 0.99
+"""Lowest headline score at which a model is taken to have been given the answers."""
 
-VERBATIM = 0.5
-"""Share of open answers that may be the reference answer, letter by letter."""
+VERBATIM: Final = 0.5
+"""Share of open answers equal to the reference letter by letter at which they are taken to be copied."""
 
-LATE = 1e-3
+TIME_ROUNDING: Final = 1e-3
 """Seconds by which a container may round a frame's time."""
 
 
-def samples(content: Content, parts: Sequence[Part]) -> Iterator[str]:
-    """Samples that were left out, that are none of the set's, or that the limit would not have chosen."""
+def unexpected_samples(content: Content, parts: Sequence[Part]) -> Iterator[str]:
+    """Yield samples that have no prediction, and predictions of samples that were not to be asked."""
     for name in sorted(content.rows.keys() - {part.name for part in parts}):
         yield f"{name}: no part of the run over these sample sets"
     for part in parts:
@@ -46,8 +46,8 @@ def samples(content: Content, parts: Sequence[Part]) -> Iterator[str]:
             yield f"{part.name}: {len(foreign)} lines are of no sample that was to be asked, e.g. {foreign[0]!r:.80}"
 
 
-def orders(content: Content, parts: Sequence[Part]) -> Iterator[str]:
-    """Samples that were not asked in every order of the options that the run says."""
+def unexpected_orders(content: Content, parts: Sequence[Part]) -> Iterator[str]:
+    """Yield samples that were not asked in exactly the orders of the options that the spec names."""
     for part in parts:
         by_sample: dict[str, set[int]] = {}
         for row in content.rows.get(part.name, ()):
@@ -55,12 +55,12 @@ def orders(content: Content, parts: Sequence[Part]) -> Iterator[str]:
         for sample in part.selected:
             expected = {*orders_of(sample, part.orders)}
             if by_sample.get(sample.id, expected) != expected:
-                found_orders = sorted(by_sample[sample.id])
-                yield f"{part.name}, sample {sample.id!r:.80}: orders {found_orders}; expected {sorted(expected)}"
+                orders = sorted(by_sample[sample.id])
+                yield f"{part.name}, sample {sample.id!r:.80}: orders {orders}; expected {sorted(expected)}"
 
 
-def seals(content: Content, parts: Sequence[Part]) -> Iterator[str]:
-    """Replies that repeat what no bundle may hold, or refer to what is not there."""
+def faulty_seals(content: Content, parts: Sequence[Part]) -> Iterator[str]:
+    """Yield replies of a bundle that repeat words of their sample, or refer to words that it lacks."""
     if not content.sealed:
         return
     for part in parts:
@@ -71,8 +71,8 @@ def seals(content: Content, parts: Sequence[Part]) -> Iterator[str]:
                 yield f"{part.name}, sample {row.id!r:.80}: {problem}"
 
 
-def judge_seals(content: Content, parts: Sequence[Part]) -> Iterator[str]:
-    """Judges' replies that repeat what no bundle may hold; called between restoring the predictions and them."""
+def faulty_judge_seals(content: Content, parts: Sequence[Part]) -> Iterator[str]:
+    """Yield judges' replies of a bundle that :func:`faulty_seals` would; the predictions must be restored before."""
     if not content.sealed:
         return
     texts = judged_texts(content.run, parts)
@@ -83,8 +83,8 @@ def judge_seals(content: Content, parts: Sequence[Part]) -> Iterator[str]:
                 yield f"judge {judge}, {key[:12]}: {problem}"
 
 
-def replies(content: Content, parts: Sequence[Part]) -> Iterator[str]:
-    """Predictions that are not what their own reply or scores say; called once the replies are restored."""
+def misread_replies(content: Content, parts: Sequence[Part]) -> Iterator[str]:
+    """Yield predictions that do not follow from their own reply or scores; the replies must be restored before."""
     for part in parts:
         by_id = {sample.id: sample for sample in part.selected}
         for by_sample in content.run.predictions_by_order(part.name).values():
@@ -96,8 +96,8 @@ def replies(content: Content, parts: Sequence[Part]) -> Iterator[str]:
                     yield f"{part.name}, sample {row.id!r:.80}, order {row.order}: {problem}"
 
 
-def receipts(content: Content, parts: Sequence[Part]) -> Iterator[str]:
-    """Receipts of frames after the end of the clip, and different receipts of one clip."""
+def conflicting_receipts(content: Content, parts: Sequence[Part]) -> Iterator[str]:
+    """Yield receipts of frames after the end of the clip, and different receipts of one clip."""
     known: dict[tuple[object, ...], tuple[object, ...]] = {}
     for part in parts:
         rule = content.spec.frames.get(part.task.name)
@@ -109,7 +109,7 @@ def receipts(content: Content, parts: Sequence[Part]) -> Iterator[str]:
                 continue
             clip, receipt = clip_of[row.id], row.receipt
             place = f"{part.name}, sample {row.id!r:.80}"
-            if clip.end is not None and receipt["times"][-1] > clip.end + float(rule["min_seconds"]) + LATE:
+            if clip.end is not None and receipt["times"][-1] > clip.end + float(rule["min_seconds"]) + TIME_ROUNDING:
                 yield f"{place}: its last frame is of {receipt['times'][-1]} s, the clip ends at {clip.end:g} s"
             key = (part.task.name, clip.video, clip.start, clip.end, receipt["decoder"], receipt["resize"])
             evidence = (receipt["sha256"], *receipt["times"], *receipt["indices"], receipt["width"], receipt["height"])
@@ -117,9 +117,9 @@ def receipts(content: Content, parts: Sequence[Part]) -> Iterator[str]:
                 yield f"{place}: another receipt of the same clip shows other frames"
 
 
-def gold(content: Content, parts: Sequence[Part], scores: Scores) -> Iterator[str]:
-    """Parts whose answers are the reference answers."""
-    for protocol_id, entry in scores.items():
+def copied_answers(content: Content, parts: Sequence[Part], computed: Scores) -> Iterator[str]:
+    """Yield headline scores of at least :data:`PERFECT`, and parts whose open answers repeat the references."""
+    for protocol_id, entry in computed.items():
         known = entry.headline and entry.value is not None and entry.n >= ENOUGH
         if known and (entry.value or 0) >= PERFECT:
             yield f"{protocol_id}: {entry.value:.4f} of {entry.n} samples; no model knows all the answers"
@@ -133,8 +133,8 @@ def gold(content: Content, parts: Sequence[Part], scores: Scores) -> Iterator[st
             yield f"{part.name}: {verbatim} of {len(rows)} replies are the reference answer, letter by letter"
 
 
-def scores(content: Content, computed: Scores) -> Iterator[str]:
-    """Scores that are not what comes out of the predictions; blind figures of a set are the checker's own."""
+def wrong_scores(content: Content, computed: Scores) -> Iterator[str]:
+    """Yield claimed scores that do not follow from the predictions; blind figures are the checker's own."""
     for protocol_id in sorted(content.scores.keys() | computed.keys()):
         if protocol_id not in computed:
             yield f"{protocol_id}: no such score comes out of the predictions"
@@ -155,7 +155,7 @@ def _seal_problem(reply: str, texts: Mapping[str, str]) -> str:
 
 
 def _misread(row: Prediction, sample: Sample, part: Part) -> str:
-    """How a prediction differs from what its reply or its scores say; ``""`` where it does not."""
+    """Return how a prediction differs from what its reply or its scores say; ``""`` for not at all."""
     if row.outcome in {"media_error", "request_error"}:
         empty = row.scores is None and row.choice is None and row.reply == ""
         return "" if empty else f"is a {row.outcome} and has an answer"
@@ -205,7 +205,7 @@ def _misread_scores(row: Prediction, sample: Sample, rule: str, *, with_prior: b
 
 
 def _differs(claimed: ScoreEntry, computed: ScoreEntry) -> str:
-    """The first field in which a claimed score differs from a computed one; ``""`` where none does."""
+    """Return the first field in which a claimed score differs from a computed one; ``""`` for none."""
     # Standard errors go through libraries that may round otherwise.
     loose = tolerance(claimed.id)
     ours, theirs = asdict(computed), asdict(claimed)

@@ -1,12 +1,12 @@
-"""Checks that need nothing but the submission: whether it agrees with itself."""
+"""Checks that need nothing but the submission: whether its files agree with one another."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,24 +22,24 @@ from egobench.video import FrameRule
 from ..tolerance import ROUNDING
 from .content import Content
 
-MOST_FAILED = 0.05
-"""Share of a part's samples whose video or request may have failed: more, and the numbers are about the setup."""
+MOST_FAILED: Final = 0.05
+"""Largest share of a part's samples whose video or request may fail; above it the numbers are about the setup."""
 
-ENOUGH = 20
-"""Answers from which on a pattern is no accident."""
+ENOUGH: Final = 20
+"""Fewest answers in which a pattern is taken for more than an accident."""
 
-SAME_PIXELS = 5
-"""Different videos that may show the very same pixels, black ones for example."""
+SAME_PIXELS: Final = 5
+"""Most different videos that may show the very same pixels: some begin or end in black."""
 
-BASELINES = frozenset({"first-choice"})
-"""Models that answer the same to everything, and are called so."""
+BASELINES: Final = frozenset({"first-choice"})
+"""Built-in models that choose one position by design."""
 
-SHARES = frozenset({"acc", "exact", "normalised", "judge_acc"})
+SHARES: Final = frozenset({"acc", "exact", "normalised", "judge_acc"})
 """Metrics that are a share of right answers."""
 
 
-def checksums(content: Content) -> Iterator[str]:
-    """Files that are not as they were signed, or were not signed."""
+def changed_files(content: Content) -> Iterator[str]:
+    """Yield files that differ from their checksums or have none."""
     try:
         problems = verify_run(content.folder)
         lines = (content.folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
@@ -53,14 +53,14 @@ def checksums(content: Content) -> Iterator[str]:
         yield from (f"{name}: not signed" for name in sorted(files - signed - {CHECKSUMS}))
 
 
-def run_id(content: Content) -> Iterator[str]:
-    """An id that does not follow from the spec."""
+def false_run_id(content: Content) -> Iterator[str]:
+    """Yield a run id that is not the hash of the spec."""
     if content.claimed_id != content.spec.id:
         yield f"run.json says {content.claimed_id:.40}, its spec has {content.spec.id}"
 
 
-def prompt(content: Content) -> Iterator[str]:
-    """A prompt that is not ours of that name."""
+def unknown_prompt(content: Content) -> Iterator[str]:
+    """Yield a prompt that EgoBench does not have, or has in other words."""
     name, _, digest = content.spec.prompt.partition("@")
     if name not in SYSTEM:
         yield f"there is no prompt {name!r:.40}; there are {', '.join(SYSTEM)}"
@@ -68,8 +68,8 @@ def prompt(content: Content) -> Iterator[str]:
         yield f"the prompt {name!r} has the hash {prompt_hash(name)} here, {digest:.40} there: other words were shown"
 
 
-def duplicates(content: Content) -> Iterator[str]:
-    """Samples that were answered more than once in one order."""
+def repeated_answers(content: Content) -> Iterator[str]:
+    """Yield samples with several answers in one order of the options."""
     if not content.sealed:
         return  # In a run folder the last line of a sample counts.
     for name, rows in content.rows.items():
@@ -79,8 +79,8 @@ def duplicates(content: Content) -> Iterator[str]:
                 yield f"{name}: sample {sample_id!r:.80} has {count} lines in order {order}"
 
 
-def counts(content: Content) -> Iterator[str]:
-    """Numbers of a score that contradict one another, or the predictions."""
+def contradicting_counts(content: Content) -> Iterator[str]:
+    """Yield scores whose numbers contradict one another or the predictions."""
     for protocol_id, entry in content.scores.items():
         for problem in _contradictions(entry):
             yield f"{protocol_id}: {problem}"
@@ -92,8 +92,8 @@ def counts(content: Content) -> Iterator[str]:
             yield f"{protocol_id}: says {dict(entry.outcomes)}, its predictions are {dict(outcomes)}"
 
 
-def grim(content: Content) -> Iterator[str]:
-    """Shares of right answers that no number of right answers has (GRIM)."""
+def impossible_shares(content: Content) -> Iterator[str]:
+    """Yield shares of right answers that no whole number of right answers gives (GRIM)."""
     for protocol_id, entry in content.scores.items():
         if entry.id.metric not in SHARES or entry.value is None or not entry.n:
             continue
@@ -105,8 +105,8 @@ def grim(content: Content) -> Iterator[str]:
             yield f"{protocol_id}: {entry.value} of {entry.n} samples would be {right / parts:.4f} right answers"
 
 
-def failures(content: Content) -> Iterator[str]:
-    """Parts of which too many samples were never answered, for reasons that are not the model's."""
+def failed_parts(content: Content) -> Iterator[str]:
+    """Yield parts in which more than :data:`MOST_FAILED` of the videos or requests failed."""
     for name, rows in content.rows.items():
         failed = sum(row.outcome in {"media_error", "request_error"} for row in rows)
         if failed > MOST_FAILED * len(rows):
@@ -114,7 +114,8 @@ def failures(content: Content) -> Iterator[str]:
 
 
 def constant_answers(content: Content) -> Iterator[str]:
-    """Parts in which a model chooses one position, whatever it is asked; a control may bring a model to that."""
+    """Yield parts in which every answer chooses the same position."""
+    # Without its evidence a model may well choose one position.
     if content.spec.control is not None or content.spec.model["name"] in BASELINES:
         return
     for name, rows in content.rows.items():
@@ -128,8 +129,8 @@ def constant_answers(content: Content) -> Iterator[str]:
             yield f"{name}: all {n_answers} answers choose the same position"
 
 
-def receipts(content: Content) -> Iterator[str]:
-    """Answers without a receipt, and receipts that cannot be of the frames that the run says it shows."""
+def implausible_receipts(content: Content) -> Iterator[str]:
+    """Yield answers without a receipt, and receipts that do not fit the run's frame rule."""
     contents_of: dict[str, set[str]] = defaultdict(set)
     for name, rows in content.rows.items():
         rule = content.spec.frames.get(name.partition(".")[0])
@@ -169,7 +170,7 @@ def _last_rows(rows: Iterable[Prediction]) -> Mapping[str, Prediction]:
 
 
 class ReceiptRow(BaseModel):
-    """What the receipt of a prediction must hold."""
+    """The receipt of a prediction, as strictly as it is checked."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -183,9 +184,9 @@ class ReceiptRow(BaseModel):
 
 
 def _receipt_problem(row: Prediction, rule: FrameRule | None) -> str:
-    """What is wrong with the receipt of a sample; ``""`` where nothing is."""
+    """Return what is wrong with the receipt of a prediction; ``""`` for nothing."""
     if rule is None or row.receipt is None:
-        return "" if (rule is None) == (row.receipt is None) else _SHOWN[rule is None]
+        return "" if (rule is None) == (row.receipt is None) else _RECEIPT_MISMATCH[rule is None]
     try:
         receipt = ReceiptRow.model_validate(row.receipt)
     except ValidationError as error:
@@ -203,7 +204,11 @@ def _receipt_problem(row: Prediction, rule: FrameRule | None) -> str:
     return next((problem for problem, applies in problems.items() if applies), "")
 
 
-_SHOWN = {True: "a receipt, and the run shows no frames", False: "no receipt of the frames that it was shown"}
+_RECEIPT_MISMATCH = {
+    True: "a receipt, and the run shows no frames",
+    False: "no receipt of the frames that it was shown",
+}
+"""Problems of a receipt, by whether the run shows no frames."""
 
 
 def _ascends(numbers: Sequence[float]) -> bool:
@@ -211,6 +216,20 @@ def _ascends(numbers: Sequence[float]) -> bool:
 
 
 def _video_content(fingerprint: str) -> str:
-    """What a fingerprint says of a file's content: its size and hash, without the time."""
+    """Return the part of a video's fingerprint that is about its content: size and hash, without the time."""
     size, _, rest = fingerprint.partition("-")
     return f"{size}-{rest.rpartition('-')[2]}"
+
+
+AGREEMENT_CHECKS: Final[Mapping[str, Callable[[Content], Iterator[str]]]] = {
+    "checksums": changed_files,
+    "run id": false_run_id,
+    "prompt": unknown_prompt,
+    "duplicates": repeated_answers,
+    "counts": contradicting_counts,
+    "grim": impossible_shares,
+    "failures": failed_parts,
+    "constant answers": constant_answers,
+    "receipts": implausible_receipts,
+}
+"""The checks of this module by name, in the order in which they are made."""
