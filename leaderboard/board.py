@@ -20,17 +20,17 @@ from egobench.statistics.ranks import RankSet, rank_sets
 from egobench.statistics.resampling import Influence
 
 from .measures import Measure, SampleSets, measure_runs
-from .runs import BoardRun
+from .runs import BoardRun, MeasureKey
 
 AVERAGES = {"Avg": None, "Avg (debiased)": "debiased"}
 """The means of the ten headline numbers, and the construction that each prefers."""
 
 
 class Pairs(NamedTuple):
-    """Every run of a number against every other, paired by sample and clustered by source video.
+    """Differences of every two runs of a number, paired by sample and clustered by source video.
 
     Attributes:
-        keys: The runs.
+        keys: Keys of the runs, in the order of rows and columns.
         effects: ``(n_runs, n_runs)``, the row's score minus the column's.
         errors: The same shape, clustered standard errors; NaN with fewer than two clusters.
         p: The same shape, two-sided p-values; NaN where there is no error.
@@ -52,10 +52,12 @@ class Number:
         id: ``task/subset/protocol/construction/metric``, or the name of an average.
         samples_sha256: Hash of the samples; of all the sets of an average together.
         measure: The measure; ``None`` for an average.
-        keys: The runs that can be compared by it.
-        influence: What each source video adds to their scores; ``None`` where rows cannot be had.
-        estimates: Values and intervals by run key: of all runs, as their entries say, or of the ranked ones.
-        fewest: For an average, the clusters of the number that has fewest; else its own.
+        keys: Keys of the runs that can be compared by it.
+        influence: What each source video adds to the scores of these runs; ``None`` where values of samples are not
+            known.
+        estimates: Values and intervals by run key, of all runs that have the number.
+        clusters: Number of clusters, one more than the degrees of freedom; for an average those of the number that has
+            the fewest.
     """
 
     id: str
@@ -64,34 +66,38 @@ class Number:
     keys: tuple[str, ...]
     influence: Influence | None
     estimates: Mapping[str, Estimate]
-    fewest: int
+    clusters: int
 
     @property
     def example(self) -> ScoreEntry | None:
-        """An entry that says what all share: chance and blind figures."""
+        """An entry with what all entries of the measure share: chance and blind figures; ``None`` for an average."""
         return None if self.measure is None else self.measure.example
 
     @property
     def headline(self) -> bool:
-        """Whether it stands for its subset."""
+        """Whether it is the headline of its subset."""
         return self.measure is not None and self.measure.example.headline
 
     @property
     def key(self) -> str:
-        """Short and unique: part of ids in pages, and the name in addresses."""
+        """Eight hex digits that name it in pages and their addresses."""
         return sha256(f"{self.id} {self.samples_sha256}".encode()).hexdigest()[:8]
+
+    def entry_of(self, run: BoardRun) -> ScoreEntry | None:
+        """Return a run's score entry; ``None`` for an average, or for a run without one."""
+        return run.by_measure.get(MeasureKey(self.id, self.samples_sha256))
 
 
 @dataclass(frozen=True)
 class Section:
-    """Runs that were asked in one way: only within a section there are rank sets.
+    """Runs of one method and control; there are rank sets within a section alone.
 
     Attributes:
         method: How an answer becomes a number.
         control: What was removed or altered; ``None`` for plain runs.
-        runs: In the order in which they are shown first: by average, then by their mean place, then by name.
+        runs: In the order in which pages list them: by average, then by mean place, then by name.
         numbers: The columns.
-        ranks: Rank sets by key of the number and of the run.
+        ranks: Rank sets by key of the number and key of the run.
     """
 
     method: str
@@ -102,13 +108,13 @@ class Section:
 
     @property
     def key(self) -> str:
-        """Its name in addresses."""
+        """The name of the section in addresses."""
         return self.method if self.control is None else f"{self.method}-{self.control}"
 
 
 @dataclass(frozen=True)
 class Board:
-    """A leaderboard.
+    """Runs in sections, with the numbers that they are compared by.
 
     Attributes:
         runs: All runs, by model, name and id.
@@ -123,7 +129,7 @@ class Board:
     sets: SampleSets
 
     def sections_of(self, number: Number) -> Iterator[Section]:
-        """The sections that a number has runs in."""
+        """Yield the sections that have a number."""
         return (section for section in self.sections if number in section.numbers)
 
 
@@ -139,16 +145,16 @@ def make_board(runs: Iterable[BoardRun], sets: SampleSets, observer: Observer | 
     by_key = {run.key: run for run in runs}
     ordered = tuple(sorted(by_key.values(), key=lambda run: (run.model.lower(), run.name.lower(), run.key)))
     measured = measure_runs(ordered, sets, observer)
-    believed = tuple(replace(run, level="re-scored") if _rescored(run, measured.verified) else run for run in ordered)
+    levelled = tuple(replace(run, level="re-scored") if _rescored(run, measured.verified) else run for run in ordered)
     observer.begin("ranking", len(measured.measures), 0)
-    plain = [_number(measure, believed, observer) for measure in measured.measures]
-    numbers = (*_averages(plain, believed), *plain)
-    sections = tuple(_sections(believed, numbers))
-    return Board(believed, numbers, sections, sets)
+    plain = [_number(measure, levelled, observer) for measure in measured.measures]
+    numbers = (*_averages(plain, levelled), *plain)
+    sections = tuple(_sections(levelled, numbers))
+    return Board(levelled, numbers, sections, sets)
 
 
 def pairs(number: Number) -> Pairs | None:
-    """Every run of a number against every other; ``None`` where rows cannot be had.
+    """Test every two runs of a number; ``None`` without values of samples, or with fewer than two clusters.
 
     The error of a difference is ``C / (C - 1) sum_c (u_ac - u_bc)^2`` over influences u: for a mean that of
     :func:`egobench.statistics.paired`, for other numbers the delete-one-cluster jackknife's.
@@ -157,29 +163,30 @@ def pairs(number: Number) -> Pairs | None:
 
     from egobench.statistics.clustered import EXACT  # noqa: PLC0415
 
-    if number.influence is None or number.fewest < 2:
+    if number.influence is None or number.clusters < 2:
         return None
-    influence, clusters = number.influence, number.fewest
+    influence, clusters = number.influence, number.clusters
     n_clusters = len(influence.shares)
-    products = influence.each.T @ influence.each
+    products = influence.by_cluster.T @ influence.by_cluster
     squares = np.diag(products)[:, None] + np.diag(products)[None, :] - 2 * products
     errors = np.sqrt(np.maximum(squares, 0) * n_clusters / (n_clusters - 1))
-    errors[errors < EXACT * 1e4] = 0.0  # products lose half of the digits
+    errors[errors < EXACT * 1e4] = 0.0  # a difference of products is exact to half of the digits
     effects = influence.values[:, None] - influence.values[None, :]
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stdtr(clusters - 1, -np.abs(effects) / errors)
-    alike = errors == 0
-    p[alike] = np.where(np.abs(effects[alike]) < EXACT, 1.0, min(1.0, 2 * 0.5**clusters))
+    # Where all clusters have the same difference there is no error: the sign test of the clusters.
+    constant = errors == 0
+    p[constant] = np.where(np.abs(effects[constant]) < EXACT, 1.0, min(1.0, 2 * 0.5**clusters))
     return Pairs(number.keys, effects, errors, p, clusters)
 
 
 def _rescored(run: BoardRun, verified: frozenset[str]) -> bool:
-    """Whether a run of one's own was scored again here; what strangers send takes a check."""
+    """Tell whether a run folder's scores follow from its rows; a bundle's level is that of its check."""
     return run.level == "self-reported" and not run.sealed and run.key in verified
 
 
 def _number(measure: Measure, runs: Sequence[BoardRun], observer: Observer) -> Number:
-    key = (measure.id, measure.samples_sha256)
+    key = MeasureKey(measure.id, measure.samples_sha256)
     entries = {run.key: run.by_measure[key] for run in runs if key in run.by_measure}
     estimates = {
         run_key: Estimate(entry.value, entry.se, entry.low, entry.high, entry.n, entry.clusters)
@@ -191,7 +198,7 @@ def _number(measure: Measure, runs: Sequence[BoardRun], observer: Observer) -> N
 
 
 def _averages(numbers: Sequence[Number], runs: Sequence[BoardRun]) -> Iterator[Number]:
-    """The averages, a number for each combination of sample sets that runs have."""
+    """Yield the averages, one for each combination of sample sets that runs have."""
     seen: set[tuple[str, ...]] = set()
     for name, construction in AVERAGES.items():
         ids = headline_ids(construction)
@@ -200,15 +207,16 @@ def _averages(numbers: Sequence[Number], runs: Sequence[BoardRun]) -> Iterator[N
         seen.add(ids)
         by_sets: defaultdict[tuple[str, ...], list[BoardRun]] = defaultdict(list)
         for run in runs:
-            own = [_headline(run, metric) for metric in ids]
-            if all(own):
-                by_sets[tuple(entry.samples_sha256 for entry in own if entry)].append(run)
+            entries = [_whole_entry(run, metric) for metric in ids]
+            if all(entries):
+                by_sets[tuple(entry.samples_sha256 for entry in entries if entry)].append(run)
         for digests, members in sorted(by_sets.items()):
             by_key = {(number.id, number.samples_sha256): number for number in numbers}
             yield _average(name, [by_key[key] for key in zip(ids, digests, strict=True)], members)
 
 
-def _headline(run: BoardRun, metric: str) -> ScoreEntry | None:
+def _whole_entry(run: BoardRun, metric: str) -> ScoreEntry | None:
+    """Return the entry of a run under a metric id, with a value and over all samples; ``None`` for none."""
     whole = (
         entry
         for (name, _), entry in run.by_measure.items()
@@ -219,25 +227,29 @@ def _headline(run: BoardRun, metric: str) -> ScoreEntry | None:
 
 def _average(name: str, members: Sequence[Number], runs: Sequence[BoardRun]) -> Number:
     digest = sha256(" ".join(number.samples_sha256 for number in members).encode()).hexdigest()
-    fewest = min(number.fewest for number in members)
+    clusters = min(number.clusters for number in members)
     values = {run.key: float(np.mean([number.estimates[run.key].value for number in members])) for run in runs}
-    estimates = {key: Estimate(value, None, None, None, 0, fewest) for key, value in values.items()}
+    estimates = {key: Estimate(value, None, None, None, 0, clusters) for key, value in values.items()}
     keys = tuple(run.key for run in runs if all(run.key in number.keys for number in members))
     if not keys:
-        return Number(name, digest, None, (), None, estimates, fewest)
+        return Number(name, digest, None, (), None, estimates, clusters)
     influence = average_influence([restricted(number, keys) for number in members])
-    estimates |= dict(zip(keys, _intervals(influence, fewest), strict=True))
-    return Number(name, digest, None, keys, influence, estimates, fewest)
+    estimates |= dict(zip(keys, _intervals(influence, clusters), strict=True))
+    return Number(name, digest, None, keys, influence, estimates, clusters)
 
 
 def restricted(number: Number, keys: Sequence[str]) -> Influence:
-    """The influence of some of a number's runs.
+    """Return the influence of some of the runs of a number.
+
+    Args:
+        number: The number.
+        keys: Keys of the runs.
 
     Raises:
-        ValueError: If it has none.
+        ValueError: If the number has no influence.
     """
     if number.influence is None:
-        raise ValueError(f"{number.id} has no rows; expected a number whose runs can be compared")
+        raise ValueError(f"{number.id} has no values of samples; expected a number whose runs can be compared")
     return number.influence.of_runs([number.keys.index(key) for key in keys])
 
 
@@ -245,7 +257,7 @@ def _intervals(influence: Influence, clusters: int) -> Iterator[Estimate]:
     from egobench.statistics.clustered import around  # noqa: PLC0415 - scipy
 
     n_clusters = len(influence.shares)
-    for value, squares in zip(influence.values.tolist(), (influence.each**2).sum(axis=0).tolist(), strict=True):
+    for value, squares in zip(influence.values.tolist(), (influence.by_cluster**2).sum(axis=0).tolist(), strict=True):
         if clusters < 2:
             yield Estimate(value, None, None, None, 0, clusters)
         else:
@@ -258,18 +270,18 @@ def _sections(runs: Sequence[BoardRun], numbers: Sequence[Number]) -> Iterator[S
     for run in runs:
         groups[controls.index(run.spec.control), run.method].append(run)
     for (control, method), members in sorted(groups.items()):
-        own = tuple(number for number in numbers if any(run.key in number.estimates for run in members))
+        columns = tuple(number for number in numbers if any(run.key in number.estimates for run in members))
         ranks: dict[tuple[str, str], RankSet] = {}
-        for number in own:
+        for number in columns:
             keys = [run.key for run in members if run.key in number.keys]
-            if len(keys) > 1 and number.fewest > 1:
-                own_ranks = rank_sets(restricted(number, keys))
-                ranks |= {(number.key, key): rank for key, rank in zip(keys, own_ranks, strict=True)}
-        yield Section(method, controls[control], _first_order(members, own), own, ranks)
+            if len(keys) > 1 and number.clusters > 1:
+                rank_by_run = zip(keys, rank_sets(restricted(number, keys)), strict=True)
+                ranks |= {(number.key, key): rank for key, rank in rank_by_run}
+        yield Section(method, controls[control], _in_page_order(members, columns), columns, ranks)
 
 
-def _first_order(runs: Sequence[BoardRun], numbers: Sequence[Number]) -> tuple[BoardRun, ...]:
-    """Best average first; runs without one follow by how often they are beaten, then by name."""
+def _in_page_order(runs: Sequence[BoardRun], numbers: Sequence[Number]) -> tuple[BoardRun, ...]:
+    """Sort runs by average, best first; those without one follow by the share of runs that beat them, then by name."""
     averages = [number for number in numbers if number.measure is None]
     beaten: dict[str, float] = {}
     for run in runs:

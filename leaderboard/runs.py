@@ -1,4 +1,4 @@
-"""The runs of a leaderboard as they lie on disk, with the level at which each is believed."""
+"""The runs of a board, read from run folders and bundles, each with its level."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from egobench.errors import JsonInputError, StoreError
 from egobench.json_input import read_json
@@ -20,18 +20,38 @@ from egobench.scoring.entry import ScoreEntry, scored_by
 from .submission import Level, Submission, find_submissions, open_submission
 
 
+class MeasureKey(NamedTuple):
+    """What scores must share to be comparable.
+
+    Method and control are left out: runs may differ in them, and pages say so.
+
+    Attributes:
+        id: ``task/subset/protocol/construction/metric``, with judge, rubric and retriever where there are any.
+        samples_sha256: Hash of the samples.
+    """
+
+    id: str
+    samples_sha256: str
+
+    @classmethod
+    def of(cls, entry: ScoreEntry) -> MeasureKey:
+        """Return the key of a score."""
+        retriever = f"@{entry.id.retriever}" if entry.id.retriever else ""
+        return cls("/".join(str(entry.id).split("/")[:5]) + retriever, entry.samples_sha256)
+
+
 @dataclass(frozen=True)
 class BoardRun:
     """A run on a board.
 
     Attributes:
-        folder: Its folder.
-        spec: What identifies it.
-        recorded: What is kept beside the spec in ``run.json``.
-        scores: Its entries by protocol id.
-        level: How much stands behind its numbers.
-        sealed: Whether its replies are sealed, see :mod:`egobench.leaderboard.sealing`: it came in a bundle.
-        rankable: Whether it may be ranked; not where a check said no.
+        folder: The run folder, or the folder that its bundle was unpacked to.
+        spec: What identifies the run.
+        recorded: The values beside the spec in ``run.json``.
+        scores: Score entries by protocol id.
+        level: How much stands behind the scores.
+        sealed: Whether the replies are sealed, see :mod:`egobench.leaderboard.sealing`: those of a bundle are.
+        rankable: Whether it may be ranked: not where a check found that only some samples were asked.
     """
 
     folder: Path
@@ -54,18 +74,18 @@ class BoardRun:
 
     @property
     def name(self) -> str:
-        """The name that the run was given; ``""`` for none."""
+        """The name that the run was started with; ``""`` for none."""
         return str(self.recorded.get("name") or "")
 
     @property
     def model_key(self) -> str:
-        """A file name for the model: two models never share one, whatever their names hold."""
+        """A file name of letters, digits and dashes; two models never share one, whatever their names hold."""
         plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in self.model.lower())
         return f"{plain.strip('-')[:40] or 'model'}-{sha256(self.model.encode()).hexdigest()[:6]}"
 
     @property
     def method(self) -> str:
-        """How an answer becomes a number, with what changes its numbers."""
+        """How an answer becomes a number, with the text prior where there is one."""
         return scored_by(self.spec.method, self.spec.text_prior)
 
     @property
@@ -75,7 +95,7 @@ class BoardRun:
 
     @property
     def parameters(self) -> float | None:
-        """Parameters of the model, where the run says how many."""
+        """Number of parameters of the model; ``None`` where the run does not say."""
         settings: Mapping[str, Any] = self.spec.model.get("settings") or {}
         count = self.recorded.get("parameters", settings.get("parameters"))
         return float(count) if isinstance(count, int | float) and not isinstance(count, bool) and count > 0 else None
@@ -86,24 +106,14 @@ class BoardRun:
         return {ref.task: _frames(self.spec.frames.get(ref.task)) for ref in self.spec.sets}
 
     @cached_property
-    def by_measure(self) -> Mapping[tuple[str, str], ScoreEntry]:
-        """Its entries by the measure that they are of, see :func:`measure_key`."""
-        return {measure_key(entry): entry for entry in self.scores.values()}
-
-
-def measure_key(entry: ScoreEntry) -> tuple[str, str]:
-    """What two scores must share to be comparable: the metric, judge, rubric and retriever of a part, and the samples.
-
-    Method and control are left out: that two runs differ in them is what is compared, and it is said.
-    """
-    pieces = str(entry.id).split("/")
-    retriever = f"@{entry.id.retriever}" if entry.id.retriever else ""
-    return "/".join(pieces[:5]) + retriever, entry.samples_sha256
+    def by_measure(self) -> Mapping[MeasureKey, ScoreEntry]:
+        """Score entries by the measure that they are of."""
+        return {MeasureKey.of(entry): entry for entry in self.scores.values()}
 
 
 @contextmanager
 def open_runs(paths: Iterable[Path], observer: Observer) -> Generator[list[BoardRun]]:
-    """Open the runs of a board; what bundles hold is gone when this is left.
+    """Open the runs of a board; bundles are unpacked for as long as the context lasts.
 
     Args:
         paths: Run folders, bundle files, and folders of these.

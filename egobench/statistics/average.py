@@ -50,7 +50,7 @@ def average_influence(parts: Sequence[Influence]) -> Influence:
     names, places = _shared([part.clusters for part in parts], [len(part.values) for part in parts])
     by_cluster, shares = np.zeros((len(names), len(parts[0].values))), np.zeros(len(names))
     for part, place in zip(parts, places, strict=True):
-        by_cluster[place] += part.each / len(parts)
+        by_cluster[place] += part.by_cluster / len(parts)
         shares[place] += part.shares / len(parts)
     return Influence(np.mean([part.values for part in parts], axis=0), by_cluster, shares, tuple(names))
 

@@ -44,10 +44,10 @@ def rank_sets(influence: Influence, *, seed: int = 0) -> list[RankSet]:
     Returns:
         One a run.
     """
-    n_clusters, n_runs = influence.each.shape
+    n_clusters, n_runs = influence.by_cluster.shape
     first, second = np.triu_indices(n_runs, 1)
     effect = influence.values[first] - influence.values[second]
-    squares = ((influence.each[:, first] - influence.each[:, second]) ** 2).sum(axis=0)
+    squares = ((influence.by_cluster[:, first] - influence.by_cluster[:, second]) ** 2).sum(axis=0)
     known = squares > EXACT**2
     apart = (np.abs(effect) > EXACT) & (2 * 0.5**n_clusters <= (1 - LEVEL) / max(1, len(first)))
     if known.any() and n_clusters > 1:
@@ -81,7 +81,7 @@ def _largest_t(
     first, second = pairs
     n_clusters = len(influence.shares)
     signs = 2.0 * np.random.default_rng(seed).integers(2, size=(REPLICATES, n_clusters), dtype=np.int8) - 1
-    runs, crossed = signs @ influence.each, signs @ (influence.each * influence.shares[:, None])
+    runs, crossed = signs @ influence.by_cluster, signs @ (influence.by_cluster * influence.shares[:, None])
     difference = runs[:, first] - runs[:, second]
     left = squares - 2 * difference * (crossed[:, first] - crossed[:, second])
     left += difference**2 * (influence.shares**2).sum()

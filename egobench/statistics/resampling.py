@@ -58,14 +58,14 @@ class Influence:
 
     Attributes:
         values: ``(n_runs,)``.
-        each: ``(n_clusters, n_runs)``, columns sum to 0; for a mean ``sum_{i in c} (x_i - mean) / n``. The squared
-            error of a run is C / (C - 1) times the sum of the squares of its column.
+        by_cluster: ``(n_clusters, n_runs)``, columns sum to 0; for a mean ``sum_{i in c} (x_i - mean) / n``. The
+            squared error of a run is C / (C - 1) times the sum of the squares of its column.
         shares: ``(n_clusters,)``, share of each cluster in the samples; sums to 1.
         clusters: Names of the clusters, sorted; an average needs them.
     """
 
     values: np.ndarray
-    each: np.ndarray
+    by_cluster: np.ndarray
     shares: np.ndarray
     clusters: tuple[str, ...] = ()
 
@@ -101,7 +101,7 @@ class Influence:
     def of_runs(self, places: Sequence[int]) -> Influence:
         """The influence of some of the runs."""
         chosen = list(places)
-        return Influence(self.values[chosen], self.each[:, chosen], self.shares, self.clusters)
+        return Influence(self.values[chosen], self.by_cluster[:, chosen], self.shares, self.clusters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Column:
         metric: The metric.
         runs: What became of the samples, one list a run, all in the order of ``samples``.
         samples: Sorted by cluster and id.
-        each: ``(n_samples, n_runs)``, values of the samples; empty for a metric of all samples at once.
+        by_sample: ``(n_samples, n_runs)``, values of the samples; empty for a metric of all samples at once.
         clusters: Names of the clusters, sorted.
         sizes: ``(n_clusters,)``, samples of each.
     """
@@ -120,7 +120,7 @@ class Column:
     metric: Metric
     runs: tuple[tuple[ScoredSample, ...], ...]
     samples: tuple[Sample, ...]
-    each: np.ndarray
+    by_sample: np.ndarray
     clusters: tuple[str, ...]
     sizes: np.ndarray
 
@@ -128,7 +128,7 @@ class Column:
         """The number of each run, ``(n_runs,)``."""
         if isinstance(self.metric, SetMetric):
             return np.array([self.metric.value(run) for run in self.runs])
-        return _means(self.each)
+        return _means(self.by_sample)
 
     def replicates(self, drawn: np.ndarray) -> np.ndarray:
         """The number of each run over draws of clusters.
@@ -140,7 +140,7 @@ class Column:
             ``(n_replicates, n_runs)``.
         """
         if isinstance(self.metric, MeanMetric):
-            return means(self.each, self.sizes, drawn)
+            return means(self.by_sample, self.sizes, drawn)
         codes, positions = np.repeat(np.arange(len(self.sizes)), self.sizes), np.arange(len(self.samples))
         rows: list[list[float]] = []
         for row in drawn:
@@ -157,7 +157,7 @@ class Column:
     def influence(self) -> Influence:
         """What each cluster adds; by leaving it out where the metric is one of all samples at once."""
         if isinstance(self.metric, MeanMetric):
-            return Influence.of_means(self.each, self.sizes, self.clusters)
+            return Influence.of_means(self.by_sample, self.sizes, self.clusters)
         rest = np.stack([values_without(self.metric, run, self.sizes.tolist()) for run in self.runs], axis=1)
         return Influence.of_rest(self.values(), rest, self.sizes, self.clusters)
 
@@ -177,7 +177,7 @@ class Column:
         if self.at_once:
             return (resampled or self.resampled()).difference(first, second)
         clusters = [sample.cluster for sample in self.samples]
-        return paired(self.each[:, first].tolist(), self.each[:, second].tolist(), clusters)
+        return paired(self.by_sample[:, first].tolist(), self.by_sample[:, second].tolist(), clusters)
 
 
 def column(metric: Metric, runs: Sequence[Sequence[ScoredSample]]) -> Column:
@@ -190,15 +190,15 @@ def column(metric: Metric, runs: Sequence[Sequence[ScoredSample]]) -> Column:
     Raises:
         ValueError: If there is nothing to compare, or the runs are not about the same samples.
     """
-    ordered = [sorted(run, key=lambda one: (one.sample.cluster, one.sample.id)) for run in runs]
-    samples = tuple(one.sample for one in ordered[0]) if ordered else ()
+    ordered = [sorted(run, key=lambda scored: (scored.sample.cluster, scored.sample.id)) for run in runs]
+    samples = tuple(scored.sample for scored in ordered[0]) if ordered else ()
     if not samples:
         raise ValueError("no samples to compare")
-    if any(tuple(one.sample for one in run) != samples for run in ordered):
+    if any(tuple(scored.sample for scored in run) != samples for run in ordered):
         raise ValueError("the runs are not about the same samples")
     by_sample = np.empty((len(samples), 0))
     if isinstance(metric, MeanMetric):
-        by_sample = np.array([[metric.value(one) for one in run] for run in ordered]).T
+        by_sample = np.array([[metric.value(scored) for scored in run] for run in ordered]).T
     names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
     return Column(metric, tuple(map(tuple, ordered)), samples, by_sample, tuple(names.tolist()), sizes)
 
@@ -243,8 +243,8 @@ def means(by_sample: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> np.nda
 
     Args:
         by_sample: ``(n_samples, n_runs)``, sorted by cluster.
-        sizes: ``(n_clusters,)``, samples of by_sample cluster, at least 1.
-        drawn: ``(n_replicates, n_clusters)`` integers, at least one of by_sample row above 0.
+        sizes: ``(n_clusters,)``, samples of each cluster, at least 1.
+        drawn: ``(n_replicates, n_clusters)`` integers, at least one of each row above 0.
 
     Returns:
         ``(n_replicates, n_runs)``.

@@ -12,16 +12,14 @@ from shutil import rmtree
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from egobench.errors import SiteError
-from egobench.printable import printable
 
 from ..board import Board
-from .charts import percent
-from .comparison_data import comparison_script
+from .comparison_data import comparison_script, visible
 from .ledger_page import ledger_page
 from .pages import Pages
+from .points import percent
 
 MARKER = ".egobench-site"
 """A file that says that a folder may be replaced: it holds a site that was built here."""
@@ -70,21 +68,24 @@ def write_site(
 
 
 def page_environment(package: str) -> Environment:
-    """The templates of a package; whatever they print is escaped, and made visible where it would act on the page."""
+    """Open the templates of a package.
+
+    Whatever they print is escaped, and control codes in it are made visible.
+    """
     environment = Environment(
         loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_visible,
+        finalize=visible,
     )
     environment.filters |= {"percent": percent, "signed": _signed, "p_value": _p_value}
     return environment
 
 
 def asset(package: str, name: str) -> str:
-    """A style sheet or a script of a package."""
+    """Read a style sheet or a script of a package."""
     return (files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
@@ -114,10 +115,6 @@ def write_pages(out: Path, contents: Mapping[str, str], folders: tuple[str, ...]
         raise SiteError(f"cannot write the site to {out}: {error.strerror}") from error
 
 
-def _visible(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _signed(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
 
@@ -127,14 +124,14 @@ def _p_value(value: float) -> str:
 
 
 def _rows(board: Board) -> Iterator[dict[str, Any]]:
-    """One row per run and number, for machines; values in [0, 1]."""
+    """Yield a row per run and number for ``data/board.json`` and ``.csv``; scores in [0, 1]."""
     for section in board.sections:
         for number in section.numbers:
             for run in section.runs:
                 score = number.estimates.get(run.key)
                 if score is None:
                     continue
-                entry = run.by_measure.get((number.id, number.samples_sha256))
+                entry = number.entry_of(run)
                 rank, example = section.ranks.get((number.key, run.key)), number.example
                 row = (
                     run.model, run.name, run.key, run.level, run.method, run.spec.control, number.id,
@@ -142,7 +139,7 @@ def _rows(board: Board) -> Iterator[dict[str, Any]]:
                     score.high, rank and rank.best, rank and rank.worst, example and example.chance,
                     example and example.blind, example and example.blind_trained, entry and entry.unanswered,
                 )  # fmt: skip
-                yield dict(zip(COLUMNS, (_visible(cell) for cell in row), strict=True))
+                yield dict(zip(COLUMNS, (visible(cell) for cell in row), strict=True))
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""What the page of comparisons reads: runs, numbers, and the paired test of every two runs, as compact as it goes."""
+"""The data of the page of comparisons: runs, numbers, and the paired test of every two runs, in few bytes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
+from markupsafe import Markup
 
 from egobench.printable import printable
 from egobench.statistics.clustered import LEVEL
@@ -16,7 +17,7 @@ from .naming import Heading, run_page, run_title, section_title
 
 
 def comparison_script(board: Board, heading: Callable[[Number], Heading]) -> str:
-    """A classic script that leaves the data of a board in ``EGOBENCH``."""
+    """Write the data of a board as a script that sets the variable ``EGOBENCH``: it loads from the disk too."""
     places = {run.key: place for place, run in enumerate(board.runs)}
     runs = [
         {
@@ -33,26 +34,27 @@ def comparison_script(board: Board, heading: Callable[[Number], Heading]) -> str
 
 
 def script_json(value: Any) -> str:
-    """JSON that can stand in a script, whatever texts are in it."""
-    text = json.dumps(_visible(value), ensure_ascii=False, separators=(",", ":"))
+    """Write a value as JSON that can stand in a script element, whatever texts are in it."""
+    text = json.dumps(visible(value), ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _visible(value: Any) -> Any:
+def visible(value: Any) -> Any:
+    """Make the control codes of texts visible, in lists and objects too; markup stays as it is."""
     if isinstance(value, str):
-        return printable(value)
+        return value if isinstance(value, Markup) else printable(value)
     if isinstance(value, dict):
-        return {key: _visible(member) for key, member in cast("dict[str, Any]", value).items()}
+        return {key: visible(member) for key, member in cast("dict[str, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [_visible(member) for member in cast("list[Any]", value)]
+        return [visible(member) for member in cast("list[Any]", value)]
     return value
 
 
 def _number(number: Number, words: Heading, places: dict[str, int]) -> dict[str, Any]:
     example = number.example
     scores = [
-        [places[key], _short(found.value), _short(found.low), _short(found.high)]
-        for key, found in sorted(number.estimates.items(), key=lambda item: places[item[0]])
+        [places[key], _rounded(score.value), _rounded(score.low), _rounded(score.high)]
+        for key, score in sorted(number.estimates.items(), key=lambda item: places[item[0]])
     ]
     return {
         "key": number.key,
@@ -60,16 +62,16 @@ def _number(number: Number, words: Heading, places: dict[str, int]) -> dict[str,
         "title": words.full,
         "headline": number.headline,
         "chosen": number.measure is not None and number.measure.part.protocol == "mcq",
-        "chance": _short(example.chance if example else None),
-        "blind": _short(example.blind if example else None),
-        "trained": _short(example.blind_trained if example else None),
+        "chance": _rounded(example.chance if example else None),
+        "blind": _rounded(example.blind if example else None),
+        "trained": _rounded(example.blind_trained if example else None),
         "scores": scores,
         **_tests(number, places),
     }
 
 
 def _tests(number: Number, places: dict[str, int]) -> dict[str, Any]:
-    """Errors and p-values above the diagonal, row by row, in units of 1e-5; the degrees of freedom's critical t."""
+    """Return errors and p-values of all pairs, row by row above the diagonal, in units of 1e-5, and the critical t."""
     from scipy.special import stdtrit  # noqa: PLC0415 - only where pairs are tested
 
     table = pairs(number)
@@ -85,5 +87,5 @@ def _tests(number: Number, places: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _short(value: float | None) -> float | None:
+def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 5)

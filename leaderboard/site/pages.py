@@ -1,10 +1,11 @@
-"""The pages of the site: what each of them shows, as values for its template."""
+"""The pages of the site, as values for their templates."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from egobench import __version__
@@ -16,11 +17,14 @@ from egobench.task import Task
 from ..board import Board, Number, Section, pairs
 from ..runs import BoardRun
 from ..sizes import sizes_table
-from .charts import Floors, Point, overview, radar, scatter, whiskers
+from .cells import cell_of, difference_of, floors_of, point_of, scatters
 from .naming import LEVEL_WORDS, Heading, heading, run_page, run_title, section_title
+from .plots import RadarAxis, radar
+from .points import Point
+from .row_charts import OverviewRow, overview, whiskers
 
 MOST_DOTS = 200
-"""Runs of a section that its overview draws."""
+"""Most runs of a section with an overview: of more, dots hide one another."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Pages:
     ledger: bool
 
     def all(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Path, template and values of every page but the ledger."""
+        """Yield path, template and values of every page but the ledger."""
         yield "index.html", "index.html", self._index()
         for task in sorted({number.measure.part.task for number in self.board.numbers if number.measure}):
             yield f"task/{task}.html", "task.html", self._task(task)
@@ -53,7 +57,7 @@ class Pages:
         yield "method.html", "method.html", self._method()
 
     def shared(self, root: str, page: str, title: str) -> dict[str, Any]:
-        """What every page's frame shows.
+        """Return what the frame of every page shows.
 
         Args:
             root: The way back to the site's first page, ``""`` or ``"../"``.
@@ -71,7 +75,7 @@ class Pages:
         }
 
     def heading(self, number: Number) -> Heading:
-        """The heading of a number's column."""
+        """Return the heading of a number's column."""
         count = Counter(other.id for other in self.board.numbers)[number.id]
         return heading(number, ambiguous=count > 1)
 
@@ -89,18 +93,18 @@ class Pages:
     def _section(self, section: Section) -> dict[str, Any]:
         columns = shown_numbers(section)
         headings = [self.heading(number) for number in columns]
-        groups: list[dict[str, Any]] = []
-        for number, words in zip(columns, headings, strict=True):
-            if not groups or groups[-1]["name"] != words.group:
-                groups.append({"name": words.group, "count": 0})
-            groups[-1]["count"] += 1
-            del number
-        lines = [
-            (words.full, [_point(number, run, section) for run in section.runs if run.key in number.estimates],
-             floors_of(number))
+        groups = [
+            {"name": name, "count": len([*members])} for name, members in groupby(words.group for words in headings)
+        ]
+        rows = [
+            OverviewRow(
+                words.full,
+                [point_of(number, run, section) for run in section.runs if run.key in number.estimates],
+                floors_of(number),
+            )
             for number, words in zip(columns, headings, strict=True)
             if number.headline or number.measure is None
-        ]  # fmt: skip
+        ]
         title = section_title(section.method, section.control)
         return {
             "key": section.key,
@@ -113,7 +117,7 @@ class Pages:
             ],
             "groups": groups,
             "rows": [self._row(run, section, columns) for run in section.runs],
-            "chart": overview(lines, title) if len(section.runs) <= MOST_DOTS and lines else "",
+            "chart": overview(rows, title) if len(section.runs) <= MOST_DOTS and rows else "",
         }
 
     def _row(self, run: BoardRun, section: Section, columns: Sequence[Number]) -> dict[str, Any]:
@@ -124,7 +128,7 @@ class Pages:
             "run": run,
             "title": run_title(run),
             "page": run_page(run),
-            "cells": [_cell(number, run, section) for number in columns],
+            "cells": [cell_of(number, run, section) for number in columns],
             "rank": section.ranks.get((average.key, run.key)) if average else None,
             "unanswered": sum(entry.unanswered for entry in headline),
             "asked": sum(entry.n for entry in headline),
@@ -138,20 +142,20 @@ class Pages:
             **self.shared("../", "task", name),
             "task": _task_facts(name),
             "numbers": [self._task_number(number) for number in numbers],
-            "sizes": sizes_table([found for found in self.board.sets.all() if found.manifest.task == name]),
+            "sizes": sizes_table(own_set for own_set in self.board.sets.all() if own_set.manifest.task == name),
         }
 
     def _task_number(self, number: Number) -> dict[str, Any]:
         words = self.heading(number)
         longest = max(len(run_title(run)) for run in self.board.runs)
         parts: list[dict[str, Any]] = []
-        spread: list[tuple[BoardRun, Point]] = []
+        plain_points: list[tuple[BoardRun, Point]] = []
         for section in self.board.sections_of(number):
             members = [run for run in section.runs if run.key in number.estimates]
             members.sort(key=lambda run: (-number.estimates[run.key].value, run_title(run), run.key))
-            points = [_point(number, run, section, root="../") for run in members]
+            points = [point_of(number, run, section, root="../") for run in members]
             if section.control is None:
-                spread += zip(members, points, strict=True)
+                plain_points += zip(members, points, strict=True)
             title = section_title(section.method, section.control)
             parts.append(
                 {
@@ -162,7 +166,7 @@ class Pages:
                             "title": run_title(run),
                             "page": run_page(run, "../"),
                             "run": run,
-                            **_cell(number, run, section),
+                            **cell_of(number, run, section),
                         }
                         for run in members
                     ],
@@ -176,7 +180,7 @@ class Pages:
             "example": number.example,
             "problem": number.measure.problem if number.measure else "",
             "parts": parts,
-            "scatters": [*_scatters(words.full, number, spread)] if number.headline else [],
+            "scatters": [*scatters(words.full, number, plain_points)] if number.headline else [],
         }
 
     def _model(self, runs: Sequence[BoardRun]) -> dict[str, Any]:
@@ -189,11 +193,15 @@ class Pages:
     def _model_run(self, run: BoardRun, family: Sequence[BoardRun]) -> dict[str, Any]:
         section = next(section for section in self.board.sections if run in section.runs)
         numbers = [number for number in section.numbers if run.key in number.estimates]
+        headings = {number.key: self.heading(number) for number in numbers}
         axes = [
-            (f"{words.group} {words.name}", number.estimates[run.key].value, floors_of(number))
+            RadarAxis(
+                f"{headings[number.key].group} {headings[number.key].name}",
+                number.estimates[run.key].value,
+                floors_of(number),
+            )
             for number in numbers
             if number.headline and number.measure and number.measure.part.protocol == "mcq"
-            for words in [self.heading(number)]
         ]
         return {
             "run": run,
@@ -201,8 +209,8 @@ class Pages:
             "settings": _settings(run),
             "section": section_title(section.method, section.control),
             "rows": [
-                {"heading": self.heading(number), "id": number.id, "floors": floors_of(number),
-                 **_cell(number, run, section)}
+                {"heading": headings[number.key], "id": number.id, "floors": floors_of(number),
+                 **cell_of(number, run, section)}
                 for number in numbers
             ],
             "radar": radar(run_title(run), axes) if len(axes) > 2 else "",
@@ -214,7 +222,7 @@ class Pages:
         }  # fmt: skip
 
     def _gains(self, control: BoardRun, family: Sequence[BoardRun]) -> Iterator[dict[str, Any]]:
-        """A control run against the plain run that it belongs to, number by number."""
+        """Yield the gains of the plain runs over a control of theirs, number by number."""
         if control.spec.control is None:
             return
         for run in family:
@@ -226,8 +234,7 @@ class Pages:
                 both = {run.key, control.key} <= set(number.keys)
                 table = pairs(number) if both and (number.headline or number.measure is None) else None
                 if table is not None:
-                    first, second = table.keys.index(run.key), table.keys.index(control.key)
-                    rows.append({"heading": self.heading(number), **_difference(table, first, second)})
+                    rows.append({"heading": self.heading(number), **difference_of(table, run.key, control.key)})
             yield {"name": gain, "plain": run_title(run), "rows": rows}
 
     def _method(self) -> dict[str, Any]:
@@ -241,79 +248,8 @@ class Pages:
 
 
 def shown_numbers(section: Section) -> list[Number]:
-    """The columns of a section's table; figures about several orders are on the pages of runs."""
-    return [number for number in section.numbers if not _of_orders(number)]
-
-
-def floors_of(number: Number) -> Floors:
-    """Chance and blind figures of a number."""
-    example = number.example
-    return Floors() if example is None else Floors(example.chance, example.blind, example.blind_trained)
-
-
-def _of_orders(number: Number) -> bool:
-    return number.example is not None and number.example.orders > 1
-
-
-def _cell(number: Number, run: BoardRun, section: Section) -> dict[str, Any]:
-    score = number.estimates.get(run.key)
-    entry = None if number.measure is None else run.by_measure.get((number.id, number.samples_sha256))
-    if score is None:
-        return {"value": None, "problem": "" if entry is None else entry.problem or "no value", "entry": entry}
-    rank = section.ranks.get((number.key, run.key))
-    return {
-        "value": score.value,
-        "low": score.low,
-        "high": score.high,
-        "rank": rank,
-        "best": rank is not None and rank.best == 1,
-        "partial": entry is not None and entry.partial,
-        "entry": entry,
-        "problem": "" if entry is None else entry.problem or "",
-    }
-
-
-def _point(number: Number, run: BoardRun, section: Section, root: str = "") -> Point:
-    score, rank = number.estimates[run.key], section.ranks.get((number.key, run.key))
-    note = "" if rank is None else str(rank).replace("-", "\N{EN DASH}")
-    entry = None if number.measure is None else run.by_measure.get((number.id, number.samples_sha256))
-    partial = entry is not None and entry.partial
-    return Point(
-        run_title(run), score.value, score.low, score.high, note=note, page=run_page(run, root), partial=partial
-    )
-
-
-def _scatters(title: str, number: Number, spread: Sequence[tuple[BoardRun, Point]]) -> Iterator[dict[str, Any]]:
-    task = number.measure.part.task if number.measure else ""
-    abscissae: dict[str, dict[str, float]] = {
-        "frames per clip": {
-            run.key: float(run.frames.get(task, "")) for run, _ in spread if _number(run.frames.get(task))
-        },
-        "parameters": {run.key: run.parameters for run, _ in spread if run.parameters},
-    }
-    for x_name, by_run in abscissae.items():
-        points = [replace(point, x=x) for run, point in spread if (x := by_run.get(run.key)) is not None]
-        if len({point.x for point in points}) > 1:
-            chart = scatter(title, points, floors_of(number), x_name=x_name, logarithmic=x_name == "parameters")
-            yield {"name": x_name, "chart": chart}
-
-
-def _number(text: str | None) -> bool:
-    return text is not None and text.isdigit()
-
-
-def _difference(table: Any, first: int, second: int) -> dict[str, Any]:
-    from scipy import special  # noqa: PLC0415 - only boards with controls
-
-    library: Any = special
-    effect, error = float(table.effects[first, second]), float(table.errors[first, second])
-    half = float(library.stdtrit(table.clusters - 1, 0.975)) * error
-    return {
-        "effect": effect,
-        "low": max(-1.0, effect - half),
-        "high": min(1.0, effect + half),
-        "p": float(table.p[first, second]),
-    }
+    """Return the columns of a section's table; numbers over several orders stand on the pages of models alone."""
+    return [number for number in section.numbers if number.example is None or number.example.orders == 1]
 
 
 def _settings(run: BoardRun) -> list[tuple[str, str]]:

@@ -149,7 +149,7 @@ def test_queries_of_a_gallery_are_paired(embedded: Path, world: World) -> None:
     assert packed.influence is not None
     place = number.keys.index(runs[0].name)
     assert number.influence is not None
-    assert packed.influence.each[:, 0] == pytest.approx(number.influence.each[:, place])
+    assert packed.influence.by_cluster[:, 0] == pytest.approx(number.influence.by_cluster[:, place])
 
 
 def test_a_class_wise_gallery_without_videos_is_that_of_the_videos_left() -> None:

@@ -8,9 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from egobench.leaderboard.site.charts import Floors, Point, overview, radar, scatter, whiskers
 from egobench.leaderboard.site.comparison_data import script_json
+from egobench.leaderboard.site.plots import RadarAxis, radar, scatter
+from egobench.leaderboard.site.points import Floors, Point
 from egobench.leaderboard.site.publish import publish
+from egobench.leaderboard.site.row_charts import OverviewRow, overview, whiskers
 from typer.testing import CliRunner
 
 from egobench.cli import app
@@ -148,9 +150,9 @@ def test_chance_and_both_blind_figures_are_in_every_chart() -> None:
     floors, points = Floors(0.25, 0.5, 0.75), [Point("a", 0.5, 0.4, 0.6, x=8), Point("b", 0.7, x=16)]
     charts = {
         "whiskers": whiskers("t", points, floors),
-        "overview": overview([("t", points, floors)], "t"),
+        "overview": overview([OverviewRow("t", points, floors)], "t"),
         "scatter": scatter("t", points, floors, x_name="frames per clip", logarithmic=False),
-        "radar": radar("t", [(name, 0.5, floors) for name in "xyz"]),
+        "radar": radar("t", [RadarAxis(name, 0.5, floors) for name in "xyz"]),
     }
     for name, chart in charts.items():
         kinds = [kind for kind in ("chance", "blind", "trained") if re.search(rf'class="(ring )?{kind}"', chart)]

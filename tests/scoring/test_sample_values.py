@@ -86,7 +86,7 @@ def test_a_metric_whose_package_is_missing_costs_no_other(tmp_path: Path) -> Non
     run = finished_run(tmp_path, [answered(sample, rng) for sample in samples])
     values, metrics = SampleValues(samples), {"acc": accuracy, "missing": MeanMetric("mcq", missing)}
     of_run = values.read(run, PART, metrics)
-    assert values.column("acc", accuracy, [of_run]).each.shape == (20, 1)
+    assert values.column("acc", accuracy, [of_run]).by_sample.shape == (20, 1)
     with pytest.raises(ModelError, match="needs a package"):
         values.column("missing", metrics["missing"], [of_run])
 

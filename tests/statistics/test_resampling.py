@@ -180,8 +180,8 @@ def test_the_influence_of_videos_has_the_error_of_the_formula() -> None:
     influence = found.influence()
     one = estimate(accuracy, found.runs[0])
     assert one.se is not None
-    assert (60 / 59 * (influence.each[:, 0] ** 2).sum()) ** 0.5 == pytest.approx(one.se, abs=1e-12)
-    assert influence.each.sum(axis=0) == pytest.approx([0, 0], abs=1e-12)
+    assert (60 / 59 * (influence.by_cluster[:, 0] ** 2).sum()) ** 0.5 == pytest.approx(one.se, abs=1e-12)
+    assert influence.by_cluster.sum(axis=0) == pytest.approx([0, 0], abs=1e-12)
     assert influence.shares.sum() == pytest.approx(1, abs=1e-12)
 
 
@@ -190,7 +190,7 @@ def test_leaving_videos_out_gives_the_influence_that_a_mean_has_by_its_formula()
     run = answers(0.6, seed=1, n=70, videos=12)
     at_once = SetMetric("mcq", lambda scored_samples: estimate(accuracy, scored_samples).value)
     left_out, formula = column(at_once, [run]).influence(), column(accuracy, [run]).influence()
-    assert left_out.each == pytest.approx(formula.each, abs=1e-12)
+    assert left_out.by_cluster == pytest.approx(formula.by_cluster, abs=1e-12)
 
 
 def test_class_wise_map_without_videos_is_that_of_the_videos_left() -> None:
@@ -198,7 +198,7 @@ def test_class_wise_map_without_videos_is_that_of_the_videos_left() -> None:
     runs = [answers(0.6, seed=1, n=70, videos=12), answers(0.4, seed=2, n=70, videos=12)]
     again = SetMetric("mcq", options_class_map.value)
     closed, naive = column(options_class_map, runs).influence(), column(again, runs).influence()
-    assert closed.each == pytest.approx(naive.each, abs=1e-12)
+    assert closed.by_cluster == pytest.approx(naive.by_cluster, abs=1e-12)
     assert closed.values.tolist() == naive.values.tolist()
 
 
@@ -207,10 +207,10 @@ def test_videos_that_two_numbers_share_add_to_both() -> None:
     one, other = answers(0.6, seed=1), answers(0.4, seed=2, n=50, videos=30)
     columns = [column(accuracy, [one]), column(accuracy, [other])]
     influence = average_influence([each.influence() for each in columns])
-    assert influence.each.shape == (60, 1)
+    assert influence.by_cluster.shape == (60, 1)
     assert influence.shares.sum() == pytest.approx(1, abs=1e-12)
     se = average(columns).estimate(0).se
-    assert (influence.each**2).sum() ** 0.5 == pytest.approx(se, rel=0.08)
+    assert (influence.by_cluster**2).sum() ** 0.5 == pytest.approx(se, rel=0.08)
 
 
 def test_a_column_knows_its_videos() -> None:
