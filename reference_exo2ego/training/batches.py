@@ -18,30 +18,38 @@ TrainingStage = Literal["language", "init", "stage1", "stage2", "stage3"]
 """The stages of training: those of the paper, and before them ``language``, which makes a stand-in for a published
 language model."""
 
+STAGE_VIEWS: Mapping[Stage, frozenset[str]] = {
+    "init": frozenset({"ego", "exo"}),
+    "stage1": frozenset({"exo"}),
+    "stage2": frozenset({"pair"}),
+    "stage3": frozenset({"ego"}),
+}
+"""Views of the clips that a stage of the paper trains on."""
 
-class Teaching(Protocol):
-    """Some clips, or texts, and the losses that they have in a model."""
+
+class TrainingBatch(Protocol):
+    """Clips or texts that a model computes losses of at once."""
 
     @property
     def clips(self) -> int:
-        """How many clips there are."""
+        """Number of clips."""
         ...
 
     @property
     def predicted(self) -> int:
-        """How many words are predicted."""
+        """Number of words that are predicted."""
         ...
 
     def tokens(self, config: Exo2EgoConfig) -> int:
-        """How many tokens the language model reads, those of videos and those that fill up rows included."""
+        """Count the tokens that the language model reads, those of videos and those that fill up rows included."""
         ...
 
     def to(self, device: torch.device | str) -> Self:
-        """The same on another device."""
+        """Copy the batch to a device."""
         ...
 
     def losses(self, model: Exo2Ego) -> Losses:
-        """The losses; each the mean over what it is counted in: ``vtg`` over words, the others over clips."""
+        """Compute the losses, as means: ``vtg`` over words, the others over clips."""
         ...
 
 
@@ -51,65 +59,65 @@ class ClipBatch:
 
     Attributes:
         stage: The stage.
-        batch: The clips and what is said of them.
+        inputs: Frames and words of the clips, as the model takes them.
     """
 
     stage: Stage
-    batch: Batch
+    inputs: Batch
 
     @property
     def clips(self) -> int:
-        """How many clips there are."""
-        return len(self.batch.words.ids)
+        """Number of clips."""
+        return len(self.inputs.words.ids)
 
     @property
     def predicted(self) -> int:
-        """How many words are predicted."""
-        return int((self.batch.words.labels[:, 1:] != IGNORED).sum())
+        """Number of words that are predicted."""
+        return int((self.inputs.words.labels[:, 1:] != IGNORED).sum())
 
     def tokens(self, config: Exo2EgoConfig) -> int:
-        """How many tokens the language model reads, those of videos and those that fill up rows included."""
-        frames = self.batch.exo if self.batch.ego is None else self.batch.ego
+        """Count the tokens that the language model reads, those of videos and those that fill up rows included."""
+        frames = self.inputs.exo if self.inputs.ego is None else self.inputs.ego
         count = 0 if frames is None else frames.shape[1]
         steps, side = token_grid(count, config.vision.grid, config.stc.kind)
         views = 2 if self.stage in {"stage2", "stage3"} and config.fuse == "token" else 1
-        return self.batch.words.ids.numel() + self.clips * (steps * side**2 * views - 1)
+        return self.inputs.words.ids.numel() + self.clips * (steps * side**2 * views - 1)
 
     def to(self, device: torch.device | str) -> ClipBatch:
-        """The same on another device."""
-        return ClipBatch(self.stage, self.batch.to(device))
+        """Copy the batch to a device."""
+        return ClipBatch(self.stage, self.inputs.to(device))
 
     def losses(self, model: Exo2Ego) -> Losses:
-        """The losses of the stage."""
-        losses: Losses = model(self.stage, self.batch)
+        """Compute the losses of the stage."""
+        losses: Losses = model(self.stage, self.inputs)
         return losses
 
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """What one process computes at once; a step is made of at least one.
+    """What a process computes at once; a step is made of at least one.
 
     Attributes:
-        teaching: The clips or texts.
+        batch: The clips or texts.
         group: Micro-batches of a step with the same name are one batch in pieces: their losses are averaged over all
             their words and clips, on all processes. Losses of several groups are added. Every process has the same
             groups in a step, in the same order.
-        weight: What the group's losses count.
+        weight: Factor of the group's losses.
         unreadable: Messages about clips that could not be read and gave their places to others.
     """
 
-    teaching: Teaching
+    batch: TrainingBatch
     group: str = ""
     weight: float = 1.0
     unreadable: tuple[str, ...] = ()
 
 
 class Source(Protocol):
-    """What a stage trains on: a pure function of the step, so resuming needs nothing but its number."""
+    """The data of a stage: a pure function of the step, so that resuming needs nothing but its number."""
 
     @property
     def steps_per_epoch(self) -> float:
-        """How many steps show everything once."""
+        """Number of steps that show everything once."""
         ...
 
     @property
@@ -118,17 +126,17 @@ class Source(Protocol):
         ...
 
     def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:
-        """The part of a step that a process computes.
+        """Return the part of a step that a process computes.
 
-        Together the processes compute the same, however many there are.
+        All processes together compute the same step, however many there are.
 
         Args:
             step: From 0.
             rank: Of the process, from 0.
-            processes: How many there are.
+            processes: Number of processes.
         """
         ...
 
     def held_out(self) -> Sequence[MicroBatch]:
-        """What losses are validated on, never trained on; the same on every process, and empty where there is none."""
+        """Return the batches that losses are validated on, the same on every process; they are never trained on."""
         ...

@@ -24,10 +24,10 @@ from egobench.errors import CheckpointError, JsonInputError, ResumeError
 from egobench.json_input import read_json
 from egobench.observer import Observer
 
+from .files import PARTIAL, write_whole
 from .processes import Processes
 
 POSITION = "position.json"
-PARTIAL = ".partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,18 +180,8 @@ def check_fit(checkpoint: Path, *, steps: int, engine: str, processes: int) -> N
         )
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is either there as a whole or as it was, whoever else writes it meanwhile."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
 def first_fault(error: Exception) -> str:
-    """What an error of reading says, of several faults the first."""
+    """Return what is wrong with a file that could not be read: of several faults the first."""
     if isinstance(error, ValidationError):
         fault = error.errors(include_url=False)[0]
         return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
@@ -199,7 +189,7 @@ def first_fault(error: Exception) -> str:
 
 
 def _settle(partial: Path, checkpoint: Path, position: Position) -> None:
-    """Put a checkpoint that was written into its place."""
+    """Make sure that a checkpoint is on the disk, and move it to its place."""
     names = sorted(str(file.relative_to(partial)) for file in partial.rglob("*") if file.is_file())
     for name in names:
         with (partial / name).open("rb") as file:

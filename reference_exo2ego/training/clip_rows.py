@@ -6,7 +6,6 @@ import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,8 +14,9 @@ from pydantic_core import to_json
 from egobench.errors import TrainingDataError
 from reference_exo2ego.data.samples import Modality, TrainingSample, read_samples, sample_of
 
+from .files import file_digest
 from .recipe import SampleFile
-from .sampler import seed_of
+from .sampler import is_kept
 
 COLUMNS = 4
 """Numbers that say where a clip is."""
@@ -113,7 +113,7 @@ class ClipRows:
         rows, ends, before = bytearray(), array("q"), len(self)
         path = data / file.path
         for sample in read_samples(path):
-            if seed_of(self._seed, "share", sample.media or sample.id) >= file.share * 2**63:
+            if not is_kept(sample.media or sample.id, file.share, self._seed):
                 continue
             cameras = len(sample.exo) if file.view != "ego" else 0
             if file.view == "pair" and not cameras:
@@ -132,7 +132,7 @@ class ClipRows:
             kept = "" if file.share == 1 else f" of the {100 * file.share:g} % that are kept"
             raise TrainingDataError(f"{path}: no samples in it{kept}; expected at least one to train on")
         self._files.append(_File(file, data / file.videos, bytes(rows), ends))
-        self.digests[file.path] = _digest(path)
+        self.digests[file.path] = file_digest(path)
 
     @staticmethod
     def _sample(source: _File, row: int) -> TrainingSample:
@@ -152,11 +152,3 @@ def _clip(sample: TrainingSample, view: Literal["ego", "exo", "pair"], camera: i
     start, end = (sample.start, sample.end) if other.start is None else (other.start, other.end)
     exo = View(videos / other.video, "video", start, end)
     return Clip(f"{sample.id}, {other.camera or camera}", own if view == "pair" else None, exo, sample.turns)
-
-
-def _digest(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

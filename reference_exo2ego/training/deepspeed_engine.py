@@ -17,7 +17,7 @@ from torch import nn
 from egobench.errors import ResumeError, TrainingError, install_command
 from reference_exo2ego.model.exo2ego import Losses
 
-from .batches import Teaching
+from .batches import TrainingBatch
 from .checkpoint import read_position
 from .engine import LossModule
 from .processes import Processes
@@ -96,9 +96,9 @@ class DeepSpeedEngine:
         self.model, self.device = loss_module.model, processes.device
         self._micro_batches = int(values["gradient_accumulation_steps"])
 
-    def losses(self, teaching: Teaching) -> Losses:
+    def losses(self, batch: TrainingBatch) -> Losses:
         """Losses of a micro-batch."""
-        losses: Losses = self._engine(teaching)
+        losses: Losses = self._engine(batch)
         return losses
 
     def backward(self, loss: torch.Tensor, *, last: bool) -> None:

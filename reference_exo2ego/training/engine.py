@@ -15,7 +15,7 @@ from egobench.errors import ResumeError
 from reference_exo2ego.backbone.weights import DAMAGED_PICKLE
 from reference_exo2ego.model.exo2ego import Exo2Ego, Losses
 
-from .batches import Teaching
+from .batches import TrainingBatch
 from .processes import Processes
 
 STATE = "state.pt"
@@ -35,9 +35,9 @@ class LossModule(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, teaching: Teaching) -> Losses:
+    def forward(self, batch: TrainingBatch) -> Losses:
         """Losses of some clips or texts."""
-        return teaching.losses(self.model)
+        return batch.losses(self.model)
 
 
 class Engine(Protocol):
@@ -53,7 +53,7 @@ class Engine(Protocol):
     model: Exo2Ego
     device: torch.device
 
-    def losses(self, teaching: Teaching) -> Losses:
+    def losses(self, batch: TrainingBatch) -> Losses:
         """Losses of a micro-batch."""
         ...
 
@@ -126,13 +126,13 @@ class TorchEngine:
         self._clip, self._dtype = clip, dtype
         self._trained = {name: value for name, value in loss_module.model.named_parameters() if value.requires_grad}
 
-    def losses(self, teaching: Teaching) -> Losses:
+    def losses(self, batch: TrainingBatch) -> Losses:
         """Losses of a micro-batch."""
         mixed: Any = contextlib.nullcontext()
         if self._dtype != torch.float32:
             mixed = torch.autocast(self.device.type, self._dtype)
         with mixed:
-            losses: Losses = self._loss_module(teaching)
+            losses: Losses = self._loss_module(batch)
         return losses
 
     def backward(self, loss: torch.Tensor, *, last: bool) -> None:  # noqa: ARG002 - gradients are summed in any case

@@ -30,7 +30,7 @@ from .tracking import Tracker
 FEW = 200
 """Clips from which on the share of unreadable ones is looked at."""
 
-PARTS: tuple[str, ...] = ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")
+LOSS_PARTS: tuple[str, ...] = ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")
 """Loss parts by name."""
 
 
@@ -96,7 +96,7 @@ class StepResult(NamedTuple):
     """What a step came to.
 
     Attributes:
-        losses: By the names of :data:`PARTS`, over all processes.
+        losses: By the names of :data:`LOSS_PARTS`, over all processes.
         norm: Of the gradient, before it was clipped.
         clips: On all processes.
         tokens: Tokens that the language model read, on all processes.
@@ -211,12 +211,12 @@ class StageLoop:
         seed_everything(seed_of(self.recipe.seed, self.stage.name, loaded.step, self.processes.rank))
         micro_batches = loaded.micro_batches
         objective = self._objective(micro_batches)
-        sums = dict.fromkeys(PARTS, 0.0)
+        sums = dict.fromkeys(LOSS_PARTS, 0.0)
         vtg = self.recipe.model.weights.vtg
         for number, micro in enumerate(micro_batches, start=1):
-            losses = self.engine.losses(micro.teaching.to(self.engine.device))
-            words = micro.teaching.predicted / objective.words[micro.group]
-            clips = micro.teaching.clips / objective.clips[micro.group]
+            losses = self.engine.losses(micro.batch.to(self.engine.device))
+            words = micro.batch.predicted / objective.words[micro.group]
+            clips = micro.batch.clips / objective.clips[micro.group]
             # A mean over words and one over clips; with a single micro-batch on a single process this is the total.
             loss = losses.total * clips + (vtg * (words - clips)) * losses.vtg
             self._refuse_divergence(loaded, micro, losses)
@@ -229,20 +229,20 @@ class StageLoop:
                 f"{self.stage.name}, step {loaded.step}: the gradient's norm is {norm}; {self._advice()}"
             )
         counts = [
-            float(sum(micro.teaching.clips for micro in micro_batches)),
-            float(sum(micro.teaching.tokens(self.recipe.model) for micro in micro_batches)),
+            float(sum(micro.batch.clips for micro in micro_batches)),
+            float(sum(micro.batch.tokens(self.recipe.model) for micro in micro_batches)),
         ]
         unreadable = [message for micro in micro_batches for message in micro.unreadable]
         for message in unreadable:
             self.observer.warn(f"left out, another clip stands in its place: {message}")
         *parts, clips, tokens, missing = self.processes.sums([*sums.values(), *counts, float(len(unreadable))])
-        losses_by_name = dict(zip(PARTS, parts, strict=True))
+        losses_by_name = dict(zip(LOSS_PARTS, parts, strict=True))
         return StepResult(losses_by_name, norm, int(clips), int(tokens), int(missing), objective.stop)
 
     def _objective(self, micro_batches: Sequence[MicroBatch]) -> Objective:
         groups = list(dict.fromkeys(micro.group for micro in micro_batches))
         counts = [
-            float(sum(getattr(micro.teaching, name) for micro in micro_batches if micro.group == group))
+            float(sum(getattr(micro.batch, name) for micro in micro_batches if micro.group == group))
             for name in ("predicted", "clips")
             for group in groups
         ]
@@ -280,7 +280,7 @@ class StageLoop:
         # Every process hears of it by the gradient's norm; the one whose loss it is saves the batch.
         if not bool(torch.isfinite(losses.total)):
             self._save_batch([micro])
-            values = {name: getattr(losses, name).item() for name in PARTS[1:]}
+            values = {name: getattr(losses, name).item() for name in LOSS_PARTS[1:]}
             raise DivergenceError(
                 f"{self.stage.name}, step {loaded.step}: the loss is no number {values}; {self._advice()}"
             )
@@ -306,5 +306,5 @@ def _add(sums: dict[str, float], losses: Losses, words: float, clips: float, vtg
     own = float(losses.vtg.detach())
     sums["loss"] += float(losses.total.detach()) * clips + vtg * own * (words - clips)
     sums["vtg"] += own * words
-    for name in PARTS[2:]:
+    for name in LOSS_PARTS[2:]:
         sums[name] += float(getattr(losses, name).detach()) * clips

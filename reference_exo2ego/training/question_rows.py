@@ -1,4 +1,4 @@
-"""Rows of questions: all questions about one stretch of one video."""
+"""Rows of questions: a stretch of a video with all questions about it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from reference_exo2ego.data.samples import TAGS, TrainingSample, read_samples
 
 from .clip_rows import View
 from .question_recipe import QuestionFile, RowKind
-from .sampler import seed_of
+from .sampler import is_kept
 from .word_tokenizer import split_words
 
 FORM_WORDS = 3
@@ -39,13 +38,13 @@ class RowQuestion(NamedTuple):
 
     @property
     def form(self) -> str:
-        """The words that it begins with: questions of one form are of one kind."""
+        """The words that it begins with, by which questions of one kind are told from others."""
         return " ".join(split_words(self.question)[:FORM_WORDS])
 
 
 @dataclass(slots=True)
 class QuestionRow:
-    """A clip with its questions.
+    """A clip, and the questions about it.
 
     Attributes:
         id: Of its first sample, with the camera.
@@ -69,7 +68,7 @@ class QuestionRow:
 
 
 def read_rows(kind: RowKind, data: Path, seed: int) -> list[QuestionRow]:
-    """The rows of a kind, in the order of its files.
+    """Read the rows of a kind, in the order of its files.
 
     Args:
         kind: The kind.
@@ -88,9 +87,9 @@ def read_rows(kind: RowKind, data: Path, seed: int) -> list[QuestionRow]:
             if file.sources and sample.source not in file.sources:
                 continue
             question = question_of(sample, file)
-            if not asks.search(question.question) or not _kept(sample, file, seed):
+            if not asks.search(question.question) or not is_kept(sample.media, file.share, seed):
                 continue
-            for key, row in _seen(sample, file, data):
+            for key, row in _rows_of(sample, file, data):
                 rows.setdefault((file.path, key), row).questions.append(question)
     if not rows:
         raise TrainingDataError(
@@ -101,7 +100,7 @@ def read_rows(kind: RowKind, data: Path, seed: int) -> list[QuestionRow]:
 
 
 def question_of(sample: TrainingSample, file: QuestionFile) -> RowQuestion:
-    """What a sample asks: its question without instruction and options, or the file's for a mere caption."""
+    """Return the question of a sample without instruction and options; captions get that of the file."""
     facts = sample.facts
     question, answer = str(facts.get("question") or ""), str(facts.get("answer") or sample.turns[1])
     if file.answer:
@@ -123,22 +122,12 @@ def question_of(sample: TrainingSample, file: QuestionFile) -> RowQuestion:
 
 @lru_cache(maxsize=8)
 def _samples(path: Path, changed: int) -> tuple[TrainingSample, ...]:  # noqa: ARG001 - a file that has changed is another
-    """All samples of a file, which several kinds of rows and stages read."""
+    """Read all samples of a file, once for all kinds of rows and all stages that use them."""
     return tuple(read_samples(path))
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return sha256(file.read()).hexdigest()
-
-
-def _kept(sample: TrainingSample, file: QuestionFile, seed: int) -> bool:
-    return file.share >= 1 or seed_of(seed, "share", sample.media) < file.share * 2**63
-
-
-def _seen(sample: TrainingSample, file: QuestionFile, data: Path) -> Iterator[tuple[object, QuestionRow]]:
-    """The clips that show a sample, each with what it is known by."""
+def _rows_of(sample: TrainingSample, file: QuestionFile, data: Path) -> Iterator[tuple[object, QuestionRow]]:
+    """Yield a row, still without questions, for each clip that shows a sample, behind the clip as its key."""
     videos = data / file.videos
     own = View(videos / sample.media, sample.modality, sample.start, sample.end)
     if file.view == "ego":
@@ -154,7 +143,7 @@ def _seen(sample: TrainingSample, file: QuestionFile, data: Path) -> Iterator[tu
 
 
 def texts_of(rows: Sequence[QuestionRow]) -> Iterator[str]:
-    """All texts about some rows."""
+    """Yield all texts about some rows."""
     for row in rows:
         for question in row.questions:
             yield question.question

@@ -1,4 +1,4 @@
-"""Rows of questions as what a stage trains on: kinds of rows take turns, each with many questions behind one video."""
+"""Rows of questions as the source of a stage: kinds of rows take turns, each with many questions behind one video."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from reference_exo2ego.model.exo2ego import Batch
 from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import Question, Words, pack, tokenise
 
-from .batches import ClipBatch, MicroBatch, TrainingStage
+from .batches import STAGE_VIEWS, ClipBatch, MicroBatch, TrainingStage
+from .files import file_digest
 from .question_recipe import QuestionRows, RowKind, Transcripts
-from .question_rows import QuestionRow, RowQuestion, file_digest, read_rows
+from .question_rows import QuestionRow, RowQuestion, read_rows
 from .recipe import Recipe
 from .row_batches import StillBatch, TranscriptBatch
-from .row_frames import RowFrames
-from .sampler import seed_of
+from .row_frames import RowFrames, ViewFrames
+from .sampler import TRIES, seed_of
 from .transcripts import events_of, narrated, slots
 from .word_tokenizer import CONTINUED
 
@@ -32,22 +33,22 @@ PROMPT = "first_person"
 """The system prompt that rows begin with, which is what the harness puts by default."""
 
 FILLERS = "abcdefgh"
-"""Words of the tokens that hold no event."""
+"""Words of the tokens of a transcript that hold no event."""
 
 EVENT_TOKENS = 0.75
-"""Share of the tokens of a slot that hold an event."""
+"""Share of the tokens of a slot that hold an event: not every patch of a frame shows the action."""
 
 WORDS_KEPT = 0.85
-"""Share of an event's words that such a token holds."""
+"""Share of the words of an event that such a token holds."""
 
 
 class KindRows(NamedTuple):
-    """The rows of a kind.
+    """The rows of a kind, split.
 
     Attributes:
         kind: The kind.
-        trained: Those that are trained on.
-        held_out: Those that are validated on.
+        trained: Rows to train on.
+        held_out: Rows to validate on.
     """
 
     kind: RowKind
@@ -56,15 +57,22 @@ class KindRows(NamedTuple):
 
 
 class DrawnRow(NamedTuple):
-    """A row that a step takes.
+    """A row that was drawn for a step.
 
     Attributes:
         row: The row.
-        seed: Draws its questions and frames.
+        seed: Seed of the choice of its questions and frames.
     """
 
     row: QuestionRow
     seed: int
+
+
+class ReadRow(NamedTuple):
+    """A row and its frames."""
+
+    row: DrawnRow
+    frames: ViewFrames
 
 
 class QuestionWords:
@@ -81,29 +89,29 @@ class QuestionWords:
         self.before: list[int] = list(tokenizer(before, add_special_tokens=False)["input_ids"])
 
     def __call__(self, question: str, answer: str) -> Question:
-        """A question and its answer as tokens; an answer has no full stop at its end."""
+        """Tokenise a question and its answer; the answer's last full stop is dropped, as options have none."""
         if (question, answer) not in self._known:
             _, after = self._chat.around_video(SYSTEM[PROMPT], user_turn(question, ()))
             self._known[question, answer] = tokenise(self._tokenizer, after, answer.strip().removesuffix("."))
         return self._known[question, answer]
 
     def pack(self, kind: RowKind, drawn: Sequence[DrawnRow]) -> Words:
-        """Rows with their questions as one batch of text."""
+        """Pack rows with their questions into one batch of text."""
         return pack([(self.before, self._questions(kind, row, seed)) for row, seed in drawn])
 
     def _questions(self, kind: RowKind, row: QuestionRow, seed: int) -> list[Question]:
-        """Questions of a row: all of them, or some drawn form by form, so that rare forms come as often."""
+        """Tokenise the questions of a row: all, or as many as the kind has, rare forms as often as frequent ones."""
         rng, forms = Random(seed), list(row.forms.values())  # noqa: S311
-        chosen: dict[int, RowQuestion] = dict(enumerate(row.questions))
-        if len(chosen) > kind.questions:
-            chosen = {}
-            while len(chosen) < kind.questions:
+        questions: dict[int, RowQuestion] = dict(enumerate(row.questions))
+        if len(questions) > kind.questions:
+            questions = {}
+            while len(questions) < kind.questions:
                 question = rng.choice(rng.choice(forms))
-                chosen[id(question)] = question
-        return [self(question.question, question.answer) for question in chosen.values()]
+                questions[id(question)] = question
+        return [self(question.question, question.answer) for question in questions.values()]
 
     def stems(self, words: Sequence[str]) -> list[int]:
-        """Tokens of some words, without their endings."""
+        """Return the tokens of some words, without their endings."""
         tokens = self._tokenizer.tokenize(" ".join(words))
         stems = [token for token in tokens if not token.startswith(CONTINUED)]
         return list(self._tokenizer.convert_tokens_to_ids(stems))
@@ -118,7 +126,7 @@ class RowBatches(Protocol):
         Args:
             kind: The kind of the rows.
             drawn: The rows.
-            rng: Draws what else is random.
+            rng: Generator for everything that the seeds of the rows do not decide.
             step: The step; ``None`` for rows that are validated on.
         """
         ...
@@ -153,7 +161,7 @@ class RowSource:
         )
 
     def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:
-        """The part of a step that a process computes."""
+        """Return the part of a step that a process computes."""
         micro_batches: list[MicroBatch] = []
         for name in self._turns[step % len(self._turns)]:
             kind = self._rows[name]
@@ -167,7 +175,7 @@ class RowSource:
         return micro_batches
 
     def held_out(self) -> Sequence[MicroBatch]:
-        """What losses are validated on."""
+        """Return the batches that losses are validated on."""
         micro_batches: list[MicroBatch] = []
         for kind in self._rows.values():
             for first in range(0, len(kind.held_out), kind.kind.batch):
@@ -176,7 +184,7 @@ class RowSource:
         return micro_batches
 
     def _turns_per_step(self, name: str) -> float:
-        """How often a step takes a kind, on average."""
+        """Return how often a step takes a kind, on average."""
         return sum(turn.count(name) for turn in self._turns) / len(self._turns)
 
 
@@ -196,33 +204,30 @@ class FrameBatches:
 
     def __call__(self, kind: KindRows, drawn: Sequence[DrawnRow], rng: Random, step: int | None) -> MicroBatch:
         """Make a micro-batch; another row stands in the place of one whose frames cannot be read."""
-        views: list[list[torch.Tensor]] = [[], []]
-        readable: list[DrawnRow] = []
+        views: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+        rows: list[DrawnRow] = []
         unreadable: list[str] = []
-        for chosen in drawn:
-            place, tries = chosen, 0
-            while True:
-                try:
-                    pair = self._frames(kind.kind, *place)
-                except VideoError as error:
-                    unreadable.append(f"{place.row.id}: {error}")
-                    tries += 1
-                    if tries == 20:
-                        raise TrainingDataError(
-                            f"20 clips in a row cannot be read, the last: {unreadable[-1]}"
-                        ) from error
-                    place = DrawnRow(rng.choice(kind.trained), place.seed)
-                    continue
-                break
-            readable.append(place)
-            dark = step is not None and Random(place.seed + 1).random() < self._blank  # noqa: S311
+        for first_choice in drawn:
+            row, pair = self._readable(kind, first_choice, rng, unreadable)
+            rows.append(row)
+            dark = step is not None and Random(row.seed + 1).random() < self._blank  # noqa: S311
             for frames, view in zip(views, pair, strict=True):
                 if view is not None:
                     frames.append(view * 0 if dark else view)
         ego, exo = (torch.stack(frames) if frames else None for frames in views)
-        batch = Batch(self._words.pack(kind.kind, readable), ego, exo)
-        teaching = StillBatch(self._stage, batch) if kind.kind.still else ClipBatch(self._stage, batch)
-        return MicroBatch(teaching, group=kind.kind.name, unreadable=tuple(unreadable))
+        inputs = Batch(self._words.pack(kind.kind, rows), ego, exo)
+        batch = StillBatch(self._stage, inputs) if kind.kind.still else ClipBatch(self._stage, inputs)
+        return MicroBatch(batch, group=kind.kind.name, unreadable=tuple(unreadable))
+
+    def _readable(self, kind: KindRows, row: DrawnRow, rng: Random, unreadable: list[str]) -> ReadRow:
+        """Read the frames of a row, or of the first readable one that is drawn in its place."""
+        for _ in range(TRIES):
+            try:
+                return ReadRow(row, self._frames(kind.kind, *row))
+            except VideoError as error:
+                unreadable.append(f"{row.row.id}: {error}")
+            row = DrawnRow(rng.choice(kind.trained), row.seed)
+        raise TrainingDataError(f"{TRIES} clips in a row cannot be read, the last: {unreadable[-1]}")
 
 
 class TranscriptBatches:
@@ -256,30 +261,30 @@ class TranscriptBatches:
         return MicroBatch(batch, group=kind.kind.name)
 
     def _tokens(self, kind: KindRows, row: QuestionRow, per_slot: int, seed: int) -> Iterator[list[int]]:
-        """The words of each token, as visual tokens each hold some of what is there."""
+        """Yield the words of each token: as a visual token would, it holds some of what is there."""
         rng = Random(seed)  # noqa: S311
         for slot in slots(kind.kind, row, seconds_of(row), rng):
             events = [self._words.stems(event) for event in slot]
             for _ in range(per_slot):
-                some: list[int] = []
+                words: list[int] = []
                 if events and rng.random() < EVENT_TOKENS:
-                    some = [token for token in rng.choice(events) if rng.random() < WORDS_KEPT]
-                yield some or self._words.stems([rng.choice(FILLERS)])
+                    words = [token for token in rng.choice(events) if rng.random() < WORDS_KEPT]
+                yield words or self._words.stems([rng.choice(FILLERS)])
 
 
 def seconds_of(row: QuestionRow) -> float:
-    """Where the last moment of a row's questions ends; 0 where none has a moment."""
-    return max((asked.moment[1] for asked in row.questions if asked.moment), default=0.0)
+    """Return the length of a row's clip in seconds: where the last moment of its questions ends; 0 without any."""
+    return max((question.moment[1] for question in row.questions if question.moment), default=0.0)
 
 
 def open_rows(source: QuestionRows | Transcripts, data: Path, seed: int) -> list[KindRows]:
-    """The rows of a source, some of each kind held out; the same ones in every stage.
+    """Read the rows of a source, and hold some of each kind out; the same ones in every stage.
 
     Raises:
         TrainingDataError: If a kind has none.
         AnnotationError: If a file cannot be read.
     """
-    opened: list[KindRows] = []
+    split: list[KindRows] = []
     for kind in source.rows:
         rows = read_rows(kind, data, seed)
         if kind.narrated:
@@ -289,8 +294,8 @@ def open_rows(source: QuestionRows | Transcripts, data: Path, seed: int) -> list
                     row.questions.append(RowQuestion(kind.narrated, narrated(events), None, ()))
         ordered = sorted(rows, key=lambda row: seed_of(seed, "held out", row.id))
         count = min(source.held_out, len(rows) // 5)
-        opened.append(KindRows(kind, ordered[count:], ordered[:count]))
-    return opened
+        split.append(KindRows(kind, ordered[count:], ordered[:count]))
+    return split
 
 
 def open_question_source(
@@ -323,7 +328,7 @@ def open_question_source(
 
 
 def _check_views(stage: Stage, source: QuestionRows) -> None:
-    allowed = {"init": {"ego", "exo"}, "stage1": {"exo"}, "stage2": {"pair"}, "stage3": {"ego"}}[stage]
+    allowed = STAGE_VIEWS[stage]
     for kind in source.rows:
         views = {file.view for file in kind.files}
         if len(views) != 1 or not views <= allowed:
@@ -334,7 +339,7 @@ def _check_views(stage: Stage, source: QuestionRows) -> None:
 
 
 def frame_requests(recipe: Recipe, data: Path, stage: str | None = None) -> list[ClipRequest]:
-    """Every clip that a recipe's rows are shown from, to fill a frame store with.
+    """List every clip that the rows of a recipe are shown from, to fill a frame store with.
 
     Args:
         recipe: The recipe.

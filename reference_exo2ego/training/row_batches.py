@@ -13,35 +13,35 @@ from reference_exo2ego.model.words import IGNORED, Words
 from .batches import ClipBatch
 
 NOISE = 0.3
-"""Standard deviation of what is added to tokens, as a share of their own."""
+"""Standard deviation of the noise on tokens, as a share of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class StillBatch(ClipBatch):
-    """Rows that leave encoder and F alone: what is learnt of them is how to read."""
+    """Rows whose losses have no gradient in encoder and F; the language model alone learns from them."""
 
     def losses(self, model: Exo2Ego) -> Losses:
-        """The losses of the stage, without a gradient in encoder and F."""
-        ego = self.batch.ego
+        """Compute the losses of the stage, without a gradient in encoder and F."""
+        ego = self.inputs.ego
         if ego is None or self.stage not in {"init", "stage3"}:
             raise ValueError(f"rows of {self.stage} that leave the encoder alone; expected ego rows of init or stage3")
         with torch.no_grad():
             x = model.features("ego", ego)
         if self.stage == "init":
-            return model.answer(self.batch.words, model.delimited("ego", model.tokens("ego", x)))
+            return model.answer(self.inputs.words, model.delimited("ego", model.tokens("ego", x)))
         with torch.no_grad():
             fx = model.to_exo(x)
-        return model.answer(self.batch.words, model.fused(model.tokens("ego", x), model.tokens("exo", fx)))
+        return model.answer(self.inputs.words, model.fused(model.tokens("ego", x), model.tokens("exo", fx)))
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptBatch:
-    """Transcripts, and questions about them.
+    """Transcripts in the place of videos, and questions about them.
 
     Attributes:
-        words: The questions, a row a transcript.
+        words: The questions, a row per transcript.
         ids: Words of each token of a transcript, ``(rows, tokens, words)``.
-        shares: What each of them counts in the sum, 0 where there is none, likewise.
+        shares: Weights of these words in the token, 0 where there is none, ``(rows, tokens, words)``.
     """
 
     words: Words
@@ -50,24 +50,24 @@ class TranscriptBatch:
 
     @property
     def clips(self) -> int:
-        """How many transcripts there are."""
+        """Number of transcripts."""
         return len(self.words.ids)
 
     @property
     def predicted(self) -> int:
-        """How many words are predicted."""
+        """Number of words that are predicted."""
         return int((self.words.labels[:, 1:] != IGNORED).sum())
 
     def tokens(self, config: Exo2EgoConfig) -> int:  # noqa: ARG002 - a transcript has tokens of its own
-        """How many tokens the language model reads, those that fill up rows included."""
+        """Count the tokens that the language model reads, those that fill up rows included."""
         return self.words.ids.numel() + self.ids.shape[0] * (self.ids.shape[1] - 1)
 
     def to(self, device: torch.device | str) -> TranscriptBatch:
-        """The same on another device."""
+        """Copy the batch to a device."""
         return TranscriptBatch(self.words.to(device), self.ids.to(device), self.shares.to(device))
 
     def losses(self, model: Exo2Ego) -> Losses:
-        """The losses of the language model that reads the transcripts; noise is drawn from torch's own generator."""
+        """Compute the losses of the language model; noise on the tokens is drawn from torch's own generator."""
         table = model.language.get_input_embeddings().weight
         spread = torch.zeros((*self.ids.shape[:2], len(table)), device=self.ids.device)
         tokens = spread.scatter_add_(2, self.ids, self.shares) @ table

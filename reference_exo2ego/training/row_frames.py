@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import torch
 
 from egobench.errors import TrainingDataError
-from egobench.video import ClipRequest, FailedClip, FrameRule, FrameStore, read_clips
+from egobench.video import ClipRequest, FrameRule, FrameStore
 from reference_exo2ego.backbone.frames import clip_sight, squares
 from reference_exo2ego.model.configuration import Exo2EgoConfig
 
 from .clip_rows import View
 from .question_recipe import RowKind
 from .question_rows import QuestionRow
+from .reading import read_frames
+
+
+class ViewFrames(NamedTuple):
+    """Frames of both views, uint8 ``(frames, 3, side, side)``; ``None`` for a view that is not shown."""
+
+    ego: torch.Tensor | None
+    exo: torch.Tensor | None
 
 
 def chosen_frames(kind: RowKind, seed: int) -> list[int]:
-    """Which of a row's frames are shown: of each part of the clip one phase."""
+    """Choose which of a row's frames are shown: of each part of the clip one phase."""
     rng = Random(seed)  # noqa: S311
     return [kind.phases * number + rng.randrange(kind.phases) for number in range(kind.frames)]
 
@@ -36,30 +45,25 @@ class RowFrames:
         self._sight, self._config = clip_sight(config.vision.image_size), config
         self._store = None if store is None else FrameStore(store)
 
-    def __call__(self, kind: RowKind, row: QuestionRow, seed: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Frames of the wearer's view and of the other, uint8 ``(frames, 3, side, side)``.
+    def __call__(self, kind: RowKind, row: QuestionRow, seed: int) -> ViewFrames:
+        """Read the frames of a row.
 
         Raises:
-            VideoError: If they cannot be had.
+            VideoError: If a file cannot be decoded.
+            FrameStoreError: If the frame store lacks frames of a clip, or is damaged.
+            TrainingDataError: If a sample is no video.
         """
         numbers = chosen_frames(kind, seed)
         ego, exo = (None if view is None else self._frames(kind, view, numbers) for view in (row.ego, row.exo))
-        return ego, exo
+        return ViewFrames(ego, exo)
 
     def requests(self, kind: RowKind, rows: Sequence[QuestionRow]) -> list[ClipRequest]:
-        """All that is read of some rows, to fill a frame store with."""
+        """List the clips that are read of some rows, to fill a frame store with."""
         views = {view for row in rows for view in (row.ego, row.exo) if view is not None}
         return [self._request(kind, view) for view in sorted(views, key=str)]
 
     def _frames(self, kind: RowKind, view: View, numbers: Sequence[int]) -> torch.Tensor:
-        request = self._request(kind, view)
-        if self._store is not None:
-            frames = self._store.read(request).frames
-        else:
-            (clip,) = read_clips(request.path, [request])
-            if isinstance(clip, FailedClip):
-                raise clip.error
-            frames = clip.frames
+        frames = read_frames(self._request(kind, view), self._store)
         return squares(frames[list(numbers)], self._sight, self._config.fit)
 
     def _request(self, kind: RowKind, view: View) -> ClipRequest:

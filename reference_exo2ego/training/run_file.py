@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from egobench.errors import JsonInputError, ResumeError
 from egobench.json_input import read_json
 
-from .checkpoint import first_fault, write_whole
+from .checkpoint import first_fault
+from .files import write_whole
 from .recipe import Recipe, recipe_of
 
 FORMAT = 1

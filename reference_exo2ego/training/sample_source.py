@@ -1,4 +1,4 @@
-"""Files of training samples as what a stage trains on: rows to words, files to frames, unreadable clips replaced."""
+"""Files of training samples as the source of a stage: texts to words, videos to frames, unreadable clips replaced."""
 
 from __future__ import annotations
 
@@ -11,33 +11,23 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from egobench.errors import TrainingDataError, VideoError
-from egobench.video import ClipRequest, FailedClip, FrameRule, FrameStore, read_clips
+from egobench.video import ClipRequest, FrameRule, FrameStore
 from reference_exo2ego.backbone.frames import clip_sight, squares
 from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.exo2ego import Batch
 from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import pack
 
-from .batches import ClipBatch, MicroBatch
+from .batches import STAGE_VIEWS, ClipBatch, MicroBatch
 from .clip_rows import Clip, ClipRows, View
 from .clip_text import ClipText, ClipTexts
+from .reading import read_frames
 from .recipe import Recipe, SampleFile, SampleFiles, SampleView, StageRecipe
-from .sampler import ClipOrder, micro_size, seed_of
-
-TRIES = 20
-"""Clips that are tried in the place of one that cannot be read."""
-
-VIEWS: dict[Stage, set[tuple[str, ...]]] = {
-    "init": {("ego",), ("exo",), ("ego", "exo")},
-    "stage1": {("exo",)},
-    "stage2": {("pair",)},
-    "stage3": {("ego",)},
-}
-"""Views of the files that a stage trains on."""
+from .sampler import TRIES, ClipOrder, micro_size, seed_of
 
 
 class FrameReader:
-    """Frames of a view, from a frame store or decoded.
+    """Reads the frames of a view, as many as the model is shown, in the size of its encoders.
 
     Args:
         config: The model's configuration.
@@ -51,11 +41,11 @@ class FrameReader:
         self._store = None if store is None else FrameStore(store)
 
     def __call__(self, view: View) -> torch.Tensor:
-        """The frames, uint8 ``(frames, 3, side, side)``; black ones for text alone, a picture as often as needed.
+        """Read frames, uint8 ``(frames, 3, side, side)``: black ones for text alone, a picture as often as needed.
 
         Raises:
-            VideoError: If they cannot be had.
-            FrameStoreError: If the frame store lacks them.
+            VideoError: If the file cannot be decoded.
+            FrameStoreError: If the frame store lacks frames of the clip, or is damaged.
         """
         if view.path is None:
             return torch.zeros((self._frames, 3, self._sight.side, self._sight.side), dtype=torch.uint8)
@@ -67,13 +57,7 @@ class FrameReader:
         return pictures
 
     def _decode(self, view: View, path: Path) -> np.ndarray:
-        request = ClipRequest(str(path), path, view.start or 0.0, view.end, self._rule)
-        if self._store is not None:
-            return self._store.read(request).frames
-        (clip,) = read_clips(path, [request])
-        if isinstance(clip, FailedClip):
-            raise clip.error
-        return clip.frames
+        return read_frames(ClipRequest(str(path), path, view.start or 0.0, view.end, self._rule), self._store)
 
     @staticmethod
     def _picture(path: Path) -> np.ndarray:
@@ -84,8 +68,8 @@ class FrameReader:
             raise VideoError(f"{path}: no picture that can be read ({error})") from error
 
 
-class ShownClip(NamedTuple):
-    """A clip with its frames and words."""
+class LoadedClip(NamedTuple):
+    """A clip with the frames of its views, uint8 ``(frames, 3, side, side)``, and its words."""
 
     ego: torch.Tensor | None
     exo: torch.Tensor | None
@@ -93,13 +77,13 @@ class ShownClip(NamedTuple):
 
 
 class ViewGroup(NamedTuple):
-    """Clips that can stand in one batch, for they show the same views.
+    """Clips of the same views, which can stand in one batch.
 
     Attributes:
-        rows: All of them.
-        trained: Numbers of those that are trained on.
-        held_out: Numbers of those that are validated on.
-        order: In which order those that are trained on are shown.
+        rows: All clips.
+        trained: Numbers of the clips to train on.
+        held_out: Numbers of the clips to validate on.
+        order: Order in which clips of ``trained`` are shown.
     """
 
     rows: ClipRows
@@ -141,13 +125,13 @@ class SampleSource:
         self.digests = {name: digest for group in groups for name, digest in group.rows.digests.items()}
 
     def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:
-        """The part of a step that a process computes."""
+        """Return the part of a step that a process computes."""
         group, turn = self._turn(step)
         numbers = group.order.batch_of(turn)
         size = micro_size(self._batch, processes, self._micro)
         micro_batches: list[MicroBatch] = []
         for first in range(rank * size, self._batch, processes * size):
-            clips: list[ShownClip] = []
+            clips: list[LoadedClip] = []
             unreadable: list[str] = []
             for place in range(first, first + size):
                 clips.append(self._readable(group, numbers[place], turn, place, unreadable))
@@ -155,13 +139,13 @@ class SampleSource:
         return micro_batches
 
     def held_out(self) -> Sequence[MicroBatch]:
-        """What losses are validated on."""
+        """Return the batches that losses are validated on."""
         micro_batches: list[MicroBatch] = []
         for group in self._groups:
-            clips: list[ShownClip] = []
+            clips: list[LoadedClip] = []
             for number in group.held_out:
                 try:
-                    clips.append(self._show(group.rows[number]))
+                    clips.append(self._load(group.rows[number]))
                 except VideoError:
                     continue
             for first in range(0, len(clips), self._micro):
@@ -169,7 +153,7 @@ class SampleSource:
         return micro_batches
 
     def _turn(self, step: int) -> tuple[ViewGroup, int]:
-        """Whose turn it is, and how often it was before: both kinds of view take turns by their shares."""
+        """Return the group that a step shows, and how often it was shown before: groups take turns by their shares."""
         if len(self._groups) == 1:
             return self._groups[0], step
         before = int(step * self._share)
@@ -177,25 +161,25 @@ class SampleSource:
             return self._groups[0], before
         return self._groups[1], step - before
 
-    def _readable(self, group: ViewGroup, number: int, turn: int, place: int, unreadable: list[str]) -> ShownClip:
-        """A clip, or the first readable one that is drawn in its place."""
+    def _readable(self, group: ViewGroup, number: int, turn: int, place: int, unreadable: list[str]) -> LoadedClip:
+        """Load a clip, or the first readable one that is drawn in its place."""
         for attempt in range(TRIES):
             clip = group.rows[group.trained[number]]
             try:
-                return self._show(clip)
+                return self._load(clip)
             except VideoError as error:
                 unreadable.append(f"{clip.id}: {error}")
             number = group.order.spare(turn, place, attempt + 1)
         raise TrainingDataError(f"{TRIES} clips in a row cannot be read, the last: {unreadable[-1]}; check the videos")
 
-    def _show(self, clip: Clip) -> ShownClip:
+    def _load(self, clip: Clip) -> LoadedClip:
         text = self._texts(clip.turns)
         if text.length > self._longest:
             raise VideoError(f"{text.length} words beside the video; the language model reads {self._longest}")
         ego, exo = (None if view is None else self._frames(view) for view in (clip.ego, clip.exo))
-        return ShownClip(ego, exo, text)
+        return LoadedClip(ego, exo, text)
 
-    def _micro_batch(self, clips: Sequence[ShownClip], unreadable: Sequence[str]) -> MicroBatch:
+    def _micro_batch(self, clips: Sequence[LoadedClip], unreadable: Sequence[str]) -> MicroBatch:
         words = pack([(clip.text.before, clip.text.questions) for clip in clips])
         ego = None if clips[0].ego is None else torch.stack([clip.ego for clip in clips if clip.ego is not None])
         exo = None if clips[0].exo is None else torch.stack([clip.exo for clip in clips if clip.exo is not None])
@@ -214,8 +198,8 @@ def open_sample_source(
     if not isinstance(source, SampleFiles) or stage.name == "language":
         raise TrainingDataError(f"stage {stage.name} does not train on files of samples")
     views: tuple[SampleView, ...] = tuple(sorted({file.view for file in source.files}))
-    if views not in VIEWS[stage.name]:
-        expected = " or ".join(" and ".join(choice) for choice in sorted(VIEWS[stage.name]))
+    if not views or not STAGE_VIEWS[stage.name].issuperset(views):
+        expected = " or ".join(sorted(STAGE_VIEWS[stage.name]))
         raise TrainingDataError(f"{stage.name}: files with view {' and '.join(views) or 'none'}; expected {expected}")
     config = recipe.model
     groups = [
@@ -243,27 +227,27 @@ def _group(
     data: Path,
 ) -> ViewGroup:
     rows = ClipRows(files, data, seed)
-    held_out = _hold_out(rows, source.held_out, seed)
-    if not held_out.trained:
+    split = _hold_out(rows, source.held_out, seed)
+    if not split.trained:
         raise TrainingDataError(f"{stage.name}: nothing is left to train on; expected more than what is held out")
-    trained = held_out.trained
+    trained = split.trained
     order = ClipOrder(
         [rows.weights[number] for number in trained],
         [rows.lengths[number] for number in trained] if source.group_lengths else None,
         batch=stage.batch,
         seed=seed_of(seed, stage.name, view),
     )
-    return ViewGroup(rows, trained, held_out.validated, order)
+    return ViewGroup(rows, trained, split.validated, order)
 
 
-class HeldOut(NamedTuple):
-    """Numbers of the clips that are trained on, and of those that losses are validated on."""
+class ClipSplit(NamedTuple):
+    """Numbers of the clips to train on, and of those to validate on."""
 
     trained: list[int]
     validated: list[int]
 
 
-def _hold_out(rows: ClipRows, count: int, seed: int) -> HeldOut:
+def _hold_out(rows: ClipRows, count: int, seed: int) -> ClipSplit:
     """Hold out whole videos, at most a fifth of them; the same ones in every stage."""
     clips_of = rows.by_media()
     names = sorted(clips_of, key=lambda name: seed_of(seed, "held out", name))
@@ -276,4 +260,4 @@ def _hold_out(rows: ClipRows, count: int, seed: int) -> HeldOut:
     if len(validated) > count:
         validated = sorted(validated, key=lambda number: seed_of(seed, "validated", number))[:count]
     trained = sorted(number for name, numbers in clips_of.items() if name not in left_out for number in numbers)
-    return HeldOut(trained, sorted(validated))
+    return ClipSplit(trained, sorted(validated))

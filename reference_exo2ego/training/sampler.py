@@ -1,4 +1,4 @@
-"""Which clips a step shows: a function of seed, stage and step, whoever asks and wherever training resumed."""
+"""Which clips a step shows: a function of seed, stage and step alone, wherever training was resumed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,27 @@ from hashlib import sha256
 import numpy as np
 
 WINDOW = 16
-"""Batches that are put in order of length together."""
+"""Batches that are sorted by length together: the more, the less is filled up, and the less random a batch is."""
+
+TRIES = 20
+"""Clips that are tried in the place of one that cannot be read, before training stops."""
 
 
 def seed_of(*parts: object) -> int:
-    """A seed that is a function of some names and numbers, in [0, 2^63)."""
+    """Return a seed in [0, 2^63) that is a function of some names and numbers."""
     digest = sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
+
+
+def is_kept(media: str, share: float, seed: int) -> bool:
+    """Tell whether a video or picture is among the share of a file that is kept.
+
+    Args:
+        media: Its path.
+        share: The share, in [0, 1].
+        seed: Decides which are kept.
+    """
+    return share >= 1 or seed_of(seed, "share", media) < share * 2**63
 
 
 class ClipOrder:
@@ -44,7 +58,7 @@ class ClipOrder:
         self._epoch = lru_cache(maxsize=4)(self._draw_epoch)
 
     def batch_of(self, step: int) -> list[int]:
-        """The clips of a step, by number; those of a like length are neighbours."""
+        """Return the clips of a step by number; those of a like length are neighbours."""
         first = step * self._batch
         numbers = [self._clip(place) for place in range(first, first + self._batch)]
         if self._lengths is not None:
@@ -52,44 +66,44 @@ class ClipOrder:
         return numbers
 
     def spare(self, step: int, place: int, attempt: int) -> int:
-        """The clip that takes the place of one that cannot be read.
+        """Draw the clip that takes the place of one that cannot be read.
 
         Args:
             step: The step.
             place: Of the clip in its batch.
             attempt: From 1.
         """
-        drawn = np.random.default_rng(seed_of(self._seed, "spare", step, place, attempt))
-        return int(drawn.integers(len(self._weights)))
+        rng = np.random.default_rng(seed_of(self._seed, "spare", step, place, attempt))
+        return int(rng.integers(len(self._weights)))
 
     def _clip(self, place: int) -> int:
         epoch, inside = divmod(place, self.per_epoch)
         return int(self._epoch(epoch)[inside])
 
     def _draw_epoch(self, epoch: int) -> np.ndarray:
-        drawn = np.random.default_rng(seed_of(self._seed, "epoch", epoch))
+        rng = np.random.default_rng(seed_of(self._seed, "epoch", epoch))
         # With the running sum of weights a clip is shown as often as whole numbers lie in its stretch; in a random
         # order of clips the rest falls on others in each epoch.
-        shuffled = drawn.permutation(len(self._weights))
+        shuffled = rng.permutation(len(self._weights))
         edges = np.floor(np.concatenate([[0.0], np.cumsum(self._weights[shuffled])]) + 1e-9).astype(np.int64)
-        order = drawn.permutation(np.repeat(shuffled, np.diff(edges)))[: self.per_epoch]
+        order = rng.permutation(np.repeat(shuffled, np.diff(edges)))[: self.per_epoch]
         if self._lengths is None:
             return order
-        return self._grouped(order, drawn)
+        return self._grouped(order, rng)
 
-    def _grouped(self, order: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
+    def _grouped(self, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         lengths: np.ndarray = np.asarray(self._lengths)
         pieces: list[np.ndarray] = []
         for first in range(0, len(order), WINDOW * self._batch):
             window = order[first : first + WINDOW * self._batch]
             window = window[np.argsort(-lengths[window], kind="stable")]
             batches = [window[begin : begin + self._batch] for begin in range(0, len(window), self._batch)]
-            pieces += [batches[number] for number in drawn.permutation(len(batches))]
+            pieces += [batches[number] for number in rng.permutation(len(batches))]
         return np.concatenate(pieces)
 
 
 def micro_size(batch: int, processes: int, most: int) -> int:
-    """Clips that a process computes at once: the most that divides its part of a batch evenly.
+    """Return how many clips a process computes at once: the most that divides its part of a batch evenly.
 
     Args:
         batch: Clips of a step.

@@ -1,4 +1,4 @@
-"""Looks at a model between steps: losses on what is held out, how near F(x) is to y, and captions."""
+"""Validation between steps: losses on held-out clips, the cosine of F(x) to y, and captions."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from reference_exo2ego.model.words import IGNORED, Words, splice
 
 from .batches import ClipBatch, MicroBatch
 from .engine import Engine
-from .loop import PARTS
+from .loop import LOSS_PARTS
 from .processes import Processes
 from .tracking import Tracker
 
 CAPTIONED = 4
-"""Clips that captions are printed of."""
+"""Clips that the model captions, to be read by a person."""
 
 LONGEST = 24
-"""Tokens of a caption, at most."""
+"""Most tokens of a caption."""
 
 
 class Caption(NamedTuple):
-    """What a model says of a clip.
+    """A caption that a model writes, beside the right one.
 
     Attributes:
-        prompt: What it is asked.
-        expected: What was said of it.
-        reply: What the model says.
+        prompt: The question about the clip; ``""`` for a mere caption.
+        expected: The right answer.
+        reply: The model's answer.
     """
 
     prompt: str
@@ -43,11 +43,11 @@ class Caption(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Looks at a model.
+    """Validates the model of a stage, and records the results.
 
     Attributes:
         engine: Has the model.
-        micro_batches: What is held out; the same on every process.
+        micro_batches: Held-out clips, the same on every process; empty for none, and then nothing is recorded.
         processes: The processes.
         tracker: Where records go.
         tokenizer: Tokenizer of the language model.
@@ -69,7 +69,7 @@ class Validation:
         """
         if not self.micro_batches:
             return
-        with looking(self.engine.model):
+        with evaluation_mode(self.engine.model):
             numbers = self._numbers()
             replies = self._captions()
         self.tracker.record("validation", self.stage, step, **numbers)
@@ -77,21 +77,21 @@ class Validation:
             self.tracker.record("captions", self.stage, step, captions=[caption._asdict() for caption in replies])
 
     def _numbers(self) -> dict[str, float]:
-        names: tuple[str, ...] = (*PARTS, "cosine", "cosine_unmapped")
+        names: tuple[str, ...] = (*LOSS_PARTS, "cosine", "cosine_unmapped")
         sums, counts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
         # Every process computes as many, for where ZeRO spreads weights they all have to compute together.
         rounds = -(-len(self.micro_batches) // self.processes.count)
         for turn in range(rounds):
             place = turn * self.processes.count + self.processes.rank
             counted = place < len(self.micro_batches)
-            teaching = self.micro_batches[place % len(self.micro_batches)].teaching.to(self.engine.device)
-            losses = self.engine.losses(teaching)
-            values = {name: float(getattr(losses, "total" if name == "loss" else name)) for name in PARTS}
-            weights = {name: teaching.predicted if name in {"loss", "vtg"} else teaching.clips for name in PARTS}
-            if isinstance(teaching, ClipBatch) and teaching.batch.ego is not None and teaching.batch.exo is not None:
-                near = nearness(self.engine.model, teaching.batch)
+            batch = self.micro_batches[place % len(self.micro_batches)].batch.to(self.engine.device)
+            losses = self.engine.losses(batch)
+            values = {name: float(getattr(losses, "total" if name == "loss" else name)) for name in LOSS_PARTS}
+            weights = {name: batch.predicted if name in {"loss", "vtg"} else batch.clips for name in LOSS_PARTS}
+            if isinstance(batch, ClipBatch) and batch.inputs.ego is not None and batch.inputs.exo is not None:
+                near = nearness(self.engine.model, batch.inputs)
                 values |= {"cosine": near.mapped, "cosine_unmapped": near.unmapped}
-                weights |= {"cosine": teaching.clips, "cosine_unmapped": teaching.clips}
+                weights |= {"cosine": batch.clips, "cosine_unmapped": batch.clips}
             for name, value in values.items() if counted else ():
                 sums[name] += value * weights[name]
                 counts[name] += weights[name]
@@ -101,8 +101,8 @@ class Validation:
 
     def _captions(self) -> list[Caption]:
         for micro in self.micro_batches:
-            if isinstance(micro.teaching, ClipBatch):
-                batch = ClipBatch(micro.teaching.stage, first_clips(micro.teaching.batch, CAPTIONED))
+            if isinstance(micro.batch, ClipBatch):
+                batch = ClipBatch(micro.batch.stage, slice_clips(micro.batch.inputs, CAPTIONED))
                 return captions(self.engine.model, batch.to(self.engine.device), self.tokenizer)
         return []
 
@@ -112,7 +112,7 @@ class Nearness(NamedTuple):
 
     Attributes:
         mapped: Of F(x) to y.
-        unmapped: Of x to y: what F has to be better than.
+        unmapped: Of x to y, which F has to exceed.
     """
 
     mapped: float
@@ -120,7 +120,7 @@ class Nearness(NamedTuple):
 
 
 def nearness(model: Exo2Ego, batch: Batch) -> Nearness:
-    """How near F(x) comes to y.
+    """Compute how near F(x) and x are to y.
 
     Args:
         model: The model.
@@ -137,7 +137,7 @@ def nearness(model: Exo2Ego, batch: Batch) -> Nearness:
 
 
 def captions(model: Exo2Ego, clips: ClipBatch, tokenizer: Any) -> list[Caption]:
-    """What a model says of the first question about each clip, word for word the likeliest.
+    """Answer the first question about each clip by greedy decoding.
 
     Args:
         model: The model.
@@ -146,7 +146,7 @@ def captions(model: Exo2Ego, clips: ClipBatch, tokenizer: Any) -> list[Caption]:
     """
     replies: list[Caption] = []
     for number in range(clips.clips):
-        batch = first_clips(clips.batch, 1, number)
+        batch = slice_clips(clips.inputs, 1, number)
         ids, labels = batch.words.ids[0], batch.words.labels[0]
         answered = (labels != IGNORED).nonzero().flatten()
         begin = int(answered[0])
@@ -164,8 +164,8 @@ def captions(model: Exo2Ego, clips: ClipBatch, tokenizer: Any) -> list[Caption]:
     return replies
 
 
-def first_clips(batch: Batch, count: int, begin: int = 0) -> Batch:
-    """Some clips of a batch."""
+def slice_clips(batch: Batch, count: int, begin: int = 0) -> Batch:
+    """Return ``count`` clips of a batch, from the clip number ``begin`` on."""
     words = batch.words
     segments = None if words.segments is None else words.segments[begin : begin + count]
     ego, exo = (None if view is None else view[begin : begin + count] for view in (batch.ego, batch.exo))
@@ -173,8 +173,8 @@ def first_clips(batch: Batch, count: int, begin: int = 0) -> Batch:
 
 
 @contextmanager
-def looking(model: Exo2Ego) -> Generator[None]:
-    """Have a model without dropout and gradients for a while."""
+def evaluation_mode(model: Exo2Ego) -> Generator[None]:
+    """Switch dropout and gradients of a model off for the duration of the context."""
     training = model.training
     model.eval()
     try:
@@ -192,7 +192,7 @@ def _video(model: Exo2Ego, stage: Stage, batch: Batch) -> torch.Tensor:
 
 
 def _continue(model: Exo2Ego, inputs: torch.Tensor, end: int | None) -> list[int]:
-    """Greedy decoding; as many passes on every process, for where ZeRO spreads weights they all compute together."""
+    """Decode greedily, up to a token that ends the reply."""
     embed, reply, ended = model.language.get_input_embeddings(), list[int](), False
     for _ in range(LONGEST):
         hidden = model.language.model(inputs_embeds=inputs, use_cache=False).last_hidden_state
@@ -201,6 +201,7 @@ def _continue(model: Exo2Ego, inputs: torch.Tensor, end: int | None) -> list[int
         if not ended:
             reply.append(int(token))
         elif not hasattr(embed.weight, "ds_id"):
+            # Where ZeRO spreads weights, all processes compute together and need as many passes.
             break
         inputs = torch.cat([inputs, embed(token)[:, None]], dim=1)
     return reply

@@ -18,8 +18,8 @@ from egobench.errors import MissingFramesError, RecipeError, TrainingDataError
 from egobench.observer import Observer
 from reference_exo2ego.training.batches import Source
 from reference_exo2ego.training.beginning import begin
-from reference_exo2ego.training.checkpoint import write_whole
 from reference_exo2ego.training.engine import Engine
+from reference_exo2ego.training.files import write_whole
 from reference_exo2ego.training.loop import seed_everything
 from reference_exo2ego.training.recipe import SampleFiles, recipe_of
 from reference_exo2ego.training.run import Training, steps_of
@@ -169,7 +169,7 @@ def _take(engine: Engine, source: Source, number: int) -> None:
     if not micro_batches:
         raise RecipeError("a step without clips; expected at least one")
     for place, micro in enumerate(micro_batches, start=1):
-        losses = engine.losses(micro.teaching.to(engine.device))
+        losses = engine.losses(micro.batch.to(engine.device))
         engine.backward(losses.total * micro.weight, last=place == len(micro_batches))
     engine.step(1e-3)
     if torch.cuda.is_available():

@@ -10,7 +10,7 @@ from typing import Any, Final
 from egobench.charts.amounts import AmountLine, AmountPoint, write_amounts
 from egobench.charts.differences import DifferenceRow, write_differences
 from egobench.errors import StoreError
-from reference_exo2ego.training.checkpoint import write_whole
+from reference_exo2ego.training.files import write_whole
 
 from .results import RESULTS
 from .variants import CURVE, FULL, SINGLE

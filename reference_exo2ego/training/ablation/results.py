@@ -20,7 +20,7 @@ from egobench.scoring.score import score_samples
 from egobench.statistics import Estimate, PairedTest
 from egobench.statistics.average import average
 from egobench.statistics.resampling import Column, Resampled, column
-from reference_exo2ego.training.checkpoint import write_whole
+from reference_exo2ego.training.files import write_whole
 from reference_exo2ego.training.tracking import LOG, read_log
 
 from .costs import Costs

@@ -31,7 +31,7 @@ from egobench.run.checksums import CHECKSUMS
 from egobench.run.spec import Settings
 from egobench.video import FrameStore
 from reference_exo2ego.model.export import export
-from reference_exo2ego.training.checkpoint import write_whole
+from reference_exo2ego.training.files import write_whole
 from reference_exo2ego.training.loop import LoopSettings, never
 from reference_exo2ego.training.question_source import frame_requests
 from reference_exo2ego.training.recipe import Recipe, override

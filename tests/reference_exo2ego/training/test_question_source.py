@@ -138,17 +138,17 @@ def test_a_step_is_the_same_whenever_it_is_asked_for(tmp_path: Path) -> None:
     _write(tmp_path)
     source = _open(tmp_path, _transcripts())
     (first,), (again,), (other,) = (source.micro_batches(step, 0, 1) for step in (5, 5, 6))
-    assert torch.equal(first.teaching.words.ids, again.teaching.words.ids)
-    assert torch.equal(first.teaching.ids, again.teaching.ids)
-    assert not torch.equal(first.teaching.words.ids, other.teaching.words.ids)
+    assert torch.equal(first.batch.words.ids, again.batch.words.ids)
+    assert torch.equal(first.batch.ids, again.batch.ids)
+    assert not torch.equal(first.batch.words.ids, other.batch.words.ids)
 
 
 def test_processes_share_the_rows_of_a_step(tmp_path: Path) -> None:
     _write(tmp_path)
     source = _open(tmp_path, _transcripts())
     (whole,) = source.micro_batches(2, 0, 1)
-    parts = [source.micro_batches(2, rank, 2)[0].teaching for rank in range(2)]
-    answers = [Counter(part.words.labels[part.words.labels >= 0].tolist()) for part in (whole.teaching, *parts)]
+    parts = [source.micro_batches(2, rank, 2)[0].batch for rank in range(2)]
+    answers = [Counter(part.words.labels[part.words.labels >= 0].tolist()) for part in (whole.batch, *parts)]
     assert answers[0] == answers[1] + answers[2]
 
 
@@ -180,7 +180,7 @@ def test_rare_forms_of_questions_are_drawn_as_often_as_frequent_ones(tmp_path: P
 def test_narrow_transcripts_come_first(tmp_path: Path) -> None:
     _write(tmp_path)
     source = _open(tmp_path, Transcripts(rows=(_kind(),), turns=(("door",),), twice=0, narrow=2, narrow_steps=3))
-    tokens = [source.micro_batches(step, 0, 1)[0].teaching.ids.shape[1] for step in (0, 2, 3)]
+    tokens = [source.micro_batches(step, 0, 1)[0].batch.ids.shape[1] for step in (0, 2, 3)]
     assert tokens == [2 * 2, 2 * 2, 2 * MODEL.token_places]
 
 
@@ -199,8 +199,8 @@ def test_frames_of_a_row_are_the_clips_own(tmp_path: Path) -> None:
     _write(tmp_path, video=str(VIDEO))
     source = _open(tmp_path, QuestionRows(rows=(_kind(batch=1),), turns=(("door",),), held_out=1), "stage3")
     (batch,) = source.micro_batches(0, 0, 1)
-    assert batch.teaching.batch.ego.shape == (1, 4, 3, 96, 96)
-    assert batch.teaching.batch.ego.float().std() > 1
+    assert batch.batch.inputs.ego.shape == (1, 4, 3, 96, 96)
+    assert batch.batch.inputs.ego.float().std() > 1
     assert batch.group == "door"
 
 
@@ -211,7 +211,7 @@ def test_an_unreadable_clip_gives_its_place_to_another_and_is_named(tmp_path: Pa
     broken = kind.trained[0]
     broken.ego = broken.ego._replace(path=tmp_path / "gone.mp4")
     micro = source._make_batch(kind, [DrawnRow(broken, 1)], Random(0), 0)
-    assert micro.teaching.clips == 1
+    assert micro.batch.clips == 1
     assert "gone.mp4" in micro.unreadable[0]
 
 
@@ -221,6 +221,6 @@ def test_rows_that_leave_the_encoder_alone_teach_what_reads_it(tmp_path: Path, s
     rows = QuestionRows(rows=(_kind(batch=1, still=True),), turns=(("door",),), held_out=1)
     (micro,) = _open(tmp_path, rows, stage).micro_batches(0, 0, 1)
     model = Exo2Ego(MODEL)
-    micro.teaching.losses(model).total.backward()
+    micro.batch.losses(model).total.backward()
     assert all(parameter.grad is None for parameter in model.ego_encoder.parameters())
     assert any(parameter.grad is not None for parameter in model.connector.parameters())

@@ -35,12 +35,12 @@ def source_of(data: Path, recipe: Recipe, store: Path | None = None) -> SampleSo
 
 
 def clips(micro: MicroBatch) -> ClipBatch:
-    assert isinstance(micro.teaching, ClipBatch)
-    return micro.teaching
+    assert isinstance(micro.batch, ClipBatch)
+    return micro.batch
 
 
 def said(micro: MicroBatch) -> list[str]:
-    words = clips(micro).batch.words
+    words = clips(micro).inputs.words
     return [tokenizer().decode(row[row >= 0], skip_special_tokens=True) for row in words.labels]
 
 
@@ -57,7 +57,7 @@ def test_words_stand_with_their_own_frames(data: Path) -> None:
     texts = {row["conversations"][1]["value"]: row for row in rows_of(data)}
     for step in range(5):
         for micro in source.micro_batches(step, 0, 1):
-            batch = clips(micro).batch
+            batch = clips(micro).inputs
             assert batch.ego is not None and batch.exo is not None and batch.ego.dtype == torch.uint8
             for text, ego, exo in zip(said(micro), batch.ego, batch.exo, strict=True):
                 row = texts[text]
@@ -80,7 +80,7 @@ def test_the_initialization_shows_a_view_a_step(data: Path) -> None:
     source = source_of(data, tiny_recipe(("init",)))
     views = []
     for step in range(6):
-        batches = [clips(micro).batch for micro in source.micro_batches(step, 0, 1)]
+        batches = [clips(micro).inputs for micro in source.micro_batches(step, 0, 1)]
         views.append({"ego" if batch.exo is None else "exo" for batch in batches})
     # As many clips of either view, so they take turns.
     assert views in ([{"exo"}, {"ego"}] * 3, [{"ego"}, {"exo"}] * 3)
@@ -89,12 +89,12 @@ def test_the_initialization_shows_a_view_a_step(data: Path) -> None:
 
 def test_a_caption_stands_behind_the_video_and_a_question_in_the_chat(data: Path) -> None:
     words = tokenizer()
-    caption = clips(source_of(data, tiny_recipe(("stage1",))).micro_batches(0, 0, 1)[0]).batch.words
+    caption = clips(source_of(data, tiny_recipe(("stage1",))).micro_batches(0, 0, 1)[0]).inputs.words
     # <s> VIDEO C takes ...: the line's end is no word of this tokenizer.
     assert caption.ids[0, 0] == words.bos_token_id and caption.ids[0, 1] < 0
     assert caption.labels[0, 2] == words.convert_tokens_to_ids("C")
     assert (caption.labels == words.eos_token_id).sum(1).tolist() == [1, 1]
-    asked = clips(source_of(data, tiny_recipe(("stage3",))).micro_batches(0, 0, 1)[0]).batch.words
+    asked = clips(source_of(data, tiny_recipe(("stage3",))).micro_batches(0, 0, 1)[0]).inputs.words
     row = asked.ids[0]
     assert words.decode(row[row >= 0]).startswith("<s> [INST] what is it [/INST] C")
 
@@ -105,7 +105,7 @@ def test_later_turns_are_predicted_from_all_before(tmp_path: Path) -> None:
     said = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
     row = {"id": "long", "video": "takes/ego0", "conversations": said}
     (data / "questions.json").write_text(json.dumps([row]))
-    words = clips(source_of(data, tiny_recipe(("stage3",))).micro_batches(0, 0, 1)[0]).batch.words
+    words = clips(source_of(data, tiny_recipe(("stage3",))).micro_batches(0, 0, 1)[0]).inputs.words
     assert words.segments is not None
     third = words.ids[0][words.segments[0] == 3]
     # What stands before the video, [INST], is shared by all turns.
@@ -139,7 +139,7 @@ def broken(tmp_path: Path) -> Path:
 def test_a_clip_that_cannot_be_read_gives_its_place_to_another(tmp_path: Path) -> None:
     source = source_of(broken(tmp_path), tiny_recipe(("stage1",)))
     epoch = [micro for step in range(5) for micro in source.micro_batches(step, 0, 1)]
-    assert [micro.teaching.clips for micro in epoch] == [2] * 10
+    assert [micro.batch.clips for micro in epoch] == [2] * 10
     messages = [message for micro in epoch for message in micro.unreadable]
     assert messages and all("cam01: " in message and "takes/exo" in message for message in messages)
     assert not any("red" in text or "green" in text for micro in epoch for text in said(micro))
@@ -196,7 +196,7 @@ def test_pictures_and_texts_are_shown_as_clips(tmp_path: Path) -> None:
     values["stages"][0]["source"]["held_out"] = 0
     from reference_exo2ego.training.recipe import recipe_of
 
-    batch = clips(source_of(data, recipe_of(values, "test")).micro_batches(0, 0, 1)[0]).batch
+    batch = clips(source_of(data, recipe_of(values, "test")).micro_batches(0, 0, 1)[0]).inputs
     assert batch.ego is not None and batch.ego.shape == (2, 4, 3, 64, 64)
     colours = sorted(clip.flatten(2)[:, :, 0].tolist() for clip in batch.ego)
     assert colours == [[[0, 0, 0]] * 4, [[250, 10, 20]] * 4]
@@ -214,4 +214,4 @@ def test_a_frame_store_gives_the_same_batches(data: Path, tmp_path: Path) -> Non
     FrameStore(tmp_path / "store").fill(requests)
     decoded, stored = (source_of(data, recipe, store).micro_batches(0, 0, 1) for store in (None, tmp_path / "store"))
     for first, second in zip(decoded, stored, strict=True):
-        assert torch.equal(clips(first).batch.exo, clips(second).batch.exo)
+        assert torch.equal(clips(first).inputs.exo, clips(second).inputs.exo)

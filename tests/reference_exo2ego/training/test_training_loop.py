@@ -91,7 +91,7 @@ def test_the_recorded_losses_are_the_model_s(tmp_path: Path, data: Path) -> None
     model, tokenizer = begin(recipe, data, None, dtype="float32")
     prepare(model, "stage2", checkpointing=False)
     (micro,) = open_source(recipe, recipe.stages[0], data, None, tokenizer).micro_batches(0, 0, 1)
-    losses = micro.teaching.losses(model)
+    losses = micro.batch.losses(model)
     losses.total.backward()
     norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
     assert min(losses.vtg, losses.kl, losses.ccl_exo) > 0
@@ -201,7 +201,7 @@ def test_a_loss_that_is_no_number_stops_with_its_batch_saved(tmp_path: Path, dat
         run(training(tmp_path, data, recipe))
     (path,) = (tmp_path / "stage1").glob("diverged-*.pt")
     micro = torch.load(path, weights_only=False)[0]
-    assert micro.teaching.clips == 2
+    assert micro.batch.clips == 2
 
 
 def test_too_many_unreadable_clips_stop_it(tmp_path: Path) -> None:
