@@ -128,11 +128,10 @@ def _print_forecast(study: Study, forecast: WorkForecast, *, as_json: bool) -> N
         hours, steps = sum(stage.seconds for stage in left) / 3600, sum(stage.steps for stage in left)
         by_stage.add_row(name, f"{len(members):,}", f"{len(members) - len(left):,}", f"{steps:,}", f"{hours:,.2f}")
     console().print(by_stage)
-    asking = (forecast.askings - forecast.asked) * forecast.asking_seconds
     print_lines(
         f"{forecast.unshared:,} trainings are {len(forecast.stages):,}, for variants share them",
-        f"{forecast.askings:,} times {study.questions.asked:,} questions, {forecast.asked:,} of them done; "
-        f"{_hours(asking)}",
+        f"{forecast.runs:,} times {study.questions.asked:,} questions, {forecast.finished_runs:,} of them done; "
+        f"{_hours(forecast.asking_seconds)}",
         f"compared by {study.score.name}; planned to be found: differences of "
         f"{100 * study.questions.detectable:.1f} points",
         f"in all: {_hours(forecast.seconds)} on this machine as busy as it is, one after the other",

@@ -1,4 +1,4 @@
-"""How much is left to do of an ablation, and how long it takes."""
+"""The forecast of an ablation: what is left to do, and how long it takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.training.beginning import begin
 
 from .costs import Costs
-from .work import Asking, Bench, StageJob, WorkPlan, asking_request
+from .work_plan import StageJob, VariantRun, WorkPlan
+from .workspace import Workspace
 
 
 class StageForecast(NamedTuple):
@@ -53,46 +54,50 @@ class StageForecast(NamedTuple):
 
 
 class WorkForecast(NamedTuple):
-    """All of it.
+    """The trainings and runs of an ablation, and how long they take.
 
     Attributes:
         stages: The trainings.
-        unshared: How many there would be if variants shared none.
-        askings: How many variants and seeds are asked.
-        asked: How many of them were asked.
-        asking_seconds: How long it takes to ask one of them.
+        unshared: Number of trainings if variants shared none.
+        runs: Number of runs, one per variant and seed.
+        finished_runs: Number of runs that are finished.
+        run_seconds: Seconds of a run.
     """
 
     stages: Sequence[StageForecast]
     unshared: int
-    askings: int
-    asked: int
-    asking_seconds: float
+    runs: int
+    finished_runs: int
+    run_seconds: float
+
+    @property
+    def asking_seconds(self) -> float:
+        """Seconds of the runs that are left."""
+        return (self.runs - self.finished_runs) * self.run_seconds
 
     @property
     def seconds(self) -> float:
-        """What is left."""
-        training = sum(stage.seconds for stage in self.stages if not stage.done)
-        return training + (self.askings - self.asked) * self.asking_seconds
+        """Seconds of all that is left."""
+        return sum(stage.seconds for stage in self.stages if not stage.done) + self.asking_seconds
 
     def to_json(self) -> dict[str, Any]:
         """The forecast as a JSON object."""
         return {
             "stages": [stage.to_json() for stage in self.stages],
             "stages_without_sharing": self.unshared,
-            "askings": self.askings,
-            "asked": self.asked,
-            "seconds_of_an_asking": self.asking_seconds,
+            "askings": self.runs,
+            "asked": self.finished_runs,
+            "seconds_of_an_asking": self.run_seconds,
             "hours": self.seconds / 3600,
         }
 
 
-def forecast_work(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], costs: Costs) -> WorkForecast:
-    """What is left to do, and how long it takes on this machine as it is now, one after the other.
+def forecast_work(workspace: Workspace, work: WorkPlan, sets: Sequence[SampleSet], costs: Costs) -> WorkForecast:
+    """Forecast what is left to do, one part after the other on this machine as it is now.
 
     Args:
-        bench: Where it is done.
-        work: All of it.
+        workspace: The folder, and how trainings and runs are done.
+        work: The trainings and runs.
         sets: The sample sets that are asked about.
         costs: What steps cost.
 
@@ -100,9 +105,9 @@ def forecast_work(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], costs
         EgoBenchError: If a model cannot be made or asked.
     """
     users: dict[str, list[str]] = {}
-    for asking in work.askings:
-        for job in work.chain(asking):
-            users.setdefault(job.id, []).append(asking.variant.name)
+    for variant_run in work.runs:
+        for job in work.chain(variant_run):
+            users.setdefault(job.id, []).append(variant_run.variant.name)
     stages = [
         StageForecast(
             job,
@@ -110,32 +115,33 @@ def forecast_work(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], costs
             costs.steps(job.step),
             costs.seconds(job.step),
             costs.steps(job.step) * costs.operations(job.step),
-            bench.model_of(job).is_dir(),
+            workspace.model_of(job).is_dir(),
         )
         for job in work.stages.values()
     ]
-    answered = [asking for asking in work.askings if bench.run_of(asking) is not None]
+    finished = [variant_run for variant_run in work.runs if workspace.run_of(variant_run) is not None]
     unshared = sum(len(names) for names in users.values())
-    return WorkForecast(
-        stages, unshared, len(work.askings), len(answered), _asking_seconds(bench, work, sets, answered)
-    )
+    run_seconds = _run_seconds(workspace, sets, finished, left=len(work.runs) - len(finished))
+    return WorkForecast(stages, unshared, len(work.runs), len(finished), run_seconds)
 
 
-def _asking_seconds(bench: Bench, work: WorkPlan, sets: Sequence[SampleSet], answered: Sequence[Asking]) -> float:
-    """How long it takes to ask a model: as it took before, else out of a few questions to a random one."""
-    seconds = [taken for asking in answered if (taken := bench.seconds_of(asking)) is not None]
-    if seconds:
-        return sum(seconds) / len(seconds)
-    if len(answered) == len(work.askings):
+def _run_seconds(
+    workspace: Workspace, sets: Sequence[SampleSet], finished: Sequence[VariantRun], *, left: int
+) -> float:
+    """Forecast the seconds of a run: the mean of finished ones, else out of a few questions to a random model."""
+    known = [seconds for variant_run in finished if (seconds := workspace.seconds_of(variant_run)) is not None]
+    if known:
+        return sum(known) / len(known)
+    if not left:
         return 0.0
-    stages = [stage.name for stage in bench.recipe.stages]
+    stages = [stage.name for stage in workspace.recipe.stages]
     with TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "model"
-        beginning = begin(bench.recipe, bench.data, None, dtype="float32")
+        beginning = begin(workspace.recipe, workspace.data, None, dtype="float32")
         last: Stage = "stage2" if "stage2" in stages else "init"
         save(beginning.model, checkpoint, last, tokenizer=beginning.tokenizer)
-        request = asking_request(bench, checkpoint, Settings(method=bench.method, limit=bench.limit), "")
+        request = workspace.run_request(checkpoint, Settings(method=workspace.method, limit=workspace.limit), "")
         loaded = request.load()
         names = {sample_set.name for sample_set in loaded.sets}
         chosen = [sample_set for sample_set in sets if sample_set.name in names]
-        return 60 * sum(forecast(loaded, sample_set, bench.videos).minutes for sample_set in chosen)
+        return 60 * sum(forecast(loaded, sample_set, workspace.videos).minutes for sample_set in chosen)

@@ -1,4 +1,4 @@
-"""From the runs of variants to differences: over the same questions, by source video; apart from that, over seeds."""
+"""Results of an ablation: differences of variants over the same questions, and how far seeds differ."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ from reference_exo2ego.training.tracking import LOG, read_log
 from .costs import Costs
 from .questions import MeanScore, Questions
 from .variants import Ablation, Row, Variant
-from .work import Asking, Bench, WorkPlan
+from .work_plan import VariantRun, WorkPlan
+from .workspace import Workspace
 
 RESULTS = "results.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How much seeds differ.
+    """A number by seed.
 
     Attributes:
-        values: One a seed.
-        sd: Their standard deviation; ``None`` for a single seed.
+        values: The number by seed.
+        sd: Standard deviation over seeds; ``None`` for a single seed.
     """
 
     values: Mapping[int, float]
@@ -46,7 +47,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class VariantResult:
-    """What became of a variant.
+    """The scores of a variant, and what its trainings took.
 
     Attributes:
         variant: The variant.
@@ -83,7 +84,7 @@ class Difference:
 
 
 class Answers(NamedTuple):
-    """Answers of finished runs, side by side.
+    """Scored answers of finished runs, side by side.
 
     Attributes:
         runs: Variant and seed, in the order of the columns' runs.
@@ -96,11 +97,11 @@ class Answers(NamedTuple):
     mean: Resampled
 
     def places(self, variant: str, seeds: Sequence[int]) -> list[int]:
-        """Where a variant's runs are."""
+        """Return the places of a variant's runs in :attr:`runs`."""
         return [self.runs.index((variant, seed)) for seed in seeds]
 
     def seeds(self, variant: str) -> list[int]:
-        """The seeds that a variant was asked with."""
+        """Return the seeds of a variant's runs."""
         return [seed for name, seed in self.runs if name == variant]
 
 
@@ -135,12 +136,12 @@ def read_answers(runs: Mapping[tuple[str, int], Path], sets: Sequence[SampleSet]
 
 
 def estimate_of(answers: Answers, variant: str) -> Estimate:
-    """The mean over seeds of a variant's mean score."""
+    """Estimate the mean over seeds of a variant's mean score."""
     return _pooled(answers, answers.places(variant, answers.seeds(variant))).estimate(0)
 
 
 def difference_of(answers: Answers, variant: str, against: str) -> Difference | None:
-    """A variant minus another one; ``None`` where no seed has both.
+    """Test a variant against another one; ``None`` where no seed has both.
 
     The values of a question are averaged over seeds first, so that the interval is over questions alone: it says what
     other videos would have given, with these very models. What other seeds would have given is the spread.
@@ -157,12 +158,12 @@ def difference_of(answers: Answers, variant: str, against: str) -> Difference | 
 
 
 def spread(values: Mapping[int, float]) -> Spread:
-    """How much seeds differ."""
+    """Return values by seed with their standard deviation."""
     return Spread(values, stdev(values.values()) if len(values) > 1 else None)
 
 
 def _pooled(answers: Answers, *groups: Sequence[int]) -> Resampled:
-    """Means over groups of runs, under the resampling that all runs share."""
+    """Average groups of runs, under the resampling that all runs share."""
     mean = answers.mean
     values = np.array([mean.values[list(group)].mean() for group in groups])
     replicates = np.stack([mean.replicates[:, list(group)].mean(axis=1) for group in groups], axis=1)
@@ -170,7 +171,7 @@ def _pooled(answers: Answers, *groups: Sequence[int]) -> Resampled:
 
 
 def collect(
-    bench: Bench,
+    workspace: Workspace,
     ablation: Ablation,
     work: WorkPlan,
     sets: Sequence[SampleSet],
@@ -179,12 +180,12 @@ def collect(
     questions: Questions,
     costs: Costs,
 ) -> dict[str, Any]:
-    """The content of ``results.json``, out of whatever is finished.
+    """Make the content of ``results.json`` out of all finished runs.
 
     Args:
-        bench: Where the ablation was done.
+        workspace: The folder of the ablation.
         ablation: The variants.
-        work: What was done.
+        work: The trainings and runs.
         sets: The sample sets.
         score: What is compared.
         questions: How many questions were asked.
@@ -194,26 +195,26 @@ def collect(
         StoreError: If nothing is finished, or a run is damaged.
     """
     finished = {
-        (asking.variant.name, asking.seed): (asking, run)
-        for asking in work.askings
-        if (run := bench.run_of(asking)) is not None
+        (variant_run.variant.name, variant_run.seed): (variant_run, run)
+        for variant_run in work.runs
+        if (run := workspace.run_of(variant_run)) is not None
     }
     if not finished:
-        raise StoreError(f"{bench.folder}: nothing was asked yet; run exo2ego ablate without --dry-run")
+        raise StoreError(f"{workspace.folder}: nothing was asked yet; run exo2ego ablate without --dry-run")
     answers = read_answers({key: run for key, (_, run) in finished.items()}, sets, score)
     results = {
-        name: _result(variant, bench, work, answers, finished, costs)
+        name: _result(variant, workspace, work, answers, finished, costs)
         for name, variant in ablation.variants.items()
         if answers.seeds(name)
     }
     return {
-        "recipe": bench.recipe.name,
-        "fingerprint": bench.recipe.fingerprint,
+        "recipe": workspace.recipe.name,
+        "fingerprint": workspace.recipe.fingerprint,
         "score": {"name": score.name, "ids": list(score.ids)},
-        "method": bench.method,
+        "method": workspace.method,
         "questions": questions._asdict(),
         "seeds": sorted({seed for _, seed in finished}),
-        "variants": {name: _variant_json(bench, result) for name, result in results.items()},
+        "variants": {name: _variant_json(workspace, result) for name, result in results.items()},
         "tables": [
             {
                 "name": table.name,
@@ -235,7 +236,7 @@ def write_results(folder: Path, content: Mapping[str, Any]) -> Path:
 
 
 def trained_seconds(folder: Path) -> float | None:
-    """Seconds of the steps of a training, out of its log; ``None`` where it says none."""
+    """Return how many seconds the steps of a training took, out of its log; ``None`` without any steps in it."""
     rows = [row for row in read_log(folder / LOG) if row.get("kind") == "step"]
     if not rows:
         return None
@@ -244,16 +245,16 @@ def trained_seconds(folder: Path) -> float | None:
 
 def _result(
     variant: Variant,
-    bench: Bench,
+    workspace: Workspace,
     work: WorkPlan,
     answers: Answers,
-    finished: Mapping[tuple[str, int], tuple[Asking, Path]],
+    finished: Mapping[tuple[str, int], tuple[VariantRun, Path]],
     costs: Costs,
 ) -> VariantResult:
     seeds = answers.seeds(variant.name)
     places = answers.places(variant.name, seeds)
     chain = work.chain(finished[variant.name, seeds[0]][0])
-    seconds = [trained_seconds(bench.stage_folder(job)) for job in chain]
+    seconds = [trained_seconds(workspace.stage_folder(job)) for job in chain]
     return VariantResult(
         variant=variant,
         runs={seed: finished[variant.name, seed][1] for seed in seeds},
@@ -262,11 +263,11 @@ def _result(
         scores={score_id: float(part.values()[places].mean()) for score_id, part in answers.columns.items()},
         steps=[(job.step.stage, costs.steps(job.step)) for job in chain],
         operations=sum(costs.steps(job.step) * costs.operations(job.step) for job in chain),
-        seconds=None if None in seconds else sum(each or 0.0 for each in seconds),
+        seconds=None if None in seconds else sum(of_stage or 0.0 for of_stage in seconds),
     )
 
 
-def _variant_json(bench: Bench, result: VariantResult) -> dict[str, Any]:
+def _variant_json(workspace: Workspace, result: VariantResult) -> dict[str, Any]:
     variant = result.variant
     return {
         "about": variant.about,
@@ -277,7 +278,7 @@ def _variant_json(bench: Bench, result: VariantResult) -> dict[str, Any]:
         "ego_share": variant.ego_share,
         "ends": variant.ends,
         "prompt": variant.prompt,
-        "runs": {seed: str(run.relative_to(bench.folder)) for seed, run in result.runs.items()},
+        "runs": {seed: str(run.relative_to(workspace.folder)) for seed, run in result.runs.items()},
         **asdict(result.estimate),
         "by_seed": dict(result.seeds.values),
         "seed_sd": result.seeds.sd,

@@ -1,4 +1,4 @@
-"""An ablation from names and folders: planned, forecast, done, and written up. What a notebook calls."""
+"""A whole ablation: planned from names and folders, forecast, done, and written up; what a notebook calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from .page import write_page, write_report
 from .questions import MeanScore, Questions, choose_questions, mean_score
 from .results import collect, write_results
 from .variants import SHARES, Ablation, ablation_of, choose, leave_out
-from .work import Bench, WorkPlan, check_folder, do_work, plan_work
+from .work import do_work
+from .work_plan import WorkPlan, plan_work
+from .workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +31,16 @@ class Study:
     """An ablation that is planned.
 
     Attributes:
-        bench: Where it is done.
+        workspace: The folder, and how its trainings and runs are done.
         ablation: Its variants.
-        plan: All that is trained and asked.
+        plan: The trainings and runs.
         sets: The sample sets.
         score: What variants are compared by.
         questions: How many questions are asked.
         costs: What steps cost.
     """
 
-    bench: Bench
+    workspace: Workspace
     ablation: Ablation
     plan: WorkPlan
     sets: Sequence[SampleSet]
@@ -52,7 +54,7 @@ class Study:
         Raises:
             EgoBenchError: If a model cannot be made or asked.
         """
-        return forecast_work(self.bench, self.plan, self.sets, self.costs)
+        return forecast_work(self.workspace, self.plan, self.sets, self.costs)
 
     def work(self, command: Sequence[str] = ()) -> bool:
         """Train and ask what is not done yet.
@@ -66,8 +68,8 @@ class Study:
         Raises:
             EgoBenchError: If a training or a run cannot be done.
         """
-        check_folder(self.bench)
-        return do_work(self.bench, self.plan, command)
+        self.workspace.check()
+        return do_work(self.workspace, self.plan, command)
 
     def write_results(self, page: Path | None = None) -> dict[str, Any]:
         """Compare what is finished; write ``results.json``, a page and its pictures.
@@ -83,10 +85,10 @@ class Study:
             ChartError: If a picture cannot be written.
         """
         results = collect(
-            self.bench, self.ablation, self.plan, self.sets, self.score, questions=self.questions, costs=self.costs
+            self.workspace, self.ablation, self.plan, self.sets, self.score, questions=self.questions, costs=self.costs
         )
-        write_results(self.bench.folder, results)
-        write_report(results, self.bench.folder)
+        write_results(self.workspace.folder, results)
+        write_report(results, self.workspace.folder)
         if page is not None:
             write_page(results, page)
         return results
@@ -106,7 +108,7 @@ class StudyRequest:
         only: Names of variants and tables; ``None`` for all.
         seeds: Of the trainings, at least one.
         shares: Shares of the egocentric data of the curve, in (0, 1].
-        detect: The difference that is to be found, in [0, 1].
+        detect: The difference that the questions should suffice to detect, in [0, 1].
         method: How an answer becomes a number.
         loop: How stages run.
         timings: Folders of trainings whose logs tell how long stages take.
@@ -131,7 +133,7 @@ class StudyRequest:
 
         Args:
             observer: Receives progress.
-            asked_to_stop: Says whether the work was asked to stop.
+            asked_to_stop: Tells whether the work was asked to stop.
 
         Raises:
             ValueError: If there is no variant of a name, no seed, or a share that is none.
@@ -150,7 +152,7 @@ class StudyRequest:
         sample_sets = [SampleSet.read(path) for path in find_sets(self.sets)]
         score = mean_score(sample_sets)
         questions = choose_questions(sample_sets, score, self.detect)
-        bench = Bench(
+        workspace = Workspace(
             folder=self.folder,
             recipe=self.recipe,
             data=self.data,
@@ -163,7 +165,7 @@ class StudyRequest:
             observer=observer or SilentObserver(),
             asked_to_stop=asked_to_stop,
         )
-        check_folder(bench, begin=False)
-        costs = Costs(self.folder / "costs.json", self.data, self.store, bench.observer, self.timings)
-        plan = plan_work(bench, ablation, self.seeds, costs, outside)
-        return Study(bench, ablation, plan, sample_sets, score, questions, costs)
+        workspace.check(begin=False)
+        costs = Costs(self.folder / "costs.json", self.data, self.store, workspace.observer, self.timings)
+        plan = plan_work(self.recipe, self.data, ablation, seeds=self.seeds, costs=costs, outside=outside)
+        return Study(workspace, ablation, plan, sample_sets, score, questions, costs)

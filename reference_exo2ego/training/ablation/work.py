@@ -1,218 +1,37 @@
-"""All that an ablation trains and asks, each part once: planned first, done then, gone on with after any stop.
-
-::
-
-    ablation.json           what this folder is an ablation of
-    costs.json              what steps cost
-    data/                   samples as fixed cameras see them
-    stages/<fingerprint>/   a training of one stage, see :mod:`reference_exo2ego.training.run`
-    models/<fingerprint>/<name>/    what is asked
-    asked/<variant>.<seed>.json     which run has a variant's answers
-    runs/                   ordinary runs: egobench compare and the leaderboard read them
-"""
+"""Doing the work of an ablation: stages are trained and variants asked, and any stop is gone on from."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
 
-from egobench.errors import ResumeError
-from egobench.model import Method
-from egobench.observer import Observer, SilentObserver
-from egobench.request import RunRequest, evaluate_request
-from egobench.run.checksums import CHECKSUMS
+from egobench.observer import Observer
+from egobench.request import evaluate_request
 from egobench.run.spec import Settings
 from egobench.video import FrameStore
 from reference_exo2ego.model.export import export
-from reference_exo2ego.training.files import write_whole
-from reference_exo2ego.training.loop import LoopSettings, never
 from reference_exo2ego.training.question_source import frame_requests
-from reference_exo2ego.training.recipe import Recipe, override
 from reference_exo2ego.training.run import Training, own_folder
 from reference_exo2ego.training.tracking import LOG, JsonLines, Tracker
 
 from .adopting import adopt, fits
-from .chains import Counts, Step, chain_of
-from .costs import Costs
-from .identity import Digests, fingerprint
-from .outside import OutsideFiles
-from .variants import Ablation, Variant
-
-ABOUT = "ablation.json"
+from .work_plan import StageJob, VariantRun, WorkPlan
+from .workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """Where an ablation is done, and how models are asked.
-
-    Attributes:
-        folder: Its folder.
-        recipe: The recipe that is varied.
-        data: Folder that paths of the recipe are below.
-        store: A frame store: what it lacks is decoded into it before a stage, and clips of questions are kept in it;
-            ``None`` to decode.
-        sets: Folder of sample sets.
-        videos: Folder of their videos.
-        method: How an answer becomes a number.
-        limit: Most questions of each subset; ``None`` for all.
-        loop: How stages run.
-        observer: Receives progress.
-        asked_to_stop: Says whether the work was asked to stop.
-    """
-
-    folder: Path
-    recipe: Recipe
-    data: Path
-    store: Path | None = None
-    sets: Path
-    videos: Path
-    method: Method = "likelihood-sum"
-    limit: int | None = None
-    loop: LoopSettings = field(default_factory=LoopSettings)
-    observer: Observer = field(default_factory=SilentObserver)
-    asked_to_stop: Callable[[], bool] = never
-
-    def stage_folder(self, job: StageJob) -> Path:
-        """Where a stage is trained."""
-        return self.folder / "stages" / job.id
-
-    def model_of(self, job: StageJob) -> Path:
-        """What a stage hands over; there once it is done."""
-        return self.stage_folder(job) / job.step.stage / "model"
-
-    def run_of(self, asking: Asking) -> Path | None:
-        """The finished run that has the answers of a variant; ``None`` where there is none yet."""
-        try:
-            values: dict[str, Any] = json.loads(self._pointer(asking).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        path = self.folder / str(values.get("run"))
-        whole = (path / "scores.json").is_file() and (path / CHECKSUMS).is_file()
-        return path if whole and values.get("asking") == self._known_by(asking) else None
-
-    def seconds_of(self, asking: Asking) -> float | None:
-        """How long a variant was asked; ``None`` where that is not known."""
-        try:
-            values: dict[str, Any] = json.loads(self._pointer(asking).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return values.get("seconds")
-
-    def done(self, asking: Asking, run: Path, seconds: float | None) -> None:
-        """Note which run has the answers of a variant.
-
-        Args:
-            asking: The variant.
-            run: The run's folder.
-            seconds: How long it took; ``None`` where a part of it was done before.
-        """
-        values = {"asking": self._known_by(asking), "run": str(run.relative_to(self.folder)), "seconds": seconds}
-        self._pointer(asking).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self._pointer(asking), json.dumps(values, indent=1) + "\n")
-
-    def _pointer(self, asking: Asking) -> Path:
-        return self.folder / "asked" / f"{asking.variant.name}.{asking.seed}.json"
-
-    def _known_by(self, asking: Asking) -> dict[str, Any]:
-        return {"stage": asking.stage, "prompt": asking.variant.prompt, "method": self.method, "limit": self.limit}
-
-
-class StageJob(NamedTuple):
-    """A training of one stage.
-
-    Attributes:
-        id: Its fingerprint.
-        step: The training.
-        before: Fingerprint of the one that it begins from; ``None`` for the recipe's start.
-    """
-
-    id: str
-    step: Step
-    before: str | None
-
-
-class Asking(NamedTuple):
-    """A variant that is asked.
-
-    Attributes:
-        variant: The variant.
-        seed: Of its trainings.
-        stage: Fingerprint of the training that it answers with.
-    """
-
-    variant: Variant
-    seed: int
-    stage: str
-
-
-@dataclass(frozen=True, slots=True)
-class WorkPlan:
-    """All that is trained and asked.
-
-    Attributes:
-        stages: Trainings by fingerprint, each behind the one that it begins from.
-        askings: What is asked, seed by seed.
-    """
-
-    stages: Mapping[str, StageJob]
-    askings: Sequence[Asking]
-
-    def chain(self, asking: Asking) -> list[StageJob]:
-        """The trainings of a variant, in order."""
-        chain: list[StageJob] = []
-        place: str | None = asking.stage
-        while place is not None:
-            chain.append(self.stages[place])
-            place = self.stages[place].before
-        return chain[::-1]
-
-
-def plan_work(bench: Bench, ablation: Ablation, seeds: Sequence[int], costs: Costs, outside: OutsideFiles) -> WorkPlan:
-    """Everything that is to be done, checked before any of it is.
-
-    Args:
-        bench: Where it is done.
-        ablation: The variants.
-        seeds: Of the trainings.
-        costs: What steps cost, for variants of the same cost.
-        outside: Files of exocentric samples.
-
-    Raises:
-        RecipeError: If a variant contradicts itself or lacks data.
-        TrainingDataError: If a file of data cannot be read.
-        AnnotationError: If a row of it cannot be.
-    """
-    digests, counts = Digests(bench.data), Counts(costs.steps, costs.operations)
-    stages: dict[str, StageJob] = {}
-    askings: list[Asking] = []
-    for seed in seeds:
-        base = override(bench.recipe, [f"seed={seed}"])
-        for variant in ablation.variants.values():
-            before: str | None = None
-            for step in chain_of(variant, base, outside, counts):
-                id_ = fingerprint(step, before, digests)
-                stages.setdefault(id_, StageJob(id_, step, before))
-                before = id_
-            if before is not None:
-                askings.append(Asking(variant, seed, before))
-    return WorkPlan(stages, askings)
-
-
-def do_work(bench: Bench, plan: WorkPlan, command: Sequence[str] = ()) -> bool:
+def do_work(workspace: Workspace, plan: WorkPlan, command: Sequence[str] = ()) -> bool:
     """Train and ask what is not done yet.
 
     Several processes may share a folder: each waits for what another one is at.
 
     Args:
-        bench: Where it is done.
-        plan: What.
+        workspace: The folder, and how stages and runs are done.
+        plan: The trainings and runs.
         command: The command line, to be recorded.
 
     Returns:
@@ -221,79 +40,49 @@ def do_work(bench: Bench, plan: WorkPlan, command: Sequence[str] = ()) -> bool:
     Raises:
         EgoBenchError: If a training or a run cannot be done.
     """
-    for number, asking in enumerate(plan.askings, start=1):
-        if bench.run_of(asking) is not None:
+    for number, variant_run in enumerate(plan.runs, start=1):
+        if workspace.run_of(variant_run) is not None:
             continue
-        name = f"{asking.variant.name}, seed {asking.seed}"
-        bench.observer.note(f"{number} of {len(plan.askings)}: {name}")
-        for job in plan.chain(asking):
-            if not _train(bench, job):
+        name = f"{variant_run.variant.name}, seed {variant_run.seed}"
+        workspace.observer.note(f"{number} of {len(plan.runs)}: {name}")
+        for job in plan.chain(variant_run):
+            if not _train(workspace, job):
                 return False
-        if bench.asked_to_stop():
+        if workspace.asked_to_stop():
             return False
         try:
-            with _alone(bench.folder / "asked" / f"{asking.variant.name}.{asking.seed}.lock", bench.observer):
-                if bench.run_of(asking) is None:
-                    _ask(bench, plan.stages[asking.stage], asking, command)
+            with _exclusive(workspace.lock_of(variant_run), workspace.observer):
+                if workspace.run_of(variant_run) is None:
+                    _ask(workspace, plan.stages[variant_run.stage], variant_run, command)
         except _Stopped:
             return False
     return True
 
 
-def check_folder(bench: Bench, *, begin: bool = True) -> None:
-    """Make sure that a folder is of this very ablation.
-
-    Args:
-        bench: Has the folder.
-        begin: Whether to begin it where there is none.
-
-    Raises:
-        ResumeError: If it holds another one.
-    """
-    path = bench.folder / ABOUT
-    about = {
-        "recipe": override(bench.recipe, ["seed=0"]).fingerprint,
-        "data": str(bench.data.resolve()),
-        "sets": str(bench.sets.resolve()),
-        "method": bench.method,
-        "limit": bench.limit,
-    }
-    if path.is_file():
-        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        other = [
-            f"{name} {known.get(name)} there, {value} here" for name, value in about.items() if known.get(name) != value
-        ]
-        if other:
-            raise ResumeError(f"{bench.folder}: holds another ablation ({'; '.join(other)}); name another folder")
-    elif begin:
-        bench.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(about, indent=1) + "\n")
-
-
-def _train(bench: Bench, job: StageJob) -> bool:
-    """Train a stage, unless it is done."""
-    if bench.model_of(job).is_dir():
+def _train(workspace: Workspace, job: StageJob) -> bool:
+    """Train a stage unless it is done; return whether it is done then."""
+    if workspace.model_of(job).is_dir():
         return True
-    folder = bench.stage_folder(job)
-    with _alone(folder.with_name(f"{folder.name}.lock"), bench.observer):
-        if bench.model_of(job).is_dir():
+    folder = workspace.stage_folder(job)
+    with _exclusive(folder.with_name(f"{folder.name}.lock"), workspace.observer):
+        if workspace.model_of(job).is_dir():
             return True
-        before = None if job.before is None else _beginning(bench, job)
-        if bench.store is not None:
-            requests = frame_requests(job.step.recipe, bench.data, job.step.stage)
-            FrameStore(bench.store).fill(requests, observer=bench.observer)
+        before = None if job.before is None else _beginning(workspace, job)
+        if workspace.store is not None:
+            requests = frame_requests(job.step.recipe, workspace.data, job.step.stage)
+            FrameStore(workspace.store).fill(requests, observer=workspace.observer)
         log = JsonLines(folder / LOG)
         tracker = Tracker([log])
         training = Training(
             recipe=job.step.recipe,
             folder=folder,
-            data=bench.data,
-            store=bench.store,
+            data=workspace.data,
+            store=workspace.store,
             before=before,
-            settings=replace(bench.loop, keep=1),
+            settings=replace(workspace.loop, keep=1),
             tracker=tracker,
-            observer=bench.observer,
-            asked_to_stop=bench.asked_to_stop,
+            observer=workspace.observer,
+            asked_to_stop=workspace.asked_to_stop,
         )
         try:
             with own_folder(training):
@@ -307,48 +96,32 @@ def _train(bench: Bench, job: StageJob) -> bool:
         return done
 
 
-def _beginning(bench: Bench, job: StageJob) -> Path:
-    """What a stage begins from: what the one before it handed over, or that under the stage's configuration."""
-    earlier = next(bench.folder.glob(f"stages/{job.before}/*/model"))
+def _beginning(workspace: Workspace, job: StageJob) -> Path:
+    """Return what a stage begins from: the model of the stage before it, under the stage's own configuration."""
+    earlier = next(workspace.folder.glob(f"stages/{job.before}/*/model"))
     if fits(earlier, job.step.recipe.model):
         return earlier
-    adopted = bench.stage_folder(job) / "before"
+    adopted = workspace.stage_folder(job) / "before"
     if not adopted.is_dir():
         adopt(earlier, job.step.recipe.model, job.step.recipe.seed, adopted)
     return adopted
 
 
-def asking_request(bench: Bench, checkpoint: Path, settings: Settings, name: str) -> RunRequest:
-    """How a checkpoint is asked.
-
-    Args:
-        bench: Where the ablation is done.
-        checkpoint: A folder that answers.
-        settings: How the run is done.
-        name: What it is called.
-    """
-    return RunRequest(
-        model="exo2ego",
-        options={"checkpoint": str(checkpoint)},
-        data=bench.sets,
-        videos=bench.videos,
-        out=bench.folder / "runs",
-        settings=settings,
-        name=name,
-    )
-
-
-def _ask(bench: Bench, job: StageJob, asking: Asking, command: Sequence[str]) -> None:
-    name = f"{bench.recipe.name}-{asking.variant.name}-seed{asking.seed}".replace("@", "-")
-    exported = bench.folder / "models" / job.id / name
+def _ask(workspace: Workspace, job: StageJob, variant_run: VariantRun, command: Sequence[str]) -> None:
+    """Ask a variant the test questions, and write down which run has its answers."""
+    variant = variant_run.variant
+    name = f"{workspace.recipe.name}-{variant.name}-seed{variant_run.seed}".replace("@", "-")
+    exported = workspace.folder / "models" / job.id / name
     if not exported.is_dir():
-        export(bench.model_of(job), exported)
-    settings = Settings(method=bench.method, prompt=asking.variant.prompt, limit=bench.limit, frame_store=bench.store)
-    request = asking_request(bench, exported, settings, f"{asking.variant.name}, seed {asking.seed}")
-    watch = _Watch(bench.observer, bench.asked_to_stop)
+        export(workspace.model_of(job), exported)
+    settings = Settings(
+        method=workspace.method, prompt=variant.prompt, limit=workspace.limit, frame_store=workspace.store
+    )
+    request = workspace.run_request(exported, settings, f"{variant.name}, seed {variant_run.seed}")
+    observer = _StoppingObserver(workspace.observer, workspace.asked_to_stop)
     began = perf_counter()
-    result = evaluate_request(request, watch, command=command)
-    bench.done(asking, result.path, None if watch.resumed else perf_counter() - began)
+    result = evaluate_request(request, observer, command=command)
+    workspace.mark_done(variant_run, result.path, None if observer.resumed else perf_counter() - began)
 
 
 class _Stopped(Exception):  # noqa: N818 - no error: the work was asked to stop
@@ -356,7 +129,7 @@ class _Stopped(Exception):  # noqa: N818 - no error: the work was asked to stop
 
 
 @dataclass(slots=True)
-class _Watch:
+class _StoppingObserver:
     """Passes progress on, and stops a run when the work was asked to stop."""
 
     observer: Observer
@@ -384,8 +157,8 @@ class _Watch:
 
 
 @contextmanager
-def _alone(path: Path, observer: Observer) -> Generator[None]:
-    """Have a part of the work alone, waiting for a process that is at it."""
+def _exclusive(path: Path, observer: Observer) -> Generator[None]:
+    """Hold the lock of a part of the work, after waiting for the process that has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:

@@ -97,23 +97,23 @@ def changed(folder: Path) -> dict[str, int]:
 
 
 def test_shared_stages_are_trained_once(study: Study) -> None:
-    folder = study.bench.folder
+    folder = study.workspace.folder
     assert trained(folder) == TRAININGS
     assert len(list(folder.glob("runs/*/*/scores.json"))) == 4, "after-init is what after-stage1 is compared with"
     forecast = study.forecast()
-    assert (len(forecast.stages), forecast.unshared, forecast.askings, forecast.asked) == (6, 11, 4, 4)
+    assert (len(forecast.stages), forecast.unshared, forecast.runs, forecast.finished_runs) == (6, 11, 4, 4)
     assert forecast.seconds == 0
 
 
 def test_what_is_done_is_never_done_again(study: Study, place: Place) -> None:
-    before = changed(study.bench.folder)
-    assert place.request(study.bench.folder).open().work()
-    assert changed(study.bench.folder) == before
+    before = changed(study.workspace.folder)
+    assert place.request(study.workspace.folder).open().work()
+    assert changed(study.workspace.folder) == before
 
 
 def test_a_further_seed_trains_its_own_stages(study: Study, place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    shutil.copytree(study.bench.folder, folder)
+    shutil.copytree(study.workspace.folder, folder)
     assert place.request(folder, only=("after-stage1",), seeds=(0, 1)).open().work()
     assert len(trained(folder)) == len(TRAININGS) + 2
 
@@ -134,7 +134,7 @@ def test_stopped_anywhere_it_goes_on_with_the_same_command(study: Study, place: 
         assert stops < 40
     assert stops > 2
     assert trained(folder) == ["init", "stage1"]
-    models = {path.name: path for path in study.bench.folder.glob("models/*/*")}
+    models = {path.name: path for path in study.workspace.folder.glob("models/*/*")}
     for path in folder.glob("models/*/*"):
         one, other = (load(model, learner=True).state_dict() for model in (path, models[path.name]))
         assert all(torch.equal(weight, other[name]) for name, weight in one.items())
@@ -143,9 +143,9 @@ def test_stopped_anywhere_it_goes_on_with_the_same_command(study: Study, place: 
 def test_runs_are_ordinary_ones_and_differences_those_of_compare(study: Study) -> None:
     """One seed: the effect is that of egobench compare, which pairs the same samples; both intervals are by video."""
     results = study.write_results()
-    runs = {name: study.bench.folder / variant["runs"][0] for name, variant in results["variants"].items()}
+    runs = {name: study.workspace.folder / variant["runs"][0] for name, variant in results["variants"].items()}
     for name, against in (("without-kl", "full"), ("after-stage1", "after-init")):
-        comparison = compare([runs[name], runs[against]], study.bench.sets)
+        comparison = compare([runs[name], runs[against]], study.workspace.sets)
         (test,) = comparison.scores[0].tests
         (row,) = [row for table in results["tables"] for row in table["rows"] if row["variant"] == name]
         assert row["difference"]["effect"] == pytest.approx(test.effect)
@@ -215,10 +215,10 @@ def test_a_seed_that_one_of_them_lacks_is_left_out() -> None:
 
 def test_the_page_stands_beside_the_paper(study: Study, tmp_path: Path) -> None:
     results = study.write_results()
-    text = (study.bench.folder / "ablations.md").read_text(encoding="utf-8")
+    text = (study.workspace.folder / "ablations.md").read_text(encoding="utf-8")
     assert "| `without-kl` | without KL | 51.4 | -4.2 |" in text
     assert "| `after-stage1` | the checkpoint of stage1 |  | init 2, stage1 2 |" in text
-    assert {"table7.svg", "table15.svg"} <= {file.name for file in study.bench.folder.glob("*.svg")}
+    assert {"table7.svg", "table15.svg"} <= {file.name for file in study.workspace.folder.glob("*.svg")}
     page = tmp_path / "page.md"
     page.write_text(f"# Title\n\nwords\n\n{BEGIN}\nold\n{END}\n\nmore\n", encoding="utf-8")
     write_page(results, page)
@@ -232,7 +232,7 @@ def test_the_page_stands_beside_the_paper(study: Study, tmp_path: Path) -> None:
 
 def test_another_ablation_in_the_folder_is_refused(study: Study, place: Place) -> None:
     with pytest.raises(ResumeError, match="holds another ablation"):
-        place.request(study.bench.folder, recipe=tiny_recipe(steps=3)).open()
+        place.request(study.workspace.folder, recipe=tiny_recipe(steps=3)).open()
 
 
 def test_results_of_nothing_are_an_error(place: Place, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_results_of_nothing_are_an_error(place: Place, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_is_adopted_with_its_trained_parts_and_the_same_f(study: Study, tmp_path: Path) -> None:
-    (stage1,) = study.bench.folder.glob("stages/*/stage1/model")
+    (stage1,) = study.workspace.folder.glob("stages/*/stage1/model")
     own = load(stage1)
     for name, changes, kept in (
         ("fc", {"mapping": LIVELY["mapping"] | {"kind": "fc"}}, False),
