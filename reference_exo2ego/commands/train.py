@@ -97,7 +97,11 @@ def train(
                 before=begin_from,
                 processes=these,
                 settings=LoopSettings(
-                    workers=workers, save_every=save_every, keep=keep, log_every=log_every, look_every=validate_every
+                    workers=workers,
+                    save_every=save_every,
+                    keep=keep,
+                    log_every=log_every,
+                    validate_every=validate_every,
                 ),
                 scores=scores,
                 observer=observer if these.first else SilentObserver(),

@@ -1,4 +1,4 @@
-"""Batches read ahead by threads, and how long the loop waited for them."""
+"""Steps loaded ahead by threads, and how long the loop waited for them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .batches import MicroBatch, Source
 from .processes import Processes
 
 
-class Loaded(NamedTuple):
+class LoadedStep(NamedTuple):
     """The part of a step that a process computes.
 
     Attributes:
         step: The step.
-        micro_batches: What is computed in it.
-        waited: Seconds that the loop waited for it.
+        micro_batches: The micro-batches that this process computes in it.
+        waited: Seconds that the loop waited for them.
     """
 
     step: int
@@ -26,12 +26,12 @@ class Loaded(NamedTuple):
     waited: float
 
 
-def load_steps(source: Source, steps: range, processes: Processes, *, workers: int) -> Iterator[Loaded]:
-    """The steps of a stage, in order; threads read as many steps ahead as there are of them.
+def load_steps(source: Source, steps: range, processes: Processes, *, workers: int) -> Iterator[LoadedStep]:
+    """Load the steps of a stage, in order; threads load as many steps ahead as there are of them.
 
     Args:
-        source: What the stage trains on. Its batches are functions of the step, so threads change nothing.
-        steps: Which steps.
+        source: The data of the stage. Its batches are functions of the step, so threads change nothing.
+        steps: Numbers of the steps.
         processes: The processes.
         workers: Threads; with 0 each step is read when it is needed.
     """
@@ -39,7 +39,7 @@ def load_steps(source: Source, steps: range, processes: Processes, *, workers: i
         for step in steps:
             began = perf_counter()
             micro_batches = source.micro_batches(step, processes.rank, processes.count)
-            yield Loaded(step, micro_batches, perf_counter() - began)
+            yield LoadedStep(step, micro_batches, perf_counter() - began)
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="exo2ego-load")
     ahead: deque[Future[Sequence[MicroBatch]]] = deque()
@@ -50,6 +50,6 @@ def load_steps(source: Source, steps: range, processes: Processes, *, workers: i
                 ahead.append(pool.submit(source.micro_batches, following, processes.rank, processes.count))
             began = perf_counter()
             micro_batches = ahead.popleft().result()
-            yield Loaded(step, micro_batches, perf_counter() - began)
+            yield LoadedStep(step, micro_batches, perf_counter() - began)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""The loop of a stage: batches to gradients to steps, watched, and resumed where it stopped."""
+"""The loop of a stage: it turns batches into steps, records and validates, and resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reference_exo2ego.model.exo2ego import Losses
 from .batches import MicroBatch, Source
 from .checkpoint import Position, read_position, write_checkpoint
 from .engine import Engine
-from .loading import Loaded, load_steps
+from .loading import LoadedStep, load_steps
 from .processes import Processes
 from .recipe import Recipe, StageRecipe
 from .sampler import seed_of
@@ -28,14 +28,14 @@ from .schedule import rate_share
 from .tracking import Tracker
 
 FEW = 200
-"""Clips from which on the share of unreadable ones is looked at."""
+"""Clips that a share of unreadable ones is counted of at least: the first of all clips may be one."""
 
 LOSS_PARTS: tuple[str, ...] = ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")
-"""Loss parts by name."""
+"""The loss and its parts, by the names of the log."""
 
 
 def never() -> bool:
-    """Nobody asks to stop."""
+    """Tell that nobody asks to stop: the default of ``asked_to_stop``."""
     return False
 
 
@@ -44,46 +44,46 @@ class LoopSettings:
     """How a loop runs; none of this changes what is learnt.
 
     Attributes:
-        workers: Threads that read batches ahead.
+        workers: Threads that load batches ahead.
         save_every: Steps between checkpoints; 0 for none but the last.
-        keep: Checkpoints that stay.
+        keep: Number of checkpoints that stay.
         log_every: Steps between records.
-        look_every: Steps between validations; 0 for the first and the last alone.
-        unreadable: Share of clips that may be unreadable.
-        stop_after: Stop as if asked to after so many steps of this call; ``None`` for never.
+        validate_every: Steps between validations; 0 for the first and the last alone.
+        unreadable: Largest share of clips that may be unreadable, in [0, 1].
+        stop_after: Steps of this call after which it stops as if asked to; ``None`` for never.
     """
 
     workers: int = 2
     save_every: int = 500
     keep: int = 2
     log_every: int = 10
-    look_every: int = 0
+    validate_every: int = 0
     unreadable: float = 0.02
     stop_after: int | None = None
 
 
 class Speed(NamedTuple):
-    """What a step could take.
+    """What a clip costs and what a device can do, for the share of its peak that training reaches.
 
     Attributes:
-        flops: Floating-point operations of a clip, there and back, computed.
-        peak: Operations that a device does in a second at most.
+        flops: Floating-point operations of a clip, forward and backward, computed.
+        peak: Most floating-point operations a second of a device.
     """
 
     flops: float
     peak: float
 
     def share(self, clips_per_second: float, devices: int) -> float:
-        """Share of what the devices could do (MFU), in [0, 1]."""
+        """Return the share of the devices' peak (MFU), in [0, 1]."""
         return self.flops * clips_per_second / (self.peak * devices)
 
 
-class Objective(NamedTuple):
-    """What a step minimises, counted over all processes.
+class StepCounts(NamedTuple):
+    """What the losses of a step are means over, counted over all processes.
 
     Attributes:
-        words: Words predicted, by group.
-        clips: Clips, by group.
+        words: Number of predicted words, by group.
+        clips: Number of clips, by group.
         stop: Whether a process was asked to stop.
     """
 
@@ -93,14 +93,14 @@ class Objective(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """What a step came to.
+    """The outcome of a step, over all processes.
 
     Attributes:
-        losses: By the names of :data:`LOSS_PARTS`, over all processes.
-        norm: Of the gradient, before it was clipped.
-        clips: On all processes.
-        tokens: Tokens that the language model read, on all processes.
-        unreadable: Clips that could not be read, on all processes.
+        losses: Losses by the names of :data:`LOSS_PARTS`.
+        norm: Norm of the gradient, before it was clipped.
+        clips: Number of clips.
+        tokens: Number of tokens that the language model read.
+        unreadable: Number of clips that could not be read.
         stop: Whether a process was asked to stop.
     """
 
@@ -119,17 +119,17 @@ class StageLoop:
     Attributes:
         recipe: The recipe.
         stage: Its stage.
-        steps: How many steps it has.
-        engine: Takes them.
-        source: What it trains on.
+        steps: Number of its steps.
+        engine: Takes the steps.
+        source: Data of the stage.
         processes: The processes.
-        tracker: Where records go.
-        observer: Is warned of clips that cannot be read.
-        folder: The stage's own; ``None`` to write nothing.
-        settings: How it runs.
-        asked_to_stop: Says whether this process was asked to stop.
-        look: Looks at the model before the first step and after every one: it knows when it is time to.
-        speed: What a step could take, for the share of it that is reached.
+        tracker: Receives records.
+        observer: Receives the progress, and warnings of clips that cannot be read.
+        folder: Folder of the stage; ``None`` to write nothing.
+        settings: How the loop runs.
+        asked_to_stop: Tells whether this process was asked to stop.
+        inspect: Called with the number of steps before the first one and after each; validates when it is time to.
+        speed: For the share of the device's peak in the log; ``None`` to leave it out.
     """
 
     recipe: Recipe
@@ -143,7 +143,7 @@ class StageLoop:
     folder: Path | None
     settings: LoopSettings
     asked_to_stop: Callable[[], bool] = never
-    look: Callable[[int], None]
+    inspect: Callable[[int], None]
     speed: Speed | None = None
 
     def run(self, checkpoint: Path | None) -> bool:
@@ -162,7 +162,7 @@ class StageLoop:
         """
         position = self._resume(checkpoint)
         if position.step == 0:
-            self.look(0)
+            self.inspect(0)
         first = position.step
         self.observer.begin(self.stage.name, self.steps, first)
         ended = perf_counter()
@@ -180,7 +180,7 @@ class StageLoop:
             self.observer.advance(1)
             last = position.step == self.steps
             stop = result.stop or position.step - first == self.settings.stop_after
-            self.look(position.step)
+            self.inspect(position.step)
             due = self.settings.save_every and position.step % self.settings.save_every == 0
             if last or stop or due:
                 self._save(position)
@@ -207,16 +207,16 @@ class StageLoop:
         seconds = perf_counter() - began
         self.tracker.record("checkpoint", self.stage.name, position.step, path=checkpoint.name, seconds=seconds)
 
-    def _step(self, loaded: Loaded) -> StepResult:
+    def _step(self, loaded: LoadedStep) -> StepResult:
         seed_everything(seed_of(self.recipe.seed, self.stage.name, loaded.step, self.processes.rank))
         micro_batches = loaded.micro_batches
-        objective = self._objective(micro_batches)
+        counts = self._count(micro_batches)
         sums = dict.fromkeys(LOSS_PARTS, 0.0)
         vtg = self.recipe.model.weights.vtg
         for number, micro in enumerate(micro_batches, start=1):
             losses = self.engine.losses(micro.batch.to(self.engine.device))
-            words = micro.batch.predicted / objective.words[micro.group]
-            clips = micro.batch.clips / objective.clips[micro.group]
+            words = micro.batch.predicted / counts.words[micro.group]
+            clips = micro.batch.clips / counts.clips[micro.group]
             # A mean over words and one over clips; with a single micro-batch on a single process this is the total.
             loss = losses.total * clips + (vtg * (words - clips)) * losses.vtg
             self._refuse_divergence(loaded, micro, losses)
@@ -228,18 +228,18 @@ class StageLoop:
             raise DivergenceError(
                 f"{self.stage.name}, step {loaded.step}: the gradient's norm is {norm}; {self._advice()}"
             )
-        counts = [
+        own_counts = [
             float(sum(micro.batch.clips for micro in micro_batches)),
             float(sum(micro.batch.tokens(self.recipe.model) for micro in micro_batches)),
         ]
         unreadable = [message for micro in micro_batches for message in micro.unreadable]
         for message in unreadable:
             self.observer.warn(f"left out, another clip stands in its place: {message}")
-        *parts, clips, tokens, missing = self.processes.sums([*sums.values(), *counts, float(len(unreadable))])
+        *parts, clips, tokens, missing = self.processes.sums([*sums.values(), *own_counts, float(len(unreadable))])
         losses_by_name = dict(zip(LOSS_PARTS, parts, strict=True))
-        return StepResult(losses_by_name, norm, int(clips), int(tokens), int(missing), objective.stop)
+        return StepResult(losses_by_name, norm, int(clips), int(tokens), int(missing), counts.stop)
 
-    def _objective(self, micro_batches: Sequence[MicroBatch]) -> Objective:
+    def _count(self, micro_batches: Sequence[MicroBatch]) -> StepCounts:
         groups = list(dict.fromkeys(micro.group for micro in micro_batches))
         counts = [
             float(sum(getattr(micro.batch, name) for micro in micro_batches if micro.group == group))
@@ -248,9 +248,9 @@ class StageLoop:
         ]
         *totals, stop = self.processes.sums([*counts, float(self.asked_to_stop())])
         words, clips = totals[: len(groups)], totals[len(groups) :]
-        return Objective(dict(zip(groups, words, strict=True)), dict(zip(groups, clips, strict=True)), stop > 0)
+        return StepCounts(dict(zip(groups, words, strict=True)), dict(zip(groups, clips, strict=True)), stop > 0)
 
-    def _record(self, position: Position, loaded: Loaded, result: StepResult, seconds: float) -> None:
+    def _record(self, position: Position, loaded: LoadedStep, result: StepResult, seconds: float) -> None:
         if position.unreadable > self.settings.unreadable * max(FEW, position.clips):
             raise TrainingDataError(
                 f"{self.stage.name}: {position.unreadable} of {position.clips} clips cannot be read, more than "
@@ -276,7 +276,7 @@ class StageLoop:
             **({} if self.speed is None else {"mfu": self.speed.share(result.clips / seconds, self.processes.count)}),
         )
 
-    def _refuse_divergence(self, loaded: Loaded, micro: MicroBatch, losses: Losses) -> None:
+    def _refuse_divergence(self, loaded: LoadedStep, micro: MicroBatch, losses: Losses) -> None:
         # Every process hears of it by the gradient's norm; the one whose loss it is saves the batch.
         if not bool(torch.isfinite(losses.total)):
             self._save_batch([micro])
@@ -296,7 +296,7 @@ class StageLoop:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed what draws random numbers in a step, so that they are a function of seed, stage, step and process."""
+    """Seed all generators of random numbers that a step may use: Python's, numpy's and torch's."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .batches import MicroBatch, Source
 from .beginning import begin
-from .loop import StageLoop
+from .loop import LOSS_PARTS, StageLoop
 from .out_of_memory import out_of_memory_explained
 from .recipe import StageRecipe
 from .run import Training
@@ -16,12 +16,12 @@ from .sources import open_source
 from .tracking import LogRecord, Tracker
 
 GOAL = 0.05
-"""The loss of the words that must be reached."""
+"""Loss of the words, in nats, below which a batch counts as learnt by heart."""
 
 
 @dataclass(frozen=True, slots=True)
-class OneBatch:
-    """The first step of a source, again and again.
+class RepeatedStep:
+    """A source whose every step is the first one of another source.
 
     Attributes:
         source: The source.
@@ -31,31 +31,31 @@ class OneBatch:
 
     @property
     def steps_per_epoch(self) -> float:
-        """One: there is nothing else."""
+        """One step shows everything."""
         return 1.0
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """Those of the source."""
+        """Digests of the other source."""
         return self.source.digests
 
     def micro_batches(self, step: int, rank: int, processes: int) -> Sequence[MicroBatch]:  # noqa: ARG002
-        """The first step's."""
+        """Return the micro-batches of the first step."""
         return self.source.micro_batches(0, rank, processes)
 
     def held_out(self) -> Sequence[MicroBatch]:
-        """Nothing."""
+        """Return nothing: there is nothing to generalise to."""
         return ()
 
 
-class Overfitted(NamedTuple):
-    """What overfitting on one batch came to.
+class OverfitResult(NamedTuple):
+    """The result of overfitting on a batch.
 
     Attributes:
         stage: The stage.
-        steps: Steps that were taken.
-        losses: Loss parts at the first and at the last of them, by name.
-        reached: Whether the goal was.
+        steps: Number of steps that were taken.
+        losses: The loss and its parts at the first and at the last step, by name.
+        reached: Whether the goal was reached.
     """
 
     stage: str
@@ -65,8 +65,8 @@ class Overfitted(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Last:
-    """Remembers the first and the last record of a step, and asks to stop at the goal."""
+class _GoalSink:
+    """Keeps the first and the last record of a step, and asks to stop at the goal."""
 
     first: LogRecord | None = None
     last: LogRecord | None = None
@@ -82,7 +82,7 @@ class _Last:
         return self.last is not None and self.last.numbers["vtg"] < GOAL
 
 
-def overfit(training: Training, stage: StageRecipe, steps: int) -> Overfitted:
+def overfit(training: Training, stage: StageRecipe, steps: int) -> OverfitResult:
     """Train a stage on its first batch alone, at its highest rate, until the goal is reached. Nothing is written.
 
     Args:
@@ -97,29 +97,29 @@ def overfit(training: Training, stage: StageRecipe, steps: int) -> Overfitted:
     stage = stage.model_copy(update={"warmup": 0.0, "last": 1.0, "steps": steps, "epochs": None})
     beginning = begin(recipe, training.data, training.before_if_there(stage), dtype=training.dtype)
     source = open_source(recipe, stage, training.data, training.store, beginning.tokenizer)
-    memory = _Last()
+    goal_sink = _GoalSink()
     with out_of_memory_explained(stage):
         loop = StageLoop(
             recipe=recipe,
             stage=stage,
             steps=steps,
             engine=training.build_engine(stage, beginning),
-            source=OneBatch(source),
+            source=RepeatedStep(source),
             processes=training.processes,
-            tracker=Tracker((memory,)),
+            tracker=Tracker((goal_sink,)),
             observer=training.observer,
             folder=None,
-            settings=replace(training.settings, log_every=1, save_every=0, look_every=0),
-            asked_to_stop=memory.reached,
-            look=_overlook,
+            settings=replace(training.settings, log_every=1, save_every=0, validate_every=0),
+            asked_to_stop=goal_sink.reached,
+            inspect=_inspect_nothing,
         )
         loop.run(None)
-    first, last = memory.first, memory.last
+    first, last = goal_sink.first, goal_sink.last
     if first is None or last is None:
         raise ValueError(f"{steps} steps; expected at least 1")
-    losses = {name: (first.numbers[name], last.numbers[name]) for name in ("loss", "vtg", "kl", "ccl_ego", "ccl_exo")}
-    return Overfitted(stage.name, last.step, losses, memory.reached())
+    losses = {name: (first.numbers[name], last.numbers[name]) for name in LOSS_PARTS}
+    return OverfitResult(stage.name, last.step, losses, goal_sink.reached())
 
 
-def _overlook(_step: int) -> None:
-    """Nothing is held out."""
+def _inspect_nothing(_step: int) -> None:
+    """Skip validation: nothing is held out."""

@@ -12,6 +12,7 @@ from egobench.errors import TrainingError
 from reference_exo2ego.model.freezing import part_counts
 from reference_exo2ego.model.stages import Stage
 
+from .loop import LOSS_PARTS
 from .recipe import Recipe, recipe_of
 from .run_file import read_run
 from .tracking import LOG, read_log
@@ -122,7 +123,7 @@ def _stage(settings: Mapping[str, Any], data: Mapping[str, str], log: StageLog) 
     for note in log.notes:
         yield f"<p>After {note['step']} steps: {escape(str(note['note']))}.</p>"
     yield "<div class='charts'>"
-    parts = [name for name in ("loss", "vtg", "kl", "ccl_ego", "ccl_exo") if any(row.get(name) for row in log.steps)]
+    parts = [name for name in LOSS_PARTS if any(row.get(name) for row in log.steps)]
     if parts[1:] == ["vtg"]:
         parts = ["vtg"]
     held_out = _series(log.validations, "loss", "held out", dots=True)

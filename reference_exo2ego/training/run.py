@@ -1,11 +1,11 @@
-"""A training: a folder, a recipe, and its stages one after the other.
+"""A training: the stages of a recipe, one after the other, in a folder.
 
 ::
 
-    run.json            recipe, data, versions, command: what a training is known by
-    log.jsonl           everything it said of itself
+    run.json            recipe, data, versions and command
+    log.jsonl           records of steps, validations, scores
     <stage>/checkpoints/step-000100/   to go on from
-    <stage>/model/      what the stage hands over: exo2ego export and egobench run read it
+    <stage>/model/      the model at the end of the stage: exo2ego export and egobench run read it
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ EngineName = Literal["torch", "deepspeed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """A training.
+    """A training: a recipe, its data and its folder.
 
     Attributes:
         recipe: The recipe.
-        folder: Its folder.
+        folder: Folder of the training.
         data: Folder that paths of the recipe are below.
         store: A frame store that clips are read from; ``None`` to decode them.
-        engine: Who takes the steps.
-        zero: DeepSpeed's configuration, see :mod:`.zero`.
+        engine: What takes the steps: torch alone, or DeepSpeed.
+        zero: DeepSpeed's configuration, see :mod:`.zero`; empty for ZeRO-2.
         before: A model to begin the first of the stages with; ``None`` for the stage before it, or the recipe's start.
         processes: The processes.
-        settings: How its loops run.
+        settings: How the loops run.
         scores: Tasks to score while training; ``None`` for none.
-        tracker: Where records go.
-        observer: Receives progress.
-        asked_to_stop: Says whether this process was asked to stop.
+        tracker: Receives records.
+        observer: Receives the progress.
+        asked_to_stop: Tells whether this process was asked to stop.
     """
 
     recipe: Recipe
@@ -84,7 +84,7 @@ class Training:
         """Train the stages that are not done yet, in order.
 
         Args:
-            stages: Which stages; ``None`` for all of them.
+            stages: Names of stages; ``None`` for all of them.
 
         Returns:
             Whether they are done; else training was asked to stop, and the same call goes on with it.
@@ -104,10 +104,10 @@ class Training:
         return True
 
     def estimates(self, processes: int) -> list[StageEstimate]:
-        """What each stage would take; steps of stages whose data are there.
+        """Estimate what each stage would take; steps are known of stages whose data are there.
 
         Args:
-            processes: How many there would be.
+            processes: Number of processes to compute for.
 
         Raises:
             TrainingDataError: If data are there and cannot be used.
@@ -121,7 +121,7 @@ class Training:
         ]
 
     def _steps_ahead(self, stage: StageRecipe) -> int | None:
-        """Steps of a stage that has not begun; ``None`` where files that it needs are not there."""
+        """Return the steps of a stage that has not begun; ``None`` where files that it needs are not there."""
         if stage.steps is not None:
             return stage.steps
         try:
@@ -152,7 +152,6 @@ class Training:
         if checkpoint is not None:
             check_fit(checkpoint, steps=steps, engine=self.engine_name, processes=self.processes.count)
         engine = self.build_engine(stage, beginning, checkpoint)
-        look = self._look(stage, engine, source, beginning, steps)
         loop = StageLoop(
             recipe=self.recipe,
             stage=stage,
@@ -165,7 +164,7 @@ class Training:
             folder=self.folder / stage.name,
             settings=replace(self.settings, unreadable=stage.unreadable),
             asked_to_stop=self.asked_to_stop,
-            look=look,
+            inspect=self._inspector(stage, engine, source, beginning, steps),
             speed=device_speed(self.recipe, stage.name, engine.device),
         )
         done = loop.run(checkpoint)
@@ -174,10 +173,10 @@ class Training:
             self.tracker.record("end", stage.name, steps)
         return done
 
-    def _look(
+    def _inspector(
         self, stage: StageRecipe, engine: Engine, source: Source, beginning: Beginning, steps: int
     ) -> Callable[[int], None]:
-        """What looks at the model of a stage between its steps."""
+        """Return what validates and scores the model of a stage between its steps."""
         validation = Validation(
             engine, source.held_out(), self.processes, self.tracker, beginning.tokenizer, stage.name
         )
@@ -197,22 +196,22 @@ class Training:
                 observer=self.observer,
             )
 
-        def look(step: int) -> None:
-            every = self.settings.look_every
+        def inspect(step: int) -> None:
+            every = self.settings.validate_every
             if step in {0, steps} or (every and step % every == 0):
                 validation(step)
             if evaluation is not None:
                 evaluation(step, last=step == steps)
 
-        return look
+        return inspect
 
     def build_engine(self, stage: StageRecipe, beginning: Beginning, checkpoint: Path | None = None) -> Engine:
-        """The engine of a stage, checked before the first step.
+        """Build the engine of a stage, and check what it trains.
 
         Args:
             stage: The stage.
-            beginning: What it begins from.
-            checkpoint: What it will go on from; ``None`` for nothing.
+            beginning: The model that the stage begins from.
+            checkpoint: The checkpoint that it will go on from; ``None`` for none.
 
         Raises:
             StageError: If what would train is not what the stage says.
@@ -234,33 +233,33 @@ class Training:
         return DeepSpeedEngine(LossModule(model), optimizer, self.processes, config=config, checkpoint=checkpoint)
 
     def model_of(self, stage: TrainingStage) -> Path:
-        """What a stage hands over."""
+        """Return the folder of the model that a stage hands over."""
         return self.folder / stage / "model"
 
     @property
     def zero_config(self) -> dict[str, Any]:
-        """DeepSpeed's configuration, ZeRO-2 where nothing is said."""
+        """DeepSpeed's configuration, ZeRO-2 by default."""
         return self.zero or read_zero("2")
 
     @property
     def engine_name(self) -> str:
-        """What checkpoints of its engine are known by."""
+        """Name of the engine in checkpoints."""
         return "torch" if self.engine == "torch" else name_of_zero(stage_of_zero(self.zero_config, "--deepspeed"))
 
     @property
     def dtype(self) -> str:
-        """Number format of the weights: the plain engine has them in float32."""
+        """Number format of the weights: float32 with torch alone, the recipe's with DeepSpeed."""
         return "float32" if self.engine == "torch" else self.recipe.dtype
 
     def before_if_there(self, stage: StageRecipe) -> Path | None:
-        """What a stage begins from; the recipe's start where the stage before it is not done."""
+        """Return the model that a stage begins from; ``None``, for the recipe's start, without a stage before it."""
         try:
             return self._before(stage)
         except StageError:
             return None
 
     def _before(self, stage: StageRecipe) -> Path | None:
-        """What a stage begins from; ``None`` for the recipe's start.
+        """Return the model that a stage begins from; ``None`` for the recipe's start.
 
         Raises:
             StageError: If the stage before it is not done.
@@ -281,7 +280,7 @@ class Training:
 
 
 def steps_of(stage: StageRecipe, source: Source) -> int:
-    """How many steps a stage has."""
+    """Return the number of steps of a stage."""
     if stage.steps is not None:
         return stage.steps
     return ceil(round((stage.epochs or 0) * source.steps_per_epoch, 6))
@@ -289,7 +288,7 @@ def steps_of(stage: StageRecipe, source: Source) -> int:
 
 @contextmanager
 def own_folder(training: Training) -> Generator[None]:
-    """Have a training's folder alone; every process calls it.
+    """Keep other trainings out of a training's folder; every process calls it.
 
     Args:
         training: The training.
@@ -315,7 +314,7 @@ def own_folder(training: Training) -> Generator[None]:
 
 
 def _claim(training: Training) -> IO[str]:
-    """Lock the folder, and write down or compare what is trained in it."""
+    """Lock the folder, and write down the recipe in it or compare it with the one that is there."""
     folder = training.folder
     with ExitStack() as opened:
         try:

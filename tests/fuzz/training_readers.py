@@ -51,7 +51,7 @@ def _training(folder: Path) -> Training:
     data = folder.parent / "data"
     if not data.exists():
         write_data(data)
-    settings = LoopSettings(workers=0, save_every=1, log_every=1, look_every=1, stop_after=STEPS - 1)
+    settings = LoopSettings(workers=0, save_every=1, log_every=1, validate_every=1, stop_after=STEPS - 1)
     recipe = tiny_recipe(("init",), steps=STEPS, batch=2)
     return Training(
         recipe=recipe, folder=folder, data=data, settings=settings, tracker=Tracker([JsonLines(folder / LOG)])

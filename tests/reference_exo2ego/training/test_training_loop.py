@@ -219,9 +219,9 @@ def test_too_many_unreadable_clips_stop_it(tmp_path: Path) -> None:
 def test_it_looks_at_the_model_first_now_and_then_and_last(tmp_path: Path, data: Path) -> None:
     memory = Memory()
     started = training(tmp_path, data, tiny_recipe(("stage2",), steps=5), memory)
-    looking = replace(started, settings=replace(QUIET, look_every=2))
-    with own_folder(looking):
-        looking.run()
+    validated = replace(started, settings=replace(QUIET, validate_every=2))
+    with own_folder(validated):
+        validated.run()
     validations = [record for record in memory.records if record.kind == "validation"]
     assert [record.step for record in validations] == [0, 2, 4, 5]
     # F adds nothing at first, so F(x) is as far from y as x is.
