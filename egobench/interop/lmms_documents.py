@@ -1,4 +1,4 @@
-"""What lmms-eval is given of a sample set: one document a sample, from which everything else follows."""
+"""Documents of lmms-eval: one per sample of a sample set, with all that is needed to ask and to score it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from egobench.sample import Sample
 from egobench.video import DecodedClip, FailedClip, FrameRule, read_clips
 
 Placement = Literal["turn", "model"]
-"""Where the system prompt goes: into the turn, which is the system message of a chat model and comes before the user's
-words with the simple kind; or nowhere, because the model itself was told it."""
+"""Where the system prompt goes. ``turn``: the system message of a chat model, or before the question for a model of the
+simple kind. ``model``: nowhere, because the model has it as an argument of its own."""
 
 KEY = "egobench"
-"""Field of a document that says that it is ours, and what the :class:`Presentation` is."""
+"""Field of a document of ours, which holds its :class:`Presentation`."""
 
 ANY = FramePolicy()
-"""A model of lmms-eval asks for no frames of its own: it gets a clip."""
+"""The frame policy of lmms-eval's models: they ask for no number of frames, and get a clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Presentation:
         clips: Folder where clips are kept.
         prompt: Id of the prompt style.
         system: Where the system prompt goes.
-        frames: Frames a clip; ``None`` leaves it to the task.
-        short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
+        frames: Frames per clip; ``None`` for those of the task.
+        short_side: Pixels of a frame's shorter side; ``None`` for those of the task.
         fps: Frames a second of the clips; ``None`` for their true rate.
     """
 
@@ -64,7 +64,7 @@ class Presentation:
     fps: float | None
 
     def to_json(self) -> str:
-        """As one line of JSON."""
+        """Return it as one line of JSON."""
         return json.dumps(asdict(self))
 
     @property
@@ -79,7 +79,7 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class ShownClip:
-    """The clip of a document as models are shown it.
+    """The clip that models are shown of a document.
 
     Attributes:
         path: The lossless clip; ``None`` where no file was needed, or the video cannot be decoded.
@@ -97,7 +97,7 @@ Document = Mapping[str, Any]
 
 
 def documents(presentation: Presentation) -> list[dict[str, Any]]:
-    """One document a sample, in the order of the set.
+    """Make the documents of a subset, one per sample in the order of the set.
 
     Raises:
         SampleSetError: If the sample set is gone or was built again with other samples.
@@ -118,17 +118,17 @@ def documents(presentation: Presentation) -> list[dict[str, Any]]:
 
 
 def presentation_of(document: Document) -> Presentation:
-    """How the subset of a document is presented."""
+    """Return how the subset of a document is presented."""
     return _presentation(document[KEY])
 
 
 def sample_of(document: Document) -> Sample:
-    """The sample that a document is about."""
+    """Return the sample of a document."""
     return Sample.from_json(json.loads(document["sample"]))
 
 
 def rule_of(presentation: Presentation, policy: FramePolicy = ANY) -> FrameRule | None:
-    """Which frames are shown: those the tasks were written for, else the model's, else the task's; ``None`` for none.
+    """Return the frame rule: as the tasks were written, else the model's, else the task's own; ``None`` for none.
 
     Args:
         presentation: How its subset is presented.
@@ -140,8 +140,8 @@ def rule_of(presentation: Presentation, policy: FramePolicy = ANY) -> FrameRule 
     return frame_rule(presentation.part.task, info, Settings())
 
 
-def show(document: Document, policy: FramePolicy = ANY) -> DecodedClip | FailedClip | None:
-    """Decode the frames of a document, the very ones that ``egobench run`` shows; ``None`` where it shows none.
+def decode_clip(document: Document, policy: FramePolicy = ANY) -> DecodedClip | FailedClip | None:
+    """Decode the frames of a document, the same that ``egobench run`` shows; ``None`` for a model without frames.
 
     Args:
         document: The document.
@@ -156,12 +156,12 @@ def show(document: Document, policy: FramePolicy = ANY) -> DecodedClip | FailedC
     return next(iter(read_clips(request.path, [request])))
 
 
-def prompt_of(document: Document, seen: DecodedClip | None) -> Prompt:
-    """The prompt of a document, the very one that ``egobench run`` asks."""
+def prompt_of(document: Document, clip: DecodedClip | None) -> Prompt:
+    """Make the prompt of a document, the same that ``egobench run`` asks; ``None`` for a prompt without frames."""
     presentation, sample = presentation_of(document), sample_of(document)
     return Prompt(
-        frames=seen.frames if seen else np.zeros((0, 1, 1, 3), np.uint8),
-        times=seen.times if seen else np.zeros(0),
+        frames=clip.frames if clip else np.zeros((0, 1, 1, 3), np.uint8),
+        times=clip.times if clip else np.zeros(0),
         system=SYSTEM[presentation.prompt],
         question=sample.question,
         options=sample.options,
@@ -173,7 +173,7 @@ def prompt_of(document: Document, seen: DecodedClip | None) -> Prompt:
 
 
 def shown_clip(document: Document, *, clip: bool) -> ShownClip:
-    """The clip of a document, decoded when it is first needed in this process.
+    """Return the clip of a document, decoded when it is first needed in this process.
 
     Args:
         document: The document.
@@ -182,33 +182,32 @@ def shown_clip(document: Document, *, clip: bool) -> ShownClip:
     presentation = presentation_of(document)
     key = (presentation, document["id"])
     with _lock:
-        known = _seen.get(key)
+        known = _shown_clips.get(key)
     if known is not None and (known.path is not None or not clip or known.error is not None):
         return known
-    decoded = show(document)
-    evidence = note(document, decoded)
+    decoded = decode_clip(document)
+    shown = remember_clip(document, decoded)
     if clip and isinstance(decoded, DecodedClip):
-        evidence = replace(
-            evidence, path=cached_clip(decoded.frames, decoded.times, Path(presentation.clips), fps=presentation.fps)
-        )
+        path = cached_clip(decoded.frames, decoded.times, Path(presentation.clips), fps=presentation.fps)
+        shown = replace(shown, path=path)
         with _lock:
-            _seen[key] = evidence
-    return evidence
+            _shown_clips[key] = shown
+    return shown
 
 
-def note(document: Document, decoded: DecodedClip | FailedClip | None) -> ShownClip:
-    """Remember what was shown of a document."""
+def remember_clip(document: Document, decoded: DecodedClip | FailedClip | None) -> ShownClip:
+    """Remember which clip was shown of a document, or why none was."""
     if isinstance(decoded, FailedClip):
-        evidence = ShownClip(error=f"{type(decoded.error).__name__}: {decoded.error}")
+        shown = ShownClip(error=f"{type(decoded.error).__name__}: {decoded.error}")
     else:
-        evidence = ShownClip(receipt=decoded.receipt.to_json() if decoded else None)
+        shown = ShownClip(receipt=decoded.receipt.to_json() if decoded else None)
     with _lock:
-        _seen[(presentation_of(document), document["id"])] = evidence
-    return evidence
+        _shown_clips[(presentation_of(document), document["id"])] = shown
+    return shown
 
 
 def grey_clip(presentation: Presentation) -> Path:
-    """A grey clip for a sample whose video cannot be had: what a model says of it is dropped.
+    """Return a grey clip, for a sample whose video cannot be read; the reply to it is dropped.
 
     Models of lmms-eval fail without a video, or worse, answer without one.
     """
@@ -218,8 +217,9 @@ def grey_clip(presentation: Presentation) -> Path:
 
 
 _lock = Lock()
-_seen: dict[tuple[Presentation, str], ShownClip] = {}
-"""What was shown in this process: lmms-eval asks for a video, and later for the scores, in separate calls."""
+_shown_clips: dict[tuple[Presentation, str], ShownClip] = {}
+"""Clips that were shown in this process, by presentation and sample id: lmms-eval asks for the video and for the scores
+in separate calls."""
 
 
 @lru_cache(maxsize=64)

@@ -19,28 +19,28 @@ from typing import Any
 import numpy as np
 
 from egobench.errors import ModelMemoryError, PromptError, UnreadableVideoError, VideoError
-from egobench.interop.lmms_documents import KEY, note, prompt_of, show
+from egobench.interop.lmms_documents import KEY, decode_clip, prompt_of, remember_clip
 from egobench.model import Prompt
 from egobench.plugins import load_model, model_function
 from egobench.torchvision_ops import ensure_torchvision
 from egobench.video import ClipRequest, DecodedClip, FailedClip, FrameRule, read_clips
 
 FAILED = "[LMMS_EVAL_REQUEST_FAILED] "
-"""How a text begins that stands for no answer, as with lmms-eval's own models."""
+"""Prefix of a text that stands for a missing answer, as lmms-eval's own models write it."""
 
 PREFIX = "option_"
-"""What may stand before the name of an option of ours, and must where it is called like an argument here."""
+"""Prefix of options of the model, which may be left out but for options named as an argument of :class:`_Model`."""
 
 
-class _Answers:
-    """A model of EgoBench in lmms-eval, but for lmms-eval's base class; :data:`EgoBench` has it.
+class _Model:
+    """A model of EgoBench in lmms-eval, without lmms-eval's base class, which :data:`EgoBench` adds.
 
     Args:
-        model: Its name, see ``egobench models``.
+        model: Name of the model, see ``egobench models``.
         system: System prompt for tasks that are not ours.
         device: lmms-eval's device, for models that take one.
-        batch_size: Prompts a call of the model.
-        max_batch_size: lmms-eval's; nothing here looks at it.
+        batch_size: Prompts per call of the model.
+        max_batch_size: Ignored; lmms-eval gives it to every model.
         options: Options of the model, as after ``-o``.
 
     Raises:
@@ -67,7 +67,7 @@ class _Answers:
         device_name = _device(device)
         if "device" in signature(model_function(model.partition(":")[0])).parameters:
             model_options.setdefault("device", device_name)
-        self._given = load_model(model, **model_options)
+        self._model = load_model(model, **model_options)
         self._system = system
         if not str(batch_size or 1).isdigit():
             raise ValueError(f"batch_size {batch_size!r}; expected a number of prompts a call")
@@ -77,7 +77,7 @@ class _Answers:
 
     @property
     def batch_size(self) -> int:
-        """Prompts a call of the model."""
+        """Prompts per call of the model."""
         return self._batch
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
@@ -123,7 +123,7 @@ class _Answers:
         if not prompts:
             return
         try:
-            replies = self._given.generate(prompts)
+            replies = self._model.generate(prompts)
         except (PromptError, ModelMemoryError) as error:
             if len(prompts) == 1:
                 yield f"{FAILED}{error}"
@@ -136,11 +136,11 @@ class _Answers:
 
     def _prompt(self, context: str, generation: dict[str, Any], visual: Any, document: Any) -> Prompt:
         if KEY in document:
-            seen = show(document, self._given.info.frames)
-            note(document, seen)
-            if isinstance(seen, FailedClip):
-                raise seen.error
-            return prompt_of(document, seen)
+            clip = decode_clip(document, self._model.info.frames)
+            remember_clip(document, clip)
+            if isinstance(clip, FailedClip):
+                raise clip.error
+            return prompt_of(document, clip)
         frames, times = self._frames(visual(document) or [])
         return Prompt(
             frames=frames,
@@ -154,23 +154,23 @@ class _Answers:
         )
 
     def _frames(self, visuals: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Frames of one video, or of images in one size."""
-        policy = self._given.info.frames
-        paths = [one for one in visuals if isinstance(one, str | Path)]
+        """Return frames of one video, or of images in one size, and their times in seconds."""
+        policy = self._model.info.frames
+        paths = [visual for visual in visuals if isinstance(visual, str | Path)]
         if not visuals or policy.count == 0:
             return np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0)
         if paths and len(visuals) == 1:
             rule = FrameRule()
             rule = replace(rule, count=policy.count or rule.count, short_side=policy.short_side or rule.short_side)
             request = ClipRequest("video", Path(paths[0]), 0.0, None, rule)
-            seen = next(iter(read_clips(request.path, [request])))
-            if not isinstance(seen, DecodedClip):
-                raise seen.error
-            return seen.frames, seen.times
-        if paths or not all(hasattr(one, "convert") for one in visuals):
+            clip = next(iter(read_clips(request.path, [request])))
+            if not isinstance(clip, DecodedClip):
+                raise clip.error
+            return clip.frames, clip.times
+        if paths or not all(hasattr(visual, "convert") for visual in visuals):
             raise UnreadableVideoError(f"{len(visuals)} media of mixed kinds; expected one video, or images")
-        images = [one.convert("RGB") for one in visuals]
-        frames = np.stack([np.asarray(one.resize(images[0].size)) for one in images])
+        images = [visual.convert("RGB") for visual in visuals]
+        frames = np.stack([np.asarray(image.resize(images[0].size)) for image in images])
         return frames, np.arange(len(images), dtype=float)
 
 
@@ -178,7 +178,7 @@ class _Answers:
 def _model_class() -> type:
     ensure_torchvision()
     base: type = import_module("lmms_eval.api.model").lmms
-    return type("EgoBench", (_Answers, base), {"__doc__": "A model of EgoBench in lmms-eval.", "__module__": __name__})
+    return type("EgoBench", (_Model, base), {"__doc__": "A model of EgoBench in lmms-eval.", "__module__": __name__})
 
 
 def __getattr__(name: str) -> Any:
@@ -189,13 +189,13 @@ def __getattr__(name: str) -> Any:
 
 
 def manifests() -> Any:
-    """What the entry point ``egobench`` of the group ``lmms_eval.models`` stands for."""
+    """Return the manifest behind the entry point ``egobench`` of the group ``lmms_eval.models``."""
     registry: Any = import_module("lmms_eval.models.registry_v2")
     return registry.ModelManifest(model_id="egobench", simple_class_path=f"{__name__}.EgoBench")
 
 
 def _device(device: str | None) -> str:
-    """The device that was asked for; of GPUs, this rank's own."""
+    """Return the requested device; of GPUs, this rank's own."""
     if device in {None, "cuda"} and import_module("torch").cuda.is_available():
         return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     return device or "cpu"
@@ -207,7 +207,7 @@ def _ends(generation: dict[str, Any]) -> list[str]:
 
 
 def _cut(text: str, ends: Sequence[str]) -> str:
-    """A reply up to the first of the texts that end one; a failure is kept whole."""
+    """Cut a reply at the first of the texts that end it; a failure is kept whole."""
     if text.startswith(FAILED):
         return text
     return text[: min((text.find(end) for end in ends if end and end in text), default=len(text))]

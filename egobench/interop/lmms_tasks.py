@@ -31,18 +31,18 @@ from egobench.sample import Sample
 from egobench.scoring.entry import ProtocolId
 from egobench.scoring.score import score_metric, score_samples
 
-FAILED = "[LMMS_EVAL_"
-"""How texts begin that lmms-eval puts in place of an answer: a request failed, or its budget was spent."""
+FAILURE_PREFIX = "[LMMS_EVAL_"
+"""Prefix of all texts that lmms-eval puts in place of an answer: a request failed, or its budget was spent."""
 
 SHARES = ("answered", "media_error", "request_error")
-"""Metrics beside those of the task: the share of samples with this outcome."""
+"""Outcomes whose shares stand as metrics beside those of the task."""
 
 Item = Mapping[str, Any]
-"""What one sample adds to one metric."""
+"""The result of a sample under a metric, as lmms-eval collects it."""
 
 
 def make_documents(dataset: Any) -> Any:
-    """The documents of a task, in place of the line that says which task it is.
+    """Make the documents of a task out of the one line that its file holds.
 
     Args:
         dataset: A :class:`datasets.Dataset` of that one line.
@@ -54,19 +54,19 @@ def make_documents(dataset: Any) -> Any:
 
 
 def visual(document: Document) -> list[str]:
-    """The clip, for a model of the simple kind; a grey one where the video cannot be had."""
+    """Return the clip, for a model of the simple kind; a grey one where the video cannot be read."""
     return [_clip(document)]
 
 
 def text(document: Document) -> str:
-    """The user's turn, for a model of the simple kind."""
+    """Return the user's turn, for a model of the simple kind."""
     presentation, sample = presentation_of(document), sample_of(document)
     turn = user_turn(sample.question, sample.options)
     return f"{SYSTEM[presentation.prompt]}\n{turn}" if presentation.system == "turn" else turn
 
 
 def messages(document: Document) -> list[dict[str, Any]]:
-    """System message and user's turn with the clip, for a chat model."""
+    """Return system message and user's turn with the clip, for a chat model."""
     presentation, sample = presentation_of(document), sample_of(document)
     turn = user_turn(sample.question, sample.options)
     system = {"role": "system", "content": [{"type": "text", "text": SYSTEM[presentation.prompt]}]}
@@ -75,19 +75,19 @@ def messages(document: Document) -> list[dict[str, Any]]:
 
 
 def target(document: Document) -> str:
-    """The right option's letter, or the answer of an open question; ``""`` where it is private."""
+    """Return the right option's letter, or the answer of an open question; ``""`` where it is private."""
     return str(document["target"])
 
 
 def results(document: Document, replies: Sequence[str]) -> dict[str, Item]:
-    """What a reply adds to every metric.
+    """Read a reply, and return its result under every metric.
 
     Args:
-        document: What was asked.
+        document: The document that was asked.
         replies: The reply, alone.
 
     Returns:
-        One item a metric.
+        One item per metric.
     """
     presentation, sample = presentation_of(document), sample_of(document)
     prediction = _prediction(document, replies[0])
@@ -114,7 +114,7 @@ def results(document: Document, replies: Sequence[str]) -> dict[str, Item]:
 
 
 def score(items: Sequence[Item]) -> float:
-    """A metric of our own over all items, by the code that scores a run; its interval goes to the log.
+    """Compute a metric over all items by the code that scores a run; its interval goes to the log.
 
     Args:
         items: At least one, all of one metric.
@@ -139,7 +139,7 @@ def score(items: Sequence[Item]) -> float:
 
 
 def share(items: Sequence[Item]) -> float:
-    """The mean of the items' scores."""
+    """Compute the mean of the items' scores."""
     return float(sum(item["score"] for item in items)) / len(items)
 
 
@@ -154,7 +154,7 @@ class _Repeater:
         return ModelInfo("repeater", "")
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        failed = self.text.startswith(FAILED)
+        failed = self.text.startswith(FAILURE_PREFIX)
         return [Reply("" if failed else self.text, error=self.text if failed else None) for _ in prompts]
 
 
@@ -183,7 +183,7 @@ def _value(value: Callable[[ScoredSample], float], scored: ScoredSample) -> floa
 
 
 def _restored(sample: Sample, item: Item) -> Prediction:
-    """The prediction that an item came from, as far as a metric looks at it."""
+    """Restore the prediction behind an item, as far as metrics use it."""
     prediction = Prediction(sample.id, item["outcome"], reply=item["reply"])
     if item["choice"] is None:
         return prediction
@@ -192,7 +192,7 @@ def _restored(sample: Sample, item: Item) -> Prediction:
 
 
 def _log() -> Any:
-    """Where lmms-eval's users look."""
+    """Return the logger that lmms-eval uses."""
     try:
         return import_module("loguru").logger
     except ImportError:

@@ -1,4 +1,4 @@
-"""Our tasks as files that lmms-eval reads: one task a subset of a sample set, and one group of all of them."""
+"""Our tasks as files that lmms-eval reads: one task per subset of a sample set, and one group of all of them."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ GROUP = "egobench"
 FUNCTIONS = "egobench.interop.lmms_tasks"
 
 NEVER = "<|egobench never ends here|>"
-"""What ends a reply: lmms-eval sets a blank line where nothing is said, and models differ in what they make of that."""
+"""The text that ends a reply: without one lmms-eval takes a blank line, which models treat in different ways."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
-    """How the tasks are put.
+    """How the tasks are presented to models.
 
     Attributes:
         videos: Folder of videos, or of one such folder a task.
         prompt: Id of the prompt style.
         system: Where the system prompt goes.
-        frames: Frames a clip; ``None`` leaves it to the task.
-        short_side: Pixels of a frame's shorter side; ``None`` leaves it to the task.
+        frames: Frames per clip; ``None`` for those of the task.
+        short_side: Pixels of a frame's shorter side; ``None`` for those of the task.
         fps: Frames a second of the clips that models get; ``None`` for their true rate.
-        tasks: Only these; ``None`` for all.
-        construction: Only sample sets of this one; ``None`` for all.
+        tasks: Names of tasks to write; ``None`` for all.
+        construction: Construction of the sample sets to write; ``None`` for all.
     """
 
     videos: Path
@@ -55,11 +55,11 @@ class TaskOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What was written.
+class WrittenTasks:
+    """Tasks that were written.
 
     Attributes:
-        folder: For ``--include_path``.
+        folder: Their folder, for ``--include_path``.
         names: Names of the tasks, sorted.
     """
 
@@ -67,15 +67,15 @@ class Written:
     names: tuple[str, ...]
 
 
-def write_tasks(data: Path, out: Path, options: TaskOptions) -> Written:
+def write_tasks(data: Path, out: Path, options: TaskOptions) -> WrittenTasks:
     """Write the files of all sample sets below a folder.
 
-    They get a folder named by what is in them: tasks that are put in two ways at the same time never mix.
+    They get a folder named by their content, so that jobs that present tasks in two ways at the same time never mix.
 
     Args:
         data: Folder of sample sets, from ``egobench build``.
         out: Folder to write to; clips are kept in its folder ``clips``.
-        options: How the tasks are put.
+        options: How the tasks are presented.
 
     Raises:
         SampleSetError: If there is no sample set, one is damaged, or the folder cannot be written.
@@ -106,11 +106,11 @@ def write_tasks(data: Path, out: Path, options: TaskOptions) -> Written:
             }
             names.append(name)
     files[f"{GROUP}.yaml"] = _group(names)
-    return Written(_write(out, files), tuple(sorted(names)))
+    return WrittenTasks(_write(out, files), tuple(sorted(names)))
 
 
 def task_name(part: Part) -> str:
-    """A task's name in lmms-eval, e.g. ``"egobench_egomcq_paper_inter"``.
+    """Return a task's name in lmms-eval, e.g. ``"egobench_egomcq_paper_inter"``.
 
     The construction is left out where it is the task's default one, and the subset where it is the only one.
     """

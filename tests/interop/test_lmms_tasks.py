@@ -21,7 +21,7 @@ from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import evaluate
 from egobench.interop import lmms_tasks
 from egobench.interop.clips import read_clip
-from egobench.interop.lmms_documents import documents, prompt_of, show
+from egobench.interop.lmms_documents import decode_clip, documents, prompt_of
 from egobench.interop.lmms_write import TaskOptions, write_tasks
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import TASKS, load_task, names
@@ -91,9 +91,9 @@ def test_every_prompt_is_that_of_a_run_of_our_own(kitchen: Kitchen, tmp_path: Pa
     ]
     assert len(asked) == len(model.asked) == 10
     for row in asked:
-        seen = show(row)
-        assert isinstance(seen, DecodedClip)
-        own, ours = model.asked[lmms_tasks.text(row)], prompt_of(row, seen)
+        clip = decode_clip(row)
+        assert isinstance(clip, DecodedClip)
+        own, ours = model.asked[lmms_tasks.text(row)], prompt_of(row, clip)
         np.testing.assert_array_equal(own.frames, ours.frames)
         np.testing.assert_array_equal(own.times, ours.times)
         words = ("system", "question", "options", "text", "max_new_tokens", "seed")
@@ -134,10 +134,10 @@ def test_a_text_that_lmms_eval_puts_in_place_of_an_answer_is_a_request_error(kit
 
 def test_items_say_which_pixels_were_shown_and_to_which_cluster_they_belong(kitchen: Kitchen, tmp_path: Path) -> None:
     row = rows(kitchen, tmp_path, CLOSED)[0]
-    seen = show(row)
-    assert isinstance(seen, DecodedClip)
+    clip = decode_clip(row)
+    assert isinstance(clip, DecodedClip)
     item = lmms_tasks.results(row, ["A"])["acc"]
-    assert (item["pixels"], item["cluster"]) == (seen.receipt.sha256, "uid-0")
+    assert (item["pixels"], item["cluster"]) == (clip.receipt.sha256, "uid-0")
 
 
 def test_answers_that_are_private_have_no_number(kitchen: Kitchen, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_ranks_that_write_the_same_tasks_and_clips_at_once_do_not_disturb_one_an
     def shown(_: int) -> list[str]:
         return [*lmms_tasks.visual(rows(kitchen, tmp_path, CLOSED)[0]), str(written(kitchen, tmp_path))]
 
-    monkeypatch.setattr("egobench.interop.lmms_documents._seen", {})
+    monkeypatch.setattr("egobench.interop.lmms_documents._shown_clips", {})
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(shown, range(8)))
     assert found == [found[0]] * 8
@@ -198,7 +198,7 @@ def test_a_video_that_has_changed_since_gets_another_clip(
     (before,) = lmms_tasks.visual(row)
     write_moving(tmp_path / "videos" / "v0.mp4", 100)
     # lmms-eval is another process the next time.
-    monkeypatch.setattr("egobench.interop.lmms_documents._seen", {})
+    monkeypatch.setattr("egobench.interop.lmms_documents._shown_clips", {})
     (after,) = lmms_tasks.visual(row)
     assert before != after
 
