@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from filecmp import cmp
 from pathlib import Path
 
-from egobench.leaderboard.checks import check_submission
-
 from egobench.commands.console import printable
 from egobench.errors import BundleError
+from egobench.leaderboard.checks import check_submission
 
 MAX_BYTES = 100 * 2**20
 """Size of a file that the repository takes; larger ones are sent as a link."""

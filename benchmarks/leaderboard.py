@@ -18,13 +18,12 @@ from pathlib import Path
 from random import Random
 from time import process_time
 
+from egobench.dataset.sampleset import Manifest, SampleSet, encode
 from egobench.leaderboard.board import make_board, pairs
 from egobench.leaderboard.ledger import read_ledger, read_sizes
 from egobench.leaderboard.measures import SampleSets
 from egobench.leaderboard.runs import open_runs
 from egobench.leaderboard.site.build import write_site
-
-from egobench.dataset.sampleset import Manifest, SampleSet, encode
 from egobench.metrics import OUTCOMES, MeanMetric
 from egobench.model import FramePolicy, ModelInfo
 from egobench.observer import SilentObserver

@@ -14,11 +14,11 @@ from pathlib import Path
 from shutil import which
 from statistics import median
 
+from playwright.sync_api import Page, sync_playwright
+
 from egobench.leaderboard.measures import SampleSets
 from egobench.leaderboard.runs import BoardRun, open_runs
 from egobench.leaderboard.viewer.build import write_viewer
-from playwright.sync_api import Page, sync_playwright
-
 from egobench.observer import SilentObserver
 from egobench.scoring.entry import ScoreEntry
 

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from shutil import which
 
+from playwright.sync_api import Browser, sync_playwright
+
 from egobench.leaderboard.measures import SampleSets
 from egobench.leaderboard.runs import open_runs
 from egobench.leaderboard.viewer.build import write_viewer
-from playwright.sync_api import Browser, sync_playwright
-
 from egobench.observer import SilentObserver
 
 DOCS = Path(__file__).resolve().parents[1]

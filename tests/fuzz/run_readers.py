@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import copytree
 
-from egobench.leaderboard.archive import unpack, write_archive
-from egobench.leaderboard.bundle import pack
-from egobench.leaderboard.checks import check_submission
-
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import BundleError
 from egobench.evaluate import evaluate, rescore
+from egobench.leaderboard.archive import unpack, write_archive
+from egobench.leaderboard.bundle import pack
+from egobench.leaderboard.checks import check_submission
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
 from egobench.run.checksums import CHECKSUMS, sign, verify_run

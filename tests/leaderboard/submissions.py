@@ -12,12 +12,12 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
-from egobench.leaderboard.bundle import pack
 
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import SampleSet
 from egobench.evaluate import evaluate
+from egobench.leaderboard.bundle import pack
 from egobench.miniego import generate
 from egobench.model import FramePolicy, ModelInfo, Prompt, Reply
 from egobench.orders import shown_at

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from egobench.leaderboard.board import Board, Number, make_board, pairs
-from egobench.leaderboard.measures import SampleSets
-from egobench.leaderboard.runs import open_runs
-from egobench.leaderboard.sizes import Size, measure_size, sizes_table
 
 from egobench.compare import compare
 from egobench.controls import Control
 from egobench.evaluate import evaluate, rescore
+from egobench.leaderboard.board import Board, Number, make_board, pairs
+from egobench.leaderboard.measures import SampleSets
+from egobench.leaderboard.runs import open_runs
+from egobench.leaderboard.sizes import Size, measure_size, sizes_table
 from egobench.model import FramePolicy, ModelInfo, Prompt, Reply
 from egobench.observer import SilentObserver
 from egobench.run.checksums import sign

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from egobench.errors import BundleError
 from egobench.leaderboard.bundle import sample_texts
 from egobench.leaderboard.checks import check_submission
 from egobench.leaderboard.exports import Attribution, export_submission
 from egobench.leaderboard.submission import write_record
-
-from egobench.errors import BundleError
 from egobench.scoring.overview import read_scores_file
 from tests.leaderboard.submissions import (
     VLN_ACC,

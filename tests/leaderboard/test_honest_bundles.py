@@ -9,6 +9,9 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+
+from egobench.errors import BundleError, ChecksumError, SampleSetError, StoreError
+from egobench.evaluate import rescore
 from egobench.leaderboard.bundle import pack, sample_texts
 from egobench.leaderboard.checks import CHECKS, check_submission
 from egobench.leaderboard.sealing import holds_copy
@@ -19,9 +22,6 @@ from egobench.leaderboard.submission import (
     record_path,
     write_record,
 )
-
-from egobench.errors import BundleError, ChecksumError, SampleSetError, StoreError
-from egobench.evaluate import rescore
 from egobench.llm_judge.client import find_judge
 from egobench.llm_judge.score import judge_run
 from egobench.observer import SilentObserver

@@ -13,11 +13,11 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import pytest
+
+from egobench.errors import BundleError
 from egobench.leaderboard import archive
 from egobench.leaderboard.archive import unpack
 from egobench.leaderboard.checks import check_submission
-
-from egobench.errors import BundleError
 from tests.leaderboard.submissions import (
     VLN_ACC,
     VLN_ROWS,

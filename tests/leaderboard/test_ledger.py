@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+
 from egobench.leaderboard.footnotes import Footnote, footnotes
 from egobench.leaderboard.grim import is_share, neighbours
 from egobench.leaderboard.ledger import (
@@ -20,7 +21,6 @@ from egobench.leaderboard.ledger import (
     read_ledger,
     read_sizes,
 )
-
 from egobench.model import Method
 from egobench.run.plan import PartId
 from egobench.scoring.entry import ProtocolId, ScoreEntry, by_id

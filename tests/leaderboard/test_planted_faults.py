@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from egobench.leaderboard.checks import check_submission
 
+from egobench.leaderboard.checks import check_submission
 from tests.leaderboard.submissions import (
     VLN_ACC,
     VLN_ROWS,

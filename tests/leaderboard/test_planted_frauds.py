@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from egobench.leaderboard.bundle import sample_texts
 from egobench.leaderboard.checks import check_submission
 from egobench.leaderboard.sealing import seal
-
 from egobench.orders import shown_at
 from egobench.plugins import load_task
 from egobench.run.spec import RunSpec

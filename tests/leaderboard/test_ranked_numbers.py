@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from egobench.evaluate import evaluate, rescore
 from egobench.leaderboard.board import Board, Number, make_board, pairs
 from egobench.leaderboard.measure_values import MeasureValues
 from egobench.leaderboard.measures import SampleSets
 from egobench.leaderboard.runs import open_runs
-
-from egobench.evaluate import evaluate, rescore
 from egobench.llm_judge.rubric import key_of
 from egobench.llm_judge.score import judge_chats
 from egobench.metrics.gallery import class_ap, weighted_class_ap

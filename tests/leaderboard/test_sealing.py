@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from egobench.leaderboard.sealing import holds_copy, seal, unseal
 from hypothesis import given
 from hypothesis import strategies as st
 
 from egobench.errors import BundleError
+from egobench.leaderboard.sealing import holds_copy, seal, unseal
 
 TEXTS = {
     "A": "picks up the knife",

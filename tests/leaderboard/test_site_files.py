@@ -8,16 +8,16 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from egobench.leaderboard.site.comparison_data import script_json
-from egobench.leaderboard.site.plots import RadarAxis, radar, scatter
-from egobench.leaderboard.site.points import Floors, Point
-from egobench.leaderboard.site.publish import publish
-from egobench.leaderboard.site.row_charts import OverviewRow, overview, whiskers
 from typer.testing import CliRunner
 
 from egobench.cli import app
 from egobench.errors import SiteError, StoreError
 from egobench.evaluate import evaluate
+from egobench.leaderboard.site.comparison_data import script_json
+from egobench.leaderboard.site.plots import RadarAxis, radar, scatter
+from egobench.leaderboard.site.points import Floors, Point
+from egobench.leaderboard.site.publish import publish
+from egobench.leaderboard.site.row_charts import OverviewRow, overview, whiskers
 from egobench.observer import SilentObserver
 from egobench.plugins import load_model
 from tests.conftest import Navigation

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from egobench.leaderboard.measures import SampleSets
-from egobench.leaderboard.runs import open_runs
-from egobench.leaderboard.viewer.build import write_viewer
-from egobench.leaderboard.viewer.outcomes import outcome_of
-from egobench.leaderboard.viewer.strips import GAP
 from PIL import Image
 
 from egobench.controls import Control
 from egobench.errors import SampleSetError
 from egobench.evaluate import evaluate
+from egobench.leaderboard.measures import SampleSets
+from egobench.leaderboard.runs import open_runs
+from egobench.leaderboard.viewer.build import write_viewer
+from egobench.leaderboard.viewer.outcomes import outcome_of
+from egobench.leaderboard.viewer.strips import GAP
 from egobench.model import ModelInfo, Prompt, Reply
 from egobench.observer import SilentObserver
 from egobench.plugins import load_model, load_task

@@ -10,11 +10,11 @@ from shutil import which
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from egobench.leaderboard.measures import SampleSets
 from egobench.leaderboard.runs import open_runs
 from egobench.leaderboard.site.publish import publish
 from egobench.leaderboard.viewer.build import write_viewer
-
 from egobench.observer import SilentObserver
 from tests.leaderboard.pages.made_board import MadeBoard, make_board
 
