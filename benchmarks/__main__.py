@@ -84,7 +84,7 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of what is measured and of what it stands on."""
-    return {each.name: each.version for each in distributions() if each.name.lower() in VERSIONS}
+    return {package.name: package.version for package in distributions() if package.name.lower() in VERSIONS}
 
 
 def run(script: str, arguments: Sequence[str]) -> dict[str, Any]:

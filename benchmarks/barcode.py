@@ -31,6 +31,25 @@ WORLD: Final = 2048
 JUMP: Final = 127
 """Frames between two jumps."""
 
+DISTANCES: Final = (250, 30)
+"""Frames between two key frames, of the videos that benchmarks read: what encoders do by default, and what cameras do."""
+
+
+def make_videos(folder: Path, seconds: int) -> dict[int, Path]:
+    """Write the videos of a length, but for those that are there already.
+
+    Returns:
+        The files, by distance of their key frames.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {distance: folder / f"{seconds}s_gop{distance}.mp4" for distance in DISTANCES}
+    parts = {path.with_suffix(".part"): distance for distance, path in files.items() if not path.exists()}
+    if parts:
+        write([*parts.items()], seconds)
+    for part in parts:
+        part.rename(part.with_suffix(".mp4"))
+    return files
+
 
 def write(paths: Sequence[tuple[Path, int]], seconds: int) -> None:
     """Encode the video once per path: H.264, x264 ``faster``, 3 B-frames, no scene cuts, about 1 Mb/s.

@@ -93,13 +93,13 @@ class World:
     """
 
     def __init__(self, folder: Path, questions: int, *, videos: bool) -> None:
-        self.folder, self.asked = folder, folder / "asked"
+        self.folder, self.question_log = folder, folder / "asked"
         plugin = folder / "plugins" / "asker-1.0.dist-info"
         plugin.mkdir(parents=True)
         (plugin.parent / "asker.py").write_text(ASKER)
         (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: asker\nVersion: 1.0\n")
         (plugin / "entry_points.txt").write_text("[egobench.models]\nasker = asker:load\n")
-        self.environment = {**os.environ, "PYTHONPATH": str(plugin.parent), "ASKED": str(self.asked)}
+        self.environment = {**os.environ, "PYTHONPATH": str(plugin.parent), "ASKED": str(self.question_log)}
         rows = [
             {"video": f"left/{number}.mp4", "question": "Which way?", "candidates": WAYS, "answer": WAYS[number]}
             for number in range(len(WAYS))
@@ -154,8 +154,8 @@ class World:
 
     def questions(self) -> list[tuple[float, str]]:
         """When which question was asked; forgotten with this call."""
-        lines = self.asked.read_text().splitlines() if self.asked.exists() else []
-        self.asked.unlink(missing_ok=True)
+        lines = self.question_log.read_text().splitlines() if self.question_log.exists() else []
+        self.question_log.unlink(missing_ok=True)
         return [(float(moment), question) for moment, _, question in (line.partition(" ") for line in lines)]
 
 
@@ -208,7 +208,7 @@ def kills(folder: Path, questions: int = 40_000, times: int = 50) -> dict[str, A
                     command, env=world.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
                 )
             sleep(0.05)
-            if count_lines(world.asked) >= moment:
+            if count_lines(world.question_log) >= moment:
                 victims = [driver.pid] if number % 3 == 2 else workers_of(driver.pid)
         most_lost += 2 if victims == [driver.pid] else 1
         killed["command" if victims == [driver.pid] else "worker"] += 1
@@ -245,7 +245,7 @@ def nodes(folder: Path, questions: int = 2000) -> dict[str, Any]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        while count_lines(world.asked) < questions // 3 and driver.poll() is None:
+        while count_lines(world.question_log) < questions // 3 and driver.poll() is None:
             sleep(0.05)
         writers = len([*(folder / "nodes").glob("asker/*/predictions/*.jsonl")])
         kill_tree(second.pid)
@@ -274,7 +274,7 @@ def soak(folder: Path, questions: int = 200_000) -> dict[str, Any]:
     while process.poll() is None:
         status = Path(f"/proc/{process.pid}/status").read_text()
         resident = next((line for line in status.splitlines() if line.startswith("VmRSS")), "VmRSS: 0 kB")
-        memory.append((count_lines(world.asked), int(resident.split()[1])))
+        memory.append((count_lines(world.question_log), int(resident.split()[1])))
         sleep(1)
     # Scoring comes after the last question, and is another matter.
     loop = [(count, resident) for count, resident in memory if questions / 10 <= count < questions]

@@ -32,24 +32,17 @@ from time import process_time
 from typing import Any, Final
 
 import numpy as np
-from barcode import write
+from barcode import make_videos
 
 from egobench.video import ClipRequest, DecodedClip, FrameRule, FrameStore, read_clips
 from egobench.video.resize import resizer
 
 RULE: Final = FrameRule()
-DISTANCES: Final = (250, 30)
 
 
 def main(folder: Path, seconds: int, clips: int, rounds: int) -> None:
     """Measure and print."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {distance: folder / f"{seconds}s_gop{distance}.mp4" for distance in DISTANCES}
-    absent = [(path.with_suffix(".part"), distance) for distance, path in files.items() if not path.exists()]
-    if absent:
-        write(absent, seconds)
-    for part, _ in absent:
-        part.rename(part.with_suffix(".mp4"))
+    files = make_videos(folder, seconds)
     resizer("auto").apply(np.zeros((4, 4, 3), np.uint8), 2, 2)  # torch takes its time when it is used first
     draw = random.Random(11)  # noqa: S311 - clips need no secret
     report = {f"gop{distance}": measure(path, seconds, clips, rounds, draw) for distance, path in files.items()}

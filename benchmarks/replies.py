@@ -93,9 +93,9 @@ def rendering(style: str, options: Sequence[str], target: int) -> str:
     return style.format(letter=letter, small=letter.lower(), text=options[target], other=other, list=listed)
 
 
-def misreadings(style: str, shown: Sequence[OptionSet]) -> Iterator[Misreading]:
+def misreadings(style: str, answered: Sequence[OptionSet]) -> Iterator[Misreading]:
     """Renderings in one style that are not read as meant."""
-    for options, target in shown:
+    for options, target in answered:
         own = normalised(options[target])
         words_alone = "{letter}" not in style and "{small}" not in style
         ambiguous = words_alone and [normalised(option) for option in options].count(own) > 1
@@ -122,21 +122,21 @@ def main() -> None:
         for turn in range(max(len(options) for options, _ in available))
         for options, target in available
     )
-    shown = [option_set for option_set, _ in zip(turns, range(count), strict=False)]
+    answered = [option_set for option_set, _ in zip(turns, range(count), strict=False)]
     report: dict[str, dict[str, float]] = {}
     for style in STYLES:
         started = process_time()
-        wrong = list(misreadings(style, shown))
-        report[style] = {"wrong": len(wrong), "replies_per_second": len(shown) / (process_time() - started)}
+        wrong = list(misreadings(style, answered))
+        report[style] = {"wrong": len(wrong), "replies_per_second": len(answered) / (process_time() - started)}
         for misread in wrong:
             sys.stderr.write(f"{misread}\n")
-    total = len(shown) * len(STYLES)
+    total = len(answered) * len(STYLES)
     if arguments.json:
         sys.stdout.write(json.dumps({"renderings": total, "styles": report}) + "\n")
         return
     for style, numbers in report.items():
         sys.stdout.write(f"{numbers['wrong']:5.0f} wrong {numbers['replies_per_second']:9,.0f}/s  {style!r}\n")
-    sets = len({options for options, _ in shown})
+    sets = len({options for options, _ in answered})
     wrong = sum(numbers["wrong"] for numbers in report.values())
     sys.stdout.write(f"{total:,} renderings of {len(STYLES)} styles over {sets:,} option sets: {wrong:.0f} wrong\n")
 

@@ -60,11 +60,11 @@ def full_forward(model: Any, prompt: torch.Tensor, option: Sequence[int]) -> flo
 
 
 def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
-    """Seconds of a piece of work, and what it found, which is on the CPU, so that nothing is still under way."""
+    """Seconds of a piece of work, and its scores; they are on the CPU, so that nothing is still under way."""
     clock = perf_counter if torch.cuda.is_available() else process_time
     started = clock()
-    found = work()
-    return clock() - started, found
+    scores = work()
+    return clock() - started, scores
 
 
 def compare(model: Any, prompt: torch.Tensor, options: Sequence[Sequence[int]], rounds: int) -> dict[str, float]:
@@ -93,9 +93,9 @@ def compare(model: Any, prompt: torch.Tensor, options: Sequence[Sequence[int]], 
         seconds["full"].append(spent * len(options) / len(part))
         spent, copied = timed(copies)
         seconds["copies"].append(spent)
-        found = dict(zip(map(tuple, part), full, strict=True))
-        for option, one, other in zip(options, packed, copied, strict=True):
-            apart = max(apart, abs(one - other), abs(one - found.get(tuple(option), one)))
+        full_scores = dict(zip(map(tuple, part), full, strict=True))
+        for option, in_row, in_copy in zip(options, packed, copied, strict=True):
+            apart = max(apart, abs(in_row - in_copy), abs(in_row - full_scores.get(tuple(option), in_row)))
     scoring.supports_packed_options = supports_packed_options
     middle = {way: median(spent) for way, spent in seconds.items()}
     if len(options) >= 4 * rounds:
@@ -113,21 +113,25 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    model = mistral().to(given.device, getattr(torch, given.dtype))
+    arguments = parser.parse_args()
+    model = mistral().to(arguments.device, getattr(torch, arguments.dtype))
     draw = torch.Generator().manual_seed(1)
-    prompt = torch.randn(1, given.prefix, 512, generator=draw).mul(0.02).to(given.device, getattr(torch, given.dtype))
+    prompt = (
+        torch.randn(1, arguments.prefix, 512, generator=draw)
+        .mul(0.02)
+        .to(arguments.device, getattr(torch, arguments.dtype))
+    )
     rows: list[dict[str, Any]] = []
     for name, count, tokens in CASES:
         options = torch.randint(WORDS, (count, tokens), generator=draw).tolist()
-        rows.append({"case": f"{name} x {tokens} tokens", **compare(model, prompt, options, given.rounds)})
+        rows.append({"case": f"{name} x {tokens} tokens", **compare(model, prompt, options, arguments.rounds)})
     say = sys.stdout.write
-    if given.json:
+    if arguments.json:
         setting = {"parameters": model.num_parameters(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-        say(json.dumps({**vars(given), **setting, "cases": rows}, indent=1) + "\n")
+        say(json.dumps({**vars(arguments), **setting, "cases": rows}, indent=1) + "\n")
         return
-    say(f"{model.num_parameters() / 1e6:.1f} M parameters, prompt of {given.prefix} tokens, {given.dtype}, ")
-    say(f"{given.device}, {torch.get_num_threads()} threads, torch {torch.__version__}; seconds\n\n")
+    say(f"{model.num_parameters() / 1e6:.1f} M parameters, prompt of {arguments.prefix} tokens, {arguments.dtype}, ")
+    say(f"{arguments.device}, {torch.get_num_threads()} threads, torch {torch.__version__}; seconds\n\n")
     say("| | prompt alone | in rows | copies of the cache | full forwards | full / rows | full / copies | apart |\n")
     say("|---|---|---|---|---|---|---|---|\n")
     for row in rows:

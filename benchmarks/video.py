@@ -39,7 +39,7 @@ from typing import Any, Final
 
 import av
 import numpy as np
-from barcode import write
+from barcode import make_videos
 
 from egobench.miniego.drawing import timecode
 from egobench.video import ClipRequest, DecodedClip, FrameRule, read_clips
@@ -52,20 +52,13 @@ from egobench.video.sampling import Size, shrunk_size
 from egobench.video.self_seeking import import_decoder_package
 
 RULE: Final = FrameRule()
-DISTANCES: Final = (250, 30)
 SAMPLE: Final = 1500
-"""Frames that the cost of one is measured on."""
+"""Packets of a file whose decoding is timed, for the cost of one of each kind: fifty seconds of video."""
 
 
 def main(folder: Path, seconds: int, clips: int, rounds: int) -> None:
     """Measure and print."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {distance: folder / f"{seconds}s_gop{distance}.mp4" for distance in DISTANCES}
-    absent = [(path.with_suffix(".part"), distance) for distance, path in files.items() if not path.exists()]
-    if absent:
-        write(absent, seconds)
-    for part, _ in absent:
-        part.rename(part.with_suffix(".mp4"))
+    files = make_videos(folder, seconds)
     report: dict[str, Any] = {}
     for distance, path in files.items():
         cost: dict[str, list[float]] = {}
@@ -100,9 +93,9 @@ def requests(path: Path, clips: int) -> list[ClipRequest]:
     return [ClipRequest(str(number), path, start, start + 1, RULE) for number, start in enumerate(starts)]
 
 
-def frame_numbers(index: VideoIndex, asked: list[ClipRequest]) -> list[list[int]]:
-    """The displayed frames of every clip."""
-    return [list(frames_of_clip(index, request)) for request in asked]
+def frame_numbers(index: VideoIndex, clip_requests: list[ClipRequest]) -> list[list[int]]:
+    """Numbers of the displayed frames of every clip."""
+    return [list(frames_of_clip(index, request)) for request in clip_requests]
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -249,9 +242,9 @@ TIMED: Final = {
 CHILDREN: Final = {**TIMED, "wrong": wrong, "memory": memory, "crowd": crowd}
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    if given and given[0] in CHILDREN:
-        sys.stdout.write(f"{CHILDREN[given[0]](Path(given[1]), int(given[2]))}\n")
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in CHILDREN:
+        sys.stdout.write(f"{CHILDREN[arguments[0]](Path(arguments[1]), int(arguments[2]))}\n")
     else:
-        seconds, clips, rounds = (*map(int, given[1:]), *(600, 200, 3)[len(given[1:]) :])
-        main(Path(given[0] if given else "/tmp/barcode"), seconds, clips, rounds)  # noqa: S108 - a default to be seen
+        seconds, clips, rounds = (*map(int, arguments[1:]), *(600, 200, 3)[len(arguments[1:]) :])
+        main(Path(arguments[0] if arguments else "/tmp/barcode"), seconds, clips, rounds)  # noqa: S108 - a default to be seen

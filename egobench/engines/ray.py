@@ -34,24 +34,24 @@ LAST_SECONDS = 15.0
 """Seconds that the other actors have to end once all is done."""
 
 IDLE_SECONDS = 60.0
-"""Seconds without an actor at work after which a person is told."""
+"""Seconds without an actor at work after which the run warns."""
 
 DEATHS = 3
 """Deaths of each actor, one after another without an answer in between, that end a run."""
 
 
 class Job(Protocol):
-    """What an actor does; it travels there as Ray has it."""
+    """The work of an actor; Ray pickles it to take it there."""
 
     def __call__(self, shard: Shard, observer: Observer) -> Any:
-        """Do a share of the work and whatever else is left of it.
+        """Do a share of the work, and then whatever is left of the rest.
 
         Args:
             shard: The share to begin with.
             observer: Receives the progress.
 
         Returns:
-            Anything that can be pickled, once nothing is left of the work.
+            Any result that can be pickled, once nothing is left of the work.
 
         Raises:
             EgoBenchError: If it cannot be done.
@@ -63,7 +63,7 @@ class Worker:
     """Does a job inside an actor.
 
     Args:
-        job: What it does.
+        job: The job.
         shard: The share that it begins with.
     """
 
@@ -72,14 +72,14 @@ class Worker:
         self._box = ReportBox()
 
     def work(self) -> Any:
-        """Do the job; return what it comes to, or the error that it ends with."""
+        """Do the job, and return its result, or the error that it ends with."""
         try:
             return self._job(self._shard, self._box)
         except (EgoBenchError, ValueError) as error:
             return error
 
     def reports(self) -> list[Report]:
-        """What has happened since the last call."""
+        """Return the reports since the last call."""
         return self._box.fetch()
 
 
@@ -87,12 +87,12 @@ def run_on_ray(job: Job, workers: int | None, observer: Observer) -> Any:
     """Have a job done by actors: of the cluster that the variable ``RAY_ADDRESS`` names, else of this machine.
 
     Args:
-        job: What each of them does.
+        job: The job of each actor.
         workers: Number of actors; ``None`` for one per GPU of the cluster, or per processor where it has no GPU.
         observer: Receives the progress.
 
     Returns:
-        What the job of an actor came to.
+        The result of an actor's job.
 
     Raises:
         EngineError: If Ray is missing, there is no such cluster or it vanishes, or actors die again and again.
@@ -114,14 +114,14 @@ def run_on_ray(job: Job, workers: int | None, observer: Observer) -> Any:
 class WorkerPool:
     """Actors that do a job together.
 
-    An actor is called until it answers, is at work from then on, and is called again when it has died: Ray starts it as
-    often as it dies, where there is room for it. One that cannot even be made is given up.
+    An actor is called until it answers, is at work from then on, and is called again after it has died: Ray starts a
+    dead actor again wherever there is room for it. An actor that cannot even be constructed is given up.
 
     Args:
-        job: What each of them does.
-        count: How many.
-        gpus: GPUs of each.
-        cluster: Where they are.
+        job: The job of each actor.
+        count: Number of actors.
+        gpus: GPUs of each actor.
+        cluster: The cluster.
         observer: Receives the progress.
     """
 
@@ -136,14 +136,14 @@ class WorkerPool:
         actor_class = self._ray.remote(_actor_class()).options(**options)
         # Kept for as long as an actor may be started again.
         self._makers = [self._ray.put(partial(Worker, job, Shard(index, count))) for index in range(count)]
-        self._actors = [actor_class.remote(_hidden_folder(), [maker]) for maker in self._makers]
+        self._actors = [actor_class.remote(_shadowing_folder(), [maker]) for maker in self._makers]
         self._absent: dict[Any, float] = dict.fromkeys(self._actors, 0.0)
         self._starting: dict[Any, Any] = {}
         self._working: dict[Any, Any] = {}
         self._reports: dict[Any, Any] = {}
 
     def run(self) -> Any:
-        """Wait until an actor finds nothing left to do; return what its job came to.
+        """Wait until an actor finds nothing left to do, and return the result of its job.
 
         Raises:
             EngineError: If actors die again and again, or the cluster vanishes.
@@ -173,7 +173,7 @@ class WorkerPool:
             self._starting[actor.reports.remote()] = actor
 
     def _results(self) -> list[Any]:
-        """What jobs came to that have ended meanwhile; actors that have started begin theirs."""
+        """Return the results of jobs that have ended meanwhile, and let actors that have started begin theirs."""
         self._call_absent()
         if not self._working and not self._starting:
             sleep(POLL_SECONDS)
@@ -182,7 +182,7 @@ class WorkerPool:
         return [result for future in ready for result in (self._begin(future), self._end(future)) if result is not None]
 
     def _begin(self, future: Any) -> EngineError | None:
-        """Have an actor work that has started; an error if it cannot start at all."""
+        """Let an actor that has started begin its job; return an error if it cannot start at all."""
         actor = self._starting.pop(future, None)
         if actor is None:
             return None
@@ -199,7 +199,7 @@ class WorkerPool:
         return None
 
     def _end(self, future: Any) -> Any:
-        """What the job of an actor came to; ``None`` if it has died, and is to start again."""
+        """Return the result of an actor's job; ``None`` if it has died and is to start again."""
         actor = self._working.pop(future, None)
         if actor is None:
             return None
@@ -258,27 +258,27 @@ class WorkerPool:
             )
 
 
-def _hidden_folder() -> str | None:
-    """The folder to take off the path of actors, where a checkout in it would hide the installed package.
+def _shadowing_folder() -> str | None:
+    """Return the folder to take off the path of actors: a checkout in it would shadow the installed package.
 
-    Ray puts the current folder of this process there first, although this process may not look there itself.
+    Ray puts the current folder of this process first on their path, even where this process does not look there itself.
     """
     here = str(Path.cwd())
     return None if here in {str(Path(entry).resolve()) for entry in sys.path} else here
 
 
 def _actor_class() -> type[Any]:
-    """The class of actors; it imports nothing of EgoBench's before their path is right.
+    """Return the class of actors, which imports nothing of EgoBench before their path is right.
 
-    Defined in a function, it travels as it is: one of a module would be imported by its name, wherever that leads.
+    A class defined in a function is pickled by value; one of a module would be imported by name, from whatever path.
     """
 
     class Actor:
-        def __init__(self, hidden_folder: str | None, makers: list[Any]) -> None:
+        def __init__(self, shadowing_folder: str | None, makers: list[Any]) -> None:
             import sys  # noqa: PLC0415 - what the class uses travels with it
             from importlib import import_module  # noqa: PLC0415
 
-            if sys.path[0] == hidden_folder:
+            if sys.path[0] == shadowing_folder:
                 del sys.path[0]
             # In a list, it is read here, after the path is right, and not before the call.
             self._worker: Any = import_module("ray").get(makers[0])()

@@ -25,7 +25,7 @@ CONNECT_SECONDS = 60.0
 """Seconds in which a cluster whose head did so must let this process in."""
 
 LOOK_SECONDS = 1.0
-"""Seconds in which the head must take up a connection to be thought alive."""
+"""Seconds in which the head must take up a connection to count as alive."""
 
 LOST_SECONDS = 15.0
 """Seconds without a sign of life of its head after which a cluster is given up."""
@@ -36,7 +36,7 @@ class Cluster:
     """A cluster that this process is connected to.
 
     Attributes:
-        place: What a person calls it.
+        place: Where it is, for messages.
         head: Host and port of its head; ``None`` where that is not known, or ends with this process.
         cpus: Processors.
         gpus: GPUs.
@@ -46,7 +46,7 @@ class Cluster:
     head: tuple[str, int] | None
     cpus: float
     gpus: float
-    _seen: float = field(default_factory=monotonic)
+    _last_contact: float = field(default_factory=monotonic)
 
     def check(self) -> None:
         """Give up the cluster if its head has been silent for long; Ray itself would end this process without a word.
@@ -59,13 +59,13 @@ class Cluster:
         try:
             socket.create_connection(self.head, timeout=LOOK_SECONDS).close()
         except OSError as error:
-            if monotonic() - self._seen > LOST_SECONDS:
+            if monotonic() - self._last_contact > LOST_SECONDS:
                 raise EngineError(
                     f"{self.place} has vanished ({error.strerror or error}); what was answered is kept: give the same "
                     "command again when it is back, or without RAY_ADDRESS to go on on this machine"
                 ) from error
         else:
-            self._seen = monotonic()
+            self._last_contact = monotonic()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What actors report of their progress, and what comes of it on the other side."""
+"""Reports of actors about their progress, and the progress of the whole run that follows from them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from egobench.observer import Observer
 
 
 class Report(NamedTuple):
-    """A call of an observer, on its way from an actor.
+    """A call of an observer's method, reported by an actor.
 
     Attributes:
-        call: Which one.
+        call: Name of the method.
         arguments: Its arguments.
     """
 
@@ -50,7 +50,7 @@ class ReportBox:
         self._add(Report("warn", (message,)))
 
     def fetch(self) -> list[Report]:
-        """Hand over what has been kept."""
+        """Return the reports that were kept, and forget them."""
         with self._lock:
             reports, self._reports = self._reports, []
             return reports
@@ -61,7 +61,7 @@ class ReportBox:
 
 
 class Progress:
-    """Progress of the whole work, as actors see it: each of them knows of the others what it has read last.
+    """Progress of the whole run: that of the actor which has seen the most of the others' answers.
 
     Args:
         observer: Receives it.
@@ -75,7 +75,7 @@ class Progress:
         self._total_before = 0
 
     def take(self, actor: Any, reports: Sequence[Report]) -> None:
-        """Take in what an actor reports."""
+        """Take in the reports of an actor."""
         for call, arguments in reports:
             if call == "note":
                 self._observer.note(*arguments)
@@ -94,11 +94,11 @@ class Progress:
                 self._see(stage, done + arguments[0])
 
     def forget(self, actor: Any) -> None:
-        """Forget how far an actor was that has died."""
+        """Forget how far an actor was, after it has died."""
         self._views.pop(actor, None)
 
     def moved(self) -> bool:
-        """Whether anything was done since the last call."""
+        """Tell whether anything was done since the last call."""
         total = self._done.total()
         moved, self._total_before = total > self._total_before, total
         return moved

@@ -1,9 +1,9 @@
 """Shards: several processes, on one machine or on many, that share a run folder and nothing else.
 
-Each begins with a share of its own and then takes what others have not begun. A unit of work is taken by a lock in the
-run folder, which ends with its process; what others have answered is read from their files. So a process may die, be
-slow, come late, or be one of another number than those before it: nothing is asked twice but what was under way in a
-process that died, and nothing is left undone by the last one.
+A process begins with its own share of the units, and then takes units that others have not begun. It takes a unit by a
+lock in the run folder, which is released when the process ends, and reads from the files of the others what they have
+answered. So processes may die, be slow, join late, or be more or fewer than before: only what was under way in a
+process that died is asked again, and the last process leaves nothing undone.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from egobench.run.spec import Shard
 from egobench.run.store import Run
 
 UNIT_SAMPLES = 16
-"""Samples that are taken at a time at most: few, so that all processes end together."""
+"""Most samples of a unit: few, so that all processes end at about the same time."""
 
 POLL_SECONDS = 0.5
-"""Seconds between two looks at what others are still at."""
+"""Seconds between two checks of the units that others have taken."""
 
 
 def parse_shard(text: str) -> Shard:
-    """The share that a text such as ``"0/4"`` names.
+    """Parse a share such as ``"0/4"``, the first of four.
 
     Raises:
-        ValueError: If it names none.
+        ValueError: If the text is no share.
     """
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if match is None or int(match[1]) >= int(match[2]):
@@ -47,9 +47,9 @@ def parse_shard(text: str) -> Shard:
 
 
 def find_shard(environment: Mapping[str, str]) -> Shard | None:
-    """The share of a process that torchrun or SLURM has started; ``None`` where nothing says so.
+    """Find the share of a process that torchrun or SLURM has started; ``None`` for any other process.
 
-    Tasks of a job array that are several processes each are counted through.
+    In a job array of tasks with several processes, the processes of all tasks are numbered consecutively.
 
     Args:
         environment: The environment variables.
@@ -95,7 +95,7 @@ def _checked(index: int, count: int, names: str) -> Shard:
 
 
 class SharedQueue:
-    """Hands out the units of a part that no other process is at.
+    """Hands out the units of a part that no other process has taken.
 
     Args:
         part: The part.
@@ -117,11 +117,11 @@ class SharedQueue:
 
     @property
     def most(self) -> int:
-        """Samples per unit at most."""
+        """Most samples of a unit."""
         return UNIT_SAMPLES
 
     def take(self, units: Sequence[Unit], pending: Pending) -> Iterator[Unit]:
-        """Hand out the units of the own share, and then the last ones of the others'."""
+        """Yield the units of the own share, then those of the others, the last ones first."""
         _strike(pending, self._answered)
         own = [unit for unit in units if unit.number % self._shard.count == self._shard.index]
         others = [unit for unit in reversed(units) if unit.number % self._shard.count != self._shard.index]
@@ -139,7 +139,7 @@ class SharedQueue:
                 yield unit
 
     def wait(self) -> bool:
-        """Wait until no other process is at a unit any more, or one has left a unit undone; whether one has.
+        """Wait until the others are done, or a process has died with a unit undone; return whether one has.
 
         Raises:
             StoreError: If the run folder cannot be read.
@@ -156,7 +156,7 @@ class SharedQueue:
         return False
 
     def _read_on(self) -> set[OrderOf]:
-        """Read what others have done since."""
+        """Read the answers of others since the last call."""
         new = {OrderOf(row.id, row.order) for row in self._follower.read_new()} - self._answered
         self._answered |= new
         if new:
@@ -171,7 +171,7 @@ def _strike(pending: Pending, answered: Iterable[OrderOf]) -> None:
 
 
 def run_shard(parts: Sequence[Part], run: Run, model: Model, videos: Path, observer: Observer, shard: Shard) -> None:
-    """Do a share of every part, and then what others have not begun or have left; return when all is done.
+    """Do a share of every part, then what others have not begun or left undone; return when all is done.
 
     Args:
         parts: The parts, in the order in which they are done.

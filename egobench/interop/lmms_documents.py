@@ -186,24 +186,24 @@ def shown_clip(document: Document, *, clip: bool) -> ShownClip:
     if known is not None and (known.path is not None or not clip or known.error is not None):
         return known
     decoded = decode_clip(document)
-    shown = remember_clip(document, decoded)
+    remembered = remember_clip(document, decoded)
     if clip and isinstance(decoded, DecodedClip):
         path = cached_clip(decoded.frames, decoded.times, Path(presentation.clips), fps=presentation.fps)
-        shown = replace(shown, path=path)
+        remembered = replace(remembered, path=path)
         with _lock:
-            _shown_clips[key] = shown
-    return shown
+            _shown_clips[key] = remembered
+    return remembered
 
 
 def remember_clip(document: Document, decoded: DecodedClip | FailedClip | None) -> ShownClip:
     """Remember which clip was shown of a document, or why none was."""
     if isinstance(decoded, FailedClip):
-        shown = ShownClip(error=f"{type(decoded.error).__name__}: {decoded.error}")
+        remembered = ShownClip(error=f"{type(decoded.error).__name__}: {decoded.error}")
     else:
-        shown = ShownClip(receipt=decoded.receipt.to_json() if decoded else None)
+        remembered = ShownClip(receipt=decoded.receipt.to_json() if decoded else None)
     with _lock:
-        _shown_clips[(presentation_of(document), document["id"])] = shown
-    return shown
+        _shown_clips[(presentation_of(document), document["id"])] = remembered
+    return remembered
 
 
 def grey_clip(presentation: Presentation) -> Path:

@@ -1,4 +1,4 @@
-"""A checkpoint of one configuration as the beginning of a stage of another one."""
+"""Adopting a checkpoint of one configuration as the beginning of a stage of another configuration."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from reference_exo2ego.training.sampler import seed_of
 
 
 def fits(before: Path, config: Exo2EgoConfig) -> bool:
-    """Whether a stage of a configuration can begin from a checkpoint as it is."""
+    """Tell whether a stage of a configuration can begin from a checkpoint as it is."""
     # The stage ``language`` hands over a language model, which any configuration begins with.
     return not (before / "config.json").is_file() or read_saved(before).config == config
 
 
 def adopt(before: Path, config: Exo2EgoConfig, seed: int, out: Path) -> None:
-    """Write a checkpoint anew under another configuration.
+    """Write a checkpoint again, under another configuration.
 
-    Parts that a stage so far has computed with stay as they are. Parts that none has are taken over where they are
-    built alike, so that variants begin with the same F; others are drawn, each from its own seed.
+    Parts that a trained stage has computed with stay as they are. Of the other parts those that both configurations
+    draw alike are kept, so that variants begin with the same F; the rest is drawn, each part from a seed of its name.
 
     Args:
         before: The checkpoint.
@@ -45,7 +45,7 @@ def adopt(before: Path, config: Exo2EgoConfig, seed: int, out: Path) -> None:
     for part in config.parts:
         if part == "low_rank":
             continue
-        if part in saved.config.parts and (_computed(saved, part) or _alike(saved.config, config, part)):
+        if part in saved.config.parts and (_computed(saved, part) or _drawn_alike(saved.config, config, part)):
             setattr(adopted, part, getattr(model, part))
         else:
             torch.manual_seed(seed_of(seed, "fresh", part))
@@ -55,14 +55,14 @@ def adopt(before: Path, config: Exo2EgoConfig, seed: int, out: Path) -> None:
 
 
 def _computed(saved: Saved, part: Part) -> bool:
-    """Whether a stage up to the last one that was trained computes with a part."""
+    """Tell whether any stage up to the last one that was trained computes with a part."""
     return any(part in saved.config.read_in(stage) for stage in STAGES[: STAGES.index(saved.stage) + 1])
 
 
-def _alike(one: Exo2EgoConfig, other: Exo2EgoConfig, part: Part) -> bool:
-    """Whether a part that nothing was computed with is drawn alike by two configurations."""
-    same = one.mapping == other.mapping and one.place == other.place
-    return part not in {"to_exo", "to_ego"} or same
+def _drawn_alike(first: Exo2EgoConfig, second: Exo2EgoConfig, part: Part) -> bool:
+    """Tell whether two configurations draw the same random weights for a part."""
+    same_mapping = first.mapping == second.mapping and first.place == second.place
+    return part not in {"to_exo", "to_ego"} or same_mapping
 
 
 def _check_shapes(adopted: Exo2Ego, saved: Saved, config: Exo2EgoConfig) -> None:

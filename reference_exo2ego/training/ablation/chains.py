@@ -1,4 +1,4 @@
-"""The stages that a variant is trained in, each as the stage of a recipe that holds nothing but what decides it."""
+"""The trainings of a variant, each as a stage of a recipe that varies only in what decides this stage."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ORDER: Final[tuple[TrainingStage, ...]] = ("language", *STAGES)
 """The stages, in order."""
 
 LATE: Final = ("mapping", "fuse", "kl", "kl_temperature", "ccl")
-"""Switches of the model that nothing reads before stage 2."""
+"""Switches of the model that no stage before stage 2 reads."""
 
 CAPTIONED: Final[tuple[TrainingStage, ...]] = ("init", "stage1", "stage2")
-"""Stages that captions are learnt in."""
+"""Stages that train on captions."""
 
 
 class Step(NamedTuple):
@@ -42,11 +42,11 @@ class Step(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How long stages are.
+    """How to count what a training takes.
 
     Attributes:
-        steps: Steps of a stage of a recipe.
-        operations: Operations of a step of it.
+        steps: Returns the steps of a training.
+        operations: Returns the floating-point operations of a step.
     """
 
     steps: Callable[[Step], int]
@@ -54,7 +54,7 @@ class Counts(NamedTuple):
 
 
 def chain_of(variant: Variant, base: Recipe, outside: OutsideFiles, counts: Counts) -> tuple[Step, ...]:
-    """The trainings of a variant, in order.
+    """Return the trainings of a variant, in order.
 
     Args:
         variant: The variant.
@@ -80,7 +80,7 @@ def chain_of(variant: Variant, base: Recipe, outside: OutsideFiles, counts: Coun
 
 
 def lacking(variants: Iterable[Variant], base: Recipe, outside: OutsideFiles) -> dict[str, str]:
-    """Variants whose questions nobody filmed from outside, and why they cannot be trained.
+    """Find variants that lack exocentric questions, and say why they cannot be trained.
 
     Args:
         variants: The variants.
@@ -100,7 +100,7 @@ def lacking(variants: Iterable[Variant], base: Recipe, outside: OutsideFiles) ->
 
 
 def only_what_decides(varied: Recipe, base: Recipe, stage: TrainingStage) -> Recipe:
-    """A varied recipe in which all that does not decide a stage is as in the recipe that it varies.
+    """Undo all variations of a recipe that do not decide a stage, so that variants can share its training.
 
     Args:
         varied: The varied recipe.
@@ -123,14 +123,14 @@ def only_what_decides(varied: Recipe, base: Recipe, stage: TrainingStage) -> Rec
         later = [name for name in unvaried["train"][row] if ORDER.index(name) > place]
         model["train"][row] = (*until, *later)
     values["stages"] = [
-        *(one for one in values["stages"] if ORDER.index(one["name"]) <= place),
-        *(one for one in others["stages"] if ORDER.index(one["name"]) > place),
+        *(stage_values for stage_values in values["stages"] if ORDER.index(stage_values["name"]) <= place),
+        *(stage_values for stage_values in others["stages"] if ORDER.index(stage_values["name"]) > place),
     ]
     return recipe_of(values | {"name": base.name, "about": base.about}, f"{stage} of recipe {varied.name}")
 
 
 def _thinned(base: Recipe, share: float, counts: Counts) -> Recipe:
-    """A recipe with a share of the egocentric videos, and as many steps."""
+    """Thin the egocentric videos of a recipe to a share; the number of steps stays."""
     if share >= 1:
         return base
     values = base.model_dump(mode="python")
@@ -147,7 +147,7 @@ def _thinned(base: Recipe, share: float, counts: Counts) -> Recipe:
 
 
 def _one_encoder(variant: Variant, base: Recipe, outside: OutsideFiles, counts: Counts) -> tuple[Step, ...]:
-    """Captions first, questions then, all seen by the learner's encoder; each as many operations as in the recipe."""
+    """Train one encoder on captions, then on questions, each for as many operations as the recipe takes."""
     thinned = _thinned(base, variant.ego_share, counts)
     names = [stage.name for stage in base.trained]
     captioned: list[TrainingStage] = [name for name in CAPTIONED if name in names]
@@ -168,7 +168,7 @@ def _one_encoder(variant: Variant, base: Recipe, outside: OutsideFiles, counts: 
 
 
 def _rows(table: TrainTable, stages: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """What trains with one encoder: whatever trained in some stages, now in ``init``, which reads the learner alone."""
+    """Return the table of what trains with one encoder: what trained in some stages trains in ``init`` instead."""
     read = ("ego_encoder", "connector", "delimiters", "language", "low_rank")
     return {
         row: ("init",) if row in read and set(getattr(table, row)) & set(stages) else ()
@@ -177,28 +177,28 @@ def _rows(table: TrainTable, stages: Sequence[str]) -> dict[str, tuple[str, ...]
 
 
 def _alone(base: Recipe, stage: str, source: dict[str, Any], rows: dict[str, tuple[str, ...]]) -> Recipe:
-    """A recipe whose initialization is another stage of one, with another source."""
+    """Return a recipe with another stage in the place of the initialization, under another source."""
     if not files_of(source):
         raise RecipeError(f"no file with such a view is left to train on in place of {stage}; leave the variant out")
     values = base.model_dump(mode="python")
     values["model"]["train"] = rows
     values["stages"] = [
-        *(one for one in values["stages"] if one["name"] == "language"),
-        next(one for one in values["stages"] if one["name"] == stage)
+        *(values_of for values_of in values["stages"] if values_of["name"] == "language"),
+        next(values_of for values_of in values["stages"] if values_of["name"] == stage)
         | {"name": "init", "source": source, "one_encoder": False},
     ]
     return recipe_of(values, f"recipe {base.name} with one encoder")
 
 
 def _matched(varied: Recipe, base: Recipe, replaced: Sequence[Step], counts: Counts) -> Step:
-    """The initialization of a recipe, with as many operations as some trainings together."""
+    """Return the initialization of a recipe, as long as takes the operations of some other trainings together."""
     step = Step(only_what_decides(varied, base, "init"), "init")
     if not step.recipe.model.trained_in("init"):
         raise RecipeError("with one encoder nothing trains in what takes the place of " + replaced[0].stage)
     total = sum(counts.steps(other) * counts.operations(other) for other in replaced)
     steps = max(1, round(total / counts.operations(step)))
     values = step.recipe.model_dump(mode="python")
-    for one in values["stages"]:
-        if one["name"] == "init":
-            one |= {"epochs": None, "steps": steps}
+    for stage_values in values["stages"]:
+        if stage_values["name"] == "init":
+            stage_values |= {"epochs": None, "steps": steps}
     return Step(recipe_of(values, f"recipe {base.name} with one encoder"), "init")

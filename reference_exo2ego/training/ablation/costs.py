@@ -59,8 +59,8 @@ class Costs:
         path: The file.
         data: Folder that paths of recipes are below.
         store: A frame store; ``None`` to decode.
-        observer: Is told what is measured.
-        logs: Folders of trainings whose seconds are believed more than those of a few steps.
+        observer: Receives notes on what is measured.
+        logs: Folders of trainings whose logged seconds take precedence over those of a few steps.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class Costs:
     store: Path | None
     observer: Observer
     logs: Iterable[Path] = ()
-    _known: dict[str, StepCost] = field(default_factory=dict[str, StepCost], init=False, repr=False)
+    _by_kind: dict[str, StepCost] = field(default_factory=dict[str, StepCost], init=False, repr=False)
     _logged: dict[str, float] | None = field(default=None, init=False, repr=False)
 
     def of(self, step: Step) -> StepCost:
@@ -78,20 +78,20 @@ class Costs:
             EgoBenchError: If a few steps of it cannot be taken.
         """
         kind = kind_of(step)
-        if not self._known and self.path.is_file():
+        if not self._by_kind and self.path.is_file():
             rows: dict[str, dict[str, Any]] = json.loads(self.path.read_text(encoding="utf-8"))
-            self._known = {name: StepCost(**row) for name, row in rows.items()}
-        if kind not in self._known:
+            self._by_kind = {name: StepCost(**row) for name, row in rows.items()}
+        if kind not in self._by_kind:
             self.observer.note(f"taking a few steps of {step.stage}, for what it costs")
             try:
-                self._known[kind] = measure(step, self.data, self.store)
+                self._by_kind[kind] = measure(step, self.data, self.store)
             except MissingFramesError:
                 # What the store lacks is put into it before the stage is trained.
-                self._known[kind] = measure(step, self.data, None)
+                self._by_kind[kind] = measure(step, self.data, None)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            rows = {name: asdict(cost) for name, cost in self._known.items()}
+            rows = {name: asdict(cost) for name, cost in self._by_kind.items()}
             write_whole(self.path, json.dumps(rows, indent=1) + "\n")
-        return self._known[kind]
+        return self._by_kind[kind]
 
     def steps(self, step: Step) -> int:
         """How many steps a training has."""
@@ -160,7 +160,7 @@ def logged_seconds(folders: Iterable[Path]) -> dict[str, float]:
         for row in read_log(folder / LOG):
             if row.get("kind") == "step" and row.get("stage") in kinds:
                 seconds.setdefault(kinds[row["stage"]], []).append(float(row["seconds"]))
-    return {kind: fmean(each) for kind, each in seconds.items()}
+    return {kind: fmean(of_steps) for kind, of_steps in seconds.items()}
 
 
 def _take(engine: Engine, source: Source, number: int) -> None:

@@ -1,4 +1,4 @@
-"""When two trainings are the same: a fingerprint of everything that decides what a stage hands over."""
+"""Identity of trainings: a fingerprint of everything that decides the weights at the end of a stage."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from egobench import __version__
 from egobench.errors import TrainingDataError
+from reference_exo2ego.training.files import file_digest
 
 from .chains import Step
 from .outside import files_of
@@ -19,9 +20,10 @@ DIGITS = 16
 """Hex digits of a fingerprint."""
 
 BLOCK = 1 << 20
+"""Bytes of a file of weights that are hashed, beside its name and size: enough to tell checkpoints apart."""
 
 LENGTHS = ("steps", "epochs", "warmup", "last")
-"""What a stage's length is made of: it decides what is learnt, and not what a step costs."""
+"""Fields of a stage that decide its length and schedule: they change what is learnt, not what a step costs."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class Digests:
     """
 
     data: Path
-    _known: dict[str, str] = field(default_factory=dict[str, str], init=False, repr=False)
+    _digests: dict[str, str] = field(default_factory=dict[str, str], init=False, repr=False)
 
     def file(self, path: str) -> str:
         """Digest of a file's content.
@@ -41,35 +43,31 @@ class Digests:
         Raises:
             TrainingDataError: If it cannot be read.
         """
-        if path not in self._known:
-            digest = sha256()
+        if path not in self._digests:
             try:
-                with (self.data / path).open("rb") as stream:
-                    while block := stream.read(BLOCK):
-                        digest.update(block)
+                self._digests[path] = file_digest(self.data / path)
             except OSError as error:
                 raise TrainingDataError(
                     f"{self.data / path}: cannot be read ({error.strerror}); expected a file of training samples, as "
                     f"exo2ego clips, egoclip, pairs and instructions make them"
                 ) from error
-            self._known[path] = digest.hexdigest()
-        return self._known[path]
+        return self._digests[path]
 
     def folder(self, path: str) -> str:
         """Digest of the names, sizes and first megabytes of a folder's files: weights, tokenizers."""
-        if path not in self._known:
+        if path not in self._digests:
             digest = sha256()
             for file in sorted((self.data / path).iterdir()):
                 if file.is_file():
                     digest.update(f"{file.name} {file.stat().st_size}\n".encode())
                     with file.open("rb") as stream:
                         digest.update(stream.read(BLOCK))
-            self._known[path] = digest.hexdigest()
-        return self._known[path]
+            self._digests[path] = digest.hexdigest()
+        return self._digests[path]
 
 
 def fingerprint(step: Step, before: str | None, digests: Digests) -> str:
-    """What a training is known by: equal fingerprints, equal weights.
+    """Return the fingerprint of a training: equal fingerprints, equal weights.
 
     Args:
         step: The training.
@@ -94,7 +92,7 @@ def fingerprint(step: Step, before: str | None, digests: Digests) -> str:
 
 
 def kind_of(step: Step) -> str:
-    """What a step of a training costs is known by: all but seed, length, the content of files, and other stages."""
+    """Return the key of a step's cost: a hash of all but seed, length, the content of files, and other stages."""
     values, config = _of_a_step(step), step.recipe.model
     values["stage"] = {name: value for name, value in values["stage"].items() if name not in LENGTHS}
     for file in files_of(values["stage"]["source"]):
@@ -115,7 +113,7 @@ def _of_a_step(step: Step) -> dict[str, Any]:
 
 
 def _by_content(stage: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
-    """A stage whose files are known by what is in them, wherever they lie."""
+    """Replace the paths of a stage's files by digests of their content."""
     copied: dict[str, Any] = json.loads(json.dumps(stage))
     for file in files_of(copied["source"]):
         file["path"] = digests.file(file["path"])
