@@ -32,7 +32,7 @@ JUMP: Final = 127
 """Frames between two jumps."""
 
 DISTANCES: Final = (250, 30)
-"""Frames between two key frames, of the videos that benchmarks read: what encoders do by default, and what cameras do."""
+"""Frames between two key frames of the videos that benchmarks read: x264's default, and a second."""
 
 
 def make_videos(folder: Path, seconds: int) -> dict[int, Path]:

@@ -52,7 +52,9 @@ def respec(members: Members, **changes: Any) -> None:
     change_json(members, "run.json", change)
 
 
-def test_answers_that_were_made_right_and_no_reply_with_them(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_replies_check_finds_answers_that_were_made_right_and_no_reply_with_them(
+    guessed: Path, world: World, tmp_path: Path
+) -> None:
     members, samples = read_members(guessed), world.samples("vln-qa")
     changed = rows(members)
     for row in changed[:10]:
@@ -62,7 +64,9 @@ def test_answers_that_were_made_right_and_no_reply_with_them(guessed: Path, worl
     assert "replies" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_replies_that_are_read_as_a_choice_and_say_none(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_replies_check_finds_replies_that_are_read_as_a_choice_and_say_none(
+    guessed: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(guessed)
     changed = rows(members)
     changed[0]["reply"] = "Either A or B, I cannot tell."
@@ -70,7 +74,9 @@ def test_replies_that_are_read_as_a_choice_and_say_none(guessed: Path, world: Wo
     assert "replies" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_a_reply_in_words_that_is_read_more_kindly_than_it_is(worded: Path, world: World, tmp_path: Path) -> None:
+def test_replies_check_finds_a_reply_in_words_that_is_read_more_kindly_than_it_is(
+    worded: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(worded)
     name = "predictions/qaego4d.closed.mcq.official.main.jsonl"
     changed = rows(members, name)
@@ -80,7 +86,9 @@ def test_a_reply_in_words_that_is_read_more_kindly_than_it_is(worded: Path, worl
     assert "replies" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_option_scores_that_choose_another_option(weighed: Path, world: World, tmp_path: Path) -> None:
+def test_replies_check_finds_option_scores_that_choose_another_option(
+    weighed: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(weighed)
     changed = rows(members)
     changed[0]["choice"] = (changed[0]["choice"] + 1) % 4
@@ -88,7 +96,7 @@ def test_option_scores_that_choose_another_option(weighed: Path, world: World, t
     assert "replies" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_option_scores_that_no_probability_has(weighed: Path, world: World, tmp_path: Path) -> None:
+def test_replies_check_finds_option_scores_that_no_probability_has(weighed: Path, world: World, tmp_path: Path) -> None:
     members = read_members(weighed)
     changed = rows(members)
     top = changed[0]["choice"]
@@ -97,7 +105,9 @@ def test_option_scores_that_no_probability_has(weighed: Path, world: World, tmp_
     assert "replies" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_scores_for_more_options_than_there_are(weighed: Path, world: World, tmp_path: Path) -> None:
+def test_replies_check_finds_scores_for_more_options_than_there_are(
+    weighed: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(weighed)
     changed = rows(members)
     changed[0]["scores"] += [-9.0]
@@ -105,7 +115,9 @@ def test_scores_for_more_options_than_there_are(weighed: Path, world: World, tmp
     assert "replies" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_scores_of_a_sample_that_was_never_seen(weighed: Path, world: World, tmp_path: Path) -> None:
+def test_replies_check_finds_scores_of_a_sample_that_was_never_seen(
+    weighed: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(weighed)
     changed = rows(members)
     changed[0] |= {"outcome": "media_error"}
@@ -113,7 +125,9 @@ def test_scores_of_a_sample_that_was_never_seen(weighed: Path, world: World, tmp
     assert "replies" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_a_score_that_is_not_that_of_the_replies(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_scores_check_finds_a_score_that_is_not_that_of_the_replies(
+    guessed: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(guessed)
 
     def raise_score(scores: dict[str, Any]) -> None:
@@ -125,7 +139,7 @@ def test_a_score_that_is_not_that_of_the_replies(guessed: Path, world: World, tm
     assert failed(write_members(tmp_path / "b.zip", members), world) == {"scores"}
 
 
-def test_a_score_that_differs_in_its_last_bit(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_scores_check_finds_a_score_that_differs_in_its_last_bit(guessed: Path, world: World, tmp_path: Path) -> None:
     members = read_members(guessed)
     change_json(members, "scores.json", lambda scores: scores[VLN_ACC].update(
         value=float(np.nextafter(scores[VLN_ACC]["value"], 1))
@@ -133,7 +147,9 @@ def test_a_score_that_differs_in_its_last_bit(guessed: Path, world: World, tmp_p
     assert failed(write_members(tmp_path / "b.zip", members), world) == {"scores"}
 
 
-def test_an_interval_that_is_narrower_than_the_rows_allow(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_scores_check_finds_an_interval_that_is_narrower_than_the_rows_allow(
+    guessed: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(guessed)
     change_json(members, "scores.json", lambda scores: scores[VLN_ACC].update(
         se=0.001, low=scores[VLN_ACC]["value"] - 0.002, high=scores[VLN_ACC]["value"] + 0.002
@@ -141,13 +157,13 @@ def test_an_interval_that_is_narrower_than_the_rows_allow(guessed: Path, world: 
     assert failed(write_members(tmp_path / "b.zip", members), world) == {"scores"}
 
 
-def test_a_number_that_was_left_out(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_scores_check_finds_a_number_that_was_left_out(guessed: Path, world: World, tmp_path: Path) -> None:
     members = read_members(guessed)
     change_json(members, "scores.json", lambda scores: scores.pop(VLN_ACC))
     assert failed(write_members(tmp_path / "b.zip", members), world) == {"scores"}
 
 
-def test_a_number_that_no_run_makes(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_scores_check_finds_a_number_that_no_run_makes(guessed: Path, world: World, tmp_path: Path) -> None:
     members = read_members(guessed)
     change_json(members, "scores.json", lambda scores: scores.update({
         VLN_ACC.replace("/acc/", "/brilliance/"): scores[VLN_ACC]
@@ -155,14 +171,16 @@ def test_a_number_that_no_run_makes(guessed: Path, world: World, tmp_path: Path)
     assert failed(write_members(tmp_path / "b.zip", members), world) == {"scores"}
 
 
-def test_another_sample_set_than_the_checker_s(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_sample_sets_check_finds_another_sample_set_than_the_checker_s(
+    guessed: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(guessed)
     spec = json.loads(members["run.json"])["spec"]
     respec(members, sets=[{**ref, "sha256": "0" * 64} for ref in spec["sets"]])
     assert "sample sets" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_options_in_an_order_of_one_s_own(world: World, tmp_path: Path) -> None:
+def test_options_in_another_order_than_the_set_s_are_refused(world: World, tmp_path: Path) -> None:
     """The right option is moved to the first place everywhere: another set, whatever hash is claimed for it."""
     own = world.sets["vln-qa"]
     first = [
@@ -188,20 +206,20 @@ def test_options_in_an_order_of_one_s_own(world: World, tmp_path: Path) -> None:
     assert failed(write_members(tmp_path / "b.zip", members), world) == {"scores"}
 
 
-def test_a_sample_that_was_left_out(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_samples_check_finds_a_sample_that_was_left_out(guessed: Path, world: World, tmp_path: Path) -> None:
     members = read_members(guessed)
     put_rows(members, rows(members)[1:])
     assert "samples" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_a_sample_that_the_set_does_not_have(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_samples_check_finds_a_sample_that_the_set_does_not_have(guessed: Path, world: World, tmp_path: Path) -> None:
     members = read_members(guessed)
     first, *others = rows(members)
     put_rows(members, [first, *others, {**first, "id": "mine"}])
     assert "samples" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_a_partial_run_of_samples_of_one_s_own_choice(world: World, tmp_path: Path) -> None:
+def test_samples_check_finds_a_partial_run_of_samples_of_one_s_own_choice(world: World, tmp_path: Path) -> None:
     members = read_members(world.bundle(world.run(guesser(), "vln-qa", limit=20)))
     own = {row["id"] for row in rows(members)}
     other = next(sample for sample in world.samples("vln-qa") if sample not in own)
@@ -210,19 +228,23 @@ def test_a_partial_run_of_samples_of_one_s_own_choice(world: World, tmp_path: Pa
     assert "samples" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_a_partial_run_that_is_called_whole(world: World, tmp_path: Path) -> None:
+def test_samples_check_finds_a_partial_run_that_is_called_whole(world: World, tmp_path: Path) -> None:
     members = read_members(world.bundle(world.run(guesser(), "vln-qa", limit=20)))
     respec(members, limit=None)
     assert "samples" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_an_order_of_the_options_that_was_left_out(turned: Path, world: World, tmp_path: Path) -> None:
+def test_orders_check_finds_an_order_of_the_options_that_was_left_out(
+    turned: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(turned)
     put_rows(members, [row for row in rows(members) if row["order"] != 2])
     assert "orders" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_an_answer_that_is_copied_to_every_order(turned: Path, world: World, tmp_path: Path) -> None:
+def test_replies_check_finds_an_answer_that_is_copied_to_every_order(
+    turned: Path, world: World, tmp_path: Path
+) -> None:
     """The first order's reply is kept for all orders: read again, it names other options."""
     members = read_members(turned)
     changed = rows(members)
@@ -231,26 +253,26 @@ def test_an_answer_that_is_copied_to_every_order(turned: Path, world: World, tmp
     assert "replies" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_a_prompt_of_one_s_own_under_our_name(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_prompt_check_finds_a_prompt_of_one_s_own_under_our_name(guessed: Path, world: World, tmp_path: Path) -> None:
     members = read_members(guessed)
     respec(members, prompt="first_person@000000000000")
     assert failed(write_members(tmp_path / "b.zip", members), world) == {"prompt"}
 
 
-def test_every_question_right(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_gold_check_finds_every_question_right(guessed: Path, world: World, tmp_path: Path) -> None:
     members, samples = read_members(guessed), world.samples("vln-qa")
     put_rows(members, [answer(row, samples[row["id"]].target or 0, 4) for row in rows(members)])
     assert "gold" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_reference_answers_word_for_word(worded: Path, world: World, tmp_path: Path) -> None:
+def test_gold_check_finds_reference_answers_word_for_word(worded: Path, world: World, tmp_path: Path) -> None:
     members, samples = read_members(worded), world.samples("qaego4d", "open")
     sealed = {key: seal(sample.answer, sample_texts(sample)) for key, sample in samples.items()}
     put_rows(members, [{**row, "reply": sealed[row["id"]]} for row in rows(members, OPEN_ROWS)], OPEN_ROWS)
     assert "gold" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_replies_that_repeat_options_unsealed(worded: Path, world: World, tmp_path: Path) -> None:
+def test_seals_check_finds_replies_that_repeat_options_unsealed(worded: Path, world: World, tmp_path: Path) -> None:
     members, samples = read_members(worded), world.samples("qaego4d", "closed")
     name = "predictions/qaego4d.closed.mcq.official.main.jsonl"
     changed = rows(members, name)
@@ -259,7 +281,7 @@ def test_replies_that_repeat_options_unsealed(worded: Path, world: World, tmp_pa
     assert "seals" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_a_sealed_reply_that_refers_to_nothing(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_seals_check_finds_a_sealed_reply_that_refers_to_nothing(guessed: Path, world: World, tmp_path: Path) -> None:
     members = read_members(guessed)
     changed = rows(members)
     changed[0]["reply"] = "\u27e6Z 0-9999\u27e7"
@@ -267,7 +289,9 @@ def test_a_sealed_reply_that_refers_to_nothing(guessed: Path, world: World, tmp_
     assert "seals" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_frames_from_beyond_the_end_of_the_clip(world: World, guessed: Path, tmp_path: Path) -> None:
+def test_receipts_check_finds_frames_from_beyond_the_end_of_the_clip(
+    world: World, guessed: Path, tmp_path: Path
+) -> None:
     members, samples = read_members(guessed), world.samples("egoplan")
     name = "predictions/egoplan.all.mcq.official.main.jsonl"
     changed = rows(members, name)
@@ -278,7 +302,7 @@ def test_frames_from_beyond_the_end_of_the_clip(world: World, guessed: Path, tmp
     assert "receipts" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_two_receipts_of_one_clip(worded: Path, world: World, tmp_path: Path) -> None:
+def test_receipts_check_finds_two_receipts_of_one_clip(worded: Path, world: World, tmp_path: Path) -> None:
     """Open and closed questions are about the same clips: what was shown of a clip is the same pixels."""
     members = read_members(worded)
     changed = rows(members, OPEN_ROWS)
@@ -288,7 +312,9 @@ def test_two_receipts_of_one_clip(worded: Path, world: World, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("hide", [False, True])
-def test_pixels_that_are_not_those_of_the_videos(guessed: Path, world: World, tmp_path: Path, *, hide: bool) -> None:
+def test_pixels_check_finds_pixels_that_are_not_those_of_the_videos(
+    guessed: Path, world: World, tmp_path: Path, *, hide: bool
+) -> None:
     members = read_members(guessed)
     changed = rows(members)
     for number, row in enumerate(changed):
@@ -299,7 +325,9 @@ def test_pixels_that_are_not_those_of_the_videos(guessed: Path, world: World, tm
     assert failed(write_members(tmp_path / "b.zip", members), world, videos=True) == {"pixels"}
 
 
-def test_receipts_that_were_exchanged_between_clips(guessed: Path, world: World, tmp_path: Path) -> None:
+def test_pixels_check_finds_receipts_that_were_exchanged_between_clips(
+    guessed: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(guessed)
     changed = rows(members)
     receipts = [row["receipt"] for row in changed]
@@ -319,21 +347,23 @@ def put_table(members: Members, scores: np.ndarray) -> None:
     members[f"{GALLERY}.npy"] = stream.getvalue()
 
 
-def test_gallery_scores_that_are_the_truth(embedded: Path, world: World, tmp_path: Path) -> None:
+def test_gold_check_finds_gallery_scores_that_are_the_truth(embedded: Path, world: World, tmp_path: Path) -> None:
     members, own = read_members(embedded), world.sets["epic-kitchens-mir"]
     gallery = load_task("epic-kitchens-mir").galleries["gallery"]
     put_table(members, np.asarray(gallery.relevance(own.samples, own.gallery), np.float32))
     assert "gold" in failed(write_members(tmp_path / "b.zip", members), world)
 
 
-def test_gallery_scores_that_are_not_those_of_the_claim(embedded: Path, world: World, tmp_path: Path) -> None:
+def test_scores_check_finds_gallery_scores_that_are_not_those_of_the_claim(
+    embedded: Path, world: World, tmp_path: Path
+) -> None:
     members = read_members(embedded)
     put_table(members, table(members)[:, ::-1].copy())
     assert failed(write_members(tmp_path / "b.zip", members), world) == {"scores"}
 
 
 @pytest.mark.parametrize("fault", ["nan", "shape", "pickle", "short"])
-def test_a_gallery_table_that_is_none(embedded: Path, world: World, tmp_path: Path, fault: str) -> None:
+def test_a_damaged_gallery_table_is_refused(embedded: Path, world: World, tmp_path: Path, fault: str) -> None:
     members = read_members(embedded)
     scores = table(members).copy()
     if fault == "nan":
@@ -344,7 +374,7 @@ def test_a_gallery_table_that_is_none(embedded: Path, world: World, tmp_path: Pa
     assert failed(write_members(tmp_path / "b.zip", members), world) & {"schema", "scores"}
 
 
-def test_turned_letters_are_what_was_planted(turned: Path, world: World) -> None:
+def test_the_planted_letters_name_the_options_as_they_were_turned(turned: Path, world: World) -> None:
     """The plants above write letters as a run would: an honest row is its own copy."""
     samples = world.samples("vln-qa")
     for row in rows(read_members(turned))[:12]:

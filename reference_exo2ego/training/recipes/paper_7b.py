@@ -1,8 +1,8 @@
 """``7b``: the paper's model and its Table 14, on 1 to 16 GPUs.
 
-Its 103 million exocentric pairs of the initialization are nobody's to have: ``init=published`` begins from
-VideoLLaMA2's weights and leaves the initialization out. Global batches are the paper's whatever the number of GPUs; on
-16 of them, a GPU computes 8, 8, 8 and 4 clips at once.
+The 103 million exocentric pairs of its initialization are not public: ``init=published`` begins from VideoLLaMA2's
+weights and leaves the initialization out. Global batches are the paper's whatever the number of GPUs; on 16 of them, a
+GPU computes 8, 8, 8 and 4 clips at once.
 """
 
 from __future__ import annotations
