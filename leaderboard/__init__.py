@@ -1,1 +1,1 @@
-"""Boards made of runs: what can be compared, the site that shows it, and the viewer of every sample."""
+"""Leaderboards: bundles and their checks, boards of runs, the site that shows them, and the viewer of samples."""

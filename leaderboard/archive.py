@@ -1,7 +1,7 @@
 """The file of a bundle: a ZIP archive whose bytes follow from its content, read as a stranger's file.
 
-Nothing in an archive decides where something is written: a member has one of the few names that a bundle knows, each
-once. Sizes are limited before and while anything is unpacked, and nothing is ever executed, imported or unpickled.
+A member has one of the few names that a bundle knows, each once, so that no archive decides where a file is written.
+Sizes are limited before and while files are unpacked, and nothing is ever executed, imported or unpickled.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from egobench.errors import BundleError
 from egobench.run.checksums import writing
 
 MAX_MEMBERS = 200
-"""Files in a bundle."""
+"""Most files of a bundle: a few for each subset of the eight tasks."""
 
 MAX_BYTES = 2**31
-"""All that a bundle holds, unpacked: the scores of whole galleries are some hundred megabytes."""
+"""Most bytes of all files, unpacked: the scores of whole galleries are some hundred megabytes."""
 
 MAX_TEXT_BYTES = 2**29
-"""A file of JSON in it, unpacked."""
+"""Most bytes of a file of JSON, unpacked."""
 
 MAX_NAME = 200
-"""Characters of a file's name."""
+"""Most characters of a file's name: file systems take 255 bytes."""
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time that every member is said to be of: the first that the format knows."""
+"""Modification time of every member: the first that the format can write."""
 
 _BLOCK = 2**20
 _NAMES = re.compile(
@@ -47,7 +47,7 @@ def write_archive(path: Path, members: Mapping[str, bytes | Path]) -> None:
 
     Args:
         path: The file; an earlier one is replaced when the new one is whole.
-        members: Content, or a file with it, by name.
+        members: The content of each member, or a file with it, by name.
 
     Raises:
         StoreError: If it cannot be written.
@@ -108,7 +108,7 @@ def _check_members(path: Path, members: list[ZipInfo]) -> None:
 
 
 def _problem(member: ZipInfo) -> str:
-    """Why a member is refused; ``""`` where it is not."""
+    """Return why a member is refused; ``""`` where it is not."""
     name, limit = member.filename, MAX_BYTES if member.filename.endswith(".npy") else MAX_TEXT_BYTES
     refused = {
         "a bundle has no file of that name": not _NAMES.fullmatch(name) or name != member.orig_filename,
@@ -122,12 +122,16 @@ def _problem(member: ZipInfo) -> str:
 
 
 def _copy(path: Path, member: ZipInfo, source: IO[bytes], target: IO[bytes]) -> None:
-    """Copy a member, and no byte more than it says it has."""
-    left = member.file_size
-    while block := source.read(min(_BLOCK, left + 1)):
-        left -= len(block)
-        if left < 0:
+    """Copy a member, and not a byte more than its header says.
+
+    Raises:
+        BundleError: If it is larger or smaller than that.
+    """
+    remaining = member.file_size
+    while block := source.read(min(_BLOCK, remaining + 1)):
+        remaining -= len(block)
+        if remaining < 0:
             raise BundleError(f"{path}: {member.filename} in it is larger than it says")
         target.write(block)
-    if left:
+    if remaining:
         raise BundleError(f"{path}: {member.filename} in it is smaller than it says")

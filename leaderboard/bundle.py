@@ -1,9 +1,9 @@
-"""Bundles: a finished run in one file for a leaderboard that scores it again.
+"""Bundles: a finished run in one file, for a leaderboard that scores it again.
 
-A bundle is a run folder in small: ``run.json`` without what is private about the machine, the predictions with sealed
+A bundle holds what a run folder does: ``run.json`` without what is private about the machine, predictions with sealed
 replies (:mod:`egobench.leaderboard.sealing`), tables of gallery scores, judges' replies, ``scores.json``, and checksums
-over all of it. It never holds a question, an option's text, a reference answer or a frame. Of an error it holds the
-kind alone, for messages name paths, and the path of a video may give an answer away.
+of all files. It never holds a question, an option's text, a reference answer or a frame. Of an error it holds the kind
+alone: messages name paths, and the path of a video may give an answer away.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from .archive import write_archive
 from .sealing import seal, unseal
 
 ABOUT = "bundle.json"
-"""The member that says that it is a bundle."""
+"""The member that names the format."""
 
 FORMAT = {"format": "egobench bundle", "version": 1}
 
 RECORDED = ("name", "python", "libraries", "machine", "parameters")
-"""What of that which is recorded beside the spec goes into a bundle: no path and no command line."""
+"""Recorded values of ``run.json`` that go into a bundle: no path and no command line."""
 
 _ERROR_KIND = re.compile(r"[A-Z][A-Za-z]*Error\b")
 
@@ -85,12 +85,12 @@ def restore_replies(folder: Path, parts: Sequence[Part], run: Run) -> None:
     """Restore the sealed replies of an unpacked bundle, in its folder.
 
     Args:
-        folder: Where it was unpacked.
-        parts: Its parts, over the sample sets that it was sealed with.
+        folder: The folder that the bundle was unpacked to.
+        parts: The parts of the run, over the sample sets that its replies were sealed with.
         run: The run in the folder.
 
     Raises:
-        BundleError: If a sealed reply refers to what its sample does not hold.
+        BundleError: If a sealed reply refers to words that its sample lacks.
         StoreError: If a file is damaged.
     """
     for part in parts:
@@ -113,7 +113,7 @@ def restore_judges(folder: Path, parts: Sequence[Part], run: Run) -> None:
 
 
 def sample_texts(sample: Sample) -> dict[str, str]:
-    """What a reply may not repeat, by key: ``Q``, the question, and options by letter, ``QQ`` for option Q."""
+    """Return the texts that replies are sealed with: options by letter, ``QQ`` for option Q, ``Q`` for the question."""
     options = dict(zip(LETTERS, sample.options, strict=False))
     if "Q" in options:
         options["QQ"] = options.pop("Q")
@@ -121,7 +121,7 @@ def sample_texts(sample: Sample) -> dict[str, str]:
 
 
 def judged_texts(run: Run, parts: Iterable[Part]) -> dict[str, dict[str, str]]:
-    """What a judge's reply may not repeat, by its key: the question, and ``T``, the reference answer."""
+    """Return the texts that judges' replies are sealed with, by key of the reply: question and reference answer."""
     texts: dict[str, dict[str, str]] = {}
     for part in parts:
         if part.subset.protocol != "open":
@@ -131,7 +131,7 @@ def judged_texts(run: Run, parts: Iterable[Part]) -> dict[str, dict[str, str]]:
 
 
 def judged_sample_texts(part: Part, predictions: Mapping[str, Prediction]) -> dict[str, dict[str, str]]:
-    """As :func:`judged_texts`, of one part of open answers, its replies as they were."""
+    """Return the texts of :func:`judged_texts` for a part of open answers whose replies are restored."""
     samples = {sample.id: sample for sample in part.selected}
     return {
         key_of(chat): {"Q": samples[sample_id].question, "T": samples[sample_id].answer}
@@ -140,7 +140,7 @@ def judged_sample_texts(part: Part, predictions: Mapping[str, Prediction]) -> di
 
 
 def judge_file(judge: str) -> str:
-    """The file of a judge's replies."""
+    """Return the name of the file of a judge's replies."""
     return f"judge.{quote(judge, safe='')}.jsonl"
 
 
@@ -171,7 +171,7 @@ def _error_kind(error: str | None) -> str | None:
 
 
 def _sealed_judge_replies(run: Run, parts: Iterable[Part], replies: Mapping[str, JudgeReply]) -> list[JudgeReply]:
-    """A judge's replies about answers of the run, by key; those about anything else are left out."""
+    """Seal a judge's replies about answers of the run, sorted by key; others are left out."""
     texts = judged_texts(run, parts)
     return [
         replace(replies[key], reply=seal(replies[key].reply, texts[key]), error=_error_kind(replies[key].error))

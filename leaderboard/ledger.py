@@ -1,8 +1,8 @@
-"""The published ledger: the numbers that the Exo2Ego paper prints, each under the id of what it measures.
+"""The ledger of published numbers: those that the Exo2Ego paper prints, each under the id of what it measures.
 
-A published number has no samples behind it and no interval. It is shown in a block of its own, is never ranked with
-runs that were scored here, and never tested against them. What the paper does not state, such as how a reply became an
-option, is called ``unstated`` in the id, so that no run can have the same one.
+A published number comes without samples and without an interval. It is shown apart from runs, and never ranked with
+them or tested against them. What the paper does not state, such as how replies were read, is ``unstated`` in the id, so
+that no run has the same id.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ UNSTATED = "unstated"
 """In a protocol id: the paper does not say."""
 
 POINTS = 5
-"""Most points of the paper's open-answer score."""
+"""Highest score of the paper's judge of open answers."""
 
 RESULT_TABLES = ("3", "4", "5", "6", "13")
-"""Tables of results of models; the others are ablations and summaries of averages."""
+"""The paper's tables of results; the others are ablations and summaries."""
 
 _PARTS: Mapping[tuple[str, str], tuple[PartId, str]] = {
     ("EgoSchema", "acc"): (PartId("egoschema", "all", "mcq", "official"), "acc"),
@@ -43,13 +43,13 @@ _PARTS: Mapping[tuple[str, str], tuple[PartId, str]] = {
     ("EgoMCQ", "acc_inter"): (PartId("egomcq", "inter", "mcq", "paper"), "acc"),
     ("EgoMCQ", "acc_intra"): (PartId("egomcq", "intra", "mcq", "paper"), "acc"),
 }
-"""What each number of a multimodal language model measures, by the paper's names of benchmark and metric."""
+"""Part and metric of each number of a multimodal language model, by the paper's names of benchmark and metric."""
 
 _GALLERIES = {
     "Charades-Ego": PartId("charades-ego", "all", "gallery", "gallery157"),
     "EK-100 MIR": PartId("epic-kitchens-mir", "all", "gallery", "gallery"),
 }
-"""What dual encoders are quoted with in the same columns: the official metrics over a whole gallery."""
+"""Parts of the numbers that are quoted for dual encoders in the same columns: official metrics over a whole gallery."""
 
 _WHOLE_SETS = frozenset({"EgoSchema", "Charades-Ego", "EK-100 MIR", "EgoPlan Val", "VLN-QA", "QAEgo4D"})
 """Benchmarks whose printed size is that of each of their numbers; the others have subsets of unstated sizes."""
@@ -60,17 +60,17 @@ class PublishedNumber:
     """A number that a paper prints.
 
     Attributes:
-        table: Number of the table, or what stands for one.
+        table: Number of the table.
         model: The model as printed.
-        variant: What the table says about the row: frames, encoder, language model, whether it was fine-tuned.
+        variant: Facts of the table about the row: frames, encoder, language model, whether it was fine-tuned.
         benchmark: The benchmark as printed.
         metric: The metric, named after the column.
         printed: The number as printed; ``""`` for a dash.
-        id: What it measures; ``None`` for a mean of several numbers.
+        id: Id of what it measures; ``None`` for a mean of several numbers.
         reproduced: Whether the paper's authors ran the model themselves (a dagger in the tables).
-        note: What has to be known about it.
-        source: Where it is printed.
-        n: Samples behind it according to the paper; ``None`` where it does not say.
+        note: A remark of the ledger on it.
+        source: Place where it is printed.
+        n: Number of samples according to the paper; ``None`` where it does not say.
     """
 
     table: str
@@ -107,8 +107,8 @@ class PublishedSize:
         clips: Number of clips.
         seconds: Mean length in seconds.
         questions: Number of questions.
-        text: What the paper's text says about the same.
-        note: What does not fit together.
+        text: The size according to the paper's text.
+        note: ``consistent``, or how the two differ.
     """
 
     benchmark: str
@@ -125,8 +125,8 @@ class PublishedModel(NamedTuple):
 
     Attributes:
         name: As printed.
-        variant: What the tables say about it.
-        numbers: One per protocol id, without dashes.
+        variant: Facts of the tables about it.
+        numbers: One number per protocol id, without dashes.
     """
 
     name: str
@@ -141,13 +141,13 @@ class PublishedModel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """A published number beside one of ours. It says how far apart they are and what differs, and judges nothing.
+    """A published number beside a score of a run, with their difference and its known reasons.
 
     Attributes:
         published: The paper's number.
-        ours: A score of the same metric over the same kind of samples; ``None`` where there is none.
-        difference: Ours less the paper's, in [-1, 1]; ``None`` where a value is missing.
-        reasons: What is known to differ between the two, a sentence each.
+        ours: The run's score of the same metric over the same kind of samples; ``None`` for none.
+        difference: The run's value minus the paper's, in [-1, 1]; ``None`` where a value is missing.
+        reasons: Known differences between the two, as sentences.
     """
 
     published: PublishedNumber
@@ -157,13 +157,13 @@ class LedgerRow:
 
 
 def read_ledger() -> tuple[PublishedNumber, ...]:
-    """Every number of the paper's result tables, dashes too, in the order of the tables."""
+    """Read every number of the paper's tables, dashes too, in the order of the tables."""
     sizes = {size.benchmark: size.questions for size in read_sizes()}
     return tuple(_number(row, sizes) for row in _rows("published_results.csv"))
 
 
 def read_sizes() -> tuple[PublishedSize, ...]:
-    """The paper's Table 2."""
+    """Read the paper's Table 2."""
     return tuple(
         PublishedSize(
             benchmark=row["source"],
@@ -179,10 +179,10 @@ def read_sizes() -> tuple[PublishedSize, ...]:
 
 
 def average(numbers: Iterable[PublishedNumber]) -> float | None:
-    """The mean of the ten headline numbers, which the paper calls Avg.
+    """Compute the mean of the ten headline numbers, which the paper calls Avg.
 
     Args:
-        numbers: Of one model; of numbers with one id the first counts.
+        numbers: Numbers of one model; of several with the same id the first counts.
 
     Returns:
         A value in [0, 1]; ``None`` unless all ten are there.
@@ -196,13 +196,13 @@ def average(numbers: Iterable[PublishedNumber]) -> float | None:
 
 
 def published_models(numbers: Sequence[PublishedNumber]) -> list[PublishedModel]:
-    """The models of the result tables, those of Table 3 first.
+    """Join the rows of the result tables into models, those of Table 3 first.
 
     Tables 4 to 6 do not say how many frames a model was shown; their rows are joined to the row of Table 13, with whose
-    numbers they agree, or else to the only row of that model in Table 3. What was fine-tuned is another row.
+    numbers they agree, or else to the only row of that model in Table 3. A fine-tuned model is a row of its own.
 
     Args:
-        numbers: Of :func:`read_ledger`.
+        numbers: The numbers of :func:`read_ledger`.
     """
     results = [number for number in numbers if number.table in RESULT_TABLES]
     variants: dict[str, list[Mapping[str, str]]] = {}
@@ -212,18 +212,18 @@ def published_models(numbers: Sequence[PublishedNumber]) -> list[PublishedModel]
                 variants[number.model].append(number.variant)
     members: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, PublishedNumber]] = {}
     for number in results:
-        own = number.variant
+        variant = number.variant
         if number.table not in {"3", "13"}:
-            alike = (row for row in variants.get(number.model, []) if row["eval"] == own["eval"])
-            own = next(alike, own)
-        of_model = members.setdefault((number.model, tuple(own.items())), {})
+            same_evaluation = (row for row in variants.get(number.model, []) if row["eval"] == variant["eval"])
+            variant = next(same_evaluation, variant)
+        of_model = members.setdefault((number.model, tuple(variant.items())), {})
         if number.printed:
             of_model.setdefault(str(number.id), number)
-    return [PublishedModel(name, dict(own), tuple(rows.values())) for (name, own), rows in members.items()]
+    return [PublishedModel(name, dict(variant), tuple(rows.values())) for (name, variant), rows in members.items()]
 
 
 def compare_with_ledger(numbers: Iterable[PublishedNumber], scores: Scores) -> list[LedgerRow]:
-    """Published numbers beside scores of a run: the paper's, ours, the difference, and what is known to differ.
+    """Put published numbers beside the scores of a run.
 
     Args:
         numbers: Published numbers; dashes and means of several numbers are left out.

@@ -1,8 +1,8 @@
-"""What runs made of the samples of one part, computed again from their rows, and what each source video adds to it.
+"""Values of samples in several runs, computed again from the rows, and the influence of each source video on scores.
 
-A score is paired by sample where every sample has a value of its own: single answers, answers that are right in several
-orders of the options, a judge's grades, and samples ranked over a whole gallery. Class-wise mAP has none, so its
-influences come from leaving out one video at a time.
+Scores of a metric with a value per sample are paired by sample: single answers, answers that are right in several
+orders of the options, a judge's grades, and samples ranked over a whole gallery. Class-wise mAP has no value per
+sample, so its influences come from leaving out one video at a time.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from .sealing import unseal
 
 
 class _LeftOut(NamedTuple):
-    """A number that is defined on all samples at once, and what is left of it without each cluster.
+    """A score that is defined on all samples at once, and the score without each cluster.
 
     Attributes:
-        value: The number.
-        rest: ``(n_clusters,)``.
-        sizes: ``(n_clusters,)``, samples of each cluster that the number is about.
-        clusters: Their names, sorted.
+        value: The score.
+        rest: ``(n_clusters,)``, the score without each cluster.
+        sizes: ``(n_clusters,)``, number of samples of each cluster.
+        clusters: Names of the clusters, sorted.
     """
 
     value: float
@@ -57,7 +57,7 @@ class _LeftOut(NamedTuple):
 
 
 class MeasureValues:
-    """The samples of a part, sorted by cluster, and their values in several runs, by measure.
+    """Values of the samples of a part in several runs, by measure.
 
     Args:
         sample_set: The sample set.
@@ -75,7 +75,7 @@ class MeasureValues:
         self._left_out: defaultdict[str, dict[str, _LeftOut]] = defaultdict(dict)
 
     def why_unpaired(self, entry: ScoreEntry) -> str:
-        """Why runs are not compared by a score; ``""`` where they are."""
+        """Return why runs are not compared by a score; ``""`` where they are."""
         metric = entry.id.metric
         if entry.positions is not None and not metric.startswith("circular"):
             reason = "it says where a model puts its answers, not how good they are"
@@ -92,11 +92,11 @@ class MeasureValues:
         return reason and f"{reason}; the interval of every run is its own"
 
     def read(self, run: BoardRun, entries: Mapping[str, ScoreEntry]) -> None:
-        """Read what a run made of the samples.
+        """Read the values of the samples in a run.
 
         Args:
             run: The run.
-            entries: Its entries of the part that :meth:`why_unpaired` has nothing against, by measure.
+            entries: Its entries of the part by measure, without those that :meth:`why_unpaired` gives a reason for.
 
         Raises:
             StoreError: If its rows are damaged.
@@ -118,18 +118,18 @@ class MeasureValues:
             self._read_gallery(run, {key: self._gallery_metrics[entry.id.metric] for key, entry in galleries.items()})
 
     def keys(self, measure: str) -> set[str]:
-        """The runs whose values of a measure were read."""
+        """Return the keys of the runs whose values of a measure were read."""
         return {*self._by_sample[measure], *self._left_out[measure]}
 
     def value(self, measure: str, key: str) -> float:
-        """The score of a run, as its rows give it."""
+        """Return the score of a run, as its rows give it."""
         if key in self._left_out[measure]:
             return self._left_out[measure][key].value
         values = self._by_sample[measure][key]
         return math.fsum(values.tolist()) / len(values)
 
     def influence(self, measure: str, keys: Sequence[str]) -> Influence:
-        """What each source video adds to the scores of at least one run."""
+        """Return what each source video adds to the scores of some runs, at least one."""
         if measure in self._by_sample and keys[0] in self._by_sample[measure]:
             by_sample = np.stack([self._by_sample[measure][key] for key in keys], axis=1)
             return Influence.of_means(by_sample, self._sizes, self._clusters)
@@ -150,7 +150,7 @@ class MeasureValues:
 
     @cached_property
     def _relevance(self) -> np.ndarray:
-        """Of all samples of the set, in its own order, for the texts of its gallery."""
+        """Relevance of the gallery's texts for all samples of the set, ``(n_samples, n_texts)``."""
         return gallery_of(self._sample_set).relevance(self._sample_set.samples, self._sample_set.gallery)
 
     def _run_of(self, run: BoardRun) -> Run:
@@ -184,13 +184,13 @@ class MeasureValues:
                 self._keep(key, run.key, metric, values.scored_samples)
 
     def _predictions(self, run: BoardRun) -> Mapping[str, Prediction]:
-        """A run's predictions in the first order of the options, their replies as they were."""
+        """Read a run's predictions in the first order of the options, with restored replies."""
         predictions = self._run_of(run).predictions(self._part.file_stem)
         sealed = run.sealed and self._part.protocol == "open"
         return _unsealed(predictions, self._samples) if sealed else predictions
 
     def _judged(self, run: BoardRun, entry: ScoreEntry) -> tuple[MeanMetric, list[ScoredSample]]:
-        """A judge's metric, and the samples that it graded."""
+        """Return a judge's metric, and the samples that it graded."""
         predictions = self._predictions(run)
         replies = self._run_of(run).judge_replies().get(entry.id.judge, {})
         part = self._part_of(run)
@@ -228,10 +228,10 @@ class MeasureValues:
 
 
 def _unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) -> dict[str, Prediction]:
-    """Predictions out of a bundle, with the replies as they were.
+    """Restore the replies of a bundle's predictions.
 
     Raises:
-        BundleError: If a reply refers to what its sample does not have.
+        BundleError: If a reply refers to words that its sample lacks.
     """
     return {
         sample.id: replace(prediction, reply=unseal(prediction.reply, sample_texts(sample)))
@@ -241,6 +241,6 @@ def _unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) 
 
 
 def _groups(samples: Sequence[Sample]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the clusters of samples, sorted, and how many samples each has."""
+    """Return the names of the samples' clusters, sorted, and the number of samples of each."""
     names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
     return tuple(names.tolist()), sizes

@@ -1,13 +1,13 @@
-"""Sealed replies: what a reply repeats of its question or its options is replaced by a reference to them.
+"""Sealed replies: words that a reply repeats of its question or options are replaced by references to them.
 
-A model may answer with the text of an option, and the annotations of most tasks may not be handed on. So a bundle holds
-``⟦B⟧`` for the text of option B, ``⟦B 0-4⟧`` for its first four words, ``⟦Q 2-9⟧`` for seven words of the question. Who
-has the sample set restores the reply to the letter; to anyone else it says which option was named, and no more. Capital
-and small letters and other punctuation between the words are kept in the reference: ``case`` is, word by
-word, a hexadecimal mask of the letters that are capital, ``gaps`` is what stands between the words.
+A model may answer with the text of an option, and the annotations of most tasks may not be passed on. So a bundle
+holds ``⟦B⟧`` for the text of option B, ``⟦B 0-4⟧`` for its first four words, ``⟦Q 2-9⟧`` for seven words of the
+question. With the sample set the reply can be restored to the letter; without it a reference says which option was
+named, and no more. Where a reply differs in capitals or punctuation the reference says so: ``case`` has a hexadecimal
+mask of the capital letters of each word, ``gaps`` the characters between the words.
 
-Words that are the model's own stay as they are, in an answer to an open question too: no model is shown the reference
-answer. A copy of fewer than :data:`SHORTEST` words that is no whole text stays as well.
+The model's own words stay as they are, also in an answer to an open question: no model is shown the reference answer. A
+copy of fewer than :data:`SHORTEST` words that is no whole text stays as well.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from urllib.parse import quote, unquote
 from egobench.errors import BundleError
 
 SHORTEST = 4
-"""Words of a text in a row that count as a copy of it; a text of fewer words counts when all of it is there."""
+"""Fewest consecutive words of a text that count as a copy of it; the whole of a text counts however short it is."""
 
 MAX_REPLY = 2**20
-"""Characters that references of one reply may stand for."""
+"""Most characters that the references of a reply may stand for: more are a bomb, no reply."""
 
 _WORD = re.compile(r"\w+")
 _OPEN, _CLOSE = "\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}", "\N{MATHEMATICAL RIGHT WHITE SQUARE BRACKET}"
@@ -36,11 +36,11 @@ _BODY = re.compile(
 
 
 class Words(NamedTuple):
-    """A text, taken apart.
+    """A text and the places of its words.
 
     Attributes:
         text: The text.
-        spans: Where its words are.
+        spans: First position of each word, and the position after its last.
     """
 
     text: str
@@ -48,35 +48,37 @@ class Words(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Words:
-        """Take a text apart."""
+        """Find the words of a text."""
         return cls(text, tuple(match.span() for match in _WORD.finditer(text)))
 
     def word(self, number: int) -> str:
-        """The word of that number."""
+        """Return a word by its number, from 0."""
         first, end = self.spans[number]
         return self.text[first:end]
 
     def gap(self, number: int) -> str:
-        """What stands between the word of that number and the next."""
+        """Return the characters between a word and the next one."""
         return self.text[self.spans[number][1] : self.spans[number + 1][0]]
 
     def piece(self, first: int, end: int) -> str:
-        """From one word up to the one before another."""
+        """Return the text from the word ``first`` to the one before the word ``end``."""
         return self.text[self.spans[first][0] : self.spans[end - 1][1]]
 
 
 class _Copy(NamedTuple):
+    """Words of a text by its key: from the word ``first`` to the one before the word ``end``."""
+
     key: str
     first: int
     end: int
 
 
 def seal(reply: str, texts: Mapping[str, str]) -> str:
-    """Replace what a reply repeats of some texts by references to them.
+    """Replace copies of some texts in a reply by references.
 
     Args:
         reply: The reply.
-        texts: The texts by key, which is made of letters.
+        texts: The texts; a key is made of letters.
     """
     words, sources = Words.of(reply), {key: Words.of(text) for key, text in texts.items()}
     places: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -105,10 +107,11 @@ def unseal(sealed: str, texts: Mapping[str, str]) -> str:
         texts: The texts that it was sealed with.
 
     Raises:
-        BundleError: If a reference is none, or leads to no text, or the reply is a bomb of them.
+        BundleError: If a reference is malformed or names no text, or all together stand for more than
+            :data:`MAX_REPLY` characters.
     """
     sources: dict[str, Words] = {}
-    room = MAX_REPLY
+    remaining = MAX_REPLY
 
     def restore(match: re.Match[str]) -> str:
         if match[1] == _OPEN:
@@ -120,10 +123,10 @@ def unseal(sealed: str, texts: Mapping[str, str]) -> str:
         first, end = int(body["first"] or 0), int(body["end"] or len(source.spans))
         if not 0 <= first < end <= len(source.spans):
             raise BundleError(f"a sealed reply refers to words {first} to {end} of a text of {len(source.spans)} words")
-        nonlocal room
+        nonlocal remaining
         piece = _restored(source, _Copy(body["key"], first, end), body["case"], body["gaps"])
-        room -= len(piece)
-        if room < 0:
+        remaining -= len(piece)
+        if remaining < 0:
             raise BundleError(f"a sealed reply repeats more than {MAX_REPLY:,} characters of its sample")
         return piece
 
@@ -131,11 +134,11 @@ def unseal(sealed: str, texts: Mapping[str, str]) -> str:
 
 
 def holds_copy(text: str, texts: Mapping[str, str]) -> bool:
-    """Whether a text, such as a sealed reply, still repeats one of some texts outside of references.
+    """Tell whether a text, such as a sealed reply, still has a copy of some texts outside of its references.
 
     Args:
         text: The text.
-        texts: By key.
+        texts: The texts by key.
     """
     return any(seal(piece, texts) != _escape(piece) for piece in _REFERENCE.split(text)[::2])
 
@@ -154,7 +157,7 @@ def _longest_copy(
 
 
 def _equal_words(words: Words, number: int, source: Words, first: int) -> Iterator[int]:
-    """Numbers of words in a row that are equal but for capitals, from two places on."""
+    """Yield how many words ahead two texts are still equal but for capitals, from two places on."""
     for ahead in range(min(len(words.spans) - number, len(source.spans) - first)):
         word, other = words.word(number + ahead), source.word(first + ahead)
         if word != other and _with_case(other, _mask(word)) != word:
@@ -194,7 +197,7 @@ def _restored(source: Words, copy: _Copy, case: str | None, gaps: str | None) ->
 
 
 def _mask(word: str) -> int:
-    """A bit per letter that is capital, the first letter the lowest."""
+    """Return the capital letters of a word as bits, the first letter lowest."""
     return sum(1 << place for place, letter in enumerate(word) if letter.isupper())
 
 

@@ -1,4 +1,4 @@
-"""How large sample sets are: the paper's Table 2, measured on one's own sets, beside what is printed there."""
+"""Sizes of sample sets, beside those that the paper's Table 2 prints."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .ledger import PublishedSize, read_ledger, read_sizes
 
 
 class Size(NamedTuple):
-    """The size of a set of questions.
+    """The size of a sample set.
 
     Attributes:
-        videos: Distinct videos.
-        clips: Distinct stretches of them.
+        videos: Number of distinct videos.
+        clips: Number of distinct clips.
         seconds: Mean length of a clip; ``None`` where annotations do not say where clips end.
-        questions: Samples.
+        questions: Number of samples.
     """
 
     videos: int
@@ -31,8 +31,8 @@ class SizeRow(NamedTuple):
 
     Attributes:
         name: Task and construction.
-        own: What is in the set.
-        printed: What the paper's Table 2 says; ``None`` for a task that it does not have.
+        own: The size of the set.
+        printed: The size in the paper's Table 2; ``None`` for a task that it does not have.
     """
 
     name: str
@@ -41,7 +41,7 @@ class SizeRow(NamedTuple):
 
 
 def measure_size(sample_set: SampleSet) -> Size:
-    """The size of a sample set; a clip that several samples are about counts once."""
+    """Measure a sample set; a clip of several samples counts once."""
     clips = {(sample.video, sample.start, sample.end) for sample in sample_set.samples}
     lengths = [end - start for _, start, end in clips if end is not None]
     seconds = sum(sorted(lengths)) / len(lengths) if lengths else None
@@ -49,7 +49,7 @@ def measure_size(sample_set: SampleSet) -> Size:
 
 
 def sizes_table(sets: Iterable[SampleSet]) -> list[SizeRow]:
-    """The sizes of several sets, beside the printed ones."""
+    """Measure several sets, and put the printed sizes beside them."""
     tasks = {number.benchmark: number.id.part.task for number in read_ledger() if number.id}
     printed = {tasks[size.benchmark]: size for size in read_sizes()}
     return [

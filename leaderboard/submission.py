@@ -1,4 +1,4 @@
-"""A submission: a run as a leaderboard takes it, and the record of what a check said about it.
+"""Submissions: run folders and bundle files as a leaderboard takes them, and the records of their checks.
 
 A run folder and a bundle file are both submissions. The record of a check lies beside its submission, as
 ``<its name>.check.json``; it counts only as long as the submission is the one that was checked.
@@ -30,7 +30,7 @@ again from the replies over the checker's own sample sets; a second run whose sc
 intervals."""
 
 RECORD_SUFFIX = ".check.json"
-"""What the record of a check is called, after the name of its submission."""
+"""Ending of the record of a check, behind the name of its submission."""
 
 
 class FailedCheck(NamedTuple):
@@ -47,18 +47,18 @@ class FailedCheck(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """What a check said about a submission.
+    """The record of a submission's check.
 
     Attributes:
         run_id: The run's id; ``""`` where the submission could not be read.
-        digest: What was checked: SHA-256 of the bundle, or of the checksums of a run folder.
+        digest: Digest of what was checked: SHA-256 of the bundle, or of the checksums of a run folder.
         level: How much stands behind its numbers; ``None`` where it is refused.
         ranked: Whether it may be ranked: not where only some samples were asked.
         passed: Names of the checks that it passed.
         failed: The checks that it did not pass.
-        harness: Version of EgoBench that checked it.
+        harness: Version of EgoBench that made the check.
         sets: Hashes of the checker's own sample sets that it was scored over, sorted; empty without data.
-        clips: Receipts whose frames were decoded again.
+        clips: Number of clips that were decoded again.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -79,14 +79,14 @@ class CheckRecord:
 
     @classmethod
     def from_json(cls, content: bytes, source: str) -> CheckRecord:
-        """The record that :meth:`to_json` gave.
+        """Read a record that :meth:`to_json` made.
 
         Args:
             content: The JSON text.
-            source: What names it for a person.
+            source: Name of the file, for messages.
 
         Raises:
-            BundleError: If it is none.
+            BundleError: If it is no record.
         """
         try:
             row: Any = read_json(content, source)
@@ -102,7 +102,7 @@ class Submission(NamedTuple):
         path: The run folder or bundle file.
         folder: A run folder with its rows and scores: the path itself, or what the bundle holds. In a bundle's rows
             the replies are sealed, see :mod:`egobench.leaderboard.sealing`.
-        record: What a check said about it; ``None`` where it was not checked, or was changed since.
+        record: Record of its check; ``None`` where it was not checked, or was changed since.
     """
 
     path: Path
@@ -116,13 +116,13 @@ class Submission(NamedTuple):
 
     @property
     def ranked(self) -> bool:
-        """Whether a check found that it may be ranked."""
+        """Whether its check allows it to be ranked."""
         return self.record is not None and self.record.ranked
 
 
 @contextmanager
 def open_submission(path: Path) -> Generator[Submission]:
-    """Open a run folder or a bundle file; what a bundle holds is gone when this is left.
+    """Open a run folder or a bundle file; a bundle is unpacked for as long as the context lasts.
 
     Args:
         path: The run folder or bundle file.
@@ -141,7 +141,7 @@ def open_submission(path: Path) -> Generator[Submission]:
 
 
 def find_submissions(paths: list[Path]) -> list[Path]:
-    """Run folders and bundle files at or below some paths, sorted.
+    """Find the run folders and bundle files at or below some paths, sorted.
 
     Args:
         paths: Run folders, folders of them, bundle files, folders of these.
@@ -159,12 +159,12 @@ def find_submissions(paths: list[Path]) -> list[Path]:
 
 
 def record_path(path: Path) -> Path:
-    """Where the record of a submission's check lies."""
+    """Return the path of the record of a submission's check."""
     return path.with_name(path.name + RECORD_SUFFIX)
 
 
 def read_record(path: Path) -> CheckRecord | None:
-    """The record of a submission's check; ``None`` where there is none, or the submission has changed since.
+    """Read the record of a submission's check; ``None`` without one, or where the submission has changed since.
 
     Raises:
         BundleError: If the record is damaged.
@@ -192,7 +192,7 @@ def write_record(path: Path, record: CheckRecord) -> Path:
 
 
 def submission_digest(path: Path) -> str:
-    """SHA-256 of a bundle file, or of the checksums of a run folder.
+    """Return the SHA-256 of a bundle file, or of the checksums of a run folder.
 
     Raises:
         BundleError: If there is nothing to be read.

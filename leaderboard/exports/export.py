@@ -1,4 +1,4 @@
-"""The export of a submission, whatever the format."""
+"""The export of a submission to any of the formats."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def export_submission(
     data: Path | None = None,
     texts: bool = False,
 ) -> list[Path]:
-    """Write a submission in a format of somebody else's.
+    """Write a submission in the format of another collection of results.
 
     Args:
         path: A run folder or a bundle file.
-        out: The folder that the format's own folders and files are written to.
+        out: Folder that the folders and files of the format are written to.
         form: The format.
-        attribution: Who stands behind the result.
+        attribution: Facts that the run does not hold.
         data: Folder of its sample sets, for the value of each sample in an Inspect log.
-        texts: Show questions, options and right answers in an Inspect log. With data.
+        texts: Whether an Inspect log shows questions, options and right answers; needs data.
 
     Returns:
         The files.

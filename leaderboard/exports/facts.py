@@ -1,4 +1,4 @@
-"""What every export says of a submission."""
+"""Facts of a submission that all export formats state."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Who stands behind an exported result. None of it is in a run.
+    """Facts of an exported result that no run holds.
 
     Attributes:
-        day: When the evaluation was done.
-        developer: Who made the model, as the first part of its name on the Hub.
-        organization: Who evaluated it.
+        day: Day of the evaluation.
+        developer: Developer of the model, as in the first part of its name on the Hub.
+        organization: Organization that evaluated it.
         url: A page about the evaluation; ``""`` for none.
         dataset: The data set on the Hub whose leaderboard shows the result; ``""`` for none.
     """
@@ -52,12 +52,12 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A submission on its way out.
+    """A submission to be exported.
 
     Attributes:
-        content: What it holds.
+        content: Content of the submission.
         level: How much stands behind its numbers.
-        attribution: Who stands behind them.
+        attribution: Facts that the run does not hold.
     """
 
     content: Content
@@ -82,16 +82,17 @@ class Exported:
         return f"{self.developer}/{self.model_name}"
 
     def values(self) -> Iterator[tuple[ScoreEntry, float]]:
-        """The scores that have a value."""
+        """Yield the scores that have a value, with the value."""
         for entry in self.content.scores.values():
             if entry.value is not None:
                 yield entry, entry.value
 
     def setup(self) -> Mapping[str, str]:
-        """How the run was done, as texts."""
+        """Return how the run was done, as texts by name."""
         spec = self.content.spec
-        frames = {task: f"{rule.get('fps') or rule['count']}{' fps' if rule.get('fps') else ''}"
-                  for task, rule in spec.frames.items()}  # fmt: skip
+        frames = {
+            task: f"{rule['fps']} fps" if rule.get("fps") else str(rule["count"]) for task, rule in spec.frames.items()
+        }
         facts = {
             "run_id": spec.id,
             "level": self.level,
@@ -107,12 +108,12 @@ class Exported:
 
 
 def _component(name: str) -> str:
-    """A name as one part of a path on any system, and of an address."""
+    """Turn a name into one part of a path, valid on any system and in addresses."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or UNKNOWN
 
 
 def task_home(task: str) -> str:
-    """Where a task's data is had; ``""`` where the task is not installed."""
+    """Return the address of a task's data; ``""`` where the task is not installed."""
     try:
         source = load_task(task).source
     except UnknownPluginError:

@@ -1,7 +1,7 @@
 """Logs of Inspect (UK AISI), one per part of a run, which ``inspect view`` opens.
 
-A log holds ids, replies and readings. Questions, options and right answers are in it only on request, and then it is
-for the eyes of whoever may see them.
+A log holds ids, replies and readings; questions, options and right answers only on request, because licences of tasks
+may forbid to publish them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .facts import PROJECT, Exported
 
 
 def inspect_logs(exported: Exported, parts: Sequence[Part], *, texts: bool) -> Mapping[str, str]:
-    """The logs of a run by file name.
+    """Make the logs of a run, by file name.
 
     Args:
         exported: The submission, its replies restored where there are sample sets.
@@ -92,7 +92,7 @@ def _score(entry: ScoreEntry) -> dict[str, Any]:
 
 
 def _values(part: Part | None, rows: Mapping[str, Prediction]) -> tuple[str, Mapping[str, float]]:
-    """A metric, and the value of each sample under it: the headline, or accuracy where that is no mean over samples."""
+    """Return a metric and the value of each sample: the headline, or accuracy if that is no mean over samples."""
     if part is None or part.gallery is not None:
         return "", {}
     name = part.subset.headline
@@ -141,13 +141,13 @@ def _sample(
 
 
 def _option_scores(row: Prediction) -> dict[str, float | None]:
-    """The score of each option by its letter; ``None`` for minus infinity, which JSON cannot say."""
+    """Return the score of each option by its letter; ``None`` for minus infinity, which JSON lacks."""
     finite = (value if math.isfinite(value) else None for value in row.scores or ())
     return dict(zip(LETTERS, finite, strict=False))
 
 
 def _right_answer(sample: Sample | None) -> str:
-    """The letter of the right option, or the answer in words."""
+    """Return the letter of the right option, or the answer in words."""
     if sample is None:
         return ""
     return sample.answer if sample.target is None else LETTERS[sample.target]

@@ -1,1 +1,1 @@
-"""The viewer: every sample of one or several runs, with the frames that the model saw; static, opens from the disk."""
+"""The viewer: static pages of every sample of some runs, with the frames that the models were shown."""

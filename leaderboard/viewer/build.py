@@ -1,4 +1,4 @@
-"""Writing the viewer: a page, an index that filters work on, and samples in chunks that are loaded when looked at."""
+"""Writing the viewer: a page, an index for its filters, and samples in chunks that are loaded when they are shown."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .outcomes import WORDS
 from .strips import StripMaker
 
 CHUNK = 100
-"""Samples of one file."""
+"""Samples of a chunk, a file of its own."""
 
 MOST_VALUES = 1_000
-"""Different values of a tag that can be filtered by; of tags with more, the most common ones."""
+"""Most values of a tag in its filter; of tags with more, the most common ones are there."""
 
 FOLDERS = ("assets", "data")
 STRIPS = "strips"
@@ -33,14 +33,14 @@ STRIPS = "strips"
 
 @dataclass
 class _Index:
-    """What filters work on, column by column.
+    """The index that filters work on, column by column.
 
     Attributes:
         ids: Ids of all samples.
         snippets: Beginnings of questions, each once.
         snippet_of: Place of each sample's snippet.
-        outcomes: Per run, one character a sample.
-        parts: The parts, and the number of the first sample of each.
+        outcomes: For each run a character per sample.
+        parts: The parts, with the number of the first sample of each.
         postings: By tag and value, the numbers of its samples.
     """
 
@@ -65,7 +65,7 @@ class _Index:
                 self.postings[tag][value].append(number)
 
     def to_json(self) -> dict[str, Any]:
-        """The index as a JSON object; numbers of samples as steps from one to the next."""
+        """Return the index as a JSON object; numbers of samples as steps from one to the next."""
         return {
             "ids": self.ids,
             "snippets": [*self.snippets],
@@ -146,7 +146,7 @@ def _write_chunk(out: Path, number: int, rows: Sequence[dict[str, Any]]) -> None
 
 
 def _text(value: Any) -> str:
-    """A value as JSON inside a JavaScript string: parsed many times faster than the same as a literal."""
+    """Write a value as JSON in a JavaScript string, which browsers parse many times faster than a literal."""
     return json.dumps(script_json(value), ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

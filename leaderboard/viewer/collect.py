@@ -1,4 +1,4 @@
-"""From run folders to what the viewer shows of each sample: question, answers of every run, how they were read."""
+"""What the viewer shows of each sample: question, answers of every run, and how they were read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .outcomes import outcome_of
 from .strips import Strip, StripMaker
 
 MOST_LETTERS = 6_000
-"""Characters of a text that are shown; of longer ones the beginning is, and how long they are."""
+"""Most characters of a text that are shown; longer ones are cut, with a note of their length."""
 
 SNIPPET = 96
 """Characters of a question in the list."""
@@ -70,7 +70,7 @@ class ViewedPart:
     strips: list[Mapping[str, Strip]] = field(default_factory=list[Mapping[str, Strip]])
 
     def viewed(self) -> Iterator[ViewedSample]:
-        """Its samples, in their order; those that no run was asked are left out."""
+        """Yield the samples in their order; those that no run was asked are left out."""
         # Where all samples have one question, what tells them apart is the answer.
         alike = len({sample.question for sample in self.samples}) == 1
         for sample in self.samples:
@@ -128,7 +128,7 @@ class ViewedPart:
         return {key: value for key, value in row.items() if value not in (None, "", [])}
 
     def _reply(self, sample: Sample, place: int, reply: str) -> str:
-        """The reply; sealed where its question may not be shown, since a reply may repeat it."""
+        """Return a reply; sealed where the question may not be shown, since a reply may repeat it."""
         texts = sample_texts(sample)
         whole = unseal(reply, texts) if self.runs[place].sealed else reply
         return seal(whole, texts) if self.withheld else whole
@@ -137,7 +137,7 @@ class ViewedPart:
 def collect_parts(
     runs: Sequence[BoardRun], sets: SampleSets, *, strip_maker: StripMaker | None, public: bool
 ) -> Iterator[ViewedPart]:
-    """The parts of some runs, one after the other: those before need not be kept.
+    """Yield the parts of some runs, one after the other, so that memory holds one at a time.
 
     Args:
         runs: The runs, side by side in this order.
@@ -155,7 +155,8 @@ def collect_parts(
             parts.setdefault((entry.id.part, entry.samples_sha256))
     for part_id, digest in sorted(parts):
         members = [run for run in runs if any(_is_of(run, part_id, digest))]
-        sample_set = next((found for run in members if (found := sets.find(run, digest))), None)
+        found_sets = (sets.find(run, digest) for run in members)
+        sample_set = next((found_set for found_set in found_sets if found_set is not None), None)
         if sample_set is None:
             raise SampleSetError(
                 f"the samples of {part_id.file_stem} that {members[0].folder} was asked are not at hand; give --data"
@@ -189,7 +190,7 @@ def _tags(sample: Sample) -> dict[str, tuple[str, ...]]:
 
 
 def _error(message: str, *, kind_only: bool) -> str:
-    """Why there is no answer; its kind alone where anybody may read it, for messages name paths."""
+    """Return why there is no answer; its kind alone where the public may read it, since messages name paths."""
     kind = message.partition(":")[0]
     return (kind if kind.isidentifier() else "an error") if kind_only and message else _cut(message)
 

@@ -1,4 +1,4 @@
-"""What became of a sample in one character, as the viewer's lists and filters know it."""
+"""Outcomes of samples as single characters, for the viewer's lists and filters."""
 
 from __future__ import annotations
 
@@ -14,22 +14,19 @@ WORDS = {
     TIE: "tie at the top",
     OPEN: "answered in words",
     PRIVATE: "answered, truth not shown",
-    "U": "unparsed",
-    "F": "refused",
-    "M": "media error",
-    "E": "request error",
+    **{character: outcome.replace("_", " ") for outcome, character in FAILURES.items()},
     NOT_ASKED: "not asked",
 }
-"""What each character means."""
+"""Meaning of each character, in words."""
 
 
 def outcome_of(sample: Sample, prediction: Prediction | None, *, truth: bool = True) -> str:
-    """What became of a sample in a run.
+    """Return the character for the outcome of a sample in a run.
 
     Args:
         sample: The sample.
         prediction: The answer; ``None`` where it was not asked.
-        truth: Whether it may be said what is right.
+        truth: Whether the right answer may be shown.
     """
     if prediction is None:
         return NOT_ASKED

@@ -1,7 +1,7 @@
 """Film strips: the frames of a receipt, decoded again and laid side by side.
 
-A clip is decoded as the run decoded it; what comes back has a receipt of its own. The strip is kept if it is of the
-same frames, and it is said whether the pixels are the same too: another version of a decoder may round otherwise.
+A clip is decoded as in the run, which gives another receipt. A strip is written if both receipts are of the same
+frames; it says whether the pixels are the same too, since another version of a decoder may round differently.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from egobench.video import DecodedClip, FrameRule, stream_clips
 from ..runs import BoardRun
 
 HEIGHT = 120
-"""Pixels of a strip."""
+"""Height of a strip in pixels."""
 
 GAP = 3
 """Pixels between two frames."""
@@ -74,7 +74,7 @@ class StripMaker:
             Strips by sample id; without those whose video cannot be read.
         """
         frames = run.spec.frames.get(task.name)
-        answers = {key: found for key, found in predictions.items() if found.receipt is not None}
+        answers = {key: prediction for key, prediction in predictions.items() if prediction.receipt is not None}
         if frames is None or not answers:
             return {}
         settings = run.spec.settings()

@@ -1,4 +1,4 @@
-"""What a stage begins from: the stage before it, or the recipe's start."""
+"""The model at the beginning and at the end of a stage: loaded or drawn, made ready, checked, and handed over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .recipe import FreshStart, PartsStart, PublishedStart, Recipe, WordsStart
 
 
 class Beginning(NamedTuple):
-    """A model and the words that it knows.
+    """The model that a stage begins with.
 
     Attributes:
         model: The model.
@@ -32,12 +32,12 @@ class Beginning(NamedTuple):
 
 
 def begin(recipe: Recipe, data: Path, before: Path | None, *, dtype: str) -> Beginning:
-    """The model that a stage begins with.
+    """Load or draw the model that a stage begins with.
 
     Args:
         recipe: The recipe.
         data: Folder that paths of the recipe are below.
-        before: What the stage before it handed over; ``None`` for the recipe's start.
+        before: Folder of the model that the stage before it handed over; ``None`` for the recipe's start.
         dtype: Number format of its weights, by torch's name.
 
     Raises:
@@ -77,12 +77,12 @@ def begin(recipe: Recipe, data: Path, before: Path | None, *, dtype: str) -> Beg
 
 
 def prepare(model: Exo2Ego, stage: TrainingStage, *, checkpointing: bool) -> None:
-    """Freeze what does not train in a stage, and get ready for gradients.
+    """Freeze what does not train in a stage, and switch the model to training.
 
     Args:
         model: The model.
         stage: The stage.
-        checkpointing: Whether activations are computed again on the way back.
+        checkpointing: Whether the backward pass computes activations again instead of keeping them.
 
     Raises:
         StageError: If nothing trains in the stage.
@@ -95,21 +95,21 @@ def prepare(model: Exo2Ego, stage: TrainingStage, *, checkpointing: bool) -> Non
     model.train()
     if checkpointing:
         for part in ("ego_encoder", "exo_encoder", "language"):
-            compute_again(getattr(model, part))
+            enable_checkpointing(getattr(model, part))
 
 
-def compute_again(module: Any) -> None:
-    """Have a transformers model's blocks computed again on the way back, instead of keeping what they computed."""
+def enable_checkpointing(module: Any) -> None:
+    """Let the backward pass compute the activations of a transformers model's blocks again instead of keeping them."""
     # Releases before 5.20 know the older name alone.
     enable = getattr(module, "activation_checkpointing_enable", None) or module.gradient_checkpointing_enable
     enable({"use_reentrant": False})
 
 
 def check_trained(model: Exo2Ego, stage: TrainingStage, optimizer: torch.optim.Optimizer) -> None:
-    """Assert that what is about to train is what the stage says.
+    """Check that an optimizer moves exactly what trains in a stage.
 
     Raises:
-        StageError: If it is not.
+        StageError: If it does not.
     """
     if stage != "language":
         check_stage(model, stage, optimizer)
@@ -123,14 +123,14 @@ def check_trained(model: Exo2Ego, stage: TrainingStage, optimizer: torch.optim.O
 def hand_over(
     recipe: Recipe, stage: TrainingStage, engine: Engine, processes: Processes, folder: Path, tokenizer: Any
 ) -> None:
-    """Write what the next stage, and whoever asks the model, begins from; every process calls it.
+    """Write the model for the next stage and for evaluation; every process calls it.
 
     Args:
         recipe: The recipe.
-        stage: The stage that the model has come to the end of, or stands in.
+        stage: The stage of the model.
         engine: Has the weights.
         processes: The processes.
-        folder: Where to; it appears whole.
+        folder: The folder to write; it appears as a whole.
         tokenizer: Tokenizer of the language model.
 
     Raises:
@@ -153,7 +153,7 @@ def hand_over(
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a folder.
+    """Load the tokenizer of a folder.
 
     Raises:
         RecipeError: If there is none, or it cannot be read.
@@ -171,7 +171,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def _adopt_language(model: Exo2Ego, folder: Path) -> None:
-    """Put the weights of the stage ``language`` into a fresh model."""
+    """Copy the weights of the stage ``language`` into a fresh model."""
     from reference_exo2ego.backbone.weights import check_weights, read_weights, weight_files
 
     weights = read_weights(weight_files(folder))

@@ -7,7 +7,7 @@ import importlib
 import logging
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ TAG, UNIVERSAL = "zero", "universal"
 
 
 def import_deepspeed(processes: Processes) -> Any:
-    """DeepSpeed, with its own kernels left alone where there is no GPU.
+    """Import DeepSpeed and initialise it; without a GPU none of its kernels is compiled.
 
     Raises:
         TrainingError: If it is not installed.
@@ -59,16 +59,16 @@ class DeepSpeedEngine:
 
     Args:
         loss_module: The model.
-        optimizer: What moves it.
+        optimizer: The optimizer.
         processes: The processes.
         config: A resolved configuration, see :func:`~.zero.resolve`.
-        checkpoint: What is resumed from, for one of another number of processes is read in another way; ``None`` for
-            nothing.
+        checkpoint: The checkpoint to resume from, since one of another number of processes is read in another way;
+            ``None`` for none.
 
     Attributes:
         name: ``deepspeed`` and the stage of ZeRO.
         model: The model.
-        device: Where it computes.
+        device: The device that it computes on.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class DeepSpeedEngine:
         self._micro_batches = int(values["gradient_accumulation_steps"])
 
     def losses(self, batch: TrainingBatch) -> Losses:
-        """Losses of a micro-batch."""
+        """Compute the losses of a micro-batch."""
         losses: Losses = self._engine(batch)
         return losses
 
@@ -141,7 +141,7 @@ class DeepSpeedEngine:
             )
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """All weights by name, whole, on the CPU."""
+        """Return all weights by name, whole, on the CPU."""
         first = self._processes.first
         if self._stage < 3:
             state = self.model.state_dict() if first else {}
@@ -156,14 +156,14 @@ class DeepSpeedEngine:
 
 
 def make_universal(folder: Path, stage: int) -> None:
-    """Write a checkpoint once more, for any number of processes.
+    """Convert a checkpoint so that any number of processes can read it.
 
     Args:
         folder: The checkpoint.
-        stage: Of ZeRO.
+        stage: Stage of ZeRO.
 
     Raises:
-        ResumeError: If it cannot be changed.
+        ResumeError: If it cannot be converted.
     """
     from deepspeed.checkpoint import ds_to_universal
 
@@ -189,8 +189,5 @@ def make_universal(folder: Path, stage: int) -> None:
 @contextmanager
 def quiet() -> Generator[None]:
     """Keep DeepSpeed from printing."""
-    with Path(os.devnull).open("w") as nowhere:
-        import contextlib
-
-        with contextlib.redirect_stdout(nowhere):
-            yield
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        yield

@@ -1,4 +1,4 @@
-"""Engines: who computes gradients and takes the steps. The plain one is torch alone; the other is DeepSpeed."""
+"""Engines, which compute gradients and take the steps: torch alone; DeepSpeed is in :mod:`.deepspeed_engine`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .processes import Processes
 STATE = "state.pt"
 
 MESSAGE = 2**24
-"""Numbers of a message between processes, about."""
+"""Numbers of a message between processes, at least: 64 MiB in float32."""
 
 
 class LossModule(nn.Module):
@@ -36,7 +36,7 @@ class LossModule(nn.Module):
         self.model = model
 
     def forward(self, batch: TrainingBatch) -> Losses:
-        """Losses of some clips or texts."""
+        """Compute the losses of a batch."""
         return batch.losses(self.model)
 
 
@@ -44,9 +44,9 @@ class Engine(Protocol):
     """Takes the steps of a stage.
 
     Attributes:
-        name: What a checkpoint is known by: another engine cannot go on from it.
-        model: The model that it trains, for looking at it between steps.
-        device: Where it computes.
+        name: Name of the engine in checkpoints: another engine cannot go on from them.
+        model: The model that it trains.
+        device: The device that it computes on.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Engine(Protocol):
     device: torch.device
 
     def losses(self, batch: TrainingBatch) -> Losses:
-        """Losses of a micro-batch."""
+        """Compute the losses of a micro-batch."""
         ...
 
     def backward(self, loss: torch.Tensor, *, last: bool) -> None:
@@ -78,7 +78,7 @@ class Engine(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write all that a resumed stage needs; every process calls it."""
+        """Write everything that resuming needs; every process calls it."""
         ...
 
     def load(self, folder: Path) -> None:
@@ -90,7 +90,7 @@ class Engine(Protocol):
         ...
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """All weights by name, whole, on the CPU; every process calls it, and all but the first get nothing."""
+        """Return all weights by name, whole, on the CPU; every process calls it, and only the first gets them."""
         ...
 
 
@@ -101,10 +101,10 @@ class TorchEngine:
 
     Args:
         loss_module: The model.
-        optimizer: What moves it.
+        optimizer: The optimizer.
         processes: The processes.
-        clip: Largest norm of a gradient; 0 for none.
-        dtype: What is computed in; weights stay as they are.
+        clip: Largest norm of a gradient; 0 for no clipping.
+        dtype: Number format of the computation; weights stay in theirs.
 
     Attributes:
         name: ``torch``.
@@ -127,7 +127,7 @@ class TorchEngine:
         self._trained = {name: value for name, value in loss_module.model.named_parameters() if value.requires_grad}
 
     def losses(self, batch: TrainingBatch) -> Losses:
-        """Losses of a micro-batch."""
+        """Compute the losses of a micro-batch."""
         mixed: Any = contextlib.nullcontext()
         if self._dtype != torch.float32:
             mixed = torch.autocast(self.device.type, self._dtype)
@@ -185,7 +185,7 @@ class TorchEngine:
             ) from error
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """All weights by name, on the CPU."""
+        """Return all weights by name, on the CPU."""
         if not self._processes.first:
             return {}
         return {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""What a training would take: parameters, memory, operations, hours. All of it is computed, nothing measured."""
+"""Estimates of what a training takes: parameters, memory, operations, hours. All of it is computed, not measured."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .sampler import micro_size
 from .speed import PEAKS, StageCost, stage_cost
 
 UTILISATION = 0.4
-"""Share of a device's peak that hours are computed with."""
+"""Share of a device's peak that hours are computed for: what large models reach on such GPUs."""
 
 MASTER = 12
-"""Bytes of a trained weight in the optimizer: itself and two moments in float32."""
+"""Bytes of a trained weight in the optimizer: a copy and two moments, in float32."""
 
 
 class Memory(NamedTuple):
     """Bytes that a process needs on its device, at least.
 
     Attributes:
-        weights: Of the model.
-        gradients: Of what trains.
+        weights: Weights of the model.
+        gradients: Gradients of what trains.
         optimizer: Weights in float32, and moments.
-        activations: Of a micro-batch, with one block computed again at a time where the recipe has checkpointing.
-        gathered: With ZeRO-3, the largest part that is whole for a moment.
+        activations: Activations of a micro-batch; with checkpointing those of one block at a time.
+        gathered: With ZeRO-3, the largest weights that are gathered at a time.
     """
 
     weights: float
@@ -49,17 +49,17 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StageEstimate:
-    """What a stage would take.
+    """Estimate of a stage.
 
     Attributes:
         stage: The stage.
-        trained: Parameters that move, by part.
-        parameters: Parameters in all.
+        trained: Number of parameters that train, by part.
+        parameters: Number of all parameters.
         batch: Clips of a step.
         micro: Clips that a process computes at once.
         accumulated: Micro-batches of a step on each process.
-        steps: Steps; ``None`` where there are no data to count.
-        tera: Floating-point operations of a clip, there and back, in 10^12; ``None`` for the stage ``language``.
+        steps: Number of steps; ``None`` where there are no data to count.
+        tera: Floating-point operations of a clip, forward and backward, in 10^12; ``None`` for the stage ``language``.
         memory: Bytes of a process by stage of ZeRO.
         hours: Hours at :data:`UTILISATION` of the devices' peak; ``None`` where steps or peak are not known.
     """
@@ -86,14 +86,14 @@ class StageEstimate:
 def estimate(
     recipe: Recipe, stage: StageRecipe, *, processes: int, steps: int | None, peak: float | None
 ) -> StageEstimate:
-    """What a stage would take.
+    """Estimate what a stage takes.
 
     Args:
         recipe: The recipe.
         stage: Its stage.
-        processes: How many there would be.
-        steps: How many steps it has, where that is known.
-        peak: Operations that each process's device does in a second at most, where that is known.
+        processes: Number of processes.
+        steps: Number of steps; ``None`` where that is not known.
+        peak: Most floating-point operations a second of a process's device; ``None`` where that is not known.
     """
     micro = micro_size(stage.batch, processes, stage.micro)
     counts = part_counts(recipe.model)
@@ -128,7 +128,7 @@ def estimate(
 
 
 def device_peak() -> float:
-    """Operations that this process's device does in a second at most: of a known GPU, or measured on the CPU."""
+    """Return the most floating-point operations a second of this process's device: of a known GPU, or measured."""
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
         return next((peak for part, peak in PEAKS.items() if part in name), 100e12)
@@ -164,5 +164,5 @@ def _memory(
 
 
 def largest_memory(estimates: Sequence[StageEstimate], zero: int) -> float:
-    """Bytes of a process in the stage that needs the most."""
+    """Return the bytes of a process in the stage that needs the most."""
     return max(estimate.memory[zero].total for estimate in estimates)

@@ -24,7 +24,7 @@ from .tracking import Tracker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskScores:
-    """What to score while training, and when.
+    """Tasks to score while training, and when.
 
     Attributes:
         sets: Sample sets.
@@ -53,8 +53,8 @@ class Evaluation:
         processes: The processes; the first evaluates, the others wait.
         tokenizer: Tokenizer of the language model.
         folder: Folder of the training.
-        tracker: Where scores go.
-        observer: Receives progress.
+        tracker: Receives the scores.
+        observer: Receives the progress.
     """
 
     scores: TaskScores
@@ -68,11 +68,11 @@ class Evaluation:
     observer: Observer
 
     def __call__(self, step: int, *, last: bool) -> None:
-        """Score the model, if it is time to; every process calls it.
+        """Score the model if it is time to; every process calls it.
 
         Args:
-            step: After how many steps.
-            last: Whether the stage ends with it.
+            step: Number of steps that were taken.
+            last: Whether the stage ends with this step.
         """
         due = self.scores.every and step and step % self.scores.every == 0
         if self.stage.name == "language" or not (last or due):

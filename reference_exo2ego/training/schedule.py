@@ -1,4 +1,4 @@
-"""Who moves how fast: groups of parameters, AdamW, and the learning rate as a function of the step alone."""
+"""The optimizer with its groups of parameters, and the learning rate as a function of the step alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .recipe import Recipe, StageRecipe
 
 
 def build_optimizer(model: Exo2Ego, recipe: Recipe, stage: StageRecipe) -> torch.optim.AdamW:
-    """AdamW over all that takes gradients; weight decay for what has at least two dimensions.
+    """Build AdamW over all parameters that train, with weight decay for those of at least two dimensions.
 
     A group's highest learning rate is kept in it as ``rate``.
 
@@ -40,7 +40,7 @@ def build_optimizer(model: Exo2Ego, recipe: Recipe, stage: StageRecipe) -> torch
 
 
 def rate_share(step: int, steps: int, stage: StageRecipe) -> float:
-    """Share of the highest learning rate at a step: a straight rise, then a cosine.
+    """Return the share of the highest learning rate at a step: a linear rise, then a cosine.
 
     Args:
         step: From 0.

@@ -1,4 +1,4 @@
-"""How fast a device is, and how many operations a clip takes: computed from the model without its weights."""
+"""Peaks of devices, and the operations of a clip: counted on the model without its weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import Words
 
 from .batches import TrainingStage
-from .beginning import compute_again
+from .beginning import enable_checkpointing
 from .loop import Speed
 from .recipe import Recipe
 
@@ -33,17 +33,17 @@ PEAKS: Final[Mapping[str, float]] = {
 """bfloat16 operations a second of dense matrices (V100: float16), by a part of the GPU's name; from the data sheets."""
 
 WORDS = 32
-"""Words of a clip that are counted on, beside its video."""
+"""Words of a clip that its cost is computed for, beside its video: a caption, or a short question and answer."""
 
 
 class StageCost(NamedTuple):
-    """What a clip costs in a stage.
+    """The cost of a clip in a stage.
 
     Attributes:
-        forward: Floating-point operations there.
-        backward: Floating-point operations back, without what is computed again.
-        saved: Bytes that are kept between there and back.
-        saved_again: The same where activations are computed again on the way back.
+        forward: Floating-point operations of the forward pass.
+        backward: Floating-point operations of the backward pass, without activations that it computes again.
+        saved: Bytes of activations that are kept for the backward pass.
+        saved_again: The same where the backward pass computes activations again.
     """
 
     forward: float
@@ -53,7 +53,7 @@ class StageCost(NamedTuple):
 
 
 def device_speed(recipe: Recipe, stage: TrainingStage, device: torch.device) -> Speed | None:
-    """What a step could take; ``None`` where the device's peak is not known."""
+    """Return the cost of a clip and the peak of a device; ``None`` where the peak is not known."""
     if device.type != "cuda" or stage == "language":
         return None
     name = torch.cuda.get_device_name(device)
@@ -65,7 +65,7 @@ def device_speed(recipe: Recipe, stage: TrainingStage, device: torch.device) -> 
 
 
 def stage_cost(recipe: Recipe, stage: Stage, words: int = WORDS) -> StageCost:
-    """Count a clip's operations and what is kept of it, by computing it without numbers.
+    """Count the operations of a clip and the bytes that are kept of it, on torch's meta device, without numbers.
 
     Args:
         recipe: The recipe.
@@ -74,33 +74,35 @@ def stage_cost(recipe: Recipe, stage: Stage, words: int = WORDS) -> StageCost:
     """
     number = torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
     with torch.device("meta"):
-        model = _Shapes(recipe.model).to(number)
+        model = _MetaModel(recipe.model).to(number)
         begin_stage(model, stage)
         batch = _blank_batch(recipe, stage, words)
     model.to(number).train()
     with FlopCounterMode(display=False) as counter:
-        total, saved = _kept(model, stage, batch)
+        total, saved = _saved_loss(model, stage, batch)
         forward = counter.get_total_flops()
         total.backward()
     backward = counter.get_total_flops() - forward
     model.zero_grad()
     for part in ("ego_encoder", "exo_encoder", "language"):
-        compute_again(getattr(model, part))
-    _, saved_again = _kept(model, stage, batch)
+        enable_checkpointing(getattr(model, part))
+    _, saved_again = _saved_loss(model, stage, batch)
     return StageCost(forward, backward, saved, saved_again)
 
 
 _identity = attrgetter("_cdata")
-"""What tells storages apart; on the meta device they have no address."""
+"""Identity of a storage; on the meta device storages have no address."""
 
 
-class _Kept(NamedTuple):
+class _SavedLoss(NamedTuple):
+    """A loss, and the bytes that are kept for its backward pass."""
+
     total: torch.Tensor
     saved: int
 
 
-def _kept(model: Exo2Ego, stage: Stage, batch: Batch) -> _Kept:
-    """The loss, and the bytes that are kept to go back from it, weights left out."""
+def _saved_loss(model: Exo2Ego, stage: Stage, batch: Batch) -> _SavedLoss:
+    """Compute the loss, and count the bytes that are kept for the backward pass, weights left out."""
     weights = {_identity(parameter.untyped_storage()) for parameter in model.parameters()}
     storages: dict[int, torch.UntypedStorage] = {}
 
@@ -112,11 +114,11 @@ def _kept(model: Exo2Ego, stage: Stage, batch: Batch) -> _Kept:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         losses = model(stage, batch)
-    return _Kept(losses.total, sum(storage.nbytes() for storage in storages.values()))
+    return _SavedLoss(losses.total, sum(storage.nbytes() for storage in storages.values()))
 
 
-class _Shapes(Exo2Ego):
-    """The model with shapes alone, which cannot look for the video's place among words: it stands before them."""
+class _MetaModel(Exo2Ego):
+    """The model on the meta device, where the video's place among the words cannot be looked for: it comes first."""
 
     def _predict(self, words: Words, video: torch.Tensor) -> Predicted:
         embedded = self.language.get_input_embeddings()(words.ids)
@@ -131,7 +133,7 @@ class _Shapes(Exo2Ego):
 
 
 def _blank_batch(recipe: Recipe, stage: Stage, words: int) -> Batch:
-    """A clip without numbers."""
+    """Make a clip without numbers."""
     config = recipe.model
     pixels = torch.empty((1, config.frames, 3, config.vision.image_size, config.vision.image_size))
     ids = torch.zeros((1, words), dtype=torch.long)

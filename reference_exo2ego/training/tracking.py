@@ -1,4 +1,4 @@
-"""What a training says of itself: records, and the sinks that they go to."""
+"""The log of a training: records, and the sinks that they go to."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LOG = "log.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """Something that happened.
+    """A record of the log.
 
     Attributes:
         kind: What it is about.
-        stage: In which stage.
-        step: After how many of its steps.
-        values: What is to be said: numbers, texts, lists.
+        stage: Name of the stage.
+        step: Number of its steps that were taken.
+        values: Numbers, texts and lists, by name.
     """
 
     kind: Kind
@@ -53,7 +53,7 @@ class LogRecord:
 
 
 class Sink(Protocol):
-    """Where records go."""
+    """A destination of records."""
 
     def write(self, record: LogRecord) -> None:
         """Take a record."""
@@ -65,7 +65,7 @@ class Sink(Protocol):
 
 
 class JsonLines:
-    """Records as lines of a file, added to what is there.
+    """Writes records as lines of a file, behind those that are there.
 
     Args:
         path: The file.
@@ -96,10 +96,10 @@ class JsonLines:
 
 
 class TensorBoard:
-    """Numbers as TensorBoard's events, a run a stage.
+    """Writes numbers and captions as TensorBoard's events.
 
     Args:
-        folder: Where the events go.
+        folder: Folder of the events.
 
     Raises:
         TrainingError: If tensorboard is not installed.
@@ -125,12 +125,12 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """Numbers to Weights & Biases.
+    """Sends numbers to Weights & Biases.
 
     Args:
-        folder: Where it keeps its files.
-        name: What the run is called there.
-        settings: The recipe.
+        folder: Folder of its files.
+        name: Name of the run there.
+        settings: The recipe, as its configuration there.
 
     Raises:
         TrainingError: If wandb is not installed.
@@ -178,9 +178,9 @@ class Tracker:
 
         Args:
             kind: What it is about.
-            stage: In which stage.
-            step: After how many of its steps.
-            values: What is to be said.
+            stage: Name of the stage.
+            step: Number of its steps that were taken.
+            values: Numbers, texts and lists, by name.
         """
         if self.sinks:
             record = LogRecord(kind, stage, step, values)
@@ -249,10 +249,10 @@ _ROWS: Final[Mapping[str, type[_Row]]] = {
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """Records of a log, as they were written; a last line without an end is left out.
+    """Read the records of a log; a last line without an end is left out.
 
     Raises:
-        TrainingError: If the file cannot be read, or a line is none that training wrote.
+        TrainingError: If the file cannot be read, or a line is no record.
     """
     try:
         content = path.read_bytes() if path.exists() else b""
@@ -277,7 +277,7 @@ def _damaged(path: Path, problem: str) -> TrainingError:
 
 
 def _cut_broken_line(path: Path) -> None:
-    """Take off the line that a killed process left unfinished."""
+    """Cut off the line that a killed process left unfinished."""
     if not path.is_file():
         return
     content = path.read_bytes()
