@@ -1,4 +1,4 @@
-"""Files of training samples as clips: of each sample one clip a view, kept compactly until it is shown."""
+"""Files of training samples as clips: one per sample and view, kept compactly in memory until they are shown."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .recipe import SampleFile
 from .sampler import is_kept
 
 COLUMNS = 4
-"""Numbers that say where a clip is."""
+"""Numbers per clip: its file, its sample there, its camera there, and its video or picture."""
 
 
 class View(NamedTuple):
-    """What is seen of a clip by one camera.
+    """A camera's view of a clip.
 
     Attributes:
         path: The file; ``None`` for text alone.
-        modality: What it is.
-        start: Seconds; ``None`` for the beginning.
-        end: Seconds; ``None`` for the end.
+        modality: Video, picture or text.
+        start: Start in seconds; ``None`` for the beginning of the file.
+        end: End in seconds; ``None`` for the end of the file.
     """
 
     path: Path | None
@@ -39,12 +39,12 @@ class View(NamedTuple):
 
 
 class Clip(NamedTuple):
-    """A clip: what is seen, and what is said of it.
+    """A clip with the conversation about it.
 
     Attributes:
-        id: Of its sample, with the camera.
-        ego: What the wearer's camera sees; ``None`` where it is not shown.
-        exo: What another camera sees; likewise.
+        id: Id of its sample, with the camera.
+        ego: View of the wearer's camera; ``None`` where it is not shown.
+        exo: View of another camera; ``None`` where it is not shown.
         turns: Questions and answers by turns.
     """
 
@@ -56,7 +56,7 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file in memory: its samples as JSON, behind one another, and where each ends."""
+    """A file in memory: its samples as JSON, one behind the other, and the position at which each ends."""
 
     file: SampleFile
     videos: Path
@@ -65,7 +65,7 @@ class _File:
 
 
 class ClipRows:
-    """The clips of some files of samples that are seen alike.
+    """The clips of some files of samples with the same kind of views.
 
     Args:
         files: The files; their views are of one kind.
@@ -87,7 +87,6 @@ class ClipRows:
         self.digests: dict[str, str] = {}
         self._seed = seed
         self._files: list[_File] = []
-        # Of each clip: its file, its sample there, its camera there, what it is of.
         self._places = array("l")
         self._media: dict[str, int] = {}
         for file in files:
@@ -97,13 +96,13 @@ class ClipRows:
         return len(self.lengths)
 
     def __getitem__(self, number: int) -> Clip:
-        """A clip by its number, from 0."""
+        """Return a clip by its number, from 0."""
         file, row, camera, _ = self._places[COLUMNS * number : COLUMNS * (number + 1)]
         source = self._files[file]
         return _clip(self._sample(source, row), source.file.view, camera, source.videos)
 
     def by_media(self) -> dict[str, list[int]]:
-        """The clips of each video or picture: those of the same show the same things."""
+        """Return the numbers of the clips of each video or picture."""
         names, clips = list(self._media), dict[str, list[int]]()
         for number in range(len(self)):
             clips.setdefault(names[self._places[COLUMNS * number + COLUMNS - 1]], []).append(number)

@@ -1,4 +1,4 @@
-"""What is said of a clip as tokens: a caption, or questions and answers, as the model is asked later."""
+"""Words about a clip as tokens: a caption, or questions and answers in the form in which the model is asked later."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from reference_exo2ego.backbone.chat import Chat, find_chat
 from reference_exo2ego.model.words import Question, tokenise
 
 TAGS = ("<video>\n", "<image>\n", "<video>", "<image>")
-"""What may stand before the first question."""
+"""Tags that stand for the video or picture in the first question."""
 
 
 class ClipText(NamedTuple):
-    """A row of words: what comes before the video, and the questions behind it.
+    """Tokens about a clip: those before the video, and the questions behind it.
 
     Attributes:
         before: Tokens before the video.
@@ -25,15 +25,15 @@ class ClipText(NamedTuple):
 
     @property
     def length(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return len(self.before) + sum(len(prompt) + len(answer) for prompt, answer in self.questions)
 
 
 class ClipTexts:
-    """Makes rows of words of turns.
+    """Tokenises conversations.
 
-    A first turn that is nothing but the video's tag makes a caption: the answer stands behind the video and a line's
-    end. Else the chat template is used. Answers of later turns are predicted from all turns before them.
+    A first turn of nothing but the video's tag makes a caption: the answer comes behind the video and a line break.
+    Other conversations get the chat template. Answers of later turns are predicted from all turns before them.
 
     Args:
         tokenizer: Tokenizer of the language model.
@@ -43,7 +43,7 @@ class ClipTexts:
         self._tokenizer = tokenizer
 
     def __call__(self, turns: Sequence[str]) -> ClipText:
-        """A row of words.
+        """Tokenise a conversation.
 
         Args:
             turns: Questions and answers by turns, the question first.
@@ -69,7 +69,7 @@ class ClipTexts:
 
     @staticmethod
     def _marks(chat: Chat) -> tuple[str, str]:
-        """What stands before and behind a further question."""
+        """Return the marks of the chat template before and behind a further question."""
         rendered = chat.render("", "?")
         begin, _, end = rendered.partition("?")
         return begin.removeprefix(chat.tokenizer.bos_token or ""), end

@@ -18,7 +18,7 @@ from .sampler import micro_size
 from .speed import PEAKS, StageCost, stage_cost
 
 UTILISATION = 0.4
-"""Share of a device's peak that hours are computed for: what large models reach on such GPUs."""
+"""Share of a device's peak that hours are computed for."""
 
 MASTER = 12
 """Bytes of a trained weight in the optimizer: a copy and two moments, in float32."""

@@ -1,4 +1,4 @@
-"""Running out of memory, said so that the reader knows what to lower."""
+"""Errors of memory that say what to lower."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from egobench.errors import TrainingError
 from .recipe import StageRecipe
 
 SIGNS = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
-"""What torch says where memory ran out: of a GPU, of a CPU, of a library. "memory" alone is in other errors too."""
+"""Texts in torch's errors where memory ran out: of a GPU, of a CPU, of a library. "memory" alone is in others too."""
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from egobench.errors import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """The processes, as one of them sees them.
+    """The processes of a training, as seen by one of them.
 
     Attributes:
-        rank: This one's number, from 0.
-        count: How many there are.
-        local_rank: Its number on its machine.
+        rank: Number of this process, from 0.
+        count: Number of processes.
+        local_rank: Number of this process on its machine.
     """
 
     rank: int = 0
@@ -29,16 +29,16 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes what is written once."""
+        """Whether this is the process that writes what is written once."""
         return self.rank == 0
 
     @property
     def device(self) -> torch.device:
-        """Where it computes: a GPU of its own, or the CPU."""
+        """The device that this process computes on: a GPU of its own, or the CPU."""
         return torch.device("cuda", self.local_rank) if torch.cuda.is_available() else torch.device("cpu")
 
     def sums(self, values: Sequence[float]) -> list[float]:
-        """Sums over all processes, in float64; every process calls it."""
+        """Sum values over all processes, in float64; every process calls it."""
         if self.count == 1:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64)
@@ -52,13 +52,13 @@ class Processes:
 
 
 def begin_processes(local_rank: int = 0) -> Processes:
-    """Meet the other processes that the environment speaks of.
+    """Connect to the other processes that the environment variables name.
 
     Args:
-        local_rank: This one's number on its machine.
+        local_rank: Number of this process on its machine.
 
     Raises:
-        TrainingError: If the environment names some of it and not all.
+        TrainingError: If only some of the variables are set.
     """
     values = {name: os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
     missing = [name for name, value in values.items() if value is None]
@@ -82,6 +82,6 @@ def begin_processes(local_rank: int = 0) -> Processes:
 
 
 def end_processes() -> None:
-    """Part from the other processes."""
+    """Disconnect from the other processes."""
     if distributed.is_initialized():
         distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Recipes of rows: clips of several kinds that take turns, each with many questions behind one video."""
+"""Recipe sections for rows: clips of several kinds that take turns, each with many questions behind one video."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from reference_exo2ego.model.sizes import Section
 Share = Annotated[float, Field(ge=0, le=1)]
 
 Telling = Literal["caption", "events", "last", "facts"]
-"""How a transcript stands for a row's video, see :mod:`.transcripts`."""
+"""What a transcript of a row's video is made of, see :func:`.transcripts.slots`."""
 
 
 class QuestionFile(Section):
-    """Samples of a file, see :mod:`reference_exo2ego.data.samples`."""
+    """A selection of the samples of a file, see :mod:`reference_exo2ego.data.samples`."""
 
     path: str
     """Below the folder of data."""
@@ -30,18 +30,18 @@ class QuestionFile(Section):
     asks: str = ""
     """A regular expression: only questions in which it is found are read."""
     question: str = ""
-    """What is asked instead of the samples' own question: captions have none."""
+    """A question in the place of the samples' own: captions have none."""
     answer: str = ""
     """The field of a sample that is the answer instead of its own, e.g. ``step`` of EgoExoLearn."""
     reword: tuple[tuple[str, str], ...] = ()
-    """Regular expressions in answers, and what is put in their place, one after the other: captions as other data have
-    them."""
+    """Regular expressions in answers and their replacements, applied in order: captions in the style of another data
+    set."""
     share: Share = 1.0
     """Share of its videos that are kept, chosen by the seed."""
 
 
 class RowKind(Section):
-    """Rows that can stand in one batch."""
+    """A kind of rows, which can stand in one batch."""
 
     name: str
     files: tuple[QuestionFile, ...]
@@ -52,16 +52,15 @@ class RowKind(Section):
     last: bool = False
     """Whether the last of them is the frame at the clip's end."""
     phases: PositiveInt = 1
-    """From so many times as many frames each is drawn, of its part of the clip, so that a clip is not seen alike
-    twice."""
+    """Candidates for each frame, within its part of the clip; one is drawn each time, so that a clip varies."""
     questions: PositiveInt = 16
-    """Most questions of a row, drawn form by form."""
+    """Most questions of a row; of more, some are drawn form by form."""
     narrated: str = ""
-    """A question to be answered with all narrations of the clip, in order; none where it is empty."""
+    """A question whose answer is all narrations of the clip, in order; empty for none."""
     still: bool = False
-    """Whether encoder and F are left alone by these rows: half of the price of a long video."""
+    """Whether these rows have no gradient in encoder and F: half of the cost of a long video."""
     telling: Telling = "caption"
-    """How a transcript stands for the video."""
+    """What a transcript of the video is made of."""
 
 
 class QuestionRows(Section):
@@ -70,7 +69,7 @@ class QuestionRows(Section):
     kind: Literal["questions"] = "questions"
     rows: tuple[RowKind, ...]
     turns: tuple[tuple[str, ...], ...]
-    """Names of the kinds that a step shows; steps take turns."""
+    """Names of the kinds of each step; steps go through this list again and again."""
     blank: Share = 0.0
     """Share of the rows whose frames are black."""
     held_out: PositiveInt = 16
@@ -90,11 +89,11 @@ class Transcripts(Section):
     turns: tuple[tuple[str, ...], ...]
     """See :class:`QuestionRows`."""
     twice: Share = 0.1
-    """Share of the batches that are told twice, as if by both views."""
+    """Share of the batches whose transcripts are read twice, as tokens of both views are."""
     narrow: PositiveInt = 4
-    """Tokens of a slot in the first steps: reading is learnt faster from short transcripts, and cheaper."""
+    """Tokens of a slot in the first steps: reading is learnt faster and at less cost from short transcripts."""
     narrow_steps: NonNegativeInt = 0
-    """How many steps these are; later a slot has as many tokens as the connector makes of two frames."""
+    """Number of these steps; later a slot has as many tokens as the connector makes of two frames."""
     held_out: PositiveInt = 16
     """See :class:`QuestionRows`."""
 

@@ -23,18 +23,18 @@ class StopRequest:
     received: str = ""
 
     def __call__(self) -> bool:
-        """Whether it was."""
+        """Tell whether a signal was received."""
         return bool(self.received)
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
-        """Take a signal; the second one ends the process as it would without us."""
+        """Note a signal; a second one ends the process as it would by default."""
         self.received = signal.Signals(number).name
         signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
 def stop_requests() -> Generator[StopRequest]:
-    """Take SIGTERM and SIGINT as requests to stop, for a while."""
+    """Take SIGTERM and SIGINT as requests to stop, for the duration of the context."""
     request = StopRequest()
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.signal(number, request.receive) for number in numbers}

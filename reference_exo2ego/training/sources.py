@@ -1,4 +1,4 @@
-"""The source of a stage, as its recipe says: samples with their frames, rows of questions, or transcripts."""
+"""Opening the source of a stage: samples with their frames, rows of questions, or transcripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .sample_source import open_sample_source
 
 
 def open_source(recipe: Recipe, stage: StageRecipe, data: Path, store: Path | None, tokenizer: Any) -> Source:
-    """Open what a stage trains on.
+    """Open the source of a stage.
 
     Args:
         recipe: The recipe.

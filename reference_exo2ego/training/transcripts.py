@@ -1,8 +1,8 @@
-"""Transcripts that stand for videos: which words belong to which moment of a clip.
+"""Transcripts in the place of videos: the words that belong to each moment of a clip.
 
-A language model from nothing has to learn to read a prefix before a visual encoder can learn to write one. So in the
-stage ``language`` each token of the video is a sum of some words of what happens at its moment, laid out as the
-connector lays tokens out, and all kinds of questions are asked about it.
+A language model with random weights has to learn to read visual tokens before a visual encoder can learn to write them.
+So in the stage ``language`` each visual token is a sum of embeddings of words for what happens at its moment, laid out
+as the connector lays tokens out, and all kinds of questions are asked about it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .question_rows import QuestionRow
 from .word_tokenizer import split_words
 
 STEP_SECONDS = 1.3
-"""How long an action lasts whose end is not known."""
+"""Seconds of an action whose end is not known."""
 
 FACTS = frozenset(
     ["red", "orange", "yellow", "green", "blue", "purple", "white", "black", "left", "right", "ahead", "far", "close"]
 )
-"""Words that facts without a moment are told in."""
+"""Words in which questions state facts without a moment."""
 
 UNSEEN_WORDS = frozenset(
     [
@@ -68,22 +68,22 @@ UNSEEN_WORDS = frozenset(
         "ten",
     ]
 )
-"""Words that stand for nothing that could be seen at a moment."""
+"""Words for nothing that can be seen at a moment."""
 
 HANDS = frozenset({"left", "right"})
-"""Words that an answer adds to what happens at its moment."""
+"""Words of an answer that are added to the event at its moment."""
 
 MOST_WORDS = 16
-"""Words of an event at most."""
+"""Most words of an event."""
 
 
 class Event(NamedTuple):
-    """Something that happens.
+    """Something that happens in a clip.
 
     Attributes:
-        start: Seconds.
-        end: Seconds.
-        words: What is said of it.
+        start: Start in seconds.
+        end: End in seconds.
+        words: Its narration.
     """
 
     start: float
@@ -92,19 +92,21 @@ class Event(NamedTuple):
 
 
 class _Place(NamedTuple):
+    """Start and end of an event in seconds."""
+
     start: float
     end: float
 
 
 def events_of(row: QuestionRow, seconds: float) -> list[Event]:
-    """What happens in a clip, in order, from the narrations of its questions' moments.
+    """Reconstruct the events of a clip, in order, from the moments of its questions and their narrations.
 
-    The longest list of narrations gives the order. A moment with a single narration says when it happens, one with two
-    when the first begins and the second ends; what no moment tells apart is spread evenly between its neighbours.
+    The longest list of narrations gives the order. A moment with one narration gives the times of that event, a moment
+    with two the start of the first and the end of the second; other events are spread evenly between their neighbours.
 
     Args:
         row: A clip whose questions have moments with narrations.
-        seconds: Its length.
+        seconds: Length of the clip.
     """
     moments = [
         (question.narrations, _Place(*question.moment))
@@ -131,54 +133,54 @@ def events_of(row: QuestionRow, seconds: float) -> list[Event]:
 
 
 def plain(narration: str) -> str:
-    """A narration without Ego4D's marks and its subject: ``"#C C takes the cup"`` is ``"takes the cup"``."""
+    """Strip Ego4D's marks and the subject from a narration: ``"#C C takes the cup"`` is ``"takes the cup"``."""
     return re.sub(r"^(#\S+\s+)?C\s+", "", narration)
 
 
 def narrated(events: Sequence[Event]) -> str:
-    """All that happens in one text."""
+    """Join the events into one text."""
     return ", ".join(event.words for event in events)
 
 
 def slots(kind: RowKind, row: QuestionRow, seconds: float, rng: Random) -> list[list[list[str]]]:
-    """What happens in each slot of a clip; a slot is what the connector makes one step of: two frames.
+    """Return the words of the events in each slot of a clip, two frames that the connector turns into one step.
 
     Args:
-        kind: The row's kind.
+        kind: Kind of the row.
         row: The row.
-        seconds: Its length.
-        rng: Places facts that have no moment.
+        seconds: Length of the clip.
+        rng: Generator that places facts without a moment.
 
     Returns:
-        Of each slot the words of every event in it.
+        For each slot the words of every event in it.
     """
     count = -(-kind.frames // 2)
     words_of_slots: list[list[list[str]]] = [[] for _ in range(count)]
     match kind.telling:
         case "caption":
-            words_of_slots = [[_seen(split_words(row.questions[0].answer))] for _ in range(count)]
+            words_of_slots = [[_visible_words(split_words(row.questions[0].answer))] for _ in range(count)]
         case "last":
             # What is seen at the end of a clip is what the next action needs, but not yet the action.
-            words_of_slots[-1] = [_seen(split_words(row.questions[0].answer)[1:])]
+            words_of_slots[-1] = [_visible_words(split_words(row.questions[0].answer)[1:])]
         case "facts":
             for question in row.questions:
                 words = split_words(f"{question.question} {question.answer}")
-                words_of_slots[rng.randrange(count)].append(_seen([word for word in words if word in FACTS]))
+                words_of_slots[rng.randrange(count)].append(_visible_words([word for word in words if word in FACTS]))
         case "events":
             for event in _with_hands(row, events_of(row, seconds)):
-                words = _seen(split_words(event.words))
+                words = _visible_words(split_words(event.words))
                 middles = (seconds * (frame + 0.5) / kind.frames for frame in range(kind.frames))
                 for slot in {frame // 2 for frame, time in enumerate(middles) if event.start <= time < event.end}:
                     words_of_slots[slot].append(words)
     return words_of_slots
 
 
-def _seen(words: Sequence[str]) -> list[str]:
+def _visible_words(words: Sequence[str]) -> list[str]:
     return [word for word in dict.fromkeys(words) if word not in UNSEEN_WORDS][:MOST_WORDS]
 
 
 def _with_hands(row: QuestionRow, events: Sequence[Event]) -> list[Event]:
-    """Events with the hand that answers about their moment name."""
+    """Add to events the hands that answers name about their moment."""
     hands: dict[float, str] = {}
     for question in row.questions:
         named = HANDS & set(split_words(question.answer))
@@ -193,7 +195,7 @@ def _placed(
     reached: float,
     ends_after: float = 0.0,
 ) -> _Place | None:
-    """The first moment of just these narrations that begins no earlier than what is reached."""
+    """Find the first moment of exactly these narrations that begins at or after ``reached`` and ends late enough."""
     fitting = (
         place
         for listed, place in moments
@@ -203,7 +205,7 @@ def _placed(
 
 
 def _filled(places: Sequence[_Place | None], seconds: float) -> list[_Place]:
-    """Places with those that are not known spread evenly between their neighbours."""
+    """Fill unknown places in, spread evenly between their neighbours."""
     known = [-1, *(number for number, place in enumerate(places) if place is not None), len(places)]
     filled = list(places)
     for before, after in pairwise(known):

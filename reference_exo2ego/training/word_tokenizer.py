@@ -12,27 +12,27 @@ SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "[INST]", "[/INST]", "<<SYS>>", "<</
 """Tokens that are no words: those of Mistral and of Llama 2's prompts."""
 
 WORD = r"[a-z]+|[0-9]|[^\sa-z0-9]"
-"""What is a unit of a text in small letters: a word, a digit, or a mark."""
+"""A regular expression of the units of a text in small letters: words, digits, marks."""
 
 ENDINGS = ("", "e", "s", "es", "ed", "ing", "ting", "ring")
 """Endings of forms of one verb."""
 
 SHORTEST = 3
-"""Letters of a stem at least."""
+"""Fewest letters of a stem."""
 
 CONTINUED = "##"
-"""Stands before an ending."""
+"""Prefix of a token that is an ending."""
 
 
 def split_words(text: str) -> list[str]:
-    """The words, digits and marks of a text, in small letters."""
+    """Split a text into words, digits and marks, in small letters."""
     return re.findall(WORD, text.lower())
 
 
 def stems_of(words: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Words that are forms of one stem, as stem and ending: ``"takes"`` is ``("tak", "es")`` beside ``"taking"``.
+    """Split forms of one verb into stem and ending: ``"takes"`` is ``("tak", "es")`` beside ``"taking"``.
 
-    A model that has to find a word again in another form cannot do so by likeness unless they share a token.
+    Forms of a verb share a token so that a model can find a word again in another form.
 
     Args:
         words: All words; those without another form are left out.
@@ -46,22 +46,22 @@ def stems_of(words: Iterable[str]) -> dict[str, tuple[str, str]]:
                 forms.setdefault(stem, {})[word] = ending
     verbs = {stem: words for stem, words in forms.items() if any(ending.endswith("ing") for ending in words.values())}
     split: dict[str, tuple[str, str]] = {}
-    for stem, its in sorted(verbs.items(), key=lambda verb: (-len(verb[1]), verb[0])):
-        if len(its) > 1:
-            for word, ending in its.items():
+    for stem, endings in sorted(verbs.items(), key=lambda verb: (-len(verb[1]), verb[0])):
+        if len(endings) > 1:
+            for word, ending in endings.items():
                 split.setdefault(word, (stem, ending))
     return split
 
 
 def word_tokenizer(texts: Iterable[str], size: int) -> Any:
-    """A tokenizer that knows the words of some texts, forms of a verb as stem and ending.
+    """Make a tokenizer of the words of some texts, with forms of a verb as stem and ending.
 
     Args:
         texts: The texts.
-        size: Tokens that the language model has room for; what no word takes stays unused.
+        size: Number of tokens of the language model; those that no word takes stay unused.
 
     Returns:
-        A tokenizer of transformers.
+        A tokenizer of the library transformers.
 
     Raises:
         RecipeError: If there are more words.

@@ -1,4 +1,4 @@
-"""Beginning from nothing: random weights, and a tokenizer of the words that there are to be learnt."""
+"""The start of a recipe with random weights, and with a tokenizer of the words in its training data."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .recipe import Recipe
 from .word_tokenizer import word_tokenizer
 
 ALIKE = 0.7
-"""What likeness and what random weights count at the beginning: together they are as long as either."""
+"""Factor of random weights and of their copies at the start: about 1 / sqrt(2), so that sums are as long as either."""
 
 
 def tokenizer_of(recipe: Recipe, data: Path) -> Any:
-    """A tokenizer of the words of all rows that a recipe trains on, and of the harness's prompts.
+    """Make a tokenizer of the words of all rows that a recipe trains on, and of EgoBench's prompts.
 
     Raises:
         RecipeError: If no stage trains on rows, or there are more words than the language model has room for.
@@ -41,11 +41,11 @@ def tokenizer_of(recipe: Recipe, data: Path) -> Any:
 
 
 def fresh_model(config: Exo2EgoConfig, *, alike: bool) -> Exo2Ego:
-    """A model of random weights.
+    """Make a model of random weights.
 
     Args:
         config: Its configuration.
-        alike: Whether queries begin equal to keys, and what attention writes equal to what it reads.
+        alike: Whether queries of the language model begin alike to keys, and attention's output alike to its values.
     """
     model = Exo2Ego(config)
     if alike:
@@ -75,8 +75,8 @@ def _prompts(kinds: list[RowKind]) -> Iterator[str]:
 
 
 def _words(kinds: list[RowKind], data: Path) -> Iterator[str]:
-    """Texts of all files, each file read once."""
+    """Yield the texts of all files; each file is read once."""
     paths = dict.fromkeys(file.path for kind in kinds for file in kind.files)
     for path in paths:
-        every = RowKind(name=path, files=(QuestionFile(path=path),), batch=1, frames=1)
-        yield from texts_of(read_rows(every, data, 0))
+        all_samples = RowKind(name=path, files=(QuestionFile(path=path),), batch=1, frames=1)
+        yield from texts_of(read_rows(all_samples, data, 0))

@@ -1,4 +1,4 @@
-"""DeepSpeed's configuration: ours by stage of ZeRO, or VideoLLaMA2's file, with its "auto" resolved."""
+"""DeepSpeed's configuration: by stage of ZeRO, or out of a JSON file such as VideoLLaMA2's, with "auto" resolved."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ ZERO: Final[Mapping[int, Mapping[str, Any]]] = {
 """Sections ``zero_optimization`` by stage of ZeRO."""
 
 RECIPES_OWN = ("optimizer", "scheduler")
-"""Sections that would contradict the recipe."""
+"""Sections that a configuration may not have, because the recipe decides them."""
 
 
 class Sizes(NamedTuple):
-    """What "auto" stands for.
+    """The values of a stage that "auto" is resolved by.
 
     Attributes:
         micro: Clips that a process computes at once.
@@ -52,7 +52,7 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(recipe: Recipe, stage: StageRecipe, processes: int, *, gpu: bool) -> Sizes:
-    """What "auto" stands for in a stage.
+    """Return the values of a stage that "auto" is resolved by.
 
     Raises:
         ValueError: If its batch cannot be shared by the processes.
@@ -62,7 +62,7 @@ def sizes_of(recipe: Recipe, stage: StageRecipe, processes: int, *, gpu: bool) -
 
 
 def read_zero(choice: str) -> dict[str, Any]:
-    """A configuration of DeepSpeed by stage of ZeRO, or out of a file.
+    """Read a configuration of DeepSpeed, by stage of ZeRO or out of a file.
 
     Args:
         choice: ``0`` to ``3``, or the path of a JSON file.
@@ -98,12 +98,12 @@ def stage_of_zero(config: Mapping[str, Any], where: str) -> int:
 
 
 def name_of_zero(stage: int) -> str:
-    """What checkpoints of a stage of ZeRO are known by."""
+    """Return the name of the engine in checkpoints of a stage of ZeRO."""
     return f"deepspeed, ZeRO-{stage}"
 
 
 def resolve(config: Mapping[str, Any], recipe: Recipe, sizes: Sizes, where: str) -> dict[str, Any]:
-    """A configuration with everything said, and nothing that contradicts the recipe.
+    """Resolve "auto" in a configuration, and refuse what contradicts the recipe.
 
     Args:
         config: The configuration; "auto" stands where the recipe decides.

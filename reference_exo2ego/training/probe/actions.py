@@ -42,7 +42,7 @@ _REACHES: Final = {"out of": "in", "into": "in", "off": "on", "onto": "on"}
 
 
 class Action(NamedTuple):
-    """What is known of an action: of each field the values it may have, none where nothing is said of it.
+    """An action as far as a caption tells: for each field the values it may have, empty where it says nothing.
 
     Attributes:
         verb: What is done.
@@ -62,7 +62,7 @@ class Action(NamedTuple):
 
 
 def read_action(caption: str) -> Action | None:
-    """The action that a caption of any grammatical form tells of; ``None`` where it has no verb of MiniEgo.
+    """Read the action of a caption in any grammatical form; ``None`` where it has no verb of MiniEgo.
 
     Args:
         caption: E.g. ``"C takes the red cup from the fridge"``, ``"put red cup on table"``, ``"Opening a chest"``.
@@ -77,7 +77,7 @@ def read_action(caption: str) -> Action | None:
 
 
 def read_things(text: str) -> Action:
-    """The things that a text names, e.g. ``"the red cup"``, in their order, without a verb."""
+    """Read the things that a text names, e.g. ``"the red cup"``, in their order, without a verb."""
     return _with_things(Action(), text.lower())
 
 

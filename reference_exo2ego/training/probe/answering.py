@@ -68,7 +68,7 @@ class ProbeModel:
         return [claim_log_probability(claim, evidence) for claim in known]
 
     def _evidence(self, frames: np.ndarray) -> Evidence:
-        """What is in the frames, kept for the next question about the same ones."""
+        """Recognise the frames; the result is kept for the next question about the same ones."""
         digest = sha256(np.ascontiguousarray(frames).data).hexdigest()
         if self._recognised is None or self._recognised[0] != digest:
             pictures = squares(frames, clip_sight(self._config.vision.image_size), self._config.fit)
@@ -78,7 +78,7 @@ class ProbeModel:
 
 @torch.inference_mode()
 def recognise(network: FactNetwork, frames: torch.Tensor) -> Evidence:
-    """What a network recognises in a clip: uint8 ``(frames, 3, side, side)``."""
+    """Recognise the facts of a clip, uint8 ``(frames, 3, side, side)``."""
     predicted = network.predict(network.encode(frames)[None])
     whole, moments, following = (
         {name: logits[0].softmax(-1).numpy() for name, logits in fields.items()}
@@ -89,7 +89,7 @@ def recognise(network: FactNetwork, frames: torch.Tensor) -> Evidence:
 
 
 def weights_digest(network: FactNetwork) -> str:
-    """12 hex digits of a network's weights."""
+    """Return 12 hex digits of a hash of a network's weights."""
     digest = sha256()
     for name, weight in network.state_dict().items():
         digest.update(name.encode())

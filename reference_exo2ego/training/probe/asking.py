@@ -1,4 +1,4 @@
-"""A whole probe: facts are read, a network is trained on them, and test questions are answered by it."""
+"""A whole probe: its network is trained on the facts of the training world, and answers the test questions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ProbeRequest:
         store: Frame store of the training clips; ``None`` to decode them.
         sets: Sample sets that are asked.
         videos: Folder of their videos.
-        asked_store: Frame store of their clips; ``None`` to decode them.
+        asked_store: Frame store of the clips of the sample sets; ``None`` to decode them.
         out: Folder of runs.
         steps: Steps of training.
         limit: Samples of each subset; ``None`` for all.
@@ -48,11 +48,11 @@ class ProbeRequest:
 
 
 class ProbeResult(NamedTuple):
-    """What came out.
+    """The result of a probe.
 
     Attributes:
         run: The run, with its scores.
-        unread: Questions that no rule reads; their options all score the same.
+        unread: Questions of a form that no rule reads; their options all score the same.
     """
 
     run: Result
@@ -60,7 +60,7 @@ class ProbeResult(NamedTuple):
 
 
 def probe_recipe(request: ProbeRequest, observer: Observer) -> ProbeResult:
-    """Make a probe.
+    """Train a probe and ask it the test questions.
 
     Raises:
         TrainingDataError: If the recipe has no rows of questions about MiniEgo.

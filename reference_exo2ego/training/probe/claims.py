@@ -18,7 +18,7 @@ from .actions import Action, read_action, read_things
 from .evidence import DOOR_COLOURS, GOAL_SENTENCES, LEAST, PLACES, Evidence, Fields, action_log_probability
 
 SHOWS_IT: Final = 0.5
-"""An event counts as one that shows an action if it is at least so likely as the likeliest one, times this."""
+"""An event shows an action if it is at least this times as likely to do so as the likeliest event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class GoalIs:
-    """The goal of all that is done, a sentence."""
+    """The goal of all actions of the clip is that of a sentence."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class DoorIs:
-    """Where a door is in the end: at one of some places."""
+    """At the end of the clip, the door of a colour is at one of some places."""
 
     colour: str
     places: tuple[str, ...]
@@ -52,7 +52,7 @@ class DoorIs:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How often an action is done."""
+    """An action is done so many times."""
 
     action: Action
     count: int
@@ -65,9 +65,9 @@ class Happens:
     Attributes:
         actions: The actions.
         adjacent: Whether nothing happens between them.
-        among: The first of them is such an action; ``None`` for any.
-        edge: Which of those it is.
-        denied: Whether it is claimed that this does not happen.
+        among: Actions among which the first of them is; ``None`` for all.
+        edge: Whether it is any of those actions, the first, or the last of the clip.
+        denied: Whether the claim is that this does not happen.
     """
 
     actions: tuple[Action, ...]
@@ -81,7 +81,7 @@ Claim = Shown | Following | GoalIs | DoorIs | Times | Happens
 
 
 def claim_of(question: str, option: str) -> Claim | None:
-    """What an option claims as the answer to a question; ``None`` where question or option is of no known form."""
+    """Read what an option claims as the answer to a question; ``None`` where no form fits question or option."""
     for form, make in _FORMS:
         match = form.search(question.strip().lower())
         if match:
@@ -93,7 +93,7 @@ def claim_of(question: str, option: str) -> Claim | None:
 
 
 def claim_log_probability(claim: Claim, evidence: Evidence) -> float:
-    """How likely a claim is, natural logarithm; of counts the distance to what is expected, negated."""
+    """Return the natural logarithm of a claim's probability; for counts the negated distance to the expected count."""
     match claim:
         case Shown(action):
             return action_log_probability(evidence.whole, action)
@@ -117,7 +117,7 @@ def _log(probability: float) -> float:
 
 
 def _best_sequence(claim: Happens, events: Sequence[Fields]) -> float:
-    """Mean log-probability of the actions at the events that fit them best, in their order."""
+    """Return the mean log-probability of the actions at the events that fit them best, in the same order."""
     least = math.log(LEAST)
     fits = [[action_log_probability(event, action) for event in events] for action in claim.actions]
     allowed = _allowed(claim, events)
@@ -132,7 +132,7 @@ def _best_sequence(claim: Happens, events: Sequence[Fields]) -> float:
 
 
 def _allowed(claim: Happens, events: Sequence[Fields]) -> set[int]:
-    """The events that the first action may be."""
+    """Return the numbers of the events that the first action may be."""
     if claim.among is None or not events:
         return set(range(len(events)))
     fits = [action_log_probability(event, claim.among) for event in events]
@@ -153,7 +153,7 @@ def _yes_or_no(option: str, claim: Happens) -> Happens:
 
 
 def _course(option: str) -> Happens:
-    """What becomes of a thing, ``"C takes the red cup from the fridge, washes it in the sink and puts it ..."``."""
+    """Read the course of a thing, ``"C takes the red cup from the fridge, washes it in the sink and puts it ..."``."""
     clauses = re.split(r", | and ", option)
     thing = read_things(clauses[0])
     actions = [_action(clauses[0])]

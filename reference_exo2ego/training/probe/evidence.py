@@ -1,4 +1,4 @@
-"""What is recognised in a clip: probabilities of facts."""
+"""Evidence: probabilities of the facts that are recognised in a clip."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Fields = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is recognised in a clip.
+    """Probabilities of the facts of a clip.
 
     Attributes:
         whole: The action of a clip that shows a single one.
@@ -48,7 +48,7 @@ class Evidence:
 
 
 def action_log_probability(fields: Fields, action: Action) -> float:
-    """How likely an action has all that is said of it, the fields taken for independent; natural logarithm."""
+    """Return the natural logarithm of the probability that all fields of an action are right, if independent."""
     total = 0.0
     for name, values in action._asdict().items():
         if values:
@@ -57,7 +57,7 @@ def action_log_probability(fields: Fields, action: Action) -> float:
 
 
 def join_moments(moments: Fields) -> list[Fields]:
-    """The actions of a clip: neighbouring moments with the same likeliest verb and thing are the same action.
+    """Join moments into actions: neighbours with the same likeliest verb and thing are one action.
 
     Args:
         moments: Of each field the probabilities at each moment, ``(moments, values)``.
