@@ -55,8 +55,8 @@ def judged(world: World) -> Path:
     run = world.run(Talker(), "qaego4d", out="judged")
 
     def says(number: int) -> tuple[int, dict[str, str], bytes]:
-        asked = json.loads(server.asked[number]["messages"][1]["content"])
-        why = f"{asked['question']} {asked['reference answer']}!"
+        question = json.loads(server.asked[number]["messages"][1]["content"])
+        why = f"{question['question']} {question['reference answer']}!"
         return chat(json.dumps({"correct": "yes", "score": 4, "why": why}) if number % 3 else "no idea")
 
     with serving(says) as server:

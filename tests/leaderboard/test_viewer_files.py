@@ -123,8 +123,8 @@ def test_in_public_nothing_is_shown_of_a_task_whose_licence_does_not_allow_it(
     from egobench.leaderboard.viewer import collect
 
     path = make_run(navigation, Repeats())
-    shown = view(path, tmp_path / "open", public=True)
-    assert shown[0]["question"] == "Which way now?"
+    samples = view(path, tmp_path / "open", public=True)
+    assert samples[0]["question"] == "Which way now?"
     task = load_task("vln-qa")
     gated = replace(task, source=replace(task.source, shareable=False))
     monkeypatch.setattr(collect, "load_task", lambda _: gated)

@@ -134,8 +134,8 @@ def test_what_is_shown_is_exported_in_five_forms(site: Path, watch: Open) -> Non
 def test_texts_of_strangers_stay_texts_in_exports(site: Path, watch: Open) -> None:
     page = watch().open(site / "index.html", "q=hacked")
     assert models(page) == [EVIL_MODEL]
-    shown = page.locator(f"{PLAIN} th small").inner_text()
-    assert r"\u202etxt.exe\x1b[31m" in shown
+    row_title = page.locator(f"{PLAIN} th small").inner_text()
+    assert r"\u202etxt.exe\x1b[31m" in row_title
     assert r"\<script\>" in exported(page, "md")
     assert r"\textbackslash{}u202etxt.exe" in exported(page, "tex")
 
@@ -158,8 +158,8 @@ def test_the_page_turns_dark_and_stays_so(site: Path, watch: Open) -> None:
     assert dark != light
     page.goto((site / "method.html").as_uri())
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
-    wanted = watch(color_scheme="dark").open(site / "index.html")
-    assert wanted.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+    dark_system = watch(color_scheme="dark").open(site / "index.html")
+    assert dark_system.evaluate("getComputedStyle(document.body).backgroundColor") == dark
 
 
 def test_the_board_reads_without_scripts(site: Path, watch: Open) -> None:

@@ -39,18 +39,18 @@ def p_words(p: float | None) -> str:
 def test_differences_are_those_of_egobench_compare(made_board: MadeBoard, site: Path, watch: Open) -> None:
     page = opened(made_board, site, watch, "strong", "weak")
     rows = page.locator("#differences tbody tr").all()
-    shown = {row.locator("th").inner_text(): row.locator("td").all() for row in rows}
+    cells = {row.locator("th").inner_text(): row.locator("td").all() for row in rows}
     comparison = compare([made_board.by_name["strong"], made_board.by_name["weak"]])
     checked = 0
     for score in comparison.scores:
         task, subset, _, construction, metric = score.id.split("/")
         title = f"{task} {metric if subset == 'all' else f'{subset} {metric}'} ({construction})"
         test = score.tests[0]
-        assert shown[title][2].locator("b").inner_text() == signed(test.effect)
+        assert cells[title][2].locator("b").inner_text() == signed(test.effect)
         if metric == "acc" and test.low is not None and test.high is not None:
             # Class-wise mAP has a resampled error there, a jackknifed one here.
-            assert shown[title][2].locator("i").inner_text() == f"{signed(test.low)} to {signed(test.high)}"
-            assert shown[title][3].inner_text() == p_words(test.p)
+            assert cells[title][2].locator("i").inner_text() == f"{signed(test.low)} to {signed(test.high)}"
+            assert cells[title][3].inner_text() == p_words(test.p)
             checked += 1
     assert checked == 8
 

@@ -48,8 +48,8 @@ def test_axe_finds_nothing(site: Path, viewer: Path, watch: Open, scheme: str) -
         page = seen.open(path, "runs=" + runs_of(site) if path.name == "compare.html" else "")
         settled(page)
         page.evaluate("document.querySelectorAll('details').forEach(node => { node.open = true; })")
-        found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
-        listed = [(rule["id"], node["html"][:200]) for rule in found for node in rule["nodes"][:3]]
+        violations = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
+        listed = [(rule["id"], node["html"][:200]) for rule in violations for node in rule["nodes"][:3]]
         assert (path.name, listed) == (path.name, [])
 
 

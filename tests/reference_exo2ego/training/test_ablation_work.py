@@ -136,8 +136,8 @@ def test_stopped_anywhere_it_goes_on_with_the_same_command(study: Study, place: 
     assert trained(folder) == ["init", "stage1"]
     models = {path.name: path for path in study.workspace.folder.glob("models/*/*")}
     for path in folder.glob("models/*/*"):
-        one, other = (load(model, learner=True).state_dict() for model in (path, models[path.name]))
-        assert all(torch.equal(weight, other[name]) for name, weight in one.items())
+        resumed, uninterrupted = (load(model, learner=True).state_dict() for model in (path, models[path.name]))
+        assert all(torch.equal(weight, uninterrupted[name]) for name, weight in resumed.items())
 
 
 def test_runs_are_ordinary_ones_and_differences_those_of_compare(study: Study) -> None:

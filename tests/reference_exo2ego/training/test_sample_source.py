@@ -94,16 +94,16 @@ def test_a_caption_stands_behind_the_video_and_a_question_in_the_chat(data: Path
     assert caption.ids[0, 0] == words.bos_token_id and caption.ids[0, 1] < 0
     assert caption.labels[0, 2] == words.convert_tokens_to_ids("C")
     assert (caption.labels == words.eos_token_id).sum(1).tolist() == [1, 1]
-    asked = clips(source_of(data, tiny_recipe(("stage3",))).micro_batches(0, 0, 1)[0]).inputs.words
-    row = asked.ids[0]
+    question = clips(source_of(data, tiny_recipe(("stage3",))).micro_batches(0, 0, 1)[0]).inputs.words
+    row = question.ids[0]
     assert words.decode(row[row >= 0]).startswith("<s> [INST] what is it [/INST] C")
 
 
 def test_later_turns_are_predicted_from_all_before(tmp_path: Path) -> None:
     data = write_data(tmp_path, takes=2)
     turns = ["<video>\nwhat is it", "the red cup", "is it red", "it is", "what is the cup", "red"]
-    said = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
-    row = {"id": "long", "video": "takes/ego0", "conversations": said}
+    conversation = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
+    row = {"id": "long", "video": "takes/ego0", "conversations": conversation}
     (data / "questions.json").write_text(json.dumps([row]))
     words = clips(source_of(data, tiny_recipe(("stage3",))).micro_batches(0, 0, 1)[0]).inputs.words
     assert words.segments is not None
