@@ -21,7 +21,6 @@ pytest.importorskip("peft")
 from egobench.errors import CheckpointError, ResumeError, StageError  # noqa: E402
 from egobench.observer import SilentObserver  # noqa: E402
 from reference_exo2ego.training.checkpoint import (  # noqa: E402
-    PARTIAL,
     Position,
     check_fit,
     checkpoints,
@@ -29,6 +28,7 @@ from reference_exo2ego.training.checkpoint import (  # noqa: E402
     read_position,
     write_checkpoint,
 )
+from reference_exo2ego.training.files import PARTIAL  # noqa: E402
 from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
 from reference_exo2ego.training.processes import Processes  # noqa: E402
 from reference_exo2ego.training.run import Training, own_folder  # noqa: E402
