@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from shutil import copytree
 from tempfile import TemporaryDirectory
 
 from egobench import __version__
@@ -16,7 +15,7 @@ from egobench.evaluate import score_parts
 from egobench.observer import Observer, SilentObserver
 from egobench.run.plan import Part, find_run_sets, plan
 
-from ..archive import unpack
+from ..archive import copy_run, unpack
 from ..bundle import restore_judges, restore_replies
 from ..submission import CheckRecord, FailedCheck, Level, submission_digest
 from . import by_itself, over_data
@@ -125,7 +124,7 @@ def _opened(path: Path, findings: _Findings) -> Generator[Content | None]:
         folder = Path(name) / "run"
         try:
             if path.is_dir():
-                copytree(path, folder, symlinks=True)
+                copy_run(path, folder)
             else:
                 folder.mkdir()
                 unpack(path, folder)

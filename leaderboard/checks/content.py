@@ -16,7 +16,7 @@ from egobench.model import ModelInfo
 from egobench.run.checksums import JUDGE_FILES
 from egobench.run.plan import PartId
 from egobench.run.records import Event, JudgeReply, Prediction, read_rows
-from egobench.run.spec import RunSpec
+from egobench.run.spec import MAX_LABEL, RunSpec
 from egobench.run.store import Run
 from egobench.scoring.entry import ScoreEntry, scored_by
 from egobench.video import FrameRule
@@ -25,9 +25,6 @@ from ..bundle import ABOUT, FORMAT
 
 MAX_TEXT = 2**20
 """Characters of a text, and bytes of a line."""
-
-MAX_LABEL = 200
-"""Characters of a name that a page shows: of a model, a run, a judge."""
 
 MAX_FRAMES = 10_000
 """Frames of a clip."""

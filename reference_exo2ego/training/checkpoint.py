@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from egobench.errors import CheckpointError, JsonInputError, ResumeError
 from egobench.json_input import read_json
 from egobench.observer import Observer
+from egobench.whole_file import replace_file
 
 from .processes import Processes
 
@@ -180,16 +181,6 @@ def check_fit(checkpoint: Path, *, steps: int, engine: str, processes: int) -> N
         )
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is either there as a whole or as it was, whoever else writes it meanwhile."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
 def first_fault(error: Exception) -> str:
     """What an error of reading says, of several faults the first."""
     if isinstance(error, ValidationError):
@@ -205,7 +196,7 @@ def _settle(partial: Path, checkpoint: Path, position: Position) -> None:
         with (partial / name).open("rb") as file:
             os.fsync(file.fileno())
     values = asdict(position) | {"files": {name: _size(partial / name) for name in names}}
-    write_whole(partial / POSITION, json.dumps(values | {"crc32": _checksum(values)}, indent=1) + "\n")
+    replace_file(partial / POSITION, json.dumps(values | {"crc32": _checksum(values)}, indent=1) + "\n")
     shutil.rmtree(checkpoint, ignore_errors=True)
     partial.rename(checkpoint)
     _sync_folders([checkpoint, checkpoint.parent])

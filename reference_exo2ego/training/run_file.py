@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from egobench.errors import JsonInputError, ResumeError
 from egobench.json_input import read_json
+from egobench.printable import printable
+from egobench.whole_file import replace_file
 
-from .checkpoint import first_fault, write_whole
+from .checkpoint import first_fault
 from .recipe import Recipe, recipe_of
 
 FORMAT = 1
@@ -31,6 +34,8 @@ class RunFile(BaseModel):
         data: SHA-256 by file, by stage.
         versions: Of libraries, by name.
         command: What was typed.
+        begun_from: By stage, the digest of the model that it was told to begin from; ``""`` for the one that it begins
+            from by itself. Files of earlier releases have none.
     """
 
     model_config = ConfigDict(strict=True)
@@ -41,6 +46,7 @@ class RunFile(BaseModel):
     data: dict[str, dict[str, str]]
     versions: dict[str, str]
     command: list[str]
+    begun_from: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -77,9 +83,9 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
             "recipe": recipe.model_dump(mode="json"),
             "data": {},
             "versions": {name: version(name) for name in ("torch", "transformers", "peft", "numpy")},
-            "command": sys.argv,
+            "command": [printable(word) for word in sys.argv],
         }
-        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
+        replace_file(folder / RUN, json.dumps(values, indent=1) + "\n")
         return
     values = read_run(folder)
     if values["fingerprint"] != recipe.fingerprint:
@@ -105,7 +111,7 @@ def check_data(folder: Path, stage: str, digests: Mapping[str, str]) -> None:
     before = values["data"].get(stage)
     if before is None:
         values["data"][stage] = dict(digests)
-        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
+        replace_file(folder / RUN, json.dumps(values, indent=1) + "\n")
         return
     changed = sorted(name for name in before.keys() | digests.keys() if before.get(name) != digests.get(name))
     if changed:
@@ -113,3 +119,41 @@ def check_data(folder: Path, stage: str, digests: Mapping[str, str]) -> None:
             f"{stage}: {', '.join(changed)} changed since the stage was begun in {folder}; put the old data back, or "
             f"train in another folder"
         )
+
+
+def check_beginning(folder: Path, stage: str, before: Path | None) -> None:
+    """Write down which model a stage was told to begin from, or compare it with what was written down.
+
+    A checkpoint holds what trains: all that is frozen comes from there each time.
+
+    Args:
+        folder: The training's folder.
+        stage: The stage.
+        before: The model; ``None`` where it was told none.
+
+    Raises:
+        ResumeError: If it was begun from another one, or the model cannot be read.
+    """
+    values = read_run(folder)
+    digest = "" if before is None else _folder_digest(before)
+    recorded = values["begun_from"].setdefault(stage, digest)
+    if recorded != digest:
+        earlier = "another model" if recorded else "no model that was named"
+        raise ResumeError(
+            f"{stage}: was begun in {folder} with {earlier} after --from, and goes on with that alone; give the same "
+            f"--from, or train in another folder"
+        )
+    replace_file(folder / RUN, json.dumps(values, indent=1) + "\n")
+
+
+def _folder_digest(folder: Path) -> str:
+    """SHA-256 of all files of a folder, their names included."""
+    whole = sha256()
+    try:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            with path.open("rb") as file:
+                digest = file_digest(file, "sha256").hexdigest()
+            whole.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode(errors="surrogateescape"))
+    except OSError as error:
+        raise ResumeError(f"{folder}: cannot be read ({error}); expected a model to begin from") from error
+    return whole.hexdigest()

@@ -13,25 +13,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from egobench.errors import ResumeError
+from egobench.errors import JsonInputError
+from egobench.json_input import JsonValue, read_json
 from egobench.model import Method
 from egobench.observer import Observer, SilentObserver
 from egobench.request import RunRequest, evaluate_request
 from egobench.run.checksums import CHECKSUMS
 from egobench.run.spec import Settings
 from egobench.video import FrameStore
+from egobench.whole_file import replace_file
 from reference_exo2ego.model.export import export
-from reference_exo2ego.training.checkpoint import write_whole
 from reference_exo2ego.training.loop import LoopSettings, never
 from reference_exo2ego.training.question_source import frame_requests
 from reference_exo2ego.training.recipe import Recipe, override
@@ -41,11 +40,10 @@ from reference_exo2ego.training.tracking import LOG, JsonLines, Tracker
 from .adopting import adopt, fits
 from .chains import Counts, Step, chain_of
 from .costs import Costs
+from .folder import Stopped, alone, check_about
 from .identity import Digests, fingerprint
 from .outside import OutsideFiles
 from .variants import Ablation, Variant
-
-ABOUT = "ablation.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +87,15 @@ class Bench:
 
     def run_of(self, asking: Asking) -> Path | None:
         """The finished run that has the answers of a variant; ``None`` where there is none yet."""
-        try:
-            values: dict[str, Any] = json.loads(self._pointer(asking).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        values = self._asked(asking)
         path = self.folder / str(values.get("run"))
         whole = (path / "scores.json").is_file() and (path / CHECKSUMS).is_file()
         return path if whole and values.get("asking") == self._known_by(asking) else None
 
     def seconds_of(self, asking: Asking) -> float | None:
         """How long a variant was asked; ``None`` where that is not known."""
-        try:
-            values: dict[str, Any] = json.loads(self._pointer(asking).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return values.get("seconds")
+        seconds = self._asked(asking).get("seconds")
+        return seconds if isinstance(seconds, int | float) else None
 
     def done(self, asking: Asking, run: Path, seconds: float | None) -> None:
         """Note which run has the answers of a variant.
@@ -115,7 +107,16 @@ class Bench:
         """
         values = {"asking": self._known_by(asking), "run": str(run.relative_to(self.folder)), "seconds": seconds}
         self._pointer(asking).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self._pointer(asking), json.dumps(values, indent=1) + "\n")
+        replace_file(self._pointer(asking), json.dumps(values, indent=1) + "\n")
+
+    def _asked(self, asking: Asking) -> Mapping[str, JsonValue]:
+        """What is noted about a variant; nothing where that is not there or damaged: it is found out again."""
+        path = self._pointer(asking)
+        try:
+            values = read_json(path.read_bytes(), str(path))
+        except (OSError, JsonInputError):
+            return {}
+        return values if isinstance(values, dict) else {}
 
     def _pointer(self, asking: Asking) -> Path:
         return self.folder / "asked" / f"{asking.variant.name}.{asking.seed}.json"
@@ -226,16 +227,14 @@ def do_work(bench: Bench, plan: WorkPlan, command: Sequence[str] = ()) -> bool:
             continue
         name = f"{asking.variant.name}, seed {asking.seed}"
         bench.observer.note(f"{number} of {len(plan.askings)}: {name}")
-        for job in plan.chain(asking):
-            if not _train(bench, job):
-                return False
-        if bench.asked_to_stop():
-            return False
         try:
-            with _alone(bench.folder / "asked" / f"{asking.variant.name}.{asking.seed}.lock", bench.observer):
+            if not all(_train(bench, job) for job in plan.chain(asking)) or bench.asked_to_stop():
+                return False
+            lock = bench.folder / "asked" / f"{asking.variant.name}.{asking.seed}.lock"
+            with alone(lock, bench.observer, bench.asked_to_stop):
                 if bench.run_of(asking) is None:
                     _ask(bench, plan.stages[asking.stage], asking, command)
-        except _Stopped:
+        except Stopped:
             return False
     return True
 
@@ -250,24 +249,14 @@ def check_folder(bench: Bench, *, begin: bool = True) -> None:
     Raises:
         ResumeError: If it holds another one.
     """
-    path = bench.folder / ABOUT
-    about = {
+    about: dict[str, JsonValue] = {
         "recipe": override(bench.recipe, ["seed=0"]).fingerprint,
         "data": str(bench.data.resolve()),
         "sets": str(bench.sets.resolve()),
         "method": bench.method,
         "limit": bench.limit,
     }
-    if path.is_file():
-        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        other = [
-            f"{name} {known.get(name)} there, {value} here" for name, value in about.items() if known.get(name) != value
-        ]
-        if other:
-            raise ResumeError(f"{bench.folder}: holds another ablation ({'; '.join(other)}); name another folder")
-    elif begin:
-        bench.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(about, indent=1) + "\n")
+    check_about(bench.folder, about, begin=begin)
 
 
 def _train(bench: Bench, job: StageJob) -> bool:
@@ -275,7 +264,7 @@ def _train(bench: Bench, job: StageJob) -> bool:
     if bench.model_of(job).is_dir():
         return True
     folder = bench.stage_folder(job)
-    with _alone(folder.with_name(f"{folder.name}.lock"), bench.observer):
+    with alone(folder.with_name(f"{folder.name}.lock"), bench.observer, bench.asked_to_stop):
         if bench.model_of(job).is_dir():
             return True
         before = None if job.before is None else _beginning(bench, job)
@@ -351,10 +340,6 @@ def _ask(bench: Bench, job: StageJob, asking: Asking, command: Sequence[str]) ->
     bench.done(asking, result.path, None if watch.resumed else perf_counter() - began)
 
 
-class _Stopped(Exception):  # noqa: N818 - no error: the work was asked to stop
-    """Ends a run between two questions; what was answered is kept."""
-
-
 @dataclass(slots=True)
 class _Watch:
     """Passes progress on, and stops a run when the work was asked to stop."""
@@ -372,7 +357,7 @@ class _Watch:
         """Count questions."""
         self.observer.advance(steps)
         if self.asked_to_stop():
-            raise _Stopped
+            raise Stopped
 
     def note(self, message: str) -> None:
         """Pass a note on."""
@@ -381,16 +366,3 @@ class _Watch:
     def warn(self, message: str) -> None:
         """Pass a warning on."""
         self.observer.warn(message)
-
-
-@contextmanager
-def _alone(path: Path, observer: Observer) -> Generator[None]:
-    """Have a part of the work alone, waiting for a process that is at it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            observer.note(f"another process is at {path.stem}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
