@@ -12,7 +12,7 @@ from typing import Any
 from egobench.controls import clips
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.engines.ray import run_on_ray
-from egobench.errors import MissingVideoError, SampleSetError
+from egobench.errors import SampleSetError
 from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import Encoder, Method, Model, ScoresOptions
 from egobench.observer import Observer, SilentObserver
@@ -22,7 +22,7 @@ from egobench.printable import printable
 from egobench.retrieval.rerank import TOP, read_retriever
 from egobench.run.environment import environment
 from egobench.run.locks import PATIENCE
-from egobench.run.media import VideoFolder, frame_rule
+from egobench.run.media import VideoFolder, check_videos, frame_rule
 from egobench.run.plan import plan
 from egobench.run.spec import MAX_LABEL, Settings, Shard
 from egobench.video import ClipRequest, plan_summary
@@ -183,10 +183,8 @@ def _check_videos(videos: Path, loaded: LoadedRun) -> None:
         frame_rule(load_task(sample_set.manifest.task), loaded.model.info, loaded.settings) is not None
         for sample_set in loaded.sets
     )
-    if shows_frames and not videos.is_dir():
-        raise MissingVideoError(
-            f"{videos}: no such folder of videos; expected --videos DIR, or --control blind to show none"
-        )
+    if shows_frames:
+        check_videos(videos, besides=", or --control blind to show none")
 
 
 @dataclass(frozen=True, slots=True)

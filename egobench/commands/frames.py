@@ -61,9 +61,10 @@ def frames(
     """
     from egobench.commands.progress import ProgressObserver
     from egobench.dataset.sampleset import SampleSet, find_sets
-    from egobench.run.media import clip_requests
+    from egobench.run.media import check_videos, clip_requests
     from egobench.video import FrameStore
 
+    check_videos(videos)
     sets = [SampleSet.read(folder) for folder in find_sets(data, split_names(tasks), construction)]
     requests = [
         request

@@ -13,6 +13,7 @@ from egobench import __version__
 from egobench.errors import BundleError, EgoBenchError, SampleSetError, StoreError
 from egobench.evaluate import score_parts
 from egobench.observer import Observer, SilentObserver
+from egobench.run.media import check_videos
 from egobench.run.plan import Part, find_run_sets, plan
 
 from ..archive import copy_run, unpack
@@ -98,10 +99,13 @@ def check_submission(
     Raises:
         BundleError: If nothing lies at the path, or the second submission cannot be read.
         SampleSetError: If a sample set of the checker's is damaged.
+        MissingVideoError: If there is no such folder of videos.
         ValueError: If there are videos or a second run, and no data.
     """
     if data is None and (videos is not None or second is not None):
         raise ValueError("videos and a second run are checked over sample sets; give their folder too")
+    if videos is not None:
+        check_videos(videos)
     digest = submission_digest(path)
     findings = _Findings()
     with _opened(path, findings) as content:

@@ -11,6 +11,7 @@ from typing import Any
 
 from egobench import __version__
 from egobench.observer import Observer, SilentObserver
+from egobench.run.media import check_videos
 
 from ..measures import SampleSets
 from ..runs import BoardRun
@@ -105,10 +106,13 @@ def write_viewer(
 
     Raises:
         SiteError: If the folder holds something else, or cannot be written.
+        MissingVideoError: If there is no such folder of videos.
         SampleSetError: If a sample set is not at hand.
         StoreError: If the rows of a run are damaged.
     """
     observer = observer or SilentObserver()
+    if videos is not None:
+        check_videos(videos)
     with new_site(out, (*FOLDERS, STRIPS)) as folder:
         maker = None if videos is None else StripMaker(videos, folder / STRIPS, observer)
         index = _write_samples(folder, collect_parts(runs, sets, strip_maker=maker, public=public), len(runs))

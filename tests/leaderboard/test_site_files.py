@@ -8,13 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from egobench.leaderboard.site.build import new_site
 from egobench.leaderboard.site.charts import Floors, Point, overview, radar, scatter, whiskers
 from egobench.leaderboard.site.comparison_data import script_json
 from egobench.leaderboard.site.publish import publish
 from typer.testing import CliRunner
 
 from egobench.cli import app
-from egobench.errors import SiteError, StoreError
+from egobench.errors import SampleSetError, SiteError, StoreError
 from egobench.evaluate import evaluate
 from egobench.observer import SilentObserver
 from egobench.plugins import load_model
@@ -99,6 +100,45 @@ def test_a_folder_of_something_else_is_left_alone(runs: Path, tmp_path: Path) ->
     (tmp_path / "mine" / "thesis.tex").write_text("mine")
     with pytest.raises(SiteError, match="holds something else than a site"):
         publish([runs], tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_site_stays_as_it_was_where_the_next_one_cannot_be_finished(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site", samples="all").parent
+    (site / "CNAME").write_text("board.example")
+    before = digests(site)
+    with pytest.raises(SampleSetError):
+        publish([runs], site, samples="all", data=tmp_path / "elsewhere")
+    assert digests(site) == before
+    publish([runs], site)
+    assert not (site / "samples").exists()
+    assert (site / "CNAME").is_file()
+
+
+def test_two_processes_do_not_write_one_site(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site").parent
+    before = digests(site)
+    with new_site(site, ()), pytest.raises(SiteError, match="another process writes a site there"):
+        publish([runs], site, samples="all")
+    assert digests(site) == before
+
+
+def test_what_a_killed_build_left_is_no_part_of_the_next(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site").parent
+    before = digests(site)
+    (site / ".partial" / "data").mkdir(parents=True)
+    (site / ".partial" / "data" / "half.js").write_text("half")
+    publish([runs], site)
+    assert digests(site) == before
+
+
+def test_a_link_in_the_place_of_a_folder_is_not_followed(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site").parent
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine")
+    (site / "samples").symlink_to(tmp_path / "mine")
+    publish([runs], site, samples="all")
+    assert not (site / "samples").is_symlink()
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
