@@ -53,6 +53,8 @@ def export_submission(
         SampleSetError: If a sample set is missing or is another one.
         ValueError: If the format needs what the attribution does not say, or texts are wanted without data.
     """
+    if texts and form != "inspect":
+        raise ValueError(f"{form} shows no questions; leave --texts out, or export Inspect logs")
     if texts and data is None:
         raise ValueError("questions and options are in sample sets: give their folder too")
     with open_submission(path) as submission, TemporaryDirectory(prefix="egobench-export-") as scratch:

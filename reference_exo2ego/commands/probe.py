@@ -46,12 +46,14 @@ def probe(
     from egobench.commands.progress import ProgressObserver
     from egobench.commands.tables import comparison_rows, comparison_table
     from egobench.dataset.sampleset import SampleSet, find_sets
+    from egobench.run.media import check_videos
     from egobench.run.store import read_run
     from egobench.scoring.entry import Scores, by_id
     from egobench.scoring.overview import read_scores_file
     from reference_exo2ego.training.probe.asking import ProbeRequest, probe_recipe
     from reference_exo2ego.training.recipe import load_recipe
 
+    check_videos(videos)  # Before it is trained.
     others: dict[str, Scores] = {}
     for run in beside or []:
         spec = read_run(run).spec

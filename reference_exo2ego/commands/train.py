@@ -132,8 +132,10 @@ def _scores(data: Path | None, videos: Path, every: int, limit: int | None, task
     if data is None:
         return None
     from egobench.dataset.sampleset import SampleSet, find_sets
+    from egobench.run.media import check_videos
     from reference_exo2ego.training.evaluating import TaskScores
 
+    check_videos(videos)  # Before hours of training.
     sets = [SampleSet.read(folder) for folder in find_sets(data, split_names(tasks))]
     return TaskScores(sets=sets, videos=videos, every=every, limit=limit)
 
