@@ -169,7 +169,7 @@ def _recorded(request: RunRequest, command: Sequence[str]) -> dict[str, Any]:
     """
     if len(request.name) > MAX_LABEL or not request.name.isprintable():
         raise ValueError(f"the run's name is {request.name!r:.80}; expected at most {MAX_LABEL} printable characters")
-    recorded = {
+    recorded: dict[str, Any] = {
         "command": [printable(word) for word in command],
         "data": printable(str(request.data.resolve())),
         **environment(),

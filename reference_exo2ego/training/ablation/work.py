@@ -87,14 +87,14 @@ class Bench:
 
     def run_of(self, asking: Asking) -> Path | None:
         """The finished run that has the answers of a variant; ``None`` where there is none yet."""
-        values = self._asked(asking)
+        values = self._note_of(asking)
         path = self.folder / str(values.get("run"))
         whole = (path / "scores.json").is_file() and (path / CHECKSUMS).is_file()
         return path if whole and values.get("asking") == self._known_by(asking) else None
 
     def seconds_of(self, asking: Asking) -> float | None:
         """How long a variant was asked; ``None`` where that is not known."""
-        seconds = self._asked(asking).get("seconds")
+        seconds = self._note_of(asking).get("seconds")
         return seconds if isinstance(seconds, int | float) else None
 
     def done(self, asking: Asking, run: Path, seconds: float | None) -> None:
@@ -109,7 +109,7 @@ class Bench:
         self._pointer(asking).parent.mkdir(parents=True, exist_ok=True)
         replace_file(self._pointer(asking), json.dumps(values, indent=1) + "\n")
 
-    def _asked(self, asking: Asking) -> Mapping[str, JsonValue]:
+    def _note_of(self, asking: Asking) -> Mapping[str, JsonValue]:
         """What is noted about a variant; nothing where that is not there or damaged: it is found out again."""
         path = self._pointer(asking)
         try:
