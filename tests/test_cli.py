@@ -210,18 +210,14 @@ def test_malformed_rows_end_a_build_or_are_left_out_and_noted(navigation: Naviga
 
 
 def test_a_file_of_options_may_hold_lists_texts_and_tables(navigation: Navigation, tmp_path: Path) -> None:
-    config = tmp_path / "run.toml"
-    for model, n in (
-        ('option = "frames=2"', 12),
-        ('option = ["frames=2"]\nlimit = 3', 3),
-        ("[option]\nframes = 2", 12),
-    ):
-        config.write_text(f'data = "{navigation.data}"\nvideos = "{navigation.videos}"\ntasks = ["vln-qa"]\n{model}\n')
-        done = CliRunner().invoke(
-            app, ["run", "random", "--config", str(config), "--out", str(tmp_path / "r"), "--json"]
-        )
+    config, arguments = tmp_path / "run.toml", ["run", "random", "--out", str(tmp_path / "r"), "--json", "--config"]
+    common = f'data = "{navigation.data}"\nvideos = "{navigation.videos}"\ntasks = ["vln-qa"]\n'
+    for own, n in (('option = "frames=2"', 12), ('option = ["frames=2"]\nlimit = 3', 3), ("[option]\nframes = 2", 12)):
+        config.write_text(f"{common}{own}\n")
+        done = CliRunner().invoke(app, [*arguments, str(config)])
         assert done.exit_code == 0, done.output
-        assert next(iter(json.loads(done.stdout)["scores"].values()))["n"] == n
+        (entry,) = json.loads(done.stdout)["scores"].values()
+        assert entry["n"] == n
 
 
 @pytest.mark.parametrize(
@@ -237,10 +233,9 @@ def test_a_file_of_options_may_hold_lists_texts_and_tables(navigation: Navigatio
     ],
 )
 def test_options_out_of_range_or_against_one_another_are_wrong_use(
-    words: tuple[str, ...], message: str, navigation: Navigation, tmp_path: Path
+    words: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
-    arguments = ["run", "random", "--data", str(navigation.data), "--videos", str(navigation.videos)]
-    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "r"), *words])
+    done = CliRunner().invoke(app, ["run", "random", "--data", str(tmp_path), "--out", str(tmp_path / "r"), *words])
     refusal = str(done.exception) if isinstance(done.exception, ValueError) else done.output
     assert done.exit_code != 0
     assert message in " ".join(refusal.replace("│", "").split())

@@ -30,7 +30,8 @@ class FiniteCommand(TyperCommand):
             typer.BadParameter: If a number is infinite or none.
         """
         rest: list[str] = super().parse_args(ctx, args)
-        for parameter in self.get_params(ctx):
+        parameters: list[Any] = [*self.get_params(ctx)]
+        for parameter in parameters:
             value: Any = ctx.params.get(parameter.name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise typer.BadParameter(f"{value} is not a finite number.", ctx=ctx, param=parameter)
