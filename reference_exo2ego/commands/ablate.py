@@ -89,7 +89,9 @@ def ablate(
     with ProgressObserver() as observer:
         study = request.open(observer)
         forecast = study.forecast()
-    if not (as_json and not dry_run):
+    if as_json and not dry_run:
+        note(f"{_hours(forecast.seconds)} of work, one after the other")
+    else:
         _print_forecast(study, forecast, as_json=as_json)
     if dry_run:
         return

@@ -15,7 +15,7 @@ from egobench.leaderboard.site.publish import publish
 from typer.testing import CliRunner
 
 from egobench.cli import app
-from egobench.errors import SampleSetError, SiteError, StoreError
+from egobench.errors import BundleError, SampleSetError, SiteError, StoreError
 from egobench.evaluate import evaluate
 from egobench.observer import SilentObserver
 from egobench.plugins import load_model
@@ -142,16 +142,19 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(runs: Path, tmp_path: P
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
+class Notes(SilentObserver):
+    """Keeps warnings."""
+
+    __slots__ = ("warnings",)
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "warnings", [])
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)  # type: ignore[attr-defined]
+
+
 def test_damaged_runs_are_left_out_and_named(runs: Path, tmp_path: Path) -> None:
-    class Notes(SilentObserver):
-        __slots__ = ("warnings",)
-
-        def __init__(self) -> None:
-            object.__setattr__(self, "warnings", [])
-
-        def warn(self, message: str) -> None:
-            self.warnings.append(message)  # type: ignore[attr-defined]
-
     notes = Notes()
     (next(runs.glob("random/*")) / "scores.json").write_text("{")
     publish([runs], tmp_path / "site", observer=notes)
@@ -161,6 +164,16 @@ def test_damaged_runs_are_left_out_and_named(runs: Path, tmp_path: Path) -> None
         path.write_text("{")
     with pytest.raises(StoreError, match="no run that can be shown"):
         publish([runs], tmp_path / "site")
+
+
+def test_a_file_that_is_no_bundle_costs_no_other_run_its_place(runs: Path, tmp_path: Path) -> None:
+    notes = Notes()
+    (runs / "photos.zip").write_bytes(b"none")
+    publish([runs], tmp_path / "site", observer=notes)
+    assert len(list((tmp_path / "site" / "model").iterdir())) == 2
+    assert "photos.zip: no bundle, or a damaged one" in notes.warnings[0]  # type: ignore[attr-defined]
+    with pytest.raises(BundleError, match=r"photos\.zip: no bundle"):
+        publish([runs, runs / "photos.zip"], tmp_path / "site")
 
 
 def test_commands_say_which_page_to_open(runs: Path, tmp_path: Path) -> None:
