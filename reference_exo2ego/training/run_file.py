@@ -71,12 +71,15 @@ def read_run(folder: Path) -> dict[str, Any]:
 def check_recipe(folder: Path, recipe: Recipe) -> None:
     """Write down what is trained in a folder, or compare it with what was written down.
 
+    A training whose first stage never had its data is none yet: another one takes its place.
+
     Raises:
         ResumeError: If the folder holds another training.
         RecipeError: If the recipe that was written down is none.
         OSError: If the folder cannot be written.
     """
-    if not (folder / RUN).is_file():
+    before = read_run(folder) if (folder / RUN).is_file() else None
+    if before is None or (not before["data"] and before["fingerprint"] != recipe.fingerprint):
         values: dict[str, Any] = {
             "format": FORMAT,
             "fingerprint": recipe.fingerprint,
@@ -87,13 +90,12 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
         }
         replace_file(folder / RUN, json.dumps(values, indent=1) + "\n")
         return
-    values = read_run(folder)
-    if values["fingerprint"] != recipe.fingerprint:
-        before = recipe_of(values["recipe"], str(folder / RUN)).deciding()
+    if before["fingerprint"] != recipe.fingerprint:
+        theirs = recipe_of(before["recipe"], str(folder / RUN)).deciding()
         other = [
-            f"{name} is {before.get(name)!r} there and {value!r} here"
+            f"{name} is {theirs.get(name)!r} there and {value!r} here"
             for name, value in recipe.deciding().items()
-            if before.get(name) != value
+            if theirs.get(name) != value
         ]
         raise ResumeError(
             f"{folder}: holds another training: {'; '.join(other[:5])}; name another folder with --out, or train with "

@@ -34,7 +34,7 @@ from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
 from reference_exo2ego.training.processes import Processes  # noqa: E402
 from reference_exo2ego.training.recipe import load_recipe, override  # noqa: E402
 from reference_exo2ego.training.run import Training, own_folder  # noqa: E402
-from reference_exo2ego.training.run_file import check_beginning, check_recipe, read_run  # noqa: E402
+from reference_exo2ego.training.run_file import check_beginning, check_data, check_recipe, read_run  # noqa: E402
 from reference_exo2ego.training.zero import read_zero  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
 
@@ -302,6 +302,15 @@ def test_a_stage_goes_on_with_the_model_that_it_was_begun_from_alone(tmp_path: P
     check_beginning(tmp_path, "stage3", None)
     with pytest.raises(ResumeError, match=r"stage3: was begun in .* with no model that was named after --from"):
         check_beginning(tmp_path, "stage3", models[1])
+
+
+def test_a_recipe_that_never_had_its_data_is_no_training_yet(tmp_path: Path) -> None:
+    check_recipe(tmp_path, tiny_recipe())
+    check_recipe(tmp_path, tiny_recipe(seed=3))
+    assert read_run(tmp_path)["fingerprint"] == tiny_recipe(seed=3).fingerprint
+    check_data(tmp_path, "init", {"clips.jsonl": "0" * 64})
+    with pytest.raises(ResumeError, match="seed is 3 there and 0 here"):
+        check_recipe(tmp_path, tiny_recipe())
 
 
 def test_a_folder_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
