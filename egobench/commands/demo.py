@@ -39,7 +39,7 @@ def demo(
     world, data, runs = out / "miniego", out / "data", out / "runs"
     if not (world / "log.jsonl").is_file():
         note(f"1/4 generating MiniEgo in {world}")
-        _make_whole_world(world)
+        make_whole_world(world)
     note(f"2/4 building sample sets in {data}")
     sets = _build_headline_sets(world / "annotations", data)
     models = dict(BUILT_IN)
@@ -65,8 +65,12 @@ def demo(
     terminal.print(f"open the leaderboard, and every sample, in a browser: {page}", soft_wrap=True)
 
 
-def _make_whole_world(world: Path) -> None:
-    """Generate MiniEgo in a folder that appears once it is whole: an interrupted demo begins it anew."""
+def make_whole_world(world: Path) -> None:
+    """Generate MiniEgo in a folder that appears once it is whole: an interrupted demo begins it anew.
+
+    Raises:
+        EgoBenchError: If the folder is there, or cannot be written.
+    """
     if world.exists():
         raise EgoBenchError(f"{world} holds no whole MiniEgo; delete it, or choose another --out")
     world.parent.mkdir(parents=True, exist_ok=True)
