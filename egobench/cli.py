@@ -24,7 +24,7 @@ from egobench.commands.lmms_path import lmms_path
 from egobench.commands.miniego import miniego
 from egobench.commands.models import models
 from egobench.commands.new import new
-from egobench.commands.program import run_program
+from egobench.commands.program import FiniteCommand, run_program
 from egobench.commands.run import run
 from egobench.commands.runs import runs
 from egobench.commands.score import score
@@ -77,13 +77,13 @@ for command in (
     lmms_path,
     new,
 ):
-    app.command()(command)
+    app.command(cls=FiniteCommand)(command)
 
 leaderboard = typer.Typer(
     name="leaderboard", no_args_is_help=True, help="Submit runs to a leaderboard, check what others submit, build one."
 )
 for subcommand in (leaderboard_build, pack, check, export):
-    leaderboard.command()(subcommand)
+    leaderboard.command(cls=FiniteCommand)(subcommand)
 app.add_typer(leaderboard)
 
 

@@ -7,22 +7,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, perf_counter
+from typing import Any
 
 from egobench.controls import clips
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.engines.ray import run_on_ray
-from egobench.errors import MissingVideoError, SampleSetError
+from egobench.errors import SampleSetError
 from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import Encoder, Method, Model, ScoresOptions
 from egobench.observer import Observer, SilentObserver
 from egobench.orders import orders_of
 from egobench.plugins import load_model, load_task
+from egobench.printable import printable
 from egobench.retrieval.rerank import TOP, read_retriever
 from egobench.run.environment import environment
 from egobench.run.locks import PATIENCE
-from egobench.run.media import VideoFolder, frame_rule
+from egobench.run.media import VideoFolder, check_videos, frame_rule
 from egobench.run.plan import plan
-from egobench.run.spec import Settings, Shard
+from egobench.run.spec import MAX_LABEL, Settings, Shard
 from egobench.video import ClipRequest, plan_summary
 from egobench.video.frame_store.shards import check_version
 
@@ -151,14 +153,28 @@ def evaluate_request(request: RunRequest, observer: Observer, *, command: Sequen
         EgoBenchError: If the model, a sample set, the run folder or the folder of videos cannot be used.
         ValueError: If the control or the method is impossible for a sample set.
     """
+    recorded = _recorded(request, command)
     loaded = request.load(observer)
     _check_videos(request.videos, loaded)
-    recorded = {"command": list(command), "data": str(request.data.resolve()), **environment()}
-    if request.name:
-        recorded["name"] = request.name
     return evaluate(
         loaded.model, loaded.sets, request.videos, request.out, loaded.settings, observer=observer, recorded=recorded
     )
+
+
+def _recorded(request: RunRequest, command: Sequence[str]) -> dict[str, Any]:
+    """What a run keeps beside its spec; bytes of a path that are no text are made visible, for JSON cannot hold them.
+
+    Raises:
+        ValueError: If no board would show the name.
+    """
+    if len(request.name) > MAX_LABEL or not request.name.isprintable():
+        raise ValueError(f"the run's name is {request.name!r:.80}; expected at most {MAX_LABEL} printable characters")
+    recorded: dict[str, Any] = {
+        "command": [printable(word) for word in command],
+        "data": printable(str(request.data.resolve())),
+        **environment(),
+    }
+    return {**recorded, "name": request.name} if request.name else recorded
 
 
 def _check_videos(videos: Path, loaded: LoadedRun) -> None:
@@ -167,10 +183,8 @@ def _check_videos(videos: Path, loaded: LoadedRun) -> None:
         frame_rule(load_task(sample_set.manifest.task), loaded.model.info, loaded.settings) is not None
         for sample_set in loaded.sets
     )
-    if shows_frames and not videos.is_dir():
-        raise MissingVideoError(
-            f"{videos}: no such folder of videos; expected --videos DIR, or --control blind to show none"
-        )
+    if shows_frames:
+        check_videos(videos, besides=", or --control blind to show none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from shutil import copyfileobj
+from shutil import Error as CopyError
+from shutil import copyfileobj, copytree
 from stat import S_IFMT, S_IFREG
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -17,6 +18,7 @@ from zlib import error as ZlibError  # noqa: N812 - a class with a small letter
 
 from egobench.errors import BundleError
 from egobench.run.checksums import writing
+from egobench.whole_file import replacing
 
 MAX_MEMBERS = 200
 """Most files of a bundle: a few for each subset of the eight tasks."""
@@ -52,10 +54,9 @@ def write_archive(path: Path, members: Mapping[str, bytes | Path]) -> None:
     Raises:
         StoreError: If it cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with ZipFile(part, "w", ZIP_DEFLATED, compresslevel=9) as archive:
+        with replacing(path) as part, ZipFile(part, "w", ZIP_DEFLATED, compresslevel=9) as archive:
             for name, content in sorted(members.items()):
                 info = ZipInfo(name, EPOCH)
                 info.create_system, info.external_attr = 3, (S_IFREG | 0o644) << 16
@@ -66,7 +67,25 @@ def write_archive(path: Path, members: Mapping[str, bytes | Path]) -> None:
                 info.file_size = content.stat().st_size
                 with content.open("rb") as source, archive.open(info, "w") as member:
                     copyfileobj(source, member, _BLOCK)
-        part.replace(path)
+
+
+def copy_run(path: Path, folder: Path) -> None:
+    """Copy a run folder, its links as links.
+
+    Args:
+        path: The run folder.
+        folder: Where to; it must not be there yet.
+
+    Raises:
+        BundleError: If something in it cannot be copied: a device, a file that cannot be read.
+    """
+    try:
+        copytree(path, folder, symlinks=True)
+    except OSError as error:
+        # Of several files copytree lists source, target and reason.
+        faults: list[tuple[str, str, str]] = error.args[0] if isinstance(error, CopyError) else []
+        reason = "; ".join(str(why) for _, _, why in faults[:3]) or error.strerror
+        raise BundleError(f"{path}: cannot be copied ({reason}); expected a folder of plain files") from error
 
 
 def unpack(path: Path, folder: Path) -> None:

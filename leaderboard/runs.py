@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from egobench.errors import JsonInputError, StoreError
+from egobench.errors import BundleError, JsonInputError, StoreError
 from egobench.json_input import read_json
 from egobench.observer import Observer
 from egobench.run.spec import RunSpec
@@ -120,13 +120,20 @@ def open_runs(paths: Iterable[Path], observer: Observer) -> Generator[list[Board
         observer: Warned of submissions that are left out.
 
     Raises:
-        BundleError: If a path holds neither, or a file may do harm.
+        BundleError: If a path holds neither, or is a file that may do harm; one below a folder is left out.
         StoreError: If no run is left.
     """
+    named = list(paths)
     with ExitStack() as stack:
         runs: list[BoardRun] = []
-        for path in dict.fromkeys(below for given_path in paths for below in find_submissions([given_path])):
-            submission = stack.enter_context(open_submission(path))
+        for path in dict.fromkeys(below for named_path in named for below in find_submissions([named_path])):
+            try:
+                submission = stack.enter_context(open_submission(path))
+            except BundleError as error:
+                if path in named:
+                    raise
+                observer.warn(f"left out: {error}")
+                continue
             if submission.level is None:
                 observer.warn(f"{path} is left out: a check refused it")
                 continue
@@ -135,7 +142,7 @@ def open_runs(paths: Iterable[Path], observer: Observer) -> Generator[list[Board
             except StoreError as error:
                 observer.warn(f"left out: {error}")
         if not runs:
-            raise StoreError(f"{', '.join(map(str, paths))}: no run that can be shown; make one with egobench run")
+            raise StoreError(f"{', '.join(map(str, named))}: no run that can be shown; make one with egobench run")
         yield runs
 
 

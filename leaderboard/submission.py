@@ -19,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from egobench.errors import BundleError, JsonInputError
 from egobench.json_input import read_json
-from egobench.run.checksums import CHECKSUMS, replace_file, writing
+from egobench.run.checksums import CHECKSUMS, writing
+from egobench.whole_file import replace_file
 
 from .archive import unpack
 
@@ -159,8 +160,9 @@ def find_submissions(paths: list[Path]) -> list[Path]:
 
 
 def record_path(path: Path) -> Path:
-    """Return the path of the record of a submission's check."""
-    return path.with_name(path.name + RECORD_SUFFIX)
+    """Return the path of the record of a submission's check; for ``.`` and ``..`` beside the folders that they are."""
+    own = path.resolve() if path.name in {"", ".."} else path
+    return own.with_name(own.name + RECORD_SUFFIX)
 
 
 def read_record(path: Path) -> CheckRecord | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from egobench.commands.program import run_program
+from egobench.commands.program import FiniteCommand, run_program
 from reference_exo2ego.commands.ablate import ablate
 from reference_exo2ego.commands.clips import clips
 from reference_exo2ego.commands.egoclip import egoclip
@@ -57,7 +57,7 @@ for command in (
     report,
     export,
 ):
-    app.command()(command)
+    app.command(cls=FiniteCommand)(command)
 
 
 def main() -> None:

@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from egobench import request as request_module
 from egobench.cli import app
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.run import print_run
+from egobench.observer import SilentObserver
 from egobench.request import RunRequest
+from egobench.run.store import read_run
 from tests.cli import egobench
 from tests.conftest import Navigation
 
@@ -204,3 +207,42 @@ def test_malformed_rows_end_a_build_or_are_left_out_and_noted(navigation: Naviga
             "reason": "field 'question': Field required; the row has video, candidates, answer",
         }
     ]
+
+
+def test_a_file_of_options_may_hold_lists_texts_and_tables(navigation: Navigation, tmp_path: Path) -> None:
+    config, arguments = tmp_path / "run.toml", ["run", "random", "--out", str(tmp_path / "r"), "--json", "--config"]
+    common = f'data = "{navigation.data}"\nvideos = "{navigation.videos}"\ntasks = ["vln-qa"]\n'
+    for own, n in (('option = "frames=2"', 12), ('option = ["frames=2"]\nlimit = 3', 3), ("[option]\nframes = 2", 12)):
+        config.write_text(f"{common}{own}\n")
+        done = CliRunner().invoke(app, [*arguments, str(config)])
+        assert done.exit_code == 0, done.output
+        (entry,) = json.loads(done.stdout)["scores"].values()
+        assert entry["n"] == n
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--top", "5"), "--top goes with --rerank"),
+        (("-o", "seed=1", "-o", "seed=2"), "seed is '1' and '2'; give it once"),
+        (("--device", "cpu", "-o", "device=cuda"), "device is 'cuda' and 'cpu'; give it once"),
+        (("--tasks", ""), "names nothing"),
+        (("--text-prior", "inf"), "is not a finite number"),
+        (("--name", "x" * 201), "expected at most 200 printable characters"),
+        (("--name", "two\nlines"), "expected at most 200 printable characters"),
+    ],
+)
+def test_options_out_of_range_or_against_one_another_are_wrong_use(
+    words: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(app, ["run", "random", "--data", str(tmp_path), "--out", str(tmp_path / "r"), *words])
+    refusal = str(done.exception) if isinstance(done.exception, ValueError) else done.output
+    assert done.exit_code != 0
+    assert message in " ".join(refusal.replace("│", "").split())
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_path_that_is_no_text_is_recorded_readably(navigation: Navigation, tmp_path: Path) -> None:
+    request = RunRequest(model="first-choice", data=navigation.data, videos=navigation.videos, out=tmp_path / "r\udcff")
+    result = request_module.evaluate_request(request, SilentObserver(), command=["egobench", "run", "r\udcff"])
+    assert read_run(result.path).recorded["command"][-1] == "r\\udcff"

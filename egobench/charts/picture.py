@@ -10,6 +10,7 @@ from egobench.charts.png import png_picture
 from egobench.charts.shapes import Shape
 from egobench.charts.svg import svg_picture
 from egobench.errors import ChartError
+from egobench.whole_file import replace_file
 
 
 class Size(NamedTuple):
@@ -47,6 +48,6 @@ def write_picture(path: Path, shapes: Iterable[Shape], size: Size) -> None:
     check_picture(path)
     content = FORMS[path.suffix.lower()]([*shapes], *size)
     try:
-        path.write_bytes(content)
+        replace_file(path, content)
     except OSError as error:
         raise ChartError(f"cannot write the picture to {path}: {error.strerror}") from error

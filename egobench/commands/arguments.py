@@ -18,8 +18,17 @@ Embedder = Annotated[str, typer.Option(help="Any sentence-transformers model.")]
 
 
 def split_names(names: str | None) -> tuple[str, ...] | None:
-    """Names with commas between them, as a tuple; ``None`` for none."""
-    return tuple(name.strip() for name in names.split(",")) if names else None
+    """Names with commas between them, each once; ``None`` where the option was not given.
+
+    Raises:
+        ValueError: If the option was given without a name, as by a variable of the shell that is not set.
+    """
+    if names is None:
+        return None
+    split = tuple(dict.fromkeys(name for part in names.split(",") if (name := part.strip())))
+    if not split:
+        raise ValueError(f"{names!r} names nothing; expected names with commas between them, or no such option")
+    return split
 
 
 def choose_format(form: Format, *, as_json: bool) -> Format:

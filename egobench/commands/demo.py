@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ from egobench.commands.arguments import AsJson
 from egobench.commands.build import with_blind_figures
 from egobench.commands.console import console, note, print_json
 from egobench.commands.miniego import make_world
-from egobench.errors import install_command
+from egobench.errors import EgoBenchError, install_command
 
 if TYPE_CHECKING:
     from egobench.dataset.sampleset import SampleSet
@@ -38,7 +39,7 @@ def demo(
     world, data, runs = out / "miniego", out / "data", out / "runs"
     if not (world / "log.jsonl").is_file():
         note(f"1/4 generating MiniEgo in {world}")
-        make_world(world)
+        make_whole_world(world)
     note(f"2/4 building sample sets in {data}")
     sets = _build_headline_sets(world / "annotations", data)
     models = dict(BUILT_IN)
@@ -62,6 +63,20 @@ def demo(
         terminal.print(f"{name}{method}: {path}", soft_wrap=True)
     terminal.print(f"videos and annotations: {world}; sample sets: {data}", soft_wrap=True)
     terminal.print(f"open the leaderboard, and every sample, in a browser: {page}", soft_wrap=True)
+
+
+def make_whole_world(world: Path) -> None:
+    """Generate MiniEgo in a folder that appears once it is whole: an interrupted demo begins it anew.
+
+    Raises:
+        EgoBenchError: If the folder is there, or cannot be written.
+    """
+    if world.exists():
+        raise EgoBenchError(f"{world} holds no whole MiniEgo; delete it, or choose another --out")
+    world.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".miniego-", dir=world.parent) as scratch:
+        make_world(Path(scratch) / "world")
+        (Path(scratch) / "world").rename(world)
 
 
 def _build_headline_sets(annotations: Path, data: Path) -> list[SampleSet]:

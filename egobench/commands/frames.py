@@ -61,9 +61,12 @@ def frames(
     """
     from egobench.commands.progress import ProgressObserver
     from egobench.dataset.sampleset import SampleSet, find_sets
-    from egobench.run.media import clip_requests
+    from egobench.run.media import check_videos, clip_requests
     from egobench.video import FrameStore
 
+    if dry_run and check:
+        raise typer.BadParameter("--dry-run writes nothing to --check; leave one of them out")
+    check_videos(videos)
     sets = [SampleSet.read(folder) for folder in find_sets(data, split_names(tasks), construction)]
     requests = [
         request

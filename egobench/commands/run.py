@@ -60,10 +60,13 @@ def read_config(context: typer.Context, config: Path | None) -> Path | None:
     unknown = sorted(options.keys() - parameters)
     if unknown:
         raise typer.BadParameter(f"{config}: no option {unknown[0]!r}; there are {', '.join(sorted(parameters))}")
-    if isinstance(options.get("option"), dict):
-        options["option"] = [f"{key}={value}" for key, value in options["option"].items()]
+    of_model = options.get("option")
+    if isinstance(of_model, dict):
+        options["option"] = [f"{key}={value}" for key, value in of_model.items()]
+    elif isinstance(of_model, str):
+        options["option"] = [of_model]
     if isinstance(options.get("tasks"), list):
-        options["tasks"] = ",".join(options["tasks"])
+        options["tasks"] = ",".join(map(str, options["tasks"]))
     context.default_map = {**(context.default_map or {}), **options}
     return config
 
@@ -104,7 +107,9 @@ def run(
         Path | None,
         typer.Option(help="Score a retriever's best texts of a gallery again: its run folder, .npy or .npz file."),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many of them for each sample.")] = 50,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="With --rerank: how many of them for each sample, 50 if not given.")
+    ] = None,
     text_prior: Annotated[
         float, typer.Option(min=0, help="Take so much of an option's score without the video off its score.")
     ] = 0.0,
@@ -185,10 +190,13 @@ def run(
     Example: egobench run hf ... --method auto --rerank runs/clip-vit-large-patch14/0123456789ab
     """
     from egobench.request import RunRequest
+    from egobench.retrieval.rerank import TOP
     from egobench.run.spec import Settings
 
     if (fps is not None and frames is not None) or (fps is None and max_frames is not None):
         raise typer.BadParameter("give --frames, or --fps with --max-frames")
+    if top is not None and rerank is None:
+        raise typer.BadParameter("--top goes with --rerank")
     options = _options([*(option or []), *_option("device", device), *_option("dtype", dtype)])
     settings = Settings(
         method="generate" if method == "auto" else method,
@@ -216,7 +224,7 @@ def run(
         out=out,
         settings=settings,
         rerank=rerank,
-        top=top,
+        top=TOP if top is None else top,
         choose_method=method == "auto",
         name=name,
     )
@@ -348,8 +356,11 @@ def _option(key: str, value: str | None) -> list[str]:
 
 
 def _options(pairs: list[str]) -> dict[str, str]:
-    parts = [pair.partition("=") for pair in pairs]
-    wrong = [pair for pair, (key, equals, _) in zip(pairs, parts, strict=True) if not key or not equals]
-    if wrong:
-        raise typer.BadParameter(f"{wrong[0]!r} is not key=value")
-    return {key: value for key, _, value in parts}
+    options: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter(f"{pair!r} is not key=value")
+        if options.setdefault(key, value) != value:
+            raise typer.BadParameter(f"{key} is {options[key]!r} and {value!r}; give it once")
+    return options

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from egobench.errors import SampleSetError
 from egobench.sample import GalleryItem, Sample
+from egobench.whole_file import replace_file
 
 SAMPLES = "samples.jsonl"
 MANIFEST = "manifest.json"
@@ -132,9 +133,7 @@ class SampleSet:
             if self.gallery:
                 files = {GALLERY: encode_gallery(self.gallery), **files}
             for name, content in files.items():
-                part = folder / f"{name}.part"
-                part.write_bytes(content)
-                part.replace(folder / name)
+                replace_file(folder / name, content)
         except OSError as error:
             raise SampleSetError(f"cannot write the sample set to {folder}: {error.strerror}") from error
         return folder
@@ -185,10 +184,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     Raises:
         SampleSetError: If it cannot be written.
     """
-    part = folder / f"{MANIFEST}.part"
     try:
-        part.write_bytes(_pretty(asdict(manifest)))
-        part.replace(folder / MANIFEST)
+        replace_file(folder / MANIFEST, _pretty(asdict(manifest)))
     except OSError as error:
         raise SampleSetError(f"cannot write {folder / MANIFEST}: {error.strerror}") from error
 
@@ -207,17 +204,32 @@ def find_sets(data: Path, tasks: tuple[str, ...] | None = None, construction: st
     Raises:
         SampleSetError: If there is none, or none of a task that was asked for.
     """
-    if (data / MANIFEST).is_file():
-        return [data]
-    folders = sorted(path.parent for path in data.glob(f"*/{construction or '*'}/{MANIFEST}"))
-    have = sorted({folder.parent.name for folder in folders})
+    names = _names(data)
+    fitting = [folder for folder, (_, made) in names.items() if construction in {None, made}]
+    have = sorted({names[folder][0] for folder in fitting})
     missing = [task for task in tasks or () if task not in have]
-    if missing or not folders:
-        tasks_missing = ", ".join(missing) or "any task"
+    if missing or not fitting:
+        tasks_missing = ", ".join(missing or tasks or ()) or "any task"
+        made = "" if construction is None else f" with the construction {construction!r}"
+        listed = have if construction is None else sorted(f"{task}/{made}" for task, made in names.values())
         raise SampleSetError(
-            f"{data} holds no sample set of {tasks_missing}; it holds {', '.join(have) or 'none'}; run egobench build"
+            f"{data} holds no sample set of {tasks_missing}{made}; it holds {', '.join(listed) or 'none'}; run "
+            "egobench build"
         )
-    return [folder for folder in folders if tasks is None or folder.parent.name in tasks]
+    return [folder for folder in fitting if tasks is None or names[folder][0] in tasks]
+
+
+def _names(data: Path) -> dict[Path, tuple[str, str]]:
+    """Task and construction of each sample set below a folder, or of the folder itself, by its path."""
+    from egobench.dataset.checks import read_file  # noqa: PLC0415 - writing a set does without
+
+    path = data / MANIFEST
+    if not path.is_file():
+        folders = sorted(path.parent for path in data.glob(f"*/*/{MANIFEST}"))
+        return {folder: (folder.parent.name, folder.name) for folder in folders}
+    content = read_file(_bytes(path), path)
+    values = content if isinstance(content, dict) else {}
+    return {data: (str(values.get("task")), str(values.get("construction")))}
 
 
 def _bytes(path: Path) -> bytes:

@@ -71,7 +71,7 @@ def find_shard(environment: Mapping[str, str]) -> Shard | None:
         first, step = numbers.get("SLURM_ARRAY_TASK_MIN", 0), numbers.get("SLURM_ARRAY_TASK_STEP", 1) or 1
         place = (numbers["SLURM_ARRAY_TASK_ID"] - first) // step
         # An array of tasks that were named one by one has no step: any share is as good to begin with.
-        count = numbers["SLURM_ARRAY_TASK_COUNT"]
+        count = max(1, numbers["SLURM_ARRAY_TASK_COUNT"])
         return Shard(place % count * process.count + process.index, count * process.count)
     return process if "SLURM_PROCID" in numbers else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from hashlib import file_digest
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from egobench.errors import ChecksumError, StoreError
+from egobench.whole_file import replace_file
 
 CHECKSUMS = "checksums.txt"
 
@@ -98,20 +98,6 @@ def check_signature(folder: Path, *, complete: bool = True) -> None:
             f"{folder} is not as it was signed: {listed}; put the files back, or have them scored as they are with "
             f"egobench score {folder} --accept-changes"
         )
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file whole, or leave it as it was.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 @contextmanager

@@ -22,9 +22,10 @@ from typing import IO, Final, Self
 
 from egobench.errors import JsonInputError, MissingVideoError, UnreadableVideoError
 from egobench.json_input import JsonValue, read_json
-from egobench.run.checksums import replace_file, writing
+from egobench.run.checksums import writing
 from egobench.video import ClipReader, ClipRequest, DecodedClip, FailedClip
 from egobench.video.files import video_status
+from egobench.whole_file import replace_file
 
 NOTES: Final = ".decoding"
 """Folder of the notes in a run folder."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from egobench.controls import clips
 from egobench.dataset.sampleset import SampleSet
-from egobench.errors import VideoError
+from egobench.errors import MissingVideoError, VideoError
 from egobench.model import ModelInfo
 from egobench.plugins import load_task
 from egobench.run.spec import Settings
@@ -76,6 +76,20 @@ def clip_requests(
     )
     shared = VideoFolder(videos, task).share(sample_set.samples, clips(sample_set.samples, None, 0), rule)
     return [replace(clip.request, key=f"{sample_set.name}: {key}") for key, clip in shared.items()]
+
+
+def check_videos(videos: Path, besides: str = "") -> None:
+    """Refuse a folder of videos that is not there, before every clip of it is a problem of its own.
+
+    Args:
+        videos: Folder of videos, or of one folder of videos per task.
+        besides: What may be done instead, for the message.
+
+    Raises:
+        MissingVideoError: If there is no such folder.
+    """
+    if not videos.is_dir():
+        raise MissingVideoError(f"{videos}: no such folder of videos; expected --videos DIR{besides}")
 
 
 def locate_video(videos: Path, task: Task, video: str) -> Path:

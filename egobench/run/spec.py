@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from egobench.dataset.sampleset import Manifest
 
 
+MAX_LABEL = 200
+"""Characters of a name that a board shows: of a model, a run, a judge."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rerank:
     """Which texts of galleries are scored again.

@@ -32,7 +32,7 @@ from urllib.parse import quote, unquote
 
 from egobench.errors import JsonInputError, SpecMismatchError, StoreError
 from egobench.json_input import read_json
-from egobench.run.checksums import CHECKSUMS, EVENT_FILES, JUDGE_FILES, check_signature, replace_file, sign, writing
+from egobench.run.checksums import CHECKSUMS, EVENT_FILES, JUDGE_FILES, check_signature, sign, writing
 from egobench.run.locks import alone, in_turn, together, writer_name
 from egobench.run.records import (
     Event,
@@ -46,6 +46,7 @@ from egobench.run.records import (
     read_rows,
 )
 from egobench.run.spec import RunSpec
+from egobench.whole_file import replace_file
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from shutil import copytree
 from tempfile import TemporaryDirectory
 
 from egobench import __version__
 from egobench.errors import BundleError, EgoBenchError, SampleSetError, StoreError
 from egobench.evaluate import score_parts
 from egobench.observer import Observer, SilentObserver
+from egobench.run.media import check_videos
 from egobench.run.plan import Part, find_run_sets, plan
 
-from ..archive import unpack
+from ..archive import copy_run, unpack
 from ..bundle import restore_judges, restore_replies
 from ..submission import CheckRecord, FailedCheck, Level, submission_digest
 from . import rescoring
@@ -96,10 +96,13 @@ def check_submission(
     Raises:
         BundleError: If nothing lies at the path, or the second submission cannot be read.
         SampleSetError: If a sample set of the checker's is damaged.
+        MissingVideoError: If there is no such folder of videos.
         ValueError: If there are videos or a second run, and no data.
     """
     if data is None and (videos is not None or second is not None):
         raise ValueError("videos and a second run are checked over sample sets; give their folder too")
+    if videos is not None:
+        check_videos(videos)
     digest = submission_digest(path)
     findings = _Findings()
     with _opened(path, findings) as content:
@@ -123,7 +126,7 @@ def _opened(path: Path, findings: _Findings) -> Generator[Content | None]:
         folder = Path(name) / "run"
         try:
             if path.is_dir():
-                copytree(path, folder, symlinks=True)
+                copy_run(path, folder)
             else:
                 folder.mkdir()
                 unpack(path, folder)

@@ -17,7 +17,7 @@ from egobench.prompts import LETTERS
 from egobench.run.checksums import JUDGE_FILES
 from egobench.run.plan import PartId
 from egobench.run.records import Event, JudgeReply, Prediction, read_rows
-from egobench.run.spec import RunSpec
+from egobench.run.spec import MAX_LABEL, RunSpec
 from egobench.run.store import Run
 from egobench.scoring.entry import ScoreEntry, scored_by
 from egobench.video import FrameRule
@@ -26,9 +26,6 @@ from ..bundle import ABOUT, FORMAT
 
 MAX_TEXT = 2**20
 """Most characters of a text, and most bytes of a line: a mebibyte is far more than any reply has."""
-
-MAX_LABEL = 200
-"""Most characters of a name that pages show in tables and charts: of a model, a run, a judge."""
 
 MAX_FRAMES = 10_000
 """Most frames of a clip: what the check of pixels would otherwise have to decode has no bound."""

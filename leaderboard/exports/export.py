@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 
 from egobench.errors import BundleError
-from egobench.run.checksums import replace_file, writing
+from egobench.run.checksums import writing
 from egobench.run.plan import Part, find_run_sets, plan
+from egobench.whole_file import replace_file
 
+from ..archive import copy_run
 from ..bundle import restore_judges, restore_replies
 from ..checks.content import read_content
 from ..submission import open_submission
@@ -52,12 +53,15 @@ def export_submission(
         SampleSetError: If a sample set is missing or is another one.
         ValueError: If the format needs what the attribution does not say, or texts are wanted without data.
     """
+    if texts and form != "inspect":
+        raise ValueError(f"{form} shows no questions; leave --texts out, or export Inspect logs")
     if texts and data is None:
         raise ValueError("questions and options are in sample sets: give their folder too")
     with open_submission(path) as submission, TemporaryDirectory(prefix="egobench-export-") as scratch:
         if submission.level is None:
             raise BundleError(f"{path} was refused by a check; mend it and check again before it is exported")
-        folder = copytree(submission.folder, Path(scratch) / "run")
+        folder = Path(scratch) / "run"
+        copy_run(submission.folder, folder)
         content = read_content(folder, sealed=path.is_file())
         parts: list[Part] = []
         if data is not None:

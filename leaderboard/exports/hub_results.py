@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from egobench.errors import BundleError
 from egobench.scoring.entry import ScoreEntry
 
 from .facts import PROJECT, Exported
@@ -15,6 +16,7 @@ def hub_results(exported: Exported) -> Mapping[str, str]:
 
     Raises:
         ValueError: If no data set on the Hub is named, or no page about the evaluation.
+        BundleError: If the run has no headline score with a value.
     """
     names = exported.attribution
     if not names.dataset or not names.url:
@@ -25,6 +27,8 @@ def hub_results(exported: Exported) -> Mapping[str, str]:
         if entry.headline and entry.orders == 1
         for line in _entry(exported, entry, value)
     ]
+    if not lines:
+        raise BundleError("no headline score has a value, so there is no result for the Hub")
     return {f".eval_results/{PROJECT.lower()}-{exported.content.spec.id}.yaml": "\n".join(lines) + "\n"}
 
 

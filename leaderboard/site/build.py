@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from importlib.resources import files
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, TextIO
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -23,6 +25,9 @@ from .points import percent
 
 MARKER = ".egobench-site"
 """A file that says that a folder may be replaced: it holds a site that was built here."""
+
+PARTIAL = ".partial"
+"""Folder in it of a site that is being written; left by a killed process, and overwritten."""
 
 ASSETS = ("app.js", "charts.js", "compare.js", "style.css", "theme.js")
 FOLDERS = ("assets", "data", "model", "samples", "task")
@@ -63,7 +68,8 @@ def write_site(
     contents["data/board.csv"] = _csv(rows)
     for name in ASSETS:
         contents[f"assets/{name}"] = asset("egobench.leaderboard.site", name)
-    write_pages(out, contents, FOLDERS)
+    with new_site(out, FOLDERS) as folder:
+        write_pages(folder, contents)
     return out / "index.html"
 
 
@@ -89,28 +95,80 @@ def asset(package: str, name: str) -> str:
     return (files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
-def write_pages(out: Path, contents: Mapping[str, str], folders: tuple[str, ...]) -> None:
-    """Write files below a folder, in place of those of an earlier build.
+@contextmanager
+def new_site(out: Path, folders: Collection[str]) -> Generator[Path]:
+    """Give an empty folder to write a site into, which takes the place of an earlier one once it is whole.
+
+    Whatever ends the work before that leaves the earlier site as it was.
 
     Args:
-        out: The folder.
-        contents: Content by path.
-        folders: Folders of an earlier build that are emptied.
+        out: The folder of the site.
+        folders: Folders of an earlier site that go with it; files beside them that nobody writes anew stay.
 
     Raises:
-        SiteError: If the folder holds something else, or cannot be written.
+        SiteError: If ``out`` holds something else, another process writes a site there, or it cannot be written.
     """
-    try:
-        if out.exists() and not (out / MARKER).is_file() and any(out.iterdir()):
-            raise SiteError(f"{out} holds something else than a site; choose an empty or a new folder")
-        out.mkdir(parents=True, exist_ok=True)
-        (out / MARKER).write_text("This folder is replaced when its site is built again.\n", encoding="utf-8")
-        for folder in folders:
-            rmtree(out / folder, ignore_errors=True)
+    with ExitStack() as stack:
+        partial = out / PARTIAL
+        with _writing(out):
+            if out.exists() and not (out / MARKER).is_file() and any(out.iterdir()):
+                raise SiteError(f"{out} holds something else than a site; choose an empty or a new folder")
+            out.mkdir(parents=True, exist_ok=True)
+            _lock(stack.enter_context((out / MARKER).open("a", encoding="utf-8")), out)
+            rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+        stack.callback(rmtree, partial, ignore_errors=True)
+        yield partial
+        with _writing(out):
+            _replace(out, partial, folders)
+
+
+def write_pages(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write files below a folder.
+
+    Args:
+        folder: The folder, from :func:`new_site`.
+        contents: Content by path.
+
+    Raises:
+        SiteError: If one cannot be written.
+    """
+    with _writing(folder):
         for name, content in sorted(contents.items()):
-            path = out / name
+            path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
+
+
+def _lock(marker: TextIO, out: Path) -> None:
+    """Have a folder alone for as long as its marker is open."""
+    try:
+        flock(marker, LOCK_EX | LOCK_NB)
+    except BlockingIOError as error:
+        raise SiteError(f"{out}: another process writes a site there; wait for it, or choose another folder") from error
+    except OSError:
+        pass  # A disk without locks: nobody can be kept out.
+    if not marker.tell():
+        marker.write("This folder is replaced when its site is built again.\n")
+        marker.flush()
+
+
+def _replace(out: Path, partial: Path, folders: Collection[str]) -> None:
+    """Put a whole site in the place of an earlier one: pages last, after what they load."""
+    new = sorted(partial.iterdir(), key=lambda path: (path.is_file(), path.name))
+    for name in {*folders, *(path.name for path in new if path.is_dir())}:
+        if (out / name).is_symlink():
+            (out / name).unlink()
+        rmtree(out / name, ignore_errors=True)
+    for path in new:
+        if path.name != MARKER:
+            path.replace(out / path.name)
+
+
+@contextmanager
+def _writing(out: Path) -> Generator[None]:
+    try:
+        yield
     except OSError as error:
         raise SiteError(f"cannot write the site to {out}: {error.strerror}") from error
 

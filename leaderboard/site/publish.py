@@ -12,7 +12,7 @@ from ..board import Board, make_board
 from ..measures import SampleSets
 from ..runs import open_runs
 from ..viewer.build import write_viewer
-from .build import write_site
+from .build import FOLDERS, new_site, write_site
 
 SamplePages = Literal["none", "public", "all"]
 """Which pages of samples there are: none, with texts where their licence allows it, or with all texts."""
@@ -56,22 +56,22 @@ def publish(
     with open_runs(paths, observer) as runs:
         board = make_board(runs, sets, observer)
         addresses = {} if samples == "none" else _addresses(board)
-        page = write_site(board, out, title=title, samples=addresses)
-        if addresses:
-            ordered = [run for section in board.sections for run in section.runs]
-            groups = [ordered] if len(ordered) <= SIDE_BY_SIDE else [[run] for run in ordered]
-            for group in groups:
-                folder = out / addresses[group[0].key].partition("index.html")[0]
+        ordered = [run for section in board.sections for run in section.runs]
+        groups = [ordered] if len(ordered) <= SIDE_BY_SIDE else [[run] for run in ordered]
+        with new_site(out, FOLDERS) as site:
+            write_site(board, site, title=title, samples=addresses)
+            for group in groups if addresses else ():
+                folder = site / addresses[group[0].key].partition("index.html")[0]
                 write_viewer(
                     group,
                     folder,
                     sets,
                     videos=videos,
                     public=samples == "public",
-                    home="../" * (len(folder.relative_to(out).parts)) + "index.html",
+                    home="../" * (len(folder.relative_to(site).parts)) + "index.html",
                     observer=observer,
                 )
-    return page
+    return out / "index.html"
 
 
 def _addresses(board: Board) -> dict[str, str]:

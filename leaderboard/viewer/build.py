@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from egobench import __version__
 from egobench.observer import Observer, SilentObserver
+from egobench.run.media import check_videos
 
 from ..measures import SampleSets
 from ..runs import BoardRun
-from ..site.build import asset, page_environment, write_pages
+from ..site.build import asset, new_site, page_environment, write_pages
 from ..site.comparison_data import script_json
 from ..site.naming import run_title
-from .collect import ViewedSample, collect_parts
+from .collect import ViewedPart, ViewedSample, collect_parts
 from .outcomes import WORDS
 from .strips import StripMaker
 
@@ -105,44 +106,53 @@ def write_viewer(
 
     Raises:
         SiteError: If the folder holds something else, or cannot be written.
+        MissingVideoError: If there is no such folder of videos.
         SampleSetError: If a sample set is not at hand.
         StoreError: If the rows of a run are damaged.
     """
     observer = observer or SilentObserver()
-    write_pages(out, {}, (*FOLDERS, STRIPS))
-    index = _Index([[] for _ in runs])
-    maker = None if videos is None else StripMaker(videos, out / STRIPS, observer)
+    if videos is not None:
+        check_videos(videos)
+    with new_site(out, (*FOLDERS, STRIPS)) as folder:
+        maker = None if videos is None else StripMaker(videos, folder / STRIPS, observer)
+        index = _write_samples(folder, collect_parts(runs, sets, strip_maker=maker, public=public), len(runs))
+        run_facts = [_run(run) for run in runs]
+        data = {"runs": run_facts, "chunk": CHUNK, "words": WORDS, **index.to_json()}
+        page = page_environment("egobench.leaderboard.viewer").get_template("viewer.html")
+        title = ", ".join(dict.fromkeys(run.model for run in runs))
+        contents = {
+            "index.html": page.render(
+                runs=run_facts, title=title[:120], home=home, version=__version__, count=len(index.ids)
+            ),
+            "data/index.js": f"EGOBENCH.index({_text(data)});\n",
+            "assets/viewer.js": asset("egobench.leaderboard.viewer", "viewer.js"),
+            "assets/viewer.css": asset("egobench.leaderboard.viewer", "viewer.css"),
+            **{f"assets/{name}": asset("egobench.leaderboard.site", name) for name in ("style.css", "theme.js")},
+        }
+        write_pages(folder, contents)
+    return out / "index.html"
+
+
+def _write_samples(folder: Path, parts: Iterable[ViewedPart], runs: int) -> _Index:
+    """Write the samples of all parts in chunks; what is left to write is their index."""
+    index = _Index([[] for _ in range(runs)])
     chunk: list[dict[str, Any]] = []
-    for part in collect_parts(runs, sets, strip_maker=maker, public=public):
+    for part in parts:
         index.parts.append({"title": _part_title(part.id), "task": part.id.task, "first": len(index.ids),
                             "protocol": part.id.protocol, "withheld": part.withheld})  # fmt: skip
         for sample in part.viewed():
             index.add(sample)
             chunk.append(sample.detail)
             if len(chunk) == CHUNK:
-                _write_chunk(out, len(index.ids) // CHUNK - 1, chunk)
+                _write_chunk(folder, len(index.ids) // CHUNK - 1, chunk)
                 chunk = []
     if chunk:
-        _write_chunk(out, len(index.ids) // CHUNK, chunk)
-    run_facts = [_run(run) for run in runs]
-    data = {"runs": run_facts, "chunk": CHUNK, "words": WORDS, **index.to_json()}
-    page = page_environment("egobench.leaderboard.viewer").get_template("viewer.html")
-    title = ", ".join(dict.fromkeys(run.model for run in runs))
-    contents = {
-        "index.html": page.render(
-            runs=run_facts, title=title[:120], home=home, version=__version__, count=len(index.ids)
-        ),
-        "data/index.js": f"EGOBENCH.index({_text(data)});\n",
-        "assets/viewer.js": asset("egobench.leaderboard.viewer", "viewer.js"),
-        "assets/viewer.css": asset("egobench.leaderboard.viewer", "viewer.css"),
-        **{f"assets/{name}": asset("egobench.leaderboard.site", name) for name in ("style.css", "theme.js")},
-    }
-    write_pages(out, contents, ())
-    return out / "index.html"
+        _write_chunk(folder, len(index.ids) // CHUNK, chunk)
+    return index
 
 
-def _write_chunk(out: Path, number: int, rows: Sequence[dict[str, Any]]) -> None:
-    write_pages(out, {f"data/chunk-{number}.js": f"EGOBENCH.chunk({number}, {_text([*rows])});\n"}, ())
+def _write_chunk(folder: Path, number: int, rows: Sequence[dict[str, Any]]) -> None:
+    write_pages(folder, {f"data/chunk-{number}.js": f"EGOBENCH.chunk({number}, {_text([*rows])});\n"})
 
 
 def _text(value: Any) -> str:

@@ -63,6 +63,7 @@ def ablate(
     ensure_torchvision()
 
     from egobench.commands.progress import ProgressObserver
+    from reference_exo2ego.training.ablation.page import split_page
     from reference_exo2ego.training.ablation.study import StudyRequest
     from reference_exo2ego.training.loop import LoopSettings
     from reference_exo2ego.training.recipe import load_recipe, override
@@ -83,15 +84,19 @@ def ablate(
         loop=LoopSettings(workers=workers, save_every=save_every),
         timings=timings or [],
     )
+    if page is not None:
+        split_page(page)  # Before hours of work that would end without it.
     with ProgressObserver() as observer:
         study = request.open(observer)
         forecast = study.forecast()
-    if not (as_json and not dry_run):
+    if as_json and not dry_run:
+        note(f"{_hours(forecast.seconds)} of work, one after the other")
+    else:
         _print_forecast(study, forecast, as_json=as_json)
     if dry_run:
         return
     if forecast.seconds > 0 and not yes:
-        typer.confirm(f"Begin? {_hours(forecast.seconds)} of work", abort=True, err=True)
+        typer.confirm(f"Begin? {_hours(forecast.seconds)} of work (--yes: without asking)", abort=True, err=True)
     with ProgressObserver() as observer, stop_requests() as asked_to_stop:
         done = request.open(observer, asked_to_stop).work(sys.argv)
     if not done:

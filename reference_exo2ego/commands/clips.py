@@ -128,9 +128,10 @@ def _report_json(report: ClipReport, rule: ClipRule) -> dict[str, Any]:
 
 def _write_report(path: Path, content: dict[str, Any]) -> None:
     from egobench.errors import TrainingDataError
+    from egobench.whole_file import replace_file
 
     try:
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        replace_file(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise TrainingDataError(f"{path}: cannot be written ({error.strerror})") from error
 

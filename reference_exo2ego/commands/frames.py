@@ -9,6 +9,8 @@ import typer
 
 from egobench.commands.arguments import AsJson
 from egobench.commands.console import note, print_json
+from egobench.errors import EgoBenchError
+from reference_exo2ego.commands.arguments import print_lines
 
 
 def frames(
@@ -21,6 +23,8 @@ def frames(
     limit: Annotated[float | None, typer.Option(min=0, help="Most gigabytes to add; else what the disk has.")] = None,
 ) -> None:
     """Decode all frames that a recipe of rows trains on into a frame store, once.
+
+    Exit code 0 if every clip is there, else 1.
 
     Example: exo2ego frames tiny --data data --out frames
     """
@@ -43,3 +47,11 @@ def frames(
         )
     if as_json:
         print_json({"clips": len(requests), "bytes": estimate.bytes, "failed": len(report.failed)})
+    else:
+        print_lines(f"{out}: {report.added:,} clips added, {report.stored:,} were there, of {len(requests):,}")
+    if report.failed:
+        first = report.failed[0]
+        raise EgoBenchError(
+            f"{len(report.failed):,} of {len(requests):,} clips have no frames, the first of them {first.key}: "
+            f"{first.error}; mend the files and run the same command again"
+        )

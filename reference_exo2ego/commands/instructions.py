@@ -113,16 +113,15 @@ def write_instructions(
     Example: exo2ego write-instructions egtea --url http://127.0.0.1:8000/v1 --model qwen --out wording.json
     """
     from egobench.errors import TrainingDataError
+    from egobench.whole_file import replace_file
     from reference_exo2ego.data.egoit import writing
     from reference_exo2ego.data.egoit.wording import read_instructions, shipped_instructions
 
     lists = read_instructions(out if out.exists() else None)
     example = shipped_instructions().get(source, [""])[0]
     texts = writing.write_instructions(url, model, source, count=count, example=example)
-    part = out.with_name(f"{out.name}.part")
     try:
-        part.write_text(json.dumps({**lists, source: texts}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(out)
+        replace_file(out, json.dumps({**lists, source: texts}, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise TrainingDataError(f"{out}: cannot be written ({error.strerror})") from error
     if as_json:

@@ -45,6 +45,7 @@ def leaks(
     from reference_exo2ego.data.samples import read_samples
     from reference_exo2ego.data.streaming import in_megabytes
 
+    allowed = split_names(allow) or ()
     sets = [SampleSet.read(folder) for folder in find_sets(data, split_names(tasks), construction)]
     footage = TrainedFootage({clip: origin for path in origins or () for clip, origin in read_origins(path).items()})
     with ProgressObserver() as observer:
@@ -54,7 +55,7 @@ def leaks(
     leaks_per_set = find_leaks(footage, [(sample_set.name, sample_set.samples) for sample_set in sets])
     rows = [leak.to_json() for leak in leaks_per_set]
     print_rows(rows, [_table(leaks_per_set, footage)], choose_format(form, as_json=as_json))
-    require_no_leak(leaks_per_set, split_names(allow) or ())
+    require_no_leak(leaks_per_set, allowed)
 
 
 def _table(leaks_per_set: Sequence[Leak], footage: TrainedFootage) -> Table:

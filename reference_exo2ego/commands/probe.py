@@ -10,6 +10,7 @@ import typer
 
 from egobench.commands.arguments import AsJson, split_names
 from egobench.commands.console import console, print_json
+from egobench.printable import printable
 from reference_exo2ego.commands.arguments import print_lines
 
 
@@ -45,15 +46,19 @@ def probe(
     from egobench.commands.progress import ProgressObserver
     from egobench.commands.tables import comparison_rows, comparison_table
     from egobench.dataset.sampleset import SampleSet, find_sets
+    from egobench.run.media import check_videos
     from egobench.run.store import read_run
+    from egobench.scoring.entry import Scores, by_id
     from egobench.scoring.overview import read_scores_file
     from reference_exo2ego.training.probe.asking import ProbeRequest, probe_recipe
     from reference_exo2ego.training.recipe import load_recipe
 
-    others = {
-        read_run(run).spec.model["name"]: {str(entry.id): entry for entry in read_scores_file(run).values()}
-        for run in beside or []
-    }
+    check_videos(videos)  # Before it is trained.
+    others: dict[str, Scores] = {}
+    for run in beside or []:
+        spec = read_run(run).spec
+        label = str(spec.model["name"])
+        others[f"{label} {spec.id}" if label in others else label] = by_id(read_scores_file(run).values())
     request = ProbeRequest(
         recipe=load_recipe(recipe),
         data=data,
@@ -64,7 +69,7 @@ def probe(
         out=out,
         steps=steps,
         limit=limit,
-        recorded={"command": sys.argv, "data": str(sets.resolve())},
+        recorded={"command": [printable(word) for word in sys.argv], "data": printable(str(sets.resolve()))},
     )
     with ProgressObserver() as observer:
         result = probe_recipe(request, observer)

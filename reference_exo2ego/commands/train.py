@@ -29,7 +29,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of this training.")] = Path("runs/exo2ego"),
     stages: Annotated[str | None, typer.Option(help="Only these stages, with commas.")] = None,
     begin_from: Annotated[
-        Path | None, typer.Option("--from", help="Begin from this model instead of the stage before.")
+        Path | None, typer.Option("--from", help="Begin the first of them from this model instead of the stage before.")
     ] = None,
     engine: Annotated[
         Literal["auto", "torch", "deepspeed"],
@@ -51,11 +51,11 @@ def train(
     ] = None,
     evaluate_videos: Annotated[Path, typer.Option(help="Folder of their videos.")] = Path(),
     evaluate_every: Annotated[int, typer.Option(min=0, help="Steps between scores; 0: the end of each stage.")] = 0,
-    evaluate_limit: Annotated[int | None, typer.Option(help="Samples per subset.")] = None,
+    evaluate_limit: Annotated[int | None, typer.Option(min=1, help="Samples per subset.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Score only these tasks, with commas.")] = None,
-    track: Annotated[str, typer.Option(help="Further sinks, with commas: tensorboard, wandb.")] = "",
+    track: Annotated[str | None, typer.Option(help="Further sinks, with commas: tensorboard, wandb.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would take, and train nothing.")] = False,
-    processes: Annotated[int | None, typer.Option(help="Processes that --dry-run computes for.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Processes that --dry-run computes for.")] = None,
     overfit_one_batch: Annotated[
         bool, typer.Option("--overfit-one-batch", help="Learn each stage's first batch by heart; nothing is written.")
     ] = False,
@@ -83,6 +83,11 @@ def train(
     from reference_exo2ego.training.zero import read_zero
 
     chosen_recipe, zero = override(load_recipe(recipe), changes or []), read_zero(deepspeed) if deepspeed else {}
+    if dry_run and overfit_one_batch:
+        raise typer.BadParameter("--dry-run trains nothing, and --overfit-one-batch does; leave one of them out")
+    if evaluate is None and (tasks or evaluate_limit or evaluate_every):
+        raise typer.BadParameter("--tasks, --evaluate-limit and --evaluate-every go with --evaluate")
+    chosen_stages, sinks = split_names(stages), split_names(track) or ()
     scores = _scores(evaluate, evaluate_videos, evaluate_every, evaluate_limit, tasks)
     these = begin_processes(local_rank)
     try:
@@ -110,9 +115,9 @@ def train(
             if dry_run:
                 _print_estimates(training, processes or these.count, as_json=as_json)
             elif overfit_one_batch:
-                _overfit(training, split_names(stages), overfit_steps, as_json=as_json)
+                _overfit(training, chosen_stages, overfit_steps, as_json=as_json)
             else:
-                _train(training, split_names(stages), split_names(track) or ())
+                _train(training, chosen_stages, sinks, as_json=as_json)
     finally:
         end_processes()
 
@@ -131,13 +136,15 @@ def _scores(data: Path | None, videos: Path, every: int, limit: int | None, task
     if data is None:
         return None
     from egobench.dataset.sampleset import SampleSet, find_sets
+    from egobench.run.media import check_videos
     from reference_exo2ego.training.evaluating import TaskScores
 
+    check_videos(videos)  # Before hours of training.
     sets = [SampleSet.read(folder) for folder in find_sets(data, split_names(tasks))]
     return TaskScores(sets=sets, videos=videos, every=every, limit=limit)
 
 
-def _train(training: Training, stages: tuple[str, ...] | None, track: tuple[str, ...]) -> None:
+def _train(training: Training, stages: tuple[str, ...] | None, track: tuple[str, ...], *, as_json: bool) -> None:
     from reference_exo2ego.training.run import own_folder
     from reference_exo2ego.training.signals import STOPPED
 
@@ -152,12 +159,19 @@ def _train(training: Training, stages: tuple[str, ...] | None, track: tuple[str,
     if not done:
         note(f"stopped; its checkpoint is in {training.folder}, and the same command goes on with it")
         raise typer.Exit(STOPPED)
-    recipe = training.recipe
-    last = (recipe.trained[-1] if stages is None else recipe.stage(stages[-1])).name
+    models = {
+        stage.name: str(training.model_of(stage.name))
+        for stage in training.recipe.trained
+        if stages is None or stage.name in stages
+    }
+    last = [*models.values()][-1]
+    if as_json:
+        print_json({"folder": str(training.folder), "recipe": training.recipe.fingerprint, "models": models})
+        return
     print_lines(
-        f"{training.model_of(last)}: trained",
+        f"{last}: trained",
         f"next: exo2ego report {training.folder}",
-        f"      exo2ego export {training.model_of(last)} --out {training.recipe.name}",
+        f"      exo2ego export {last} --out {training.recipe.name}",
     )
 
 

@@ -18,6 +18,7 @@ from pydantic import ConfigDict
 from egobench.annotations import Annotations, FieldError, RawRow, Row
 from egobench.errors import AnnotationFileError, JsonInputError, RecordError, TrainingDataError, install_command
 from egobench.json_input import read_json
+from egobench.whole_file import replace_file
 from reference_exo2ego.data.samples import Modality, TrainingSample, question_and_answer
 from reference_exo2ego.data.streaming import ByteProgress, delimited_rows, json_lines, opened
 
@@ -229,9 +230,7 @@ def _write(path: Path, content: bytes) -> None:
         if path.is_file() and path.stat().st_size == len(content):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
-        part.write_bytes(content)
-        part.replace(path)
+        replace_file(path, content)
     except OSError as error:
         raise TrainingDataError(f"{path}: cannot be written ({error.strerror}); check permissions and space") from error
 

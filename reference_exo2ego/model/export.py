@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,6 +51,8 @@ def export(
     Raises:
         ModelError: If the checkpoint cannot be used or the folder cannot be written.
     """
+    if out.exists():
+        raise ModelError(f"{out}: is there already; name a new folder, or move this one away")
     source = read_saved(checkpoint)
     model = load(checkpoint, learner=not whole, dtype=dtype)
     merged = merge and has_low_rank(model)
@@ -58,10 +62,16 @@ def export(
         language.to(torch.float32)
         merge_low_rank(model)
         language.to(number)
-    save(model, out, source.stage, tokenizer=_tokenizer(checkpoint / "language"))
-    saved = read_saved(out)
-    write_card(card or Card(out.name), saved)
-    return Exported(saved, merged)
+    partial = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        save(model, partial, source.stage, tokenizer=_tokenizer(checkpoint / "language"))
+        write_card(card or Card(out.name), read_saved(partial))
+        partial.rename(out)
+    except OSError as error:
+        raise ModelError(f"{out}: cannot be written ({error.strerror}); is there room, and is it new?") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Exported(read_saved(out), merged)
 
 
 def read_card(path: Path) -> Card:
@@ -85,4 +95,8 @@ def _tokenizer(folder: Path) -> Any:
     library: Any = transformers
     if not any(folder.glob("tokenizer*")):
         return None
-    return library.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    try:
+        return library.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{folder}: its tokenizer cannot be read ({reason:.300}); copy the folder again") from error

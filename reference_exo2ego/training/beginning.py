@@ -18,6 +18,9 @@ from .engine import Engine
 from .processes import Processes
 from .recipe import FreshStart, PartsStart, PublishedStart, Recipe, WordsStart
 
+LOADED = (PublishedStart, PartsStart)
+"""Starts that are whole models: a language model alone, which the stage ``language`` hands over, has no place there."""
+
 
 class Beginning(NamedTuple):
     """The model that a stage begins with.
@@ -47,6 +50,11 @@ def begin(recipe: Recipe, data: Path, before: Path | None, *, dtype: str) -> Beg
     torch.manual_seed(recipe.seed)
     if before is not None and (before / "config.json").is_file():
         return Beginning(load(before, expected=recipe.model, dtype=dtype), load_tokenizer(before / "language"))
+    if before is not None and (isinstance(recipe.start, LOADED) or not (before / "language").is_dir()):
+        raise ModelError(
+            f"{before}: no model that recipe {recipe.name} can begin from; expected what a stage handed over, as "
+            f"RUN/stage1/model"
+        )
     match recipe.start:
         case WordsStart(alike=alike):
             from .words_start import fresh_model, tokenizer_of

@@ -23,8 +23,9 @@ from pydantic import TypeAdapter, ValidationError
 from egobench.errors import CheckpointError, JsonInputError, ResumeError
 from egobench.json_input import read_json
 from egobench.observer import Observer
+from egobench.whole_file import replace_file
 
-from .files import PARTIAL, write_whole
+from .files import PARTIAL
 from .processes import Processes
 
 POSITION = "position.json"
@@ -195,7 +196,7 @@ def _settle(partial: Path, checkpoint: Path, position: Position) -> None:
         with (partial / name).open("rb") as file:
             os.fsync(file.fileno())
     values = asdict(position) | {"files": {name: _size(partial / name) for name in names}}
-    write_whole(partial / POSITION, json.dumps(values | {"crc32": _checksum(values)}, indent=1) + "\n")
+    replace_file(partial / POSITION, json.dumps(values | {"crc32": _checksum(values)}, indent=1) + "\n")
     shutil.rmtree(checkpoint, ignore_errors=True)
     partial.rename(checkpoint)
     _sync_folders([checkpoint, checkpoint.parent])

@@ -58,16 +58,17 @@ def begin_processes(local_rank: int = 0) -> Processes:
         local_rank: Number of this process on its machine.
 
     Raises:
-        TrainingError: If only some of the variables are set.
+        TrainingError: If the variables are set in part, or are no numbers.
     """
-    values = {name: os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
+    values = {name: os.environ.get(name) or None for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
+    count, rank = _number("WORLD_SIZE", values["WORLD_SIZE"]), _number("RANK", values["RANK"])
     missing = [name for name, value in values.items() if value is None]
-    count = int(values["WORLD_SIZE"] or 1)
-    if count > 1 and missing:
-        raise TrainingError(
-            f"WORLD_SIZE is {count}, but {', '.join(missing)} not set; start it with torchrun or deepspeed"
-        )
-    rank = int(values["RANK"] or 0) if count > 1 else 0
+    if missing and ((count or 1) > 1 or (count is None and rank)):
+        named = ", ".join(f"{name} is {value}" for name, value in values.items() if value is not None)
+        raise TrainingError(f"{named}, but {', '.join(missing)} not set; start it with torchrun or deepspeed")
+    rank, count = (rank or 0, count) if count is not None and count > 1 else (0, 1)
+    if rank >= count:
+        raise TrainingError(f"RANK is {rank} and WORLD_SIZE {count}; expected a rank below their number")
     processes = Processes(rank, count, local_rank)
     if torch.cuda.is_available():
         torch.cuda.set_device(processes.local_rank)
@@ -79,6 +80,15 @@ def begin_processes(local_rank: int = 0) -> Processes:
             library: Any = distributed
             distributed.init_process_group(backend, store=library.HashStore(), rank=0, world_size=1)
     return processes
+
+
+def _number(name: str, text: str | None) -> int | None:
+    """The number that a variable of the environment has; ``None`` where it is not set."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise TrainingError(f"{name} is {text!r:.40}; expected a number, as torchrun and deepspeed set it")
+    return int(text)
 
 
 def end_processes() -> None:

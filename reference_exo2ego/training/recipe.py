@@ -153,7 +153,7 @@ class Recipe(Section):
     model: Exo2EgoConfig
     start: Start
     stages: tuple[StageRecipe, ...]
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """What is computed in. The optimizer's weights are float32."""
     tf32: bool = True
@@ -221,7 +221,11 @@ def load_recipe(name: str) -> Recipe:
         if spec is None or spec.loader is None:
             raise RecipeError(f"{name}: cannot be read; expected a Python file that defines RECIPE")
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise RecipeError(f"{name}: cannot be run ({reason:.300}); expected Python that defines RECIPE") from error
     else:
         raise RecipeError(
             f"no recipe {name!r}; there are {_listed(RECIPES)}, or name a Python file that defines RECIPE"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from egobench.charts.series import Series, series_chart
 from egobench.errors import TrainingError
+from egobench.whole_file import replace_file
 from reference_exo2ego.model.freezing import part_counts
 from reference_exo2ego.model.stages import Stage
 
@@ -57,7 +58,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     path = out or folder / PAGE
     page = "\n".join(_page(recipe, values, records))
     try:
-        path.write_text(page, encoding="utf-8")
+        replace_file(path, page)
     except OSError as error:
         raise TrainingError(f"{path}: cannot be written ({error.strerror}); name another file with --out") from error
     return path

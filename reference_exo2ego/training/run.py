@@ -31,7 +31,7 @@ from .loop import LoopSettings, StageLoop, never
 from .out_of_memory import out_of_memory_explained
 from .processes import Processes
 from .recipe import Recipe, StageRecipe
-from .run_file import check_data, check_recipe
+from .run_file import check_beginning, check_data, check_recipe
 from .schedule import build_optimizer
 from .sources import open_source
 from .speed import device_speed
@@ -90,16 +90,17 @@ class Training:
             Whether they are done; else training was asked to stop, and the same call goes on with it.
 
         Raises:
-            ResumeError: If the folder holds another training.
+            ResumeError: If the folder holds another training, or a stage was begun from another model.
             StageError: If the stage before one of them is missing.
         """
         chosen = [stage for stage in self.recipe.trained if stages is None or stage.name in stages]
         for name in stages or ():
             self.recipe.stage(name)
-        for stage in chosen:
+        for place, stage in enumerate(chosen):
+            training = self if place == 0 else replace(self, before=None)
             if self.model_of(stage.name).is_dir():
                 self.observer.note(f"{stage.name} is done: {self.model_of(stage.name)}")
-            elif not self.train(stage):
+            elif not training.train(stage):
                 return False
         return True
 
@@ -148,6 +149,7 @@ class Training:
         source = open_source(self.recipe, stage, self.data, self.store, beginning.tokenizer)
         if self.processes.first:
             check_data(self.folder, stage.name, source.digests)
+            check_beginning(self.folder, stage.name, self.before)
         steps = steps_of(stage, source)
         if checkpoint is not None:
             check_fit(checkpoint, steps=steps, engine=self.engine_name, processes=self.processes.count)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from egobench.errors import JsonInputError, ResumeError
 from egobench.json_input import read_json
+from egobench.printable import printable
+from egobench.whole_file import replace_file
 
 from .checkpoint import first_fault
-from .files import write_whole
 from .recipe import Recipe, recipe_of
 
 FORMAT = 1
@@ -32,6 +34,8 @@ class RunFile(BaseModel):
         data: SHA-256 by file, by stage.
         versions: Of libraries, by name.
         command: What was typed.
+        begun_from: By stage, the digest of the model that it was told to begin from; ``""`` for the one that it begins
+            from by itself. Files of earlier releases have none.
     """
 
     model_config = ConfigDict(strict=True)
@@ -42,6 +46,7 @@ class RunFile(BaseModel):
     data: dict[str, dict[str, str]]
     versions: dict[str, str]
     command: list[str]
+    begun_from: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -66,29 +71,31 @@ def read_run(folder: Path) -> dict[str, Any]:
 def check_recipe(folder: Path, recipe: Recipe) -> None:
     """Write down what is trained in a folder, or compare it with what was written down.
 
+    A training whose first stage never had its data is none yet: another one takes its place.
+
     Raises:
         ResumeError: If the folder holds another training.
         RecipeError: If the recipe that was written down is none.
         OSError: If the folder cannot be written.
     """
-    if not (folder / RUN).is_file():
+    before = read_run(folder) if (folder / RUN).is_file() else None
+    if before is None or (not before["data"] and before["fingerprint"] != recipe.fingerprint):
         values: dict[str, Any] = {
             "format": FORMAT,
             "fingerprint": recipe.fingerprint,
             "recipe": recipe.model_dump(mode="json"),
             "data": {},
             "versions": {name: version(name) for name in ("torch", "transformers", "peft", "numpy")},
-            "command": sys.argv,
+            "command": [printable(word) for word in sys.argv],
         }
-        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
+        replace_file(folder / RUN, json.dumps(values, indent=1) + "\n")
         return
-    values = read_run(folder)
-    if values["fingerprint"] != recipe.fingerprint:
-        before = recipe_of(values["recipe"], str(folder / RUN)).deciding()
+    if before["fingerprint"] != recipe.fingerprint:
+        theirs = recipe_of(before["recipe"], str(folder / RUN)).deciding()
         other = [
-            f"{name} is {before.get(name)!r} there and {value!r} here"
+            f"{name} is {theirs.get(name)!r} there and {value!r} here"
             for name, value in recipe.deciding().items()
-            if before.get(name) != value
+            if theirs.get(name) != value
         ]
         raise ResumeError(
             f"{folder}: holds another training: {'; '.join(other[:5])}; name another folder with --out, or train with "
@@ -106,7 +113,7 @@ def check_data(folder: Path, stage: str, digests: Mapping[str, str]) -> None:
     before = values["data"].get(stage)
     if before is None:
         values["data"][stage] = dict(digests)
-        write_whole(folder / RUN, json.dumps(values, indent=1) + "\n")
+        replace_file(folder / RUN, json.dumps(values, indent=1) + "\n")
         return
     changed = sorted(name for name in before.keys() | digests.keys() if before.get(name) != digests.get(name))
     if changed:
@@ -114,3 +121,41 @@ def check_data(folder: Path, stage: str, digests: Mapping[str, str]) -> None:
             f"{stage}: {', '.join(changed)} changed since the stage was begun in {folder}; put the old data back, or "
             f"train in another folder"
         )
+
+
+def check_beginning(folder: Path, stage: str, before: Path | None) -> None:
+    """Write down which model a stage was told to begin from, or compare it with what was written down.
+
+    A checkpoint holds what trains: all that is frozen comes from there each time.
+
+    Args:
+        folder: The training's folder.
+        stage: The stage.
+        before: The model; ``None`` where it was told none.
+
+    Raises:
+        ResumeError: If it was begun from another one, or the model cannot be read.
+    """
+    values = read_run(folder)
+    digest = "" if before is None else _folder_digest(before)
+    recorded = values["begun_from"].setdefault(stage, digest)
+    if recorded != digest:
+        earlier = "another model" if recorded else "no model that was named"
+        raise ResumeError(
+            f"{stage}: was begun in {folder} with {earlier} after --from, and goes on with that alone; give the same "
+            f"--from, or train in another folder"
+        )
+    replace_file(folder / RUN, json.dumps(values, indent=1) + "\n")
+
+
+def _folder_digest(folder: Path) -> str:
+    """SHA-256 of all files of a folder, their names included."""
+    whole = sha256()
+    try:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            with path.open("rb") as file:
+                digest = file_digest(file, "sha256").hexdigest()
+            whole.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode(errors="surrogateescape"))
+    except OSError as error:
+        raise ResumeError(f"{folder}: cannot be read ({error}); expected a model to begin from") from error
+    return whole.hexdigest()

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from egobench.errors import RecipeError
+from egobench.errors import JsonInputError, RecipeError
+from egobench.json_input import read_json
 
 from .recipe import Recipe, StageRecipe
 from .sampler import micro_size
@@ -74,8 +75,8 @@ def read_zero(choice: str) -> dict[str, Any]:
         return {"zero_optimization": dict(ZERO[int(choice)]), "bf16": {"enabled": AUTO}}
     path = Path(choice)
     try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values: Any = read_json(path.read_bytes(), str(path))
+    except (OSError, JsonInputError) as error:
         raise RecipeError(
             f"--deepspeed {choice}: expected a stage of ZeRO, 0 to 3, or a JSON file that DeepSpeed reads ({error})"
         ) from error
@@ -90,8 +91,8 @@ def stage_of_zero(config: Mapping[str, Any], where: str) -> int:
     Raises:
         RecipeError: If there is no such stage.
     """
-    section: Any = config.get("zero_optimization", {})
-    stage: Any = section.get("stage", 0) if isinstance(section, dict) else section
+    section, key = _section(dict(config), "zero_optimization.stage", where)
+    stage: Any = section.get(key, 0)
     if not isinstance(stage, int) or isinstance(stage, bool) or stage not in ZERO:
         raise RecipeError(f"{where}: zero_optimization.stage is {stage!r}; expected 0, 1, 2 or 3")
     return stage
@@ -133,14 +134,14 @@ def resolve(config: Mapping[str, Any], recipe: Recipe, sizes: Sizes, where: str)
     }
     resolved: dict[str, Any] = json.loads(json.dumps(config))
     for name, value in decided.items():
-        section, key = _section(resolved, name)
+        section, key = _section(resolved, name, where)
         if section.get(key, AUTO) not in (AUTO, value):
             raise RecipeError(
                 f'{where}: {name} is {section[key]!r}, and the recipe makes it {value!r}; write "auto" there'
             )
         section[key] = value
     for name, value in suggested.items():
-        section, key = _section(resolved, name)
+        section, key = _section(resolved, name, where)
         if section.get(key) == AUTO:
             section[key] = value
     if not sizes.gpu:
@@ -154,9 +155,12 @@ def resolve(config: Mapping[str, Any], recipe: Recipe, sizes: Sizes, where: str)
     return resolved
 
 
-def _section(config: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+def _section(config: dict[str, Any], name: str, where: str) -> tuple[dict[str, Any], str]:
     section, _, key = name.rpartition(".")
-    return (config.setdefault(section, {}), key) if section else (config, key)
+    values: Any = config.setdefault(section, {}) if section else config
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where}: {section} is {values!r:.40}; expected an object, as DeepSpeed reads it")
+    return values, key
 
 
 def _autos(values: Mapping[str, Any], above: str = "") -> list[str]:

@@ -130,8 +130,19 @@ def test_sets_are_found_by_task_and_construction(navigation: Navigation) -> None
     assert find_sets(navigation.data) == find_sets(here) == find_sets(navigation.data, ("vln-qa",)) == [here]
     with pytest.raises(SampleSetError, match="no sample set of egoplan; it holds vln-qa"):
         find_sets(navigation.data, ("egoplan",))
-    with pytest.raises(SampleSetError, match="it holds none"):
+    with pytest.raises(SampleSetError, match="any task with the construction 'paper'; it holds vln-qa/official"):
         find_sets(navigation.data, None, "paper")
+    with pytest.raises(SampleSetError, match="it holds none"):
+        find_sets(navigation.videos)
+
+
+def test_a_set_that_is_named_itself_is_still_of_the_task_that_is_asked_for(navigation: Navigation) -> None:
+    here = navigation.data / "vln-qa" / "official"
+    assert find_sets(here, ("vln-qa",), "official") == [here]
+    with pytest.raises(SampleSetError, match="no sample set of egoplan; it holds vln-qa"):
+        find_sets(here, ("egoplan",))
+    with pytest.raises(SampleSetError, match="with the construction 'paper'; it holds vln-qa/official"):
+        find_sets(here, None, "paper")
 
 
 def test_an_unknown_construction_is_answered_with_the_known_ones(folder: Path) -> None:

@@ -127,8 +127,9 @@ def test_a_line_that_a_dead_shard_tore_is_asked_again_and_stays_in_no_score(navi
             },
             Shard(3, 6),
         ),
+        ({"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "0"}, Shard(0, 1)),
     ],
-    ids=["nothing", "torchrun", "srun", "array", "srun in an array"],
+    ids=["nothing", "torchrun", "srun", "array", "srun in an array", "an array of nothing"],
 )
 def test_the_share_is_read_from_what_started_the_process(environment: dict[str, str], expected: Shard | None) -> None:
     assert find_shard(environment) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from typing import Any
 import pytest
 
 from egobench.errors import BundleError
+from egobench.leaderboard.archive import unpack
 from egobench.leaderboard.bundle import sample_texts
 from egobench.leaderboard.checks import check_submission
+from egobench.leaderboard.checks.content import read_content
 from egobench.leaderboard.exports import Attribution, export_submission
+from egobench.leaderboard.exports.facts import Exported
+from egobench.leaderboard.exports.hub_results import hub_results
 from egobench.leaderboard.submission import write_record
 from egobench.scoring.overview import read_scores_file
 from tests.leaderboard.submissions import (
@@ -147,6 +152,18 @@ def test_a_refused_bundle_is_not_exported(world: World, guessed: Path, tmp_path:
     with pytest.raises(BundleError, match="was refused by a check"):
         export(path, tmp_path / "out", "every-eval-ever")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_without_a_headline_has_no_result_for_the_hub(guessed: Path, tmp_path: Path) -> None:
+    unpack(guessed, tmp_path)
+    content = replace(read_content(tmp_path, sealed=True), scores={})
+    with pytest.raises(BundleError, match="no headline score has a value"):
+        hub_results(Exported(content, "self-reported", MINE))
+
+
+def test_questions_are_shown_by_the_one_format_that_has_them(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="hf-eval-results shows no questions; leave --texts out"):
+        export(tmp_path / "any.zip", tmp_path, "hf-eval-results", data=tmp_path, texts=True)
 
 
 def test_what_a_format_needs_is_asked_for(guessed: Path, tmp_path: Path) -> None:

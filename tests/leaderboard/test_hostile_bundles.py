@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import struct
 from collections.abc import Callable
@@ -16,8 +17,9 @@ import pytest
 
 from egobench.errors import BundleError
 from egobench.leaderboard import archive
-from egobench.leaderboard.archive import unpack
+from egobench.leaderboard.archive import copy_run, unpack
 from egobench.leaderboard.checks import check_submission
+from egobench.leaderboard.submission import record_path
 from tests.leaderboard.submissions import (
     VLN_ACC,
     VLN_ROWS,
@@ -244,3 +246,21 @@ def test_messages_of_a_refusal_are_short(guessed: Path, world: World, tmp_path: 
     members = read_members(guessed)
     put_rows(members, [{**row, "id": json.dumps(row["id"]) * 1_000} for row in rows(members)])
     assert max(map(len, refused(write_members(tmp_path / "b.zip", members), world).values())) < 2_000
+
+
+def test_a_run_folder_with_a_pipe_in_it_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "run" / "predictions").mkdir(parents=True)
+    (tmp_path / "run" / "checksums.txt").write_text("")
+    os.mkfifo(tmp_path / "run" / "predictions" / "rows.jsonl")
+    with pytest.raises(BundleError, match=r"cannot be copied \(`.*rows\.jsonl` is a named pipe\); expected"):
+        copy_run(tmp_path / "run", tmp_path / "copy")
+    record = check_submission(tmp_path / "run")
+    assert (record.level, [failed.check for failed in record.failed]) == (None, ["archive"])
+
+
+def test_a_run_is_checked_from_within_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "runs" / "one")
+    assert record_path(Path()) == tmp_path / "runs" / "one.check.json"
+    assert record_path(Path("..")) == tmp_path / "runs.check.json"
+    assert record_path(Path("a.zip")) == Path("a.zip.check.json")

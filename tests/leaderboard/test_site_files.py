@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from egobench.cli import app
-from egobench.errors import SiteError, StoreError
+from egobench.errors import BundleError, SampleSetError, SiteError, StoreError
 from egobench.evaluate import evaluate
+from egobench.leaderboard.site.build import new_site
 from egobench.leaderboard.site.comparison_data import script_json
 from egobench.leaderboard.site.plots import RadarAxis, radar, scatter
 from egobench.leaderboard.site.points import Floors, Point
@@ -104,16 +105,58 @@ def test_a_folder_of_something_else_is_left_alone(runs: Path, tmp_path: Path) ->
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
+def test_a_site_stays_as_it_was_where_the_next_one_cannot_be_finished(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site", samples="all").parent
+    (site / "CNAME").write_text("board.example")
+    before = digests(site)
+    with pytest.raises(SampleSetError):
+        publish([runs], site, samples="all", data=tmp_path / "elsewhere")
+    assert digests(site) == before
+    publish([runs], site)
+    assert not (site / "samples").exists()
+    assert (site / "CNAME").is_file()
+
+
+def test_two_processes_do_not_write_one_site(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site").parent
+    before = digests(site)
+    with new_site(site, ()), pytest.raises(SiteError, match="another process writes a site there"):
+        publish([runs], site, samples="all")
+    assert digests(site) == before
+
+
+def test_what_a_killed_build_left_is_no_part_of_the_next(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site").parent
+    before = digests(site)
+    (site / ".partial" / "data").mkdir(parents=True)
+    (site / ".partial" / "data" / "half.js").write_text("half")
+    publish([runs], site)
+    assert digests(site) == before
+
+
+def test_a_link_in_the_place_of_a_folder_is_not_followed(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site").parent
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine")
+    (site / "samples").symlink_to(tmp_path / "mine")
+    publish([runs], site, samples="all")
+    assert not (site / "samples").is_symlink()
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+class Notes(SilentObserver):
+    """Keeps warnings."""
+
+    __slots__ = ("warnings",)
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "warnings", [])
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)  # type: ignore[attr-defined]
+
+
 def test_damaged_runs_are_left_out_and_named(runs: Path, tmp_path: Path) -> None:
-    class Notes(SilentObserver):
-        __slots__ = ("warnings",)
-
-        def __init__(self) -> None:
-            object.__setattr__(self, "warnings", [])
-
-        def warn(self, message: str) -> None:
-            self.warnings.append(message)  # type: ignore[attr-defined]
-
     notes = Notes()
     (next(runs.glob("random/*")) / "scores.json").write_text("{")
     publish([runs], tmp_path / "site", observer=notes)
@@ -123,6 +166,16 @@ def test_damaged_runs_are_left_out_and_named(runs: Path, tmp_path: Path) -> None
         path.write_text("{")
     with pytest.raises(StoreError, match="no run that can be shown"):
         publish([runs], tmp_path / "site")
+
+
+def test_a_file_that_is_no_bundle_costs_no_other_run_its_place(runs: Path, tmp_path: Path) -> None:
+    notes = Notes()
+    (runs / "photos.zip").write_bytes(b"none")
+    publish([runs], tmp_path / "site", observer=notes)
+    assert len(list((tmp_path / "site" / "model").iterdir())) == 2
+    assert "photos.zip: no bundle, or a damaged one" in notes.warnings[0]  # type: ignore[attr-defined]
+    with pytest.raises(BundleError, match=r"photos\.zip: no bundle"):
+        publish([runs, runs / "photos.zip"], tmp_path / "site")
 
 
 def test_commands_say_which_page_to_open(runs: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from egobench.controls import Control
-from egobench.errors import SampleSetError
+from egobench.errors import MissingVideoError, SampleSetError
 from egobench.evaluate import evaluate
 from egobench.leaderboard.measures import SampleSets
 from egobench.leaderboard.runs import open_runs
@@ -55,6 +55,13 @@ def make_run(navigation: Navigation, model: Any, control: Control | None = None)
     return evaluate(
         model, [navigation.sample_set], navigation.videos, navigation.root / "runs", settings, recorded=recorded
     ).path  # fmt: skip
+
+
+def test_a_folder_of_videos_that_is_not_there_is_refused(navigation: Navigation, tmp_path: Path) -> None:
+    path = make_run(navigation, load_model("random", frames=2))
+    with pytest.raises(MissingVideoError, match="no such folder of videos"):
+        view(path, tmp_path / "view", videos=tmp_path / "nowhere")
+    assert not (tmp_path / "view").exists()
 
 
 def test_outcomes_are_told_apart(navigation: Navigation) -> None:

@@ -33,6 +33,8 @@ def build(
     from egobench.commands.progress import ProgressObserver
     from egobench.leaderboard.site.publish import publish
 
+    if videos is not None and samples == "none":
+        raise typer.BadParameter("--videos goes with --samples public or --samples all")
     with ProgressObserver() as observer:
         page = publish(
             runs, out, data=data, title=title, samples=samples, videos=videos, observer=observer

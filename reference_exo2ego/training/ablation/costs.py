@@ -8,22 +8,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
-from typing import Any, Literal
+from typing import Literal
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from egobench.errors import MissingFramesError, RecipeError, TrainingDataError
+from egobench.errors import JsonInputError, MissingFramesError, RecipeError, ResumeError, TrainingDataError
+from egobench.json_input import read_json
 from egobench.observer import Observer
+from egobench.whole_file import replace_file
 from reference_exo2ego.training.batches import Source
 from reference_exo2ego.training.beginning import begin
+from reference_exo2ego.training.checkpoint import first_fault
 from reference_exo2ego.training.engine import Engine
-from reference_exo2ego.training.files import write_whole
 from reference_exo2ego.training.loop import seed_everything
 from reference_exo2ego.training.recipe import SampleFiles, recipe_of
 from reference_exo2ego.training.run import Training, steps_of
-from reference_exo2ego.training.run_file import RUN
+from reference_exo2ego.training.run_file import RUN, read_run
 from reference_exo2ego.training.sources import open_source
 from reference_exo2ego.training.tracking import LOG, read_log
 
@@ -79,8 +82,7 @@ class Costs:
         """
         kind = kind_of(step)
         if not self._by_kind and self.path.is_file():
-            rows: dict[str, dict[str, Any]] = json.loads(self.path.read_text(encoding="utf-8"))
-            self._by_kind = {name: StepCost(**row) for name, row in rows.items()}
+            self._by_kind = _read_costs(self.path)
         if kind not in self._by_kind:
             self.observer.note(f"taking a few steps of {step.stage}, for what it costs")
             try:
@@ -90,7 +92,7 @@ class Costs:
                 self._by_kind[kind] = measure(step, self.data, None)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             rows = {name: asdict(cost) for name, cost in self._by_kind.items()}
-            write_whole(self.path, json.dumps(rows, indent=1) + "\n")
+            replace_file(self.path, json.dumps(rows, indent=1) + "\n")
         return self._by_kind[kind]
 
     def steps(self, step: Step) -> int:
@@ -150,9 +152,8 @@ def logged_seconds(folders: Iterable[Path]) -> dict[str, float]:
     seconds: dict[str, list[float]] = {}
     for folder in folders:
         try:
-            values: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
-            recipe = recipe_of(values["recipe"], str(folder / RUN))
-        except (OSError, ValueError, KeyError) as error:
+            recipe = recipe_of(read_run(folder)["recipe"], str(folder / RUN))
+        except (ResumeError, RecipeError) as error:
             raise TrainingDataError(
                 f"{folder}: holds no training ({error}); expected what exo2ego train wrote"
             ) from error
@@ -161,6 +162,19 @@ def logged_seconds(folders: Iterable[Path]) -> dict[str, float]:
             if row.get("kind") == "step" and row.get("stage") in kinds:
                 seconds.setdefault(kinds[row["stage"]], []).append(float(row["seconds"]))
     return {kind: fmean(of_steps) for kind, of_steps in seconds.items()}
+
+
+def _read_costs(path: Path) -> dict[str, StepCost]:
+    """What was measured before.
+
+    Raises:
+        ResumeError: If the file cannot be read: what variants cost alike is decided by it.
+    """
+    try:
+        rows = read_json(path.read_bytes(), str(path))
+        return TypeAdapter(dict[str, StepCost]).validate_python(rows)
+    except (OSError, JsonInputError, ValidationError) as error:
+        raise ResumeError(f"{path}: damaged ({first_fault(error)}); put it back, or name another folder") from error
 
 
 def _take(engine: Engine, source: Source, number: int) -> None:

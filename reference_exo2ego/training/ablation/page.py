@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from egobench.charts.amounts import AmountLine, AmountPoint, write_amounts
 from egobench.charts.differences import DifferenceRow, write_differences
 from egobench.errors import StoreError
-from reference_exo2ego.training.files import write_whole
+from egobench.whole_file import replace_file
 
 from .results import RESULTS
 from .variants import CURVE, FULL, SINGLE
@@ -68,8 +68,37 @@ def write_report(results: Mapping[str, Any], folder: Path) -> Path:
     """
     pictures = write_pictures(results, folder, prefix="")
     page = folder / PAGE
-    write_whole(page, f"# Ablations of recipe {results['recipe']}\n\n{page_part(results, pictures)}\n")
+    replace_file(page, f"# Ablations of recipe {results['recipe']}\n\n{page_part(results, pictures)}\n")
     return page
+
+
+class PageText(NamedTuple):
+    """The rest of a page.
+
+    Attributes:
+        before: What stands before the results.
+        after: What stands behind them.
+    """
+
+    before: str
+    after: str
+
+
+def split_page(page: Path) -> PageText:
+    """Find the place for results in a page.
+
+    Raises:
+        StoreError: If the page cannot be read, or has no such place.
+    """
+    try:
+        text = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{page}: cannot be read ({error}); expected a page with a place for results") from error
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise StoreError(f"{page}: no place for results; expected the lines {BEGIN!r} and {END!r}")
+    return PageText(before, after)
 
 
 def write_page(results: Mapping[str, Any], page: Path) -> None:
@@ -82,16 +111,12 @@ def write_page(results: Mapping[str, Any], page: Path) -> None:
     Raises:
         StoreError: If the page has no place for results.
     """
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise StoreError(f"{page}: no place for results; expected the lines {BEGIN!r} and {END!r}")
+    before, after = split_page(page)
     folder = page.parent / "pictures"
     folder.mkdir(exist_ok=True)
     names = write_pictures(results, folder, prefix="ablation_")
     pictures = {name: f"pictures/{file}" for name, file in names.items()}
-    write_whole(page, f"{before}{BEGIN}\n\n{page_part(results, pictures)}\n\n{END}{after}")
+    replace_file(page, f"{before}{BEGIN}\n\n{page_part(results, pictures)}\n\n{END}{after}")
 
 
 def write_pictures(results: Mapping[str, Any], folder: Path, *, prefix: str) -> dict[str, str]:

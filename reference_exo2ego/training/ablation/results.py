@@ -20,7 +20,7 @@ from egobench.scoring.score import score_samples
 from egobench.statistics import Estimate, PairedTest
 from egobench.statistics.average import average
 from egobench.statistics.resampling import Column, Resampled, column
-from reference_exo2ego.training.files import write_whole
+from egobench.whole_file import replace_file
 from reference_exo2ego.training.tracking import LOG, read_log
 
 from .costs import Costs
@@ -231,7 +231,7 @@ def collect(
 def write_results(folder: Path, content: Mapping[str, Any]) -> Path:
     """Write ``results.json``."""
     path = folder / RESULTS
-    write_whole(path, json.dumps(content, indent=1) + "\n")
+    replace_file(path, json.dumps(content, indent=1) + "\n")
     return path
 
 

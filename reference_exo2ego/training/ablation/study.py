@@ -10,6 +10,7 @@ from typing import Any
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.model import Method
 from egobench.observer import Observer, SilentObserver
+from egobench.run.media import check_videos
 from reference_exo2ego.training.loop import LoopSettings, never
 from reference_exo2ego.training.recipe import Recipe
 
@@ -140,12 +141,14 @@ class StudyRequest:
             RecipeError: If a variant contradicts itself, or lacks data.
             TrainingDataError: If a file of data cannot be read.
             SampleSetError: If a sample set cannot be used, or none has options.
+            MissingVideoError: If there is no such folder of videos.
             ResumeError: If the folder holds another ablation.
         """
         if not self.seeds:
             raise ValueError("no seed; expected at least one, and three for a spread")
         if not all(0 < share <= 1 for share in self.shares):
             raise ValueError(f"shares {', '.join(map(str, self.shares))}: expected shares above 0 and up to 1")
+        check_videos(self.videos)
         whole = ablation_of(self.recipe, self.shares)
         outside = OutsideFiles(self.data, self.folder / "data")
         ablation = choose(leave_out(whole, lacking(whole.variants.values(), self.recipe, outside)), self.only)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +18,7 @@ from reference_exo2ego.training.run import Training, own_folder
 from reference_exo2ego.training.tracking import LOG, JsonLines, Tracker
 
 from .adopting import adopt, fits
+from .folder import Stopped, alone
 from .work_plan import StageJob, VariantRun, WorkPlan
 from .workspace import Workspace
 
@@ -45,16 +44,13 @@ def do_work(workspace: Workspace, plan: WorkPlan, command: Sequence[str] = ()) -
             continue
         name = f"{variant_run.variant.name}, seed {variant_run.seed}"
         workspace.observer.note(f"{number} of {len(plan.runs)}: {name}")
-        for job in plan.chain(variant_run):
-            if not _train(workspace, job):
-                return False
-        if workspace.asked_to_stop():
-            return False
         try:
-            with _exclusive(workspace.lock_of(variant_run), workspace.observer):
+            if not all(_train(workspace, job) for job in plan.chain(variant_run)) or workspace.asked_to_stop():
+                return False
+            with alone(workspace.lock_of(variant_run), workspace.observer, workspace.asked_to_stop):
                 if workspace.run_of(variant_run) is None:
                     _ask(workspace, plan.stages[variant_run.stage], variant_run, command)
-        except _Stopped:
+        except Stopped:
             return False
     return True
 
@@ -64,7 +60,7 @@ def _train(workspace: Workspace, job: StageJob) -> bool:
     if workspace.model_of(job).is_dir():
         return True
     folder = workspace.stage_folder(job)
-    with _exclusive(folder.with_name(f"{folder.name}.lock"), workspace.observer):
+    with alone(folder.with_name(f"{folder.name}.lock"), workspace.observer, workspace.asked_to_stop):
         if workspace.model_of(job).is_dir():
             return True
         before = None if job.before is None else _beginning(workspace, job)
@@ -124,10 +120,6 @@ def _ask(workspace: Workspace, job: StageJob, variant_run: VariantRun, command: 
     workspace.mark_done(variant_run, result.path, None if observer.resumed else perf_counter() - began)
 
 
-class _Stopped(Exception):  # noqa: N818 - no error: the work was asked to stop
-    """Ends a run between two questions; what was answered is kept."""
-
-
 @dataclass(slots=True)
 class _StoppingObserver:
     """Passes progress on, and stops a run when the work was asked to stop."""
@@ -145,7 +137,7 @@ class _StoppingObserver:
         """Count questions."""
         self.observer.advance(steps)
         if self.asked_to_stop():
-            raise _Stopped
+            raise Stopped
 
     def note(self, message: str) -> None:
         """Pass a note on."""
@@ -154,16 +146,3 @@ class _StoppingObserver:
     def warn(self, message: str) -> None:
         """Pass a warning on."""
         self.observer.warn(message)
-
-
-@contextmanager
-def _exclusive(path: Path, observer: Observer) -> Generator[None]:
-    """Hold the lock of a part of the work, after waiting for the process that has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            observer.note(f"another process is at {path.stem}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -14,24 +14,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from egobench.errors import ResumeError
+from egobench.errors import JsonInputError
+from egobench.json_input import JsonValue, read_json
 from egobench.model import Method
 from egobench.observer import Observer, SilentObserver
 from egobench.request import RunRequest
 from egobench.run.checksums import CHECKSUMS
 from egobench.run.spec import Settings
-from reference_exo2ego.training.files import write_whole
+from egobench.whole_file import replace_file
 from reference_exo2ego.training.loop import LoopSettings, never
 from reference_exo2ego.training.recipe import Recipe, override
 
+from .folder import check_about
 from .work_plan import StageJob, VariantRun
-
-ABOUT = "ablation.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,8 @@ class Workspace:
 
     def seconds_of(self, variant_run: VariantRun) -> float | None:
         """Return how long a run took in seconds; ``None`` where that is not known."""
-        return self._read_pointer(variant_run).get("seconds")
+        seconds = self._read_pointer(variant_run).get("seconds")
+        return seconds if isinstance(seconds, int | float) else None
 
     def mark_done(self, variant_run: VariantRun, run: Path, seconds: float | None) -> None:
         """Write down which run has the answers of a variant.
@@ -100,7 +101,7 @@ class Workspace:
         }
         pointer = self._pointer(variant_run)
         pointer.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(pointer, json.dumps(values, indent=1) + "\n")
+        replace_file(pointer, json.dumps(values, indent=1) + "\n")
 
     def lock_of(self, variant_run: VariantRun) -> Path:
         """Return the file whose lock a process holds while it asks a variant."""
@@ -133,36 +134,23 @@ class Workspace:
         Raises:
             ResumeError: If it holds another one.
         """
-        path = self.folder / ABOUT
-        about = {
+        about: dict[str, JsonValue] = {
             "recipe": override(self.recipe, ["seed=0"]).fingerprint,
             "data": str(self.data.resolve()),
             "sets": str(self.sets.resolve()),
             "method": self.method,
             "limit": self.limit,
         }
-        if path.is_file():
-            known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            differences = [
-                f"{name} {known.get(name)} there, {value} here"
-                for name, value in about.items()
-                if known.get(name) != value
-            ]
-            if differences:
-                raise ResumeError(
-                    f"{self.folder}: holds another ablation ({'; '.join(differences)}); name another folder"
-                )
-        elif begin:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, json.dumps(about, indent=1) + "\n")
+        check_about(self.folder, about, begin=begin)
 
-    def _read_pointer(self, variant_run: VariantRun) -> dict[str, Any]:
-        """Read what :meth:`mark_done` wrote; empty where there is nothing to be read."""
+    def _read_pointer(self, variant_run: VariantRun) -> Mapping[str, JsonValue]:
+        """Read what :meth:`mark_done` wrote; empty where it is not there or damaged, so that the variant runs again."""
+        path = self._pointer(variant_run)
         try:
-            values: dict[str, Any] = json.loads(self._pointer(variant_run).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            values = read_json(path.read_bytes(), str(path))
+        except (OSError, JsonInputError):
             return {}
-        return values
+        return values if isinstance(values, dict) else {}
 
     def _pointer(self, variant_run: VariantRun) -> Path:
         return self.folder / "asked" / f"{variant_run.variant.name}.{variant_run.seed}.json"

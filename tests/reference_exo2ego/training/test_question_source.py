@@ -6,16 +6,19 @@ import json
 from collections import Counter
 from pathlib import Path
 from random import Random
+from shutil import copyfile
 from typing import Any
 
 import pytest
 
-from egobench.errors import TrainingDataError
+from egobench.errors import EgoBenchError, TrainingDataError
+from egobench.video import FrameStore
 
 pytest.importorskip("transformers")
 
 import torch
 
+from reference_exo2ego.commands.frames import frames
 from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.words import VIDEO as VIDEO_PLACE
 from reference_exo2ego.training.question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
@@ -29,6 +32,7 @@ from reference_exo2ego.training.question_source import (
 from reference_exo2ego.training.recipe import load_recipe
 from reference_exo2ego.training.recipes.tiny import MODEL
 from reference_exo2ego.training.word_tokenizer import word_tokenizer
+from tests.reference_exo2ego.training.tiny_training import recipe_file
 
 VIDEO = Path(__file__).parents[2] / "fixtures" / "video" / "ok.mp4"
 COLOURS = ("red", "green", "blue", "white", "black", "orange")
@@ -95,6 +99,20 @@ def test_the_clips_of_a_stage_are_those_of_its_own_rows(tmp_path: Path) -> None:
     assert {name: len(keys) for name, keys in by_stage.items()} == {"init": 6, "stage3": 6}
     assert {request.key for request in frame_requests(recipe, tmp_path)} == by_stage["init"] | by_stage["stage3"]
     assert frame_requests(recipe, tmp_path, "stage1") == []
+
+
+def test_a_clip_without_a_video_ends_the_filling_with_an_error_and_the_others_stay(tmp_path: Path) -> None:
+    _write(tmp_path)
+    for number in range(5):
+        copyfile(VIDEO, tmp_path / f"{number}.mp4")
+    early = QuestionRows(rows=(_kind(),), turns=(("door",),))
+    stage = load_recipe("tiny").stage("init").model_copy(update={"source": early})
+    recipe = load_recipe("tiny").model_copy(update={"stages": (stage,)})
+    file = recipe_file(tmp_path, recipe.model_dump(mode="json"))
+    with pytest.raises(EgoBenchError, match=r"1 of 6 clips have no frames, the first of them .*5\.mp4"):
+        frames(str(file), data=tmp_path, out=tmp_path / "frames", workers=1)
+    estimate = FrameStore(tmp_path / "frames").estimate(frame_requests(recipe, tmp_path))
+    assert (estimate.stored, len(estimate.failed)) == (5, 1)
 
 
 def test_only_questions_that_are_asked_for_are_read(tmp_path: Path) -> None:

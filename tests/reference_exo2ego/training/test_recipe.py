@@ -65,6 +65,8 @@ def test_published_weights_leave_the_initialization_out() -> None:
         ("stage2.source.files.7.weight=2", r"files\.7.*has 0"),
         ("stage2", "expected name=value"),
         ("model.mapping.downsamplings=5", "cannot be halved 5 times"),
+        ("seed=9223372036854775808", r"seed: Input should be less than 9223372036854775808"),
+        ("seed=-1", r"seed: Input should be greater than or equal to 0"),
     ],
 )
 def test_a_wrong_option_says_what_there_is(change: str, message: str) -> None:
@@ -77,6 +79,16 @@ def test_a_recipe_that_is_not_there_is_refused(tmp_path: Path) -> None:
         load_recipe("huge")
     (tmp_path / "own.py").write_text("RECIPE = 3\n")
     with pytest.raises(RecipeError, match="defines no RECIPE"):
+        load_recipe(str(tmp_path / "own.py"))
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [("RECIPE = (", "SyntaxError"), ("import nothing_of_that_name", "ModuleNotFoundError"), ("1 / 0", "ZeroDivision")],
+)
+def test_a_recipe_that_cannot_be_run_is_refused_in_one_line(content: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(content)
+    with pytest.raises(RecipeError, match=rf"own\.py: cannot be run \({fault}.*; expected Python that defines RECIPE"):
         load_recipe(str(tmp_path / "own.py"))
 
 

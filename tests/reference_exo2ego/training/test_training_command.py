@@ -85,3 +85,39 @@ def test_a_dry_run_with_data_knows_steps_and_hours(train: Train, tmp_path: Path)
     # Of 12 clips 2 are held out; twice the other 10 are 5 batches of 4.
     assert row["steps"] == 5
     assert row["hours"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--dry-run", "--overfit-one-batch"), "leave one of them out"),
+        (("--tasks", "vln-qa"), "go with --evaluate"),
+        (("--evaluate-every", "5"), "go with --evaluate"),
+        (("--evaluate-limit", "0"), "--evaluate-limit"),
+        (("--dry-run", "--processes", "0"), "--processes"),
+        (("--stages", ","), "names nothing"),
+    ],
+)
+def test_options_that_contradict_one_another_are_wrong_use(
+    words: tuple[str, ...], message: str, train: Train, tmp_path: Path
+) -> None:
+    code, out, err = train("tiny", "--data", tmp_path, "--out", tmp_path / "run", *words)
+    assert (code, out, message in " ".join(err.replace("│", "").split())) == (2, "", True), err
+    assert not (tmp_path / "run").exists()
+
+
+def test_videos_of_questions_are_looked_for_before_anything_is_trained(train: Train, tmp_path: Path) -> None:
+    code, _, err = train(
+        "tiny", "--data", tmp_path, "--evaluate", tmp_path, "--evaluate-videos", tmp_path / "nowhere", "--dry-run"
+    )
+    assert (code, "no such folder of videos" in err) == (1, True)
+
+
+def test_a_training_says_in_json_what_it_hands_over(train: Train, tmp_path: Path) -> None:
+    data, run = write_data(tmp_path / "data"), tmp_path / "run"
+    recipe = recipe_file(tmp_path, recipe_values(("stage1", "stage2"), steps=1))
+    arguments = (recipe, "--data", data, "--out", run, "--workers", 0, "--json")
+    for stages, names in (("stage1", ["stage1"]), ("stage2,stage1", ["stage1", "stage2"])):
+        code, out, err = train(*arguments, "--stages", stages)
+        assert code == 0, err
+        assert json.loads(out)["models"] == {name: str(run / name / "model") for name in names}

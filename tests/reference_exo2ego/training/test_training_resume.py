@@ -18,8 +18,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
-from egobench.errors import CheckpointError, ResumeError, StageError  # noqa: E402
+from egobench.errors import CheckpointError, ModelError, ResumeError, StageError  # noqa: E402
 from egobench.observer import SilentObserver  # noqa: E402
+from reference_exo2ego.training.beginning import begin  # noqa: E402
 from reference_exo2ego.training.checkpoint import (  # noqa: E402
     Position,
     check_fit,
@@ -31,7 +32,9 @@ from reference_exo2ego.training.checkpoint import (  # noqa: E402
 from reference_exo2ego.training.files import PARTIAL  # noqa: E402
 from reference_exo2ego.training.loop import LoopSettings  # noqa: E402
 from reference_exo2ego.training.processes import Processes  # noqa: E402
+from reference_exo2ego.training.recipe import load_recipe, override  # noqa: E402
 from reference_exo2ego.training.run import Training, own_folder  # noqa: E402
+from reference_exo2ego.training.run_file import check_beginning, check_data, check_recipe, read_run  # noqa: E402
 from reference_exo2ego.training.zero import read_zero  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
 
@@ -267,6 +270,71 @@ def test_data_that_changed_since_are_refused(tmp_path: Path) -> None:
     clips.write_text(clips.read_text().replace("red", "blue"))
     with pytest.raises(ResumeError, match=r"stage1: clips.jsonl changed"):
         run(stopped)
+
+
+def test_a_named_model_begins_the_first_stage_alone(tmp_path: Path, data: Path) -> None:
+    """Stage 1 moves the exocentric encoder, and stage 2 leaves it as it is."""
+    run(training(tmp_path / "other", data, recipe=tiny_recipe(("stage1",), steps=1, seed=7)))
+    other = tmp_path / "other" / "stage1" / "model"
+    assert run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1", "stage2"), steps=1), before=other))
+    begun = json.loads((tmp_path / "run" / "run.json").read_text())["begun_from"]
+    assert (len(begun["stage1"]), begun["stage2"]) == (64, "")
+    encoders = [
+        {name: tensor for name, tensor in weights(folder).items() if name.startswith("exo_encoder.")}
+        for folder in (other, *(tmp_path / "run" / stage / "model" for stage in ("stage1", "stage2")))
+    ]
+    assert all(torch.equal(tensor, encoders[2][name]) for name, tensor in encoders[1].items())
+    assert not all(torch.equal(tensor, encoders[2][name]) for name, tensor in encoders[0].items())
+
+
+def test_a_stage_goes_on_with_the_model_that_it_was_begun_from_alone(tmp_path: Path) -> None:
+    """What is frozen is in no checkpoint: another model would be mixed in."""
+    models = [tmp_path / name for name in ("a", "b")]
+    for model in models:
+        model.mkdir()
+        (model / "config.json").write_text(model.name)
+    check_recipe(tmp_path, tiny_recipe())
+    check_beginning(tmp_path, "stage2", models[0])
+    check_beginning(tmp_path, "stage2", models[0].rename(tmp_path / "moved"))
+    for other in (models[1], None):
+        with pytest.raises(ResumeError, match=r"stage2: was begun in .* with another model after --from"):
+            check_beginning(tmp_path, "stage2", other)
+    check_beginning(tmp_path, "stage3", None)
+    with pytest.raises(ResumeError, match=r"stage3: was begun in .* with no model that was named after --from"):
+        check_beginning(tmp_path, "stage3", models[1])
+
+
+def test_a_recipe_that_never_had_its_data_is_no_training_yet(tmp_path: Path) -> None:
+    check_recipe(tmp_path, tiny_recipe())
+    check_recipe(tmp_path, tiny_recipe(seed=3))
+    assert read_run(tmp_path)["fingerprint"] == tiny_recipe(seed=3).fingerprint
+    check_data(tmp_path, "init", {"clips.jsonl": "0" * 64})
+    with pytest.raises(ResumeError, match="seed is 3 there and 0 here"):
+        check_recipe(tmp_path, tiny_recipe())
+
+
+def test_a_folder_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
+    check_recipe(tmp_path, tiny_recipe())
+    values = json.loads((tmp_path / "run.json").read_text())
+    values.pop("begun_from", None)
+    (tmp_path / "run.json").write_text(json.dumps(values))
+    check_beginning(tmp_path, "stage1", None)
+    assert read_run(tmp_path)["begun_from"] == {"stage1": ""}
+
+
+def test_a_beginning_that_holds_no_model_is_refused(tmp_path: Path, data: Path) -> None:
+    for folder in (tmp_path / "nowhere", data):
+        with pytest.raises(ModelError, match=r"no model that recipe .* can begin from; expected what a stage"):
+            begin(tiny_recipe(), data, folder, dtype="float32")
+    (tmp_path / "words" / "language").mkdir(parents=True)
+    with pytest.raises(ModelError, match="no model that recipe 7b can begin from"):
+        begin(override(load_recipe("7b"), ["init=published"]), data, tmp_path / "words", dtype="float32")
+
+
+def test_a_path_that_is_no_text_is_written_down_readably(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["exo2ego", "train", "tiny", "--out", "run\udcff"])
+    check_recipe(tmp_path, tiny_recipe())
+    assert read_run(tmp_path)["command"][-1] == "run\\udcff"
 
 
 def test_a_stage_without_the_one_before_is_refused(tmp_path: Path, data: Path) -> None:

@@ -108,6 +108,15 @@ def test_the_stage_of_zero_is_what_the_file_says() -> None:
             stage_of_zero({"zero_optimization": {"stage": stage}}, "zero.json")
 
 
+@pytest.mark.parametrize("section", ["zero_optimization", "bf16", "fp16"])
+def test_a_section_that_is_no_object_is_refused_by_name(section: str) -> None:
+    for value in (2, "auto", None, [1]):
+        with pytest.raises(RecipeError, match=rf"zero\.json: {section} is .*; expected an object"):
+            resolved(ZERO2 | {section: value})
+    with pytest.raises(RecipeError, match=r"zero\.json: zero_optimization is 2; expected an object"):
+        stage_of_zero({"zero_optimization": 2}, "zero.json")
+
+
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[]")
     for choice in ("4", str(tmp_path / "missing.json"), str(tmp_path / "list.json")):
