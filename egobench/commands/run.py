@@ -60,11 +60,10 @@ def read_config(context: typer.Context, config: Path | None) -> Path | None:
     unknown = sorted(options.keys() - parameters)
     if unknown:
         raise typer.BadParameter(f"{config}: no option {unknown[0]!r}; there are {', '.join(sorted(parameters))}")
-    of_model = options.get("option")
-    if isinstance(of_model, dict):
-        options["option"] = [f"{key}={value}" for key, value in of_model.items()]
-    elif isinstance(of_model, str):
-        options["option"] = [of_model]
+    if isinstance(options.get("option"), dict):
+        options["option"] = [f"{key}={value}" for key, value in options["option"].items()]
+    elif isinstance(options.get("option"), str):
+        options["option"] = [options["option"]]
     if isinstance(options.get("tasks"), list):
         options["tasks"] = ",".join(map(str, options["tasks"]))
     context.default_map = {**(context.default_map or {}), **options}

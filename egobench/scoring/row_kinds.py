@@ -57,9 +57,10 @@ class ScoredRows(NamedTuple):
         Raises:
             LookupError: If it was not read.
         """
-        if self.numbers[place] < 0:
+        number = int(self.numbers[place])
+        if number < 0:
             raise LookupError(f"no row of sample {sample_id!r} was read")
-        outcome, choice, scores = self.distinct[self.numbers[place]]
+        outcome, choice, scores = self.distinct[number]
         return Prediction(sample_id, outcome, choice=choice, scores=scores)
 
 

@@ -57,7 +57,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> tuple[Recorder, Callable[..., Any]
     module = import_module("egobench.interop.lmms_model")
     recorder = Recorder()
     monkeypatch.setattr(module, "load_model", lambda *_, **__: recorder)
-    return recorder, module._Answers
+    return recorder, module._Model
 
 
 def ask(lm: Any, texts: Sequence[str], visuals: Sequence[Any], **generation: Any) -> list[str]:
@@ -188,13 +188,13 @@ def test_every_rank_has_a_gpu_of_its_own(
     monkeypatch.setattr(module, "load_model", lambda _, **options: loaded.update(options))
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setenv("LOCAL_RANK", rank) if rank else monkeypatch.delenv("LOCAL_RANK", raising=False)
-    made = module._Answers(model="hf", checkpoint="somewhere", device=asked_for)
+    made = module._Model(model="hf", checkpoint="somewhere", device=asked_for)
     # lmms-eval gathers what the ranks found over the same device.
     assert (loaded["device"], str(made.device)) == (found, found)
 
 
 def test_options_of_a_model_are_texts_as_on_our_command_line() -> None:
-    made = import_module("egobench.interop.lmms_model")._Answers
+    made = import_module("egobench.interop.lmms_model")._Model
     with pytest.raises(ValueError, match="which model"):
         made()
     with pytest.raises(ModelOptionError, match="has no option 'colour'"):
