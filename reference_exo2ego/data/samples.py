@@ -14,8 +14,8 @@ further field is kept as it is, under :attr:`TrainingSample.facts`.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from egobench.annotations import Annotations, FieldError, RawRow, Row
 from egobench.annotations.fields import Id, Seconds, Text
 from egobench.errors import AnnotationFileError, TrainingDataError
 from egobench.json_input import find_fault
+from egobench.whole_file import replacing
 from reference_exo2ego.data.streaming import ByteProgress, json_items, json_lines
 
 Modality = Literal["video", "image", "text"]
@@ -216,7 +217,6 @@ class SampleWriter:
         if path.suffix not in {".json", ".jsonl"}:
             raise ValueError(f"{path}: expected a name that ends in .json or .jsonl")
         self.path, self.count = path, 0
-        self._part = path.with_name(f"{path.name}.{os.getpid()}.part")
         self._between = b"\n" if path.suffix == ".jsonl" else b",\n"
 
     def __enter__(self) -> Self:
@@ -227,7 +227,9 @@ class SampleWriter:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._part.open("wb")
+            with ExitStack() as stack:
+                self._file = stack.enter_context(stack.enter_context(replacing(self.path)).open("wb"))
+                self._writing = stack.pop_all()
         except OSError as error:
             raise self._cannot(error) from error
         return self
@@ -254,15 +256,13 @@ class SampleWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Put the file into its place, or take it away where something failed."""
+        if kind is not None:
+            self._writing.__exit__(kind, error, trace)
+            return
+        ending = b"[]\n" if self.count == 0 else b"\n]\n"
         try:
-            with self._file as file:
-                if kind is None:
-                    ending = b"[]\n" if self.count == 0 else b"\n]\n"
-                    file.write(ending if self.path.suffix == ".json" else b"\n" if self.count else b"")
-            if kind is None:
-                self._part.replace(self.path)
-            else:
-                self._part.unlink(missing_ok=True)
+            with self._writing:
+                self._file.write(ending if self.path.suffix == ".json" else b"\n" if self.count else b"")
         except OSError as failure:
             raise self._cannot(failure) from failure
 

@@ -97,9 +97,11 @@ def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(folder: P
 
 def test_options_do_not_depend_on_the_order_of_the_records(folder: Path) -> None:
     turned = replace(TOY, read=lambda annotations: list(read(annotations))[::-1])
-    one = build(TOY, Annotations(folder), Lengths()).samples
-    other = build(turned, Annotations(folder), Lengths()).samples
-    assert {sample.id: sample.options for sample in one} == {sample.id: sample.options for sample in other}
+    in_order = build(TOY, Annotations(folder), Lengths()).samples
+    reversed_records = build(turned, Annotations(folder), Lengths()).samples
+    assert {sample.id: sample.options for sample in in_order} == {
+        sample.id: sample.options for sample in reversed_records
+    }
 
 
 def test_an_unused_embedder_is_not_in_the_manifest(navigation: Navigation) -> None:

@@ -100,8 +100,12 @@ def test_what_cannot_be_shown_or_taken_is_marked_as_failed_and_costs_no_other_pr
 ) -> None:
     _, made = asked
     lm = made(model="random", batch_size=3)
-    said = ask(lm, ["a", "too long", "fail"], [], until="\n\n")
-    assert said == ["a.", "[LMMS_EVAL_REQUEST_FAILED] it is too long", "[LMMS_EVAL_REQUEST_FAILED] the server is gone"]
+    replies = ask(lm, ["a", "too long", "fail"], [], until="\n\n")
+    assert replies == [
+        "a.",
+        "[LMMS_EVAL_REQUEST_FAILED] it is too long",
+        "[LMMS_EVAL_REQUEST_FAILED] the server is gone",
+    ]
     # A batch of four does not fit.
     assert ask(made(model="random", batch_size=4), list("efgh"), [], until="\n\n") == ["e.", "f.", "g.", "h."]
     (gone,) = ask(lm, ["b"], [str(kitchen.videos / "none.mp4")])
@@ -121,12 +125,12 @@ def test_our_own_tasks_are_asked_as_in_a_run_without_a_file(
     def refused(document: Any) -> Any:
         raise AssertionError(f"no clip is needed for {document}")
 
-    said = lm.generate_until([Request(("ignored", {}, refused, number, CLOSED, "test")) for number in (0, 3)])
+    replies = lm.generate_until([Request(("ignored", {}, refused, number, CLOSED, "test")) for number in (0, 3)])
     ((prompt,),) = recorder.batches
     assert (len(prompt.frames), len(prompt.options), prompt.max_new_tokens) == (16, 4, 64)
     assert prompt.text.startswith("Question: What did C pick up at step 0?")
     assert prompt.system.startswith("From a first-person perspective")
-    assert said[1].startswith("[LMMS_EVAL_REQUEST_FAILED] ")
+    assert replies[1].startswith("[LMMS_EVAL_REQUEST_FAILED] ")
     assert not (tmp_path / "clips").exists()
 
 

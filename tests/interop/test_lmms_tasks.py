@@ -64,15 +64,15 @@ def test_every_metric_is_the_number_of_a_run_of_our_own(kitchen: Kitchen, tmp_pa
     model = Scripted()
     own = evaluate(model, [kitchen.sample_set], kitchen.videos, tmp_path / "runs", Settings()).scores
     for task, subset in ((CLOSED, "closed"), (OPEN, "open")):
-        asked = rows(kitchen, tmp_path / "tasks", task)
-        assert [row["id"] for row in asked] == [f"q_{number}" for number in range(6)]
-        items = [lmms_tasks.results(row, [said(lmms_tasks.text(row))]) for row in asked]
+        document_rows = rows(kitchen, tmp_path / "tasks", task)
+        assert [row["id"] for row in document_rows] == [f"q_{number}" for number in range(6)]
+        items = [lmms_tasks.results(row, [said(lmms_tasks.text(row))]) for row in document_rows]
         protocol = "mcq" if subset == "closed" else "open"
         task_metrics = load_task("qaego4d").metrics
         for name in (name for name, metric in task_metrics.items() if metric.protocol == protocol):
             expected = own[f"qaego4d/{subset}/{protocol}/official/{name}/generate"]
-            found = lmms_tasks.score([item[name] for item in items])
-            assert (math.isnan(found) and expected.value is None) or found == expected.value, name
+            score = lmms_tasks.score([item[name] for item in items])
+            assert (math.isnan(score) and expected.value is None) or score == expected.value, name
         for share in lmms_tasks.SHARES:
             expected = own[
                 f"qaego4d/{subset}/{protocol}/official/{'acc' if subset == 'closed' else 'rouge_l'}/generate"
@@ -83,14 +83,14 @@ def test_every_metric_is_the_number_of_a_run_of_our_own(kitchen: Kitchen, tmp_pa
 def test_every_prompt_is_that_of_a_run_of_our_own(kitchen: Kitchen, tmp_path: Path) -> None:
     model = Scripted()
     evaluate(model, [kitchen.sample_set], kitchen.videos, tmp_path / "runs", Settings(prompt="task"))
-    asked = [
+    document_rows = [
         row
         for task in (CLOSED, OPEN)
         for row in rows(kitchen, tmp_path / "tasks", task, prompt="task", system="model")
         if row["id"] != kitchen.missing
     ]
-    assert len(asked) == len(model.asked) == 10
-    for row in asked:
+    assert len(document_rows) == len(model.asked) == 10
+    for row in document_rows:
         clip = decode_clip(row)
         assert isinstance(clip, DecodedClip)
         own, ours = model.asked[lmms_tasks.text(row)], prompt_of(row, clip)
@@ -148,11 +148,11 @@ def test_answers_that_are_private_have_no_number(kitchen: Kitchen, tmp_path: Pat
     manifest = replace(kitchen.sample_set.manifest, samples_sha256=_sha(hidden))
     SampleSet(manifest, hidden).write(tmp_path / "data")
     folder = write_tasks(tmp_path / "data", tmp_path / "tasks", TaskOptions(kitchen.videos)).folder
-    asked = documents(put_in(folder, CLOSED))
-    items = [lmms_tasks.results(row, ["A"])["acc"] for row in asked]
+    document_rows = documents(put_in(folder, CLOSED))
+    items = [lmms_tasks.results(row, ["A"])["acc"] for row in document_rows]
     assert math.isnan(lmms_tasks.score(items))
     assert all("score" not in item for item in items)
-    assert {lmms_tasks.target(row) for row in asked} == {""}
+    assert {lmms_tasks.target(row) for row in document_rows} == {""}
 
 
 def test_a_set_that_was_built_again_must_be_written_again(kitchen: Kitchen, tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_ranks_that_write_the_same_tasks_and_clips_at_once_do_not_disturb_one_an
 
     monkeypatch.setattr("egobench.interop.lmms_documents._shown_clips", {})
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(shown, range(8)))
-    assert found == [found[0]] * 8
+        paths = list(pool.map(shown, range(8)))
+    assert paths == [paths[0]] * 8
     assert len(list((tmp_path / "clips").iterdir())) == 1
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -238,13 +238,13 @@ def test_a_written_task_names_functions_that_exist_and_every_metric_of_its_subse
 
 def test_no_two_tasks_of_ours_share_a_name() -> None:
     # A construction other than the default one stands between task and subset.
-    found = [
+    task_names = [
         "_".join(["egobench", task.name, *([made] if made != task.default_construction else []), subset.name])
         for task in map(load_task, names(TASKS))
         for made in task.constructions
         for subset in task.subsets
     ]
-    assert len(found) == len({name.replace("-", "_") for name in found}) >= 8
+    assert len(task_names) == len({name.replace("-", "_") for name in task_names}) >= 8
 
 
 @pytest.mark.parametrize(

@@ -183,15 +183,15 @@ def _alone(base: Recipe, stage: str, source: dict[str, Any], rows: dict[str, tup
     values = base.model_dump(mode="python")
     values["model"]["train"] = rows
     values["stages"] = [
-        *(values_of for values_of in values["stages"] if values_of["name"] == "language"),
-        next(values_of for values_of in values["stages"] if values_of["name"] == stage)
+        *(stage_values for stage_values in values["stages"] if stage_values["name"] == "language"),
+        next(stage_values for stage_values in values["stages"] if stage_values["name"] == stage)
         | {"name": "init", "source": source, "one_encoder": False},
     ]
     return recipe_of(values, f"recipe {base.name} with one encoder")
 
 
 def _matched(varied: Recipe, base: Recipe, replaced: Sequence[Step], counts: Counts) -> Step:
-    """Return the initialization of a recipe, as long as takes the operations of some other trainings together."""
+    """Return the initialization of a recipe, with as many operations as some other trainings together."""
     step = Step(only_what_decides(varied, base, "init"), "init")
     if not step.recipe.model.trained_in("init"):
         raise RecipeError("with one encoder nothing trains in what takes the place of " + replaced[0].stage)

@@ -18,7 +18,7 @@ from reference_exo2ego.training.run import Training, own_folder
 from reference_exo2ego.training.tracking import LOG, JsonLines, Tracker
 
 from .adopting import adopt, fits
-from .folder import Stopped, alone
+from .locking import Stopped, locked
 from .work_plan import StageJob, VariantRun, WorkPlan
 from .workspace import Workspace
 
@@ -47,7 +47,7 @@ def do_work(workspace: Workspace, plan: WorkPlan, command: Sequence[str] = ()) -
         try:
             if not all(_train(workspace, job) for job in plan.chain(variant_run)) or workspace.asked_to_stop():
                 return False
-            with alone(workspace.lock_of(variant_run), workspace.observer, workspace.asked_to_stop):
+            with locked(workspace.lock_of(variant_run), workspace.observer, workspace.asked_to_stop):
                 if workspace.run_of(variant_run) is None:
                     _ask(workspace, plan.stages[variant_run.stage], variant_run, command)
         except Stopped:
@@ -60,7 +60,7 @@ def _train(workspace: Workspace, job: StageJob) -> bool:
     if workspace.model_of(job).is_dir():
         return True
     folder = workspace.stage_folder(job)
-    with alone(folder.with_name(f"{folder.name}.lock"), workspace.observer, workspace.asked_to_stop):
+    with locked(folder.with_name(f"{folder.name}.lock"), workspace.observer, workspace.asked_to_stop):
         if workspace.model_of(job).is_dir():
             return True
         before = None if job.before is None else _beginning(workspace, job)

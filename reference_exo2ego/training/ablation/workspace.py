@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from egobench.errors import JsonInputError
+from egobench.errors import JsonInputError, ResumeError
 from egobench.json_input import JsonValue, read_json
 from egobench.model import Method
 from egobench.observer import Observer, SilentObserver
@@ -30,8 +30,10 @@ from egobench.whole_file import replace_file
 from reference_exo2ego.training.loop import LoopSettings, never
 from reference_exo2ego.training.recipe import Recipe, override
 
-from .folder import check_about
 from .work_plan import StageJob, VariantRun
+
+ABOUT = "ablation.json"
+"""File that says which ablation a folder is of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ class Workspace:
             begin: Whether to begin it where there is none.
 
         Raises:
-            ResumeError: If it holds another one.
+            ResumeError: If it holds another one, is damaged, or cannot be written.
         """
         about: dict[str, JsonValue] = {
             "recipe": override(self.recipe, ["seed=0"]).fingerprint,
@@ -159,3 +161,41 @@ class Workspace:
         """Return all that decides the answers of a run."""
         prompt = variant_run.variant.prompt
         return {"stage": variant_run.stage, "prompt": prompt, "method": self.method, "limit": self.limit}
+
+
+def check_about(folder: Path, about: Mapping[str, JsonValue], *, begin: bool) -> None:
+    """Make sure that a folder is of one ablation, by what is written in it.
+
+    Args:
+        folder: The folder.
+        about: What decides the ablation, by name.
+        begin: Whether to begin it where there is none.
+
+    Raises:
+        ResumeError: If it holds another one, is damaged, or cannot be written.
+    """
+    path = folder / ABOUT
+    if path.is_file():
+        known = _read_about(path)
+        differences = [
+            f"{name} {known.get(name)} there, {value} here" for name, value in about.items() if known.get(name) != value
+        ]
+        if differences:
+            raise ResumeError(f"{folder}: holds another ablation ({'; '.join(differences)}); name another folder")
+    elif begin:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            replace_file(path, json.dumps(about, indent=1) + "\n")
+        except OSError as error:
+            raise ResumeError(f"{folder}: cannot be written ({error.strerror}); name another with --out") from error
+
+
+def _read_about(path: Path) -> dict[str, JsonValue]:
+    try:
+        known = read_json(path.read_bytes(), str(path))
+        if isinstance(known, dict):
+            return known
+        problem = "no JSON object"
+    except (OSError, JsonInputError) as error:
+        problem = str(error)
+    raise ResumeError(f"{path}: damaged ({problem}); put it back, or name another folder with --out")

@@ -10,11 +10,12 @@ pytest.importorskip("torch")
 
 from egobench.errors import ResumeError, StoreError
 from egobench.observer import SilentObserver
-from reference_exo2ego.training.ablation import folder
+from reference_exo2ego.training.ablation import locking
 from reference_exo2ego.training.ablation.chains import Step
 from reference_exo2ego.training.ablation.costs import Costs
-from reference_exo2ego.training.ablation.folder import ABOUT, Stopped, alone, check_about
+from reference_exo2ego.training.ablation.locking import Stopped, locked
 from reference_exo2ego.training.ablation.page import BEGIN, END, split_page
+from reference_exo2ego.training.ablation.workspace import ABOUT, check_about
 from tests.reference_exo2ego.training.tiny_training import tiny_recipe
 
 
@@ -52,15 +53,15 @@ def test_damaged_costs_are_named_and_never_measured_again(tmp_path: Path, conten
 
 
 def test_who_waits_for_another_process_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(locking, "POLL_SECONDS", 0.01)
     looks = iter([False, False, True])
     with (
-        alone(tmp_path / "locks" / "part.lock", SilentObserver(), lambda: False),
+        locked(tmp_path / "locks" / "part.lock", SilentObserver(), lambda: False),
         pytest.raises(Stopped),
-        alone(tmp_path / "locks" / "part.lock", SilentObserver(), lambda: next(looks)),
+        locked(tmp_path / "locks" / "part.lock", SilentObserver(), lambda: next(looks)),
     ):
         pass
-    with alone(tmp_path / "locks" / "part.lock", SilentObserver(), lambda: True):
+    with locked(tmp_path / "locks" / "part.lock", SilentObserver(), lambda: True):
         assert next(looks, "looked at three times") == "looked at three times"
 
 
