@@ -49,6 +49,8 @@ def check_version(folder: Path) -> bool:
     except FileNotFoundError:
         if next(folder.glob(f"*{FRAMES}"), None) is None:
             return False
+        if file.exists():  # Written before any shard, by a process that began the store between the two looks.
+            return check_version(folder)
         raise FrameStoreVersionError(
             f"{folder}: holds shards of frames, but no {STORE_FILE} that says of which version; put the file back "
             "from where the folder was copied, or use another folder"

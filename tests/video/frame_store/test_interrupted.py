@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from egobench.errors import FrameStoreError, FrameStoreVersionError, MissingFramesError
+from egobench.video.frame_store.shards import check_version
 from tests.video.frame_store.clips import (
     assert_holds_all,
     assert_same,
@@ -186,6 +188,20 @@ def test_a_store_of_another_version_is_refused_and_not_touched(
     with pytest.raises(FrameStoreVersionError, match=message):
         open_store(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_store_that_another_process_begins_between_two_looks_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Path.glob
+
+    def begin(folder: Path, pattern: str) -> Iterator[Path]:
+        monkeypatch.setattr(Path, "glob", look)
+        open_store(tmp_path).fill(requests()[:2])
+        return look(folder, pattern)
+
+    monkeypatch.setattr(Path, "glob", begin)
+    assert check_version(tmp_path)
 
 
 def test_a_store_whose_version_changes_while_it_is_open_is_not_written(tmp_path: Path) -> None:
