@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from egobench.errors import TrainingDataError
-from reference_exo2ego.data.samples import TAGS, TrainingSample, read_samples
+from reference_exo2ego.data.samples import TAGS, SyncedView, TrainingSample, read_samples
 
 from .clip_rows import View
 from .question_recipe import QuestionFile, RowKind
@@ -40,6 +40,11 @@ class RowQuestion(NamedTuple):
     def form(self) -> str:
         """The words that it begins with, by which questions of one kind are told from others."""
         return " ".join(split_words(self.question)[:FORM_WORDS])
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that is said: the question, the answer and the narrations."""
+        return (self.question, self.answer, *self.narrations)
 
 
 @dataclass(slots=True)
@@ -82,15 +87,18 @@ def read_rows(kind: RowKind, data: Path, seed: int) -> list[QuestionRow]:
     rows: dict[object, QuestionRow] = {}
     for file in kind.files:
         asks = re.compile(file.asks)
-        path = data / file.path
-        for sample in _samples(path, path.stat().st_mtime_ns if path.is_file() else 0):
+        for sample in samples_of(data / file.path):
             if file.sources and sample.source not in file.sources:
                 continue
             question = question_of(sample, file)
             if not asks.search(question.question) or not is_kept(sample.media, file.share, seed):
                 continue
-            for key, row in _rows_of(sample, file, data):
-                rows.setdefault((file.path, key), row).questions.append(question)
+            for camera in _cameras(sample, file):
+                clip = (file.path, sample.media, sample.start, sample.end, camera)
+                row = rows.get(clip)
+                if row is None:
+                    row = rows[clip] = _row(sample, camera, file, data / file.videos)
+                row.questions.append(question)
     if not rows:
         raise TrainingDataError(
             f"rows {kind.name}: nothing in {', '.join(file.path for file in kind.files)} is of their sources and "
@@ -120,32 +128,34 @@ def question_of(sample: TrainingSample, file: QuestionFile) -> RowQuestion:
     )
 
 
+def samples_of(path: Path) -> tuple[TrainingSample, ...]:
+    """Return all samples of a file, which is read once for all kinds of rows and all stages that use it.
+
+    Raises:
+        AnnotationError: If it cannot be read.
+    """
+    return _samples(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
 @lru_cache(maxsize=8)
 def _samples(path: Path, changed: int) -> tuple[TrainingSample, ...]:  # noqa: ARG001 - a file that has changed is another
-    """Read all samples of a file, once for all kinds of rows and all stages that use them."""
     return tuple(read_samples(path))
 
 
-def _rows_of(sample: TrainingSample, file: QuestionFile, data: Path) -> Iterator[tuple[object, QuestionRow]]:
-    """Yield a row, still without questions, for each clip that shows a sample, behind the clip as its key."""
-    videos = data / file.videos
-    own = View(videos / sample.media, sample.modality, sample.start, sample.end)
+def _cameras(sample: TrainingSample, file: QuestionFile) -> Sequence[SyncedView | None]:
+    """Return the other cameras that show a sample; ``None`` stands for the one of its own file."""
     if file.view == "ego":
-        yield own, QuestionRow(sample.id, own, None)
-    elif not sample.exo:
-        if file.view == "pair":
-            raise TrainingDataError(f"{file.path}: sample {sample.id!r} has no exocentric view to be a pair with")
-        yield own, QuestionRow(sample.id, None, own)
-    for camera in sample.exo if file.view != "ego" else ():
-        start, end = (sample.start, sample.end) if camera.start is None else (camera.start, camera.end)
-        exo = View(videos / camera.video, "video", start, end)
-        yield (own, exo), QuestionRow(f"{sample.id}, {camera.camera}", own if file.view == "pair" else None, exo)
+        return (None,)
+    if file.view == "pair" and not sample.exo:
+        raise TrainingDataError(f"{file.path}: sample {sample.id!r} has no exocentric view to be a pair with")
+    return sample.exo or (None,)
 
 
-def texts_of(rows: Sequence[QuestionRow]) -> Iterator[str]:
-    """Yield all texts about some rows."""
-    for row in rows:
-        for question in row.questions:
-            yield question.question
-            yield question.answer
-            yield from question.narrations
+def _row(sample: TrainingSample, camera: SyncedView | None, file: QuestionFile, videos: Path) -> QuestionRow:
+    """Make the row of a clip, still without questions."""
+    own = View(videos / sample.media, sample.modality, sample.start, sample.end)
+    if camera is None:
+        return QuestionRow(sample.id, own, None) if file.view == "ego" else QuestionRow(sample.id, None, own)
+    start, end = (sample.start, sample.end) if camera.start is None else (camera.start, camera.end)
+    exo = View(videos / camera.video, "video", start, end)
+    return QuestionRow(f"{sample.id}, {camera.camera}", own if file.view == "pair" else None, exo)

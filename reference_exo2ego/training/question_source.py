@@ -85,6 +85,7 @@ class QuestionWords:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer, self._chat = tokenizer, find_chat(tokenizer, mistral=True)
         self._known: dict[tuple[str, str], Question] = {}
+        self._stems: dict[str, list[int]] = {}
         before, _ = self._chat.around_video(SYSTEM[PROMPT], user_turn("", ()))
         self.before: list[int] = list(tokenizer(before, add_special_tokens=False)["input_ids"])
 
@@ -112,9 +113,11 @@ class QuestionWords:
 
     def stems(self, words: Sequence[str]) -> list[int]:
         """Return the tokens of some words, without their endings."""
-        tokens = self._tokenizer.tokenize(" ".join(words))
-        stems = [token for token in tokens if not token.startswith(CONTINUED)]
-        return list(self._tokenizer.convert_tokens_to_ids(stems))
+        text = " ".join(words)
+        if text not in self._stems:
+            stems = [token for token in self._tokenizer.tokenize(text) if not token.startswith(CONTINUED)]
+            self._stems[text] = list(self._tokenizer.convert_tokens_to_ids(stems))
+        return self._stems[text]
 
 
 class RowBatches(Protocol):

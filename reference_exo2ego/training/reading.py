@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
 import numpy as np
 
 from egobench.video import ClipRequest, FailedClip, FrameStore, read_clips
+
+
+@lru_cache(maxsize=2)
+def open_store(folder: Path) -> FrameStore:
+    """Open a frame store, once for all stages: reading its index takes seconds, and it reads on as clips are added.
+
+    Raises:
+        FrameStoreError: If it is of another version or damaged, or cannot be read.
+    """
+    return FrameStore(folder)
 
 
 def read_frames(request: ClipRequest, store: FrameStore | None) -> np.ndarray:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import torch
 
 from egobench.errors import TrainingDataError
-from egobench.video import ClipRequest, FrameRule, FrameStore
+from egobench.video import ClipRequest, FrameRule
 from reference_exo2ego.backbone.frames import clip_sight, squares
 from reference_exo2ego.model.configuration import Exo2EgoConfig
 
 from .clip_rows import View
 from .question_recipe import RowKind
 from .question_rows import QuestionRow
-from .reading import read_frames
+from .reading import open_store, read_frames
 
 
 class ViewFrames(NamedTuple):
@@ -43,7 +43,7 @@ class RowFrames:
 
     def __init__(self, config: Exo2EgoConfig, store: Path | None) -> None:
         self._sight, self._config = clip_sight(config.vision.image_size), config
-        self._store = None if store is None else FrameStore(store)
+        self._store = None if store is None else open_store(store)
 
     def __call__(self, kind: RowKind, row: QuestionRow, seed: int) -> ViewFrames:
         """Read the frames of a row.

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -145,8 +146,9 @@ class Training:
 
     def _train(self, stage: StageRecipe) -> bool:
         checkpoint = latest_checkpoint(self.folder / stage.name / "checkpoints", self.observer)
-        beginning = begin(self.recipe, self.data, self._before(stage), dtype=self.dtype)
-        source = open_source(self.recipe, stage, self.data, self.store, beginning.tokenizer)
+        with _garbage_left_alone():
+            beginning = begin(self.recipe, self.data, self._before(stage), dtype=self.dtype)
+            source = open_source(self.recipe, stage, self.data, self.store, beginning.tokenizer)
         if self.processes.first:
             check_data(self.folder, stage.name, source.digests)
             check_beginning(self.folder, stage.name, self.before)
@@ -279,6 +281,18 @@ class Training:
                 f"or begin from another model with --from"
             )
         return before
+
+
+@contextmanager
+def _garbage_left_alone() -> Generator[None]:
+    """Let Python collect no garbage: while rows are read it would search all of them, over and over, and find none."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def steps_of(stage: StageRecipe, source: Source) -> int:

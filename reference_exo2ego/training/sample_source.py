@@ -11,7 +11,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from egobench.errors import TrainingDataError, VideoError
-from egobench.video import ClipRequest, FrameRule, FrameStore
+from egobench.video import ClipRequest, FrameRule
 from reference_exo2ego.backbone.frames import clip_sight, squares
 from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.exo2ego import Batch
@@ -21,7 +21,7 @@ from reference_exo2ego.model.words import pack
 from .batches import STAGE_VIEWS, ClipBatch, MicroBatch
 from .clip_rows import Clip, ClipRows, View
 from .clip_text import ClipText, ClipTexts
-from .reading import read_frames
+from .reading import open_store, read_frames
 from .recipe import Recipe, SampleFile, SampleFiles, SampleView, StageRecipe
 from .sampler import TRIES, ClipOrder, micro_size, seed_of
 
@@ -38,7 +38,7 @@ class FrameReader:
     def __init__(self, config: Exo2EgoConfig, short_side: int, store: Path | None) -> None:
         self._frames, self._sight = config.frames, clip_sight(config.vision.image_size)
         self._rule = FrameRule(config.frames, short_side=short_side)
-        self._store = None if store is None else FrameStore(store)
+        self._store = None if store is None else open_store(store)
 
     def __call__(self, view: View) -> torch.Tensor:
         """Read frames, uint8 ``(frames, 3, side, side)``: black ones for text alone, a picture as often as needed.

@@ -66,7 +66,7 @@ def word_tokenizer(texts: Iterable[str], size: int) -> Any:
     Raises:
         RecipeError: If there are more words.
     """
-    words = sorted({word for text in texts for word in split_words(text)})
+    words = sorted({word for text in set(texts) for word in split_words(text)})
     stems = stems_of(words)
     pieces = {piece for word in words for piece in _pieces(word, stems)}
     tokens = [*SPECIAL, *sorted(pieces)]

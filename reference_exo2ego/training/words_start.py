@@ -14,7 +14,7 @@ from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.exo2ego import Exo2Ego
 
 from .question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
-from .question_rows import read_rows, texts_of
+from .question_rows import question_of, samples_of
 from .recipe import Recipe
 from .word_tokenizer import word_tokenizer
 
@@ -75,8 +75,8 @@ def _prompts(kinds: list[RowKind]) -> Iterator[str]:
 
 
 def _words(kinds: list[RowKind], data: Path) -> Iterator[str]:
-    """Yield the texts of all files; each file is read once."""
-    paths = dict.fromkeys(file.path for kind in kinds for file in kind.files)
-    for path in paths:
-        all_samples = RowKind(name=path, files=(QuestionFile(path=path),), batch=1, frames=1)
-        yield from texts_of(read_rows(all_samples, data, 0))
+    """Yield the texts of all files."""
+    for path in dict.fromkeys(file.path for kind in kinds for file in kind.files):
+        file = QuestionFile(path=path)
+        for sample in samples_of(data / path):
+            yield from question_of(sample, file).texts

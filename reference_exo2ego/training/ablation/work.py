@@ -11,9 +11,9 @@ from time import perf_counter
 from egobench.observer import Observer
 from egobench.request import evaluate_request
 from egobench.run.spec import Settings
-from egobench.video import FrameStore
 from reference_exo2ego.model.export import export
 from reference_exo2ego.training.question_source import frame_requests
+from reference_exo2ego.training.reading import open_store
 from reference_exo2ego.training.run import Training, own_folder
 from reference_exo2ego.training.tracking import LOG, JsonLines, Tracker
 
@@ -66,7 +66,7 @@ def _train(workspace: Workspace, job: StageJob) -> bool:
         before = None if job.before is None else _beginning(workspace, job)
         if workspace.store is not None:
             requests = frame_requests(job.step.recipe, workspace.data, job.step.stage)
-            FrameStore(workspace.store).fill(requests, observer=workspace.observer)
+            open_store(workspace.store).fill(requests, observer=workspace.observer)
         log = JsonLines(folder / LOG)
         tracker = Tracker([log])
         training = Training(

@@ -22,7 +22,7 @@ from reference_exo2ego.commands.frames import frames
 from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.words import VIDEO as VIDEO_PLACE
 from reference_exo2ego.training.question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
-from reference_exo2ego.training.question_rows import read_rows, texts_of
+from reference_exo2ego.training.question_rows import read_rows
 from reference_exo2ego.training.question_source import (
     DrawnRow,
     QuestionWords,
@@ -63,7 +63,8 @@ def _kind(**named: Any) -> RowKind:
 
 
 def _tokenizer(folder: Path) -> Any:
-    return word_tokenizer([*texts_of(read_rows(_kind(), folder, 0)), "answer briefly question a b c d e f g h"], 320)
+    texts = [text for row in read_rows(_kind(), folder, 0) for question in row.questions for text in question.texts]
+    return word_tokenizer([*texts, "answer briefly question a b c d e f g h"], 320)
 
 
 def _open(folder: Path, source: QuestionRows | Transcripts, stage: Any = "language") -> Any:
