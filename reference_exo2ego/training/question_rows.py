@@ -71,6 +71,37 @@ class QuestionRow:
             forms.setdefault(question.form, []).append(question)
         return forms
 
+    @property
+    def seconds(self) -> float:
+        """Length of its clip: where the last moment of its questions ends; 0 without any."""
+        return max((question.moment[1] for question in self.questions if question.moment), default=0.0)
+
+
+class KindRows(NamedTuple):
+    """The rows of a kind, split.
+
+    Attributes:
+        kind: The kind.
+        trained: Rows to train on.
+        held_out: Rows to validate on.
+    """
+
+    kind: RowKind
+    trained: Sequence[QuestionRow]
+    held_out: Sequence[QuestionRow]
+
+
+class DrawnRow(NamedTuple):
+    """A row that was drawn for a step.
+
+    Attributes:
+        row: The row.
+        seed: Seed of the choice of its questions and frames.
+    """
+
+    row: QuestionRow
+    seed: int
+
 
 def read_rows(kind: RowKind, data: Path, seed: int) -> list[QuestionRow]:
     """Read the rows of a kind, in the order of its files.

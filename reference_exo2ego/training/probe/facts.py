@@ -11,7 +11,6 @@ import torch
 from egobench.errors import TrainingDataError
 from reference_exo2ego.training.question_recipe import QuestionRows, RowKind
 from reference_exo2ego.training.question_rows import QuestionRow, read_rows
-from reference_exo2ego.training.question_source import seconds_of
 from reference_exo2ego.training.recipe import Recipe
 from reference_exo2ego.training.transcripts import events_of
 
@@ -81,7 +80,7 @@ def _facts_of(kind: RowKind, rows: Sequence[QuestionRow]) -> FactRows:
         labels, seconds = _labels(kind, row), 0.0
         events: list[tuple[float, float, tuple[int, ...]]] = []
         if kind.telling == "events":
-            seconds = seconds_of(row)
+            seconds = row.seconds
             for event in events_of(row, seconds):
                 action = read_action(event.words)
                 if action is not None:

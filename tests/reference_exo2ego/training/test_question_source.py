@@ -22,13 +22,9 @@ from reference_exo2ego.commands.frames import frames
 from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.words import VIDEO as VIDEO_PLACE
 from reference_exo2ego.training.question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
-from reference_exo2ego.training.question_rows import read_rows
-from reference_exo2ego.training.question_source import (
-    DrawnRow,
-    QuestionWords,
-    frame_requests,
-    open_question_source,
-)
+from reference_exo2ego.training.question_rows import DrawnRow, read_rows
+from reference_exo2ego.training.question_source import frame_requests, open_question_source
+from reference_exo2ego.training.question_words import QuestionWords
 from reference_exo2ego.training.recipe import load_recipe
 from reference_exo2ego.training.recipes.tiny import MODEL
 from reference_exo2ego.training.word_tokenizer import word_tokenizer
