@@ -104,7 +104,7 @@ def test_a_traceback_is_shown_only_when_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_warning_is_one_line() -> None:
-    code = "import warnings, egobench.cli as cli; cli.app = lambda _: warnings.warn('careful'); cli.main()"
+    code = "import warnings, egobench.cli as cli; cli.app = lambda *_, **__: warnings.warn('careful'); cli.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "warning: careful\n"
 

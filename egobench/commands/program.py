@@ -11,13 +11,16 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand
 
 from egobench.errors import EgoBenchError, ModelOptionError, UnknownPluginError
 from egobench.printable import printable
+
+UsageError: Final[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+"""What typer raises about wrong use: click's in its older releases, its own in newer ones."""
 
 
 class FiniteCommand(TyperCommand):
@@ -29,7 +32,11 @@ class FiniteCommand(TyperCommand):
         Raises:
             typer.BadParameter: If a number is infinite or none.
         """
-        rest: list[str] = super().parse_args(ctx, args)
+        try:
+            rest: list[str] = super().parse_args(ctx, args)
+        except UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
         parameters: list[Any] = [*self.get_params(ctx)]
         for parameter in parameters:
             value: Any = ctx.params.get(parameter.name)
@@ -38,7 +45,7 @@ class FiniteCommand(TyperCommand):
         return rest
 
 
-def run_program(app: Callable[[list[str]], object], name: str) -> None:
+def run_program(app: Callable[..., object], name: str) -> None:
     """Run a command line with the arguments of this process; ``--debug`` anywhere shows tracebacks.
 
     Args:
@@ -52,15 +59,33 @@ def run_program(app: Callable[[list[str]], object], name: str) -> None:
     if not debug:
         warnings.formatwarning = _in_one_line
     try:
-        app([argument for argument in sys.argv[1:] if argument != "--debug"])
+        code = app([argument for argument in sys.argv[1:] if argument != "--debug"], standalone_mode=False)
+        if isinstance(code, int) and code:
+            raise SystemExit(code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except typer.Abort:
+        raise SystemExit(1) from None
+    except UsageError as error:
+        _explain_use(error, name)
+        raise SystemExit(2) from None
     except (EgoBenchError, ValueError, OSError) as error:
         if debug:
             raise
         typer.echo(printable(f"{name}: {_message(error)}"), err=True)
         wrong_use = isinstance(error, ValueError | UnknownPluginError | ModelOptionError)
         raise SystemExit(2 if wrong_use else 1) from None
+
+
+def _explain_use(error: Any, name: str) -> None:
+    """Say what is wrong with the arguments, in one line; without any the help is all there is to say."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.ctx.get_help(), err=True)
+        return
+    command = name if error.ctx is None else error.ctx.command_path
+    text = re.sub(r"\s*\n\s*", " ", error.format_message().replace("Value error, ", "").strip())
+    end = "" if text.endswith((".", "?")) else "."
+    typer.echo(printable(f"{command}: {text}{end} See {command} --help"), err=True)
 
 
 def _message(error: Exception) -> str:
