@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from egobench.errors import BundleError, JsonInputError
 from egobench.json_input import read_json
 from egobench.run.checksums import CHECKSUMS, writing
+from egobench.run.finding import files_below, find_run_folders
 from egobench.whole_file import replace_file
 
 from .archive import unpack
@@ -152,7 +153,8 @@ def find_submissions(paths: list[Path]) -> list[Path]:
     """
     submissions: set[Path] = set()
     for path in paths:
-        below = {file.parent for file in path.rglob("run.json")} | {*path.rglob("*.zip")} if path.is_dir() else {path}
+        bundles = [file for file in files_below(path) if file.suffix == ".zip"]
+        below = {*find_run_folders(path), *bundles} if path.is_dir() else {path}
         if not below or not path.exists():
             raise BundleError(f"{path} holds no run and no bundle; make them with egobench run and leaderboard pack")
         submissions |= below

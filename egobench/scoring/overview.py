@@ -13,6 +13,7 @@ from egobench.errors import JsonInputError, StoreError
 from egobench.json_input import read_json
 from egobench.plugins import TASKS, load_task, names
 from egobench.run.checksums import CHECKSUMS
+from egobench.run.finding import find_run_folders
 from egobench.run.plan import PartId
 from egobench.run.store import read_run
 from egobench.scoring.entry import ScoreEntry, metric_id
@@ -57,11 +58,10 @@ def list_runs(root: Path) -> Iterator[RunOverview]:
     Raises:
         StoreError: If there is none.
     """
-    files = sorted(root.rglob("run.json")) if root.is_dir() else []
-    if not files:
+    folders = find_run_folders(root)
+    if not folders:
         raise StoreError(f"{root} holds no run; make one with egobench run")
-    for file in files:
-        yield _overview(file.parent)
+    yield from map(_overview, folders)
 
 
 @cache
