@@ -11,7 +11,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from importlib.resources import files
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -23,8 +23,11 @@ from .ledger_page import ledger_page
 from .pages import Pages
 from .points import percent
 
+Kind = Literal["board", "viewer"]
+"""What a site is."""
+
 MARKER = ".egobench-site"
-"""A file that says that a folder may be replaced: it holds a site that was built here."""
+"""A file that says that a folder may be replaced: it holds a site that was built here, and of which kind."""
 
 PARTIAL = ".partial"
 """Folder in it of a site that is being written; left by a killed process, and overwritten."""
@@ -68,7 +71,7 @@ def write_site(
     contents["data/board.csv"] = _csv(rows)
     for name in ASSETS:
         contents[f"assets/{name}"] = asset("egobench.leaderboard.site", name)
-    with new_site(out, FOLDERS) as folder:
+    with new_site(out, "board", FOLDERS) as folder:
         write_pages(folder, contents)
     return out / "index.html"
 
@@ -96,13 +99,14 @@ def asset(package: str, name: str) -> str:
 
 
 @contextmanager
-def new_site(out: Path, folders: Collection[str]) -> Generator[Path]:
+def new_site(out: Path, kind: Kind, folders: Collection[str]) -> Generator[Path]:
     """Give an empty folder to write a site into, which takes the place of an earlier one once it is whole.
 
     Whatever ends the work before that leaves the earlier site as it was.
 
     Args:
         out: The folder of the site.
+        kind: What the site is: one of another kind is not replaced.
         folders: Folders of an earlier site that go with it; files beside them that nobody writes anew stay.
 
     Raises:
@@ -112,9 +116,11 @@ def new_site(out: Path, folders: Collection[str]) -> Generator[Path]:
         partial = out / PARTIAL
         with _writing(out):
             if out.exists() and not (out / MARKER).is_file() and any(out.iterdir()):
-                raise SiteError(f"{out} holds something else than a site; choose an empty or a new folder")
+                raise SiteError(f"{out} holds something else than a {kind}; choose an empty or a new folder")
             out.mkdir(parents=True, exist_ok=True)
-            _lock(stack.enter_context((out / MARKER).open("a", encoding="utf-8")), out)
+            marker = stack.enter_context((out / MARKER).open("a+", encoding="utf-8"))
+            _lock(marker, out)
+            _mark(marker, out, kind)
             rmtree(partial, ignore_errors=True)
             partial.mkdir()
         stack.callback(rmtree, partial, ignore_errors=True)
@@ -148,8 +154,17 @@ def _lock(marker: TextIO, out: Path) -> None:
         raise SiteError(f"{out}: another process writes a site there; wait for it, or choose another folder") from error
     except OSError:
         pass  # A disk without locks: nobody can be kept out.
-    if not marker.tell():
-        marker.write("This folder is replaced when its site is built again.\n")
+
+
+def _mark(marker: TextIO, out: Path, kind: Kind) -> None:
+    """Write down what kind of site a folder holds, or compare it with what is there."""
+    marker.seek(0)
+    text = marker.read()
+    for other in get_args(Kind):
+        if other != kind and f" {other} " in text:
+            raise SiteError(f"{out} holds a {other}, and this would be a {kind}; choose an empty or a new folder")
+    if not text:
+        marker.write(f"This folder is replaced when its {kind} is written again.\n")
         marker.flush()
 
 

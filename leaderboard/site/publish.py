@@ -58,7 +58,7 @@ def publish(
         addresses = {} if samples == "none" else _addresses(board)
         ordered = [run for section in board.sections for run in section.runs]
         groups = [ordered] if len(ordered) <= SIDE_BY_SIDE else [[run] for run in ordered]
-        with new_site(out, FOLDERS) as site:
+        with new_site(out, "board", FOLDERS) as site:
             write_site(board, site, title=title, samples=addresses)
             for group in groups if addresses else ():
                 folder = site / addresses[group[0].key].partition("index.html")[0]

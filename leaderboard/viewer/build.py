@@ -113,7 +113,7 @@ def write_viewer(
     observer = observer or SilentObserver()
     if videos is not None:
         check_videos(videos)
-    with new_site(out, (*FOLDERS, STRIPS)) as folder:
+    with new_site(out, "viewer", (*FOLDERS, STRIPS)) as folder:
         maker = None if videos is None else StripMaker(videos, folder / STRIPS, observer)
         index = _write_samples(folder, collect_parts(runs, sets, strip_maker=maker, public=public), len(runs))
         run_facts = [_run(run) for run in runs]

@@ -100,7 +100,7 @@ def test_machines_get_every_number_of_every_run(runs: Path, tmp_path: Path) -> N
 def test_a_folder_of_something_else_is_left_alone(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("mine")
-    with pytest.raises(SiteError, match="holds something else than a site"):
+    with pytest.raises(SiteError, match="holds something else than a board"):
         publish([runs], tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
@@ -117,10 +117,23 @@ def test_a_site_stays_as_it_was_where_the_next_one_cannot_be_finished(runs: Path
     assert (site / "CNAME").is_file()
 
 
+def test_a_viewer_does_not_take_the_place_of_a_board_nor_a_board_that_of_a_viewer(runs: Path, tmp_path: Path) -> None:
+    site = publish([runs], tmp_path / "site").parent
+    before = digests(site)
+    (run,) = sorted((runs / "random").iterdir())
+    refused = CliRunner().invoke(app, ["view", str(run), "--out", str(site)])
+    assert "holds a board, and this would be a viewer" in str(refused.exception)
+    assert digests(site) == before
+    with new_site(tmp_path / "viewer", "viewer", ()):
+        pass
+    with pytest.raises(SiteError, match="holds a viewer, and this would be a board"):
+        publish([runs], tmp_path / "viewer")
+
+
 def test_two_processes_do_not_write_one_site(runs: Path, tmp_path: Path) -> None:
     site = publish([runs], tmp_path / "site").parent
     before = digests(site)
-    with new_site(site, ()), pytest.raises(SiteError, match="another process writes a site there"):
+    with new_site(site, "board", ()), pytest.raises(SiteError, match="another process writes a site there"):
         publish([runs], site, samples="all")
     assert digests(site) == before
 
