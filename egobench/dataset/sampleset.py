@@ -212,10 +212,8 @@ def find_sets(data: Path, tasks: tuple[str, ...] | None = None, construction: st
         tasks_missing = ", ".join(missing or tasks or ()) or "any task"
         made = "" if construction is None else f" with the construction {construction!r}"
         listed = have if construction is None else sorted(f"{task}/{made}" for task, made in names.values())
-        raise SampleSetError(
-            f"{data} holds no sample set of {tasks_missing}{made}; it holds {', '.join(listed) or 'none'}; run "
-            "egobench build"
-        )
+        others = f"; it holds {', '.join(listed)}" if listed else ""
+        raise SampleSetError(f"{data} holds no sample set of {tasks_missing}{made}{others}; run egobench build")
     return [folder for folder in fitting if tasks is None or names[folder][0] in tasks]
 
 

@@ -47,7 +47,7 @@ class FrameRule:
         if self.count < 1 or self.short_side < 1 or self.min_seconds < 0:
             raise ValueError(f"{self}: count and short_side must be at least 1, min_seconds at least 0")
         if self.fps is not None and not 0 < self.fps < math.inf:
-            raise ValueError(f"{self}: fps must be a number of frames per second, more than 0")
+            raise ValueError(f"fps is {self.fps:g}; expected a number of frames per second, more than 0")
 
     def window(self, start: float, end: float | None, duration: float) -> tuple[float, float]:
         """Return the stretch that is sampled: inside the file and, where that is possible, ``min_seconds`` long.

@@ -55,6 +55,8 @@ def check_version(folder: Path) -> bool:
             f"{folder}: holds shards of frames, but no {STORE_FILE} that says of which version; put the file back "
             "from where the folder was copied, or use another folder"
         ) from None
+    except NotADirectoryError as error:
+        raise FrameStoreError(f"{folder}: is a file; expected the folder of a frame store, or a new one") from error
     except OSError as error:
         raise FrameStoreError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
     except (ValueError, RecursionError) as error:

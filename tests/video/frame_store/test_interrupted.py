@@ -190,6 +190,13 @@ def test_a_store_of_another_version_is_refused_and_not_touched(
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
+def test_a_file_is_no_frame_store(tmp_path: Path) -> None:
+    file = tmp_path / "frames"
+    file.touch()
+    with pytest.raises(FrameStoreError, match="frames: is a file; expected the folder of a frame store"):
+        open_store(file)
+
+
 def test_a_store_that_another_process_begins_between_two_looks_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
