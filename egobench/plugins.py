@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, cast, get_type_hints
 
 from egobench.errors import BrokenPluginError, ModelOptionError, UnknownPluginError
+from egobench.validation import first_fault
 
 if TYPE_CHECKING:
     from egobench.model import Model
@@ -156,7 +157,7 @@ def _typed(name: str, load: Callable[..., object], options: Mapping[str, object]
         try:
             typed[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
-            problem = error.errors(include_url=False)[0]["msg"]
+            problem = first_fault(error).problem
             raise ModelOptionError(
                 f"model {name!r}, option {key!r}: {problem}, found {value!r}; options are {listed}"
             ) from error

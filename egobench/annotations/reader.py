@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from egobench.annotations.files import JsonFile, RawRow, RowFile
 from egobench.errors import AnnotationFileError, RecordError
 from egobench.sample import Record
+from egobench.validation import first_fault
 
 
 class Row(BaseModel):
@@ -196,14 +197,9 @@ class Annotations:
         try:
             return convert(row.model_validate(raw.fields))
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in fault["loc"])
-            value = (
-                f"the row has {', '.join(raw.fields)}"
-                if fault["type"] == "missing"
-                else f"found {fault['input']!r:.80}"
-            )
-            self.refuse(RecordError(path, raw.name, place, f"{fault['msg'].removeprefix('Value error, ')}; {value}"))
+            fault = first_fault(error)
+            value = f"the row has {', '.join(raw.fields)}" if fault.kind == "missing" else f"found {fault.found!r:.80}"
+            self.refuse(RecordError(path, raw.name, fault.place, f"{fault.problem}; {value}"))
         except FieldError as error:
             self.refuse(RecordError(path, raw.name, error.field, error.problem))
         except ValueError as error:

@@ -18,6 +18,7 @@ from egobench.json_input import JsonLine, JsonValue, may_exceed, read_json, read
 from egobench.plugins import load_task
 from egobench.prompts import LETTERS
 from egobench.sample import Clip, GalleryItem, Sample
+from egobench.validation import first_fault
 
 T = TypeVar("T")
 
@@ -182,12 +183,10 @@ def validate_json(kind: TypeAdapter[T], value: Any, place: str) -> T:
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"])
-        where = f", field {field!r}" if field else ""
-        problem = fault["msg"].removeprefix("Value error, ")
-        shown_value = "" if fault["type"] in {"missing", "value_error"} else f", found {fault['input']!r:.80}"
-        raise SampleSetError(f"{place}{where}: the sample set is damaged ({problem}{shown_value}); {AGAIN}") from error
+        fault = first_fault(error)
+        where = f", field {fault.place!r}" if fault.path else ""
+        value = "" if fault.kind in {"missing", "value_error"} else f", found {fault.found!r:.80}"
+        raise SampleSetError(f"{place}{where}: the sample set is damaged ({fault.problem}{value}); {AGAIN}") from error
 
 
 def check_subsets(task: str, subsets: Iterable[str], folder: Path) -> None:

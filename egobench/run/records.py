@@ -16,6 +16,7 @@ from typing_extensions import TypedDict  # pydantic takes that of typing from Py
 from egobench.errors import StoreError
 from egobench.metrics import Outcome
 from egobench.run.checksums import writing
+from egobench.validation import first_fault
 
 if TYPE_CHECKING:
     from pydantic_core import ValidationError
@@ -317,10 +318,7 @@ class RowFollower(Generic[RowT]):
 
 
 def _damaged(error: ValidationError, where: str) -> StoreError:
-    fault = error.errors(include_url=False)[0]
-    place = ".".join(map(str, fault["loc"]))
-    problem = f"{place}: {fault['msg']}" if place else fault["msg"]
-    return StoreError(f"{where}: damaged ({problem}); delete the line and checksums.txt to ask again")
+    return StoreError(f"{where}: damaged ({first_fault(error)}); delete the line and checksums.txt to ask again")
 
 
 @cache

@@ -15,6 +15,7 @@ from egobench.controls import Control
 from egobench.errors import StoreError
 from egobench.model import Method, ModelInfo
 from egobench.prompts import prompt_hash
+from egobench.validation import first_fault
 from egobench.video import CLIP_SECONDS, FrameRule
 
 if TYPE_CHECKING:
@@ -204,9 +205,9 @@ class RunSpec:
         except KeyError as error:
             raise StoreError(f"{source} is of another version of EgoBench: no {error} in its spec") from error
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            place = ".".join(map(str, ("spec", *fault["loc"])))
-            raise StoreError(f"{source} is of another version of EgoBench: {place}: {fault['msg']}") from error
+            fault = first_fault(error)
+            place = ".".join(map(str, ("spec", *fault.path)))
+            raise StoreError(f"{source} is of another version of EgoBench: {place}: {fault.problem}") from error
         except TypeError as error:
             raise StoreError(f"{source} is of another version of EgoBench: {error}") from error
         return spec

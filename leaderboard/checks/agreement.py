@@ -17,6 +17,7 @@ from egobench.prompts import SYSTEM, prompt_hash
 from egobench.run.checksums import CHECKSUMS, verify_run
 from egobench.run.records import Prediction
 from egobench.scoring.entry import ScoreEntry
+from egobench.validation import first_fault
 from egobench.video import FrameRule
 
 from ..tolerance import ROUNDING
@@ -190,8 +191,7 @@ def _receipt_problem(row: Prediction, rule: FrameRule | None) -> str:
     try:
         receipt = ReceiptRow.model_validate(row.receipt)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        return f"its receipt is none ({'.'.join(map(str, fault['loc']))}: {fault['msg']})"
+        return f"its receipt is none ({first_fault(error)})"
     n_frames, short_side = len(receipt.times), min(receipt.width, receipt.height)
     problems = {
         f"a receipt of {n_frames} frames; the run shows {rule.count}": n_frames != rule.count

@@ -20,6 +20,7 @@ from egobench.run.records import Event, JudgeReply, Prediction, read_rows
 from egobench.run.spec import MAX_LABEL, RunSpec
 from egobench.run.store import Run
 from egobench.scoring.entry import ScoreEntry, scored_by
+from egobench.validation import first_fault
 from egobench.video import FrameRule
 
 from ..bundle import ABOUT, FORMAT
@@ -222,8 +223,7 @@ def _validated(kind: type[T], value: Any, place: str) -> T:
     try:
         return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise BundleError(f"{place}, {where}: {fault['msg']}, found {fault['input']!r:.80}") from error
+        fault = first_fault(error)
+        raise BundleError(f"{place}, {fault}, found {fault.found!r:.80}") from error
     except ValueError as error:
         raise BundleError(f"{place}: {error}") from error

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from egobench.errors import CheckpointError, JsonInputError, ResumeError
 from egobench.json_input import read_json
 from egobench.observer import Observer
+from egobench.validation import reason_of
 from egobench.whole_file import replace_file
 
 from .files import PARTIAL
@@ -143,7 +144,7 @@ def read_position(checkpoint: Path) -> Position:
         checksum = values.pop("crc32", None) if isinstance(values, dict) else None
         position: Position = TypeAdapter(Position).validate_json(json.dumps(values), strict=True)
     except (OSError, JsonInputError, ValidationError) as error:
-        raise ResumeError(f"{path}: cannot be read ({first_fault(error)}); expected what training wrote") from error
+        raise ResumeError(f"{path}: cannot be read ({reason_of(error)}); expected what training wrote") from error
     # Checkpoints of earlier releases have no checksum.
     if checksum not in (None, _checksum(values)) or checkpoint.name != _name(position.step):
         raise ResumeError(f"{path}: is not as it was written; expected what training wrote")
@@ -179,14 +180,6 @@ def check_fit(checkpoint: Path, *, steps: int, engine: str, processes: int) -> N
             f"{checkpoint}: written by {position.processes} processes with ZeRO-3, here {processes}, which cannot go "
             f"on from it exactly; go on with {position.processes}, or begin the stage anew in another folder"
         )
-
-
-def first_fault(error: Exception) -> str:
-    """Return what is wrong with a file that could not be read: of several faults the first."""
-    if isinstance(error, ValidationError):
-        fault = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-    return str(error)
 
 
 def _settle(partial: Path, checkpoint: Path, position: Position) -> None:

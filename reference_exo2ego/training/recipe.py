@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from egobench.errors import ConfigurationError, RecipeError
+from egobench.validation import faults_of
 from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.sizes import Section
 from reference_exo2ego.model.stages import Part
@@ -272,11 +273,8 @@ def recipe_of(values: Mapping[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, found {fault['input']!r}"
-            for fault in error.errors(include_url=False)
-        ]
-        raise RecipeError(f"{where}: {'; '.join(faults)}") from error
+        faults = "; ".join(f"{fault}, found {fault.found!r}" for fault in faults_of(error))
+        raise RecipeError(f"{where}: {faults}") from error
     except (ConfigurationError, RecipeError) as error:
         raise RecipeError(f"{where}: {error}") from error
 

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from egobench.errors import JsonInputError, ResumeError
 from egobench.json_input import read_json
 from egobench.printable import printable
+from egobench.validation import reason_of
 from egobench.whole_file import replace_file
 
-from .checkpoint import first_fault
 from .recipe import Recipe, recipe_of
 
 FORMAT = 1
@@ -64,7 +64,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         return RunFile.model_validate(values).model_dump()
     except (OSError, JsonInputError, ValidationError) as error:
         raise ResumeError(
-            f"{path}: cannot be read ({first_fault(error)}); expected a folder that exo2ego train wrote"
+            f"{path}: cannot be read ({reason_of(error)}); expected a folder that exo2ego train wrote"
         ) from error
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from egobench.errors import JsonInputError, TrainingError, install_command
 from egobench.json_input import parse_json
+from egobench.validation import first_fault
 
 Kind = Literal["step", "validation", "captions", "scores", "begin", "end", "checkpoint", "note"]
 """What a record is about."""
@@ -266,9 +267,7 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
         except JsonInputError as error:
             raise _damaged(path, str(error)) from error
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            where = ".".join(map(str, fault["loc"]))
-            raise _damaged(path, f"line {number}, {where}: {fault['msg']}") from error
+            raise _damaged(path, f"line {number}, {first_fault(error)}") from error
         yield row
 
 

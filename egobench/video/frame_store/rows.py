@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from egobench.errors import FrameStoreError
+from egobench.validation import first_fault
 
 FRAMES: Final = ".frames"
 """Ending of the shard that rows speak of."""
@@ -141,8 +142,7 @@ def parse_row(line: bytes, file: Path) -> Row:
     try:
         row: Row = _adapter().validate_json(_content(line, file))
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        raise _damaged(file, f"{line[:60]!r}: {fault['msg']}") from error
+        raise _damaged(file, f"{line[:60]!r}: {first_fault(error)}") from error
     if isinstance(row, ClipRow) and (len(row.new) != len(row.crc32) or not row.numbers):
         raise _damaged(file, f"{line[:60]!r}: {len(row.new)} frames, {len(row.crc32)} checksums")
     return row

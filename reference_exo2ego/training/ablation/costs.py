@@ -18,10 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from egobench.errors import JsonInputError, MissingFramesError, RecipeError, ResumeError, TrainingDataError
 from egobench.json_input import read_json
 from egobench.observer import Observer
+from egobench.validation import reason_of
 from egobench.whole_file import replace_file
 from reference_exo2ego.training.batches import Source
 from reference_exo2ego.training.beginning import begin
-from reference_exo2ego.training.checkpoint import first_fault
 from reference_exo2ego.training.engine import Engine
 from reference_exo2ego.training.loop import seed_everything
 from reference_exo2ego.training.recipe import SampleFiles, recipe_of
@@ -174,7 +174,7 @@ def _read_costs(path: Path) -> dict[str, StepCost]:
         rows = read_json(path.read_bytes(), str(path))
         return TypeAdapter(dict[str, StepCost]).validate_python(rows)
     except (OSError, JsonInputError, ValidationError) as error:
-        raise ResumeError(f"{path}: damaged ({first_fault(error)}); put it back, or name another folder") from error
+        raise ResumeError(f"{path}: damaged ({reason_of(error)}); put it back, or name another folder") from error
 
 
 def _take(engine: Engine, source: Source, number: int) -> None:

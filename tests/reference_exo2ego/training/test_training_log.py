@@ -30,7 +30,7 @@ def test_what_was_written_is_read_and_a_torn_line_is_not(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"[]", "line 2, : Input should be a valid dictionary"),
+        (b"[]", "line 2, Input should be a valid dictionary"),
         (b"{", "line 2, line 1, column 2: not JSON"),
         (b"\xff", "not UTF-8"),
         (b"[" * 20_000, "nested deeper"),
