@@ -3,161 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
+from egobench.comparison import ComparedRun, ComparedScore, Comparison
 from egobench.errors import ModelError, SampleSetError
 from egobench.metrics import Metric
+from egobench.retrieval.influence import read_influences
 from egobench.run.plan import Part, find_run_sets, plan
 from egobench.run.spec import RunSpec
 from egobench.run.store import Run, read_run
 from egobench.scoring.entry import metric_id
 from egobench.scoring.overview import headline_ids
 from egobench.scoring.sample_values import RunValues, SampleValues
-from egobench.statistics import Estimate, PairedTest, holm
+from egobench.statistics import holm
 from egobench.statistics.average import average, average_influence
 from egobench.statistics.ranks import RankSet, rank_sets
 from egobench.statistics.resampling import Column, Influence
-
-if TYPE_CHECKING:
-    import pandas as pd
+from egobench.task import Gallery
 
 GAINS = {"blind": "visual gain", "shuffled": "temporal gain"}
 """What plain minus control is called; ``gain over <control>`` for the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedRun:
-    """A run that is compared with others.
-
-    Attributes:
-        name: The name that it was given, else ``<model>/<run id>``.
-        path: Its folder.
-        spec: What identifies it.
-        gain: What the first run minus this one is called; ``"difference"`` unless it is a control of the first run.
-        differs: Fields of the spec that are not as in the first run; empty for the first.
-    """
-
-    name: str
-    path: Path
-    spec: RunSpec
-    gain: str
-    differs: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedScore:
-    """A metric, or an average of metrics, of all runs.
-
-    Attributes:
-        id: ``task/subset/protocol/construction/metric``, or the name of an average.
-        headline: Whether it stands for its subset, and so belongs to the family of tests.
-        values: One per run.
-        intervals: One per run for averages, which no single run shows; else empty.
-        tests: The first run minus each of the others.
-        adjusted: Holm's p-value of each test within the family; ``None`` outside of it.
-        ranks: One per run where three or more are ranked, ``None`` for a run that is not; else empty.
-        partial: Whether only some of the samples were asked.
-        column: The samples; ``None`` for averages.
-    """
-
-    id: str
-    headline: bool
-    values: tuple[float, ...]
-    intervals: tuple[Estimate, ...]
-    tests: tuple[PairedTest, ...]
-    adjusted: tuple[float | None, ...]
-    ranks: tuple[RankSet | None, ...]
-    partial: bool
-    column: Column | None
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Runs against one another.
-
-    Attributes:
-        runs: The first is compared with each of the others; plain runs come before controls.
-        scores: One per subset, or one per metric.
-        averages: ``Avg`` and ``Avg (debiased)``, as far as all ten scores are there.
-        absent: Ids of the headline scores that an average lacks, by its name; an average without any is left out.
-        problems: Why a score could not be compared, by id.
-        family: Number of tests that Holm's correction is over.
-    """
-
-    runs: tuple[ComparedRun, ...]
-    scores: tuple[ComparedScore, ...]
-    averages: tuple[ComparedScore, ...]
-    absent: Mapping[str, tuple[str, ...]]
-    problems: Mapping[str, str]
-    family: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The comparison as a JSON object; values in [0, 1]."""
-        return {
-            "runs": [
-                {
-                    "name": run.name,
-                    "path": str(run.path),
-                    "model": run.spec.model["name"],
-                    "method": run.spec.method,
-                    "control": run.spec.control,
-                    "differs": list(run.differs),
-                }
-                for run in self.runs
-            ],
-            "numbers": [self._score_json(score) for score in self.scores],
-            "averages": [self._score_json(score) for score in self.averages],
-            "absent": {name: list(ids) for name, ids in self.absent.items()},
-            "problems": dict(self.problems),
-            "family": {"correction": "Holm", "tests": self.family},
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """The comparison as a table: one row per score and per run that the first one is compared with."""
-        import pandas as pd  # noqa: PLC0415 - for notebooks; the command line stays light
-
-        return pd.DataFrame(self.rows())
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The comparison as flat JSON objects: one per score and per run that the first one is compared with."""
-        first = self.runs[0]
-        return [
-            {
-                "id": score.id,
-                "first": first.name,
-                "second": run.name,
-                "what": run.gain,
-                "first_value": score.values[0],
-                "second_value": value,
-                **asdict(test),
-                "p_holm": adjusted,
-            }
-            for score in (*self.scores, *self.averages)
-            for run, value, test, adjusted in zip(
-                self.runs[1:], score.values[1:], score.tests, score.adjusted, strict=True
-            )
-        ]
-
-    def _score_json(self, score: ComparedScore) -> dict[str, Any]:
-        names = [run.name for run in self.runs]
-        tests = zip(self.runs[1:], score.tests, score.adjusted, strict=True)
-        return {
-            "id": score.id,
-            "headline": score.headline,
-            "partial": score.partial,
-            "values": dict(zip(names, score.values, strict=True)),
-            "intervals": {name: asdict(interval) for name, interval in zip(names, score.intervals, strict=False)},
-            "tests": [
-                {"first": names[0], "second": run.name, "what": run.gain, **asdict(test), "p_holm": adjusted}
-                for run, test, adjusted in tests
-            ],
-            "ranks": {
-                name: None if ranks is None else [ranks.best, ranks.worst]
-                for name, ranks in zip(names, score.ranks, strict=False)
-            },
-        }
 
 
 def compare(
@@ -190,8 +57,9 @@ def compare(
     problems: dict[str, str] = {}
     for parts in plans:
         first = parts[0]
+        _check_same_samples(runs, parts)
         if first.gallery is not None:
-            problems["/".join(first.id)] = "galleries are left out; see the scores of each run"
+            scores += _compare_gallery(runs, parts, first.gallery, everything=everything, seed=seed)
             continue
         known = first.task.metrics_of(first.subset)
         metrics = known if everything else {first.subset.headline: known[first.subset.headline]}
@@ -280,6 +148,11 @@ class _Values(NamedTuple):
 
 def _read_values(runs: Sequence[ComparedRun], parts: Sequence[Part], metrics: Mapping[str, Metric]) -> _Values:
     """Read one part of all runs, one run after the other."""
+    samples = SampleValues(parts[0].selected)
+    return _Values(samples, [samples.read(Run(run.path, run.spec), parts[0].name, metrics) for run in runs])
+
+
+def _check_same_samples(runs: Sequence[ComparedRun], parts: Sequence[Part]) -> None:
     first = parts[0]
     for run, part in zip(runs, parts, strict=True):
         if part.selected != first.selected:
@@ -288,8 +161,41 @@ def _read_values(runs: Sequence[ComparedRun], parts: Sequence[Part], metrics: Ma
                 f"{runs[0].path} ({_drawn(runs[0])}) and {len(part.selected)} in "
                 f"{run.path} ({_drawn(run)}); give both the same --limit and --seed"
             )
-    samples = SampleValues(first.selected)
-    return _Values(samples, [samples.read(Run(run.path, run.spec), first.name, metrics) for run in runs])
+
+
+def _compare_gallery(
+    runs: Sequence[ComparedRun], parts: Sequence[Part], gallery: Gallery, *, everything: bool, seed: int
+) -> list[ComparedScore]:
+    """The metrics of a gallery, or the first of them, of all runs; one table of scores is in memory at a time."""
+    first = parts[0]
+    headline = next(iter(gallery.metrics))
+    metrics = gallery.metrics if everything else {headline: gallery.metrics[headline]}
+    relevance = gallery.relevance(first.selected, first.sample_set.gallery)
+    by_run = [
+        read_influences(Run(run.path, run.spec), part, metrics, relevance)
+        for run, part in zip(runs, parts, strict=True)
+    ]
+    return [
+        _compare_influences(runs, first, name, Influence.beside([by_name[name] for by_name in by_run]), seed)
+        for name in metrics
+    ]
+
+
+def _compare_influences(
+    runs: Sequence[ComparedRun], part: Part, name: str, influence: Influence, seed: int
+) -> ComparedScore:
+    """A metric of a gallery, of all runs."""
+    return ComparedScore(
+        id=metric_id(part.id, name),
+        headline=part.gallery is not None and name == next(iter(part.gallery.metrics)),
+        values=tuple(influence.values.tolist()),
+        intervals=(),
+        tests=tuple(influence.paired(0, other, n=len(part.selected)) for other in range(1, len(runs))),
+        adjusted=(None,) * (len(runs) - 1),
+        ranks=_rank(runs, lambda: influence, seed),
+        partial=len(part.selected) < len(part.samples),
+        column=None,
+    )
 
 
 def _compare_column(runs: Sequence[ComparedRun], part: Part, name: str, column: Column, seed: int) -> ComparedScore:

@@ -7,12 +7,10 @@ sample, so its influences come from leaving out one video at a time.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,11 +19,11 @@ from egobench.errors import ModelError, SampleSetError
 from egobench.llm_judge.rubric import rubric_hash
 from egobench.llm_judge.score import judged_metrics
 from egobench.metrics import MeanMetric, Metric, ScoredSample
-from egobench.metrics.gallery import GalleryMetric, RowMetric
+from egobench.metrics.gallery import GalleryMetric
 from egobench.metrics.orders import circular
 from egobench.plugins import load_task
-from egobench.retrieval.gallery import gallery_of, ranked_table, sample_values
-from egobench.retrieval.tables import read_score_table
+from egobench.retrieval.gallery import gallery_of
+from egobench.retrieval.influence import read_influences
 from egobench.run.plan import Part, PartId, plan
 from egobench.run.records import Prediction
 from egobench.run.store import Run
@@ -38,22 +36,6 @@ from egobench.statistics.resampling import Influence, values_without
 from .bundle import judged_sample_texts, sample_texts
 from .runs import BoardRun
 from .sealing import unseal
-
-
-class _LeftOut(NamedTuple):
-    """A score that is defined on all samples at once, and the score without each cluster.
-
-    Attributes:
-        value: The score.
-        rest: ``(n_clusters,)``, the score without each cluster.
-        sizes: ``(n_clusters,)``, number of samples of each cluster.
-        clusters: Names of the clusters, sorted.
-    """
-
-    value: float
-    rest: np.ndarray
-    sizes: np.ndarray
-    clusters: tuple[str, ...]
 
 
 class MeasureValues:
@@ -69,10 +51,9 @@ class MeasureValues:
         chosen = [sample for sample in sample_set.samples if sample.subset == part.subset or sample_set.gallery]
         self._values = SampleValues(chosen)
         self._samples = self._values.samples
-        self._clusters, self._sizes = _groups(self._samples)
-        self._places = {sample.id: place for place, sample in enumerate(self._samples)}
-        self._by_sample: defaultdict[str, dict[str, np.ndarray]] = defaultdict(dict)
-        self._left_out: defaultdict[str, dict[str, _LeftOut]] = defaultdict(dict)
+        names, self._sizes = np.unique([sample.cluster for sample in self._samples], return_counts=True)
+        self._clusters: tuple[str, ...] = tuple(names.tolist())
+        self._influences: defaultdict[str, dict[str, Influence]] = defaultdict(dict)
 
     def why_unpaired(self, entry: ScoreEntry) -> str:
         """Return why runs are not compared by a score; ``""`` where they are."""
@@ -119,23 +100,15 @@ class MeasureValues:
 
     def keys(self, measure: str) -> set[str]:
         """Return the keys of the runs whose values of a measure were read."""
-        return {*self._by_sample[measure], *self._left_out[measure]}
+        return {*self._influences[measure]}
 
     def value(self, measure: str, key: str) -> float:
         """Return the score of a run, as its rows give it."""
-        if key in self._left_out[measure]:
-            return self._left_out[measure][key].value
-        values = self._by_sample[measure][key]
-        return math.fsum(values.tolist()) / len(values)
+        return float(self._influences[measure][key].values[0])
 
     def influence(self, measure: str, keys: Sequence[str]) -> Influence:
         """Return what each source video adds to the scores of some runs, at least one."""
-        if measure in self._by_sample and keys[0] in self._by_sample[measure]:
-            by_sample = np.stack([self._by_sample[measure][key] for key in keys], axis=1)
-            return Influence.of_means(by_sample, self._sizes, self._clusters)
-        runs = [self._left_out[measure][key] for key in keys]
-        rest = np.stack([run.rest for run in runs], axis=1)
-        return Influence.of_rest(np.array([run.value for run in runs]), rest, runs[0].sizes, runs[0].clusters)
+        return Influence.beside([self._influences[measure][key] for key in keys])
 
     @cached_property
     def _metrics(self) -> Mapping[str, Metric]:
@@ -166,10 +139,13 @@ class MeasureValues:
     def _keep(self, measure: str, key: str, metric: Metric, scored: Sequence[ScoredSample]) -> None:
         self._check_complete(len(scored))
         if isinstance(metric, MeanMetric):
-            self._by_sample[measure][key] = np.fromiter(map(metric.value, scored), np.float64, len(scored))
+            self._keep_values(measure, key, np.fromiter(map(metric.value, scored), np.float64, len(scored)))
             return
-        rest = values_without(metric, scored, self._sizes.tolist())
-        self._left_out[measure][key] = _LeftOut(metric.value(scored), rest, self._sizes, self._clusters)
+        rest, value = values_without(metric, scored, self._sizes.tolist()), np.array([metric.value(scored)])
+        self._influences[measure][key] = Influence.of_rest(value, rest[:, None], self._sizes, self._clusters)
+
+    def _keep_values(self, measure: str, key: str, by_sample: np.ndarray) -> None:
+        self._influences[measure][key] = Influence.of_means(by_sample[:, None], self._sizes, self._clusters)
 
     def _read_answers(self, run: BoardRun, metrics: Mapping[str, Metric]) -> None:
         sealed = run.sealed and self._part.protocol == "open"
@@ -179,7 +155,7 @@ class MeasureValues:
             if key in values.problems:
                 raise ModelError(values.problems[key])
             if isinstance(metric, MeanMetric):
-                self._by_sample[key][run.key] = values.by_sample[key]
+                self._keep_values(key, run.key, values.by_sample[key])
             else:
                 self._keep(key, run.key, metric, values.scored_samples)
 
@@ -206,21 +182,9 @@ class MeasureValues:
 
     def _read_gallery(self, run: BoardRun, metrics: Mapping[str, GalleryMetric]) -> None:
         part = self._part_of(run)
-        table = read_score_table(self._run_of(run), part, self._run_of(run).predictions(part.name))
-        self._check_complete(len(table.rows.samples))
-        order = [self._places[sample.id] for sample in table.rows.samples]
-        for key, metric in metrics.items():
-            if isinstance(metric, RowMetric):
-                values = np.empty(len(order))
-                values[order] = sample_values(metric, table, self._relevance)
-                self._by_sample[key][run.key] = values
-                continue
-            ranked, right = ranked_table(table, self._relevance), self._relevance[self._relevance.any(axis=1)]
-            by_cluster = np.argsort([sample.cluster for sample in ranked.rows.samples], kind="stable")
-            clusters, sizes = _groups(ranked.rows.samples)
-            rest = metric.without(ranked.scores[by_cluster], right[by_cluster], sizes.tolist())
-            value = metric.value(ranked.scores, right)
-            self._left_out[key][run.key] = _LeftOut(value, rest, sizes, clusters)
+        self._check_complete(len(part.selected))
+        for key, influence in read_influences(self._run_of(run), part, metrics, self._relevance).items():
+            self._influences[key][run.key] = influence
 
     def _check_complete(self, count: int) -> None:
         if count < len(self._samples):
@@ -238,9 +202,3 @@ def _unsealed(predictions: Mapping[str, Prediction], samples: Iterable[Sample]) 
         for sample in samples
         if (prediction := predictions.get(sample.id)) is not None
     }
-
-
-def _groups(samples: Sequence[Sample]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the names of the samples' clusters, sorted, and the number of samples of each."""
-    names, sizes = np.unique([sample.cluster for sample in samples], return_counts=True)
-    return tuple(names.tolist()), sizes

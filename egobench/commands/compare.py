@@ -13,7 +13,7 @@ from egobench.commands.console import SlashedText, console, print_json, print_ro
 from egobench.commands.tables import percent
 
 if TYPE_CHECKING:
-    from egobench.compare import ComparedRun, Comparison
+    from egobench.comparison import ComparedRun, Comparison
     from egobench.statistics import PairedTest
 
 FEW = 40

@@ -98,6 +98,27 @@ class Influence:
         by_cluster = (values - rest) * (1 - shares[:, None])
         return cls(values, by_cluster - shares[:, None] * by_cluster.sum(axis=0), shares, clusters)
 
+    @classmethod
+    def beside(cls, runs: Sequence[Influence]) -> Influence:
+        """Of runs over the same samples, side by side."""
+        values, by_cluster = (
+            np.concatenate([getattr(run, name) for run in runs], -1) for name in ("values", "by_cluster")
+        )
+        return cls(values, by_cluster, runs[0].shares, runs[0].clusters)
+
+    def paired(self, first: int, second: int, *, n: int) -> PairedTest:
+        """One run against another: t of the squared error of what the clusters add to their difference.
+
+        Args:
+            first: Place of a run.
+            second: Place of another.
+            n: Number of samples.
+        """
+        count = len(self.shares)
+        apart = self.by_cluster[:, first] - self.by_cluster[:, second]
+        se = math.sqrt(count / (count - 1) * float(apart @ apart)) if count > 1 else None
+        return t_test(float(self.values[first] - self.values[second]), se, n=n, clusters=count)
+
     def of_runs(self, places: Sequence[int]) -> Influence:
         """The influence of some of the runs."""
         chosen = list(places)

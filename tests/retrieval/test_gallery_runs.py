@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from egobench.annotations import Annotations
-from egobench.compare import compare
 from egobench.dataset.build import build
 from egobench.dataset.sampleset import encode_gallery
 from egobench.errors import ModelError, SampleSetError, StoreError
@@ -298,14 +297,6 @@ def test_the_best_method_of_an_encoder_compares_texts_and_no_letters() -> None:
     assert [best_method(model) for model in (Planted(), Chooses(), load_model("random"))] == [
         "generate", "likelihood-sum", "likelihood-letter"
     ]  # fmt: skip
-
-
-def test_a_comparison_says_that_it_leaves_galleries_out(coloured: Coloured) -> None:
-    one, other = run(coloured, Planted()), run(coloured, Planted(), control="reversed")
-    found = compare([one.path, other.path], coloured.data)
-    assert dict(found.problems) == {
-        "epic-kitchens-mir/all/gallery/gallery": "galleries are left out; see the scores of each run"
-    }
 
 
 def test_a_forecast_counts_the_texts_of_a_gallery_once(coloured: Coloured) -> None:

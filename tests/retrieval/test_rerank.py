@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from egobench.compare import compare
 from egobench.errors import ModelError, ScoreFileError, StoreError
 from egobench.evaluate import Result, evaluate, rescore
 from egobench.model import ModelInfo, OptionForm, OptionScores, Prompt, Reply
@@ -70,6 +71,15 @@ def test_the_right_caption_is_lifted_to_the_top_where_it_was_among_the_best(
     assert (entry.n, entry.outcomes["answered"], entry.headline) == (8, 8, True)
     # Chance is that of the whole gallery.
     assert entry.chance == pytest.approx(sum(1 / rank for rank in range(1, 9)) / 8)
+
+
+def test_a_retriever_is_compared_with_what_another_model_makes_of_its_best(coloured: Coloured, retriever: Path) -> None:
+    """By hand: the retriever is always right; the other model lifts what is among the best of its own."""
+    first = evaluate(Planted(), [coloured.sample_set], coloured.videos, coloured.root / "runs")
+    second = rerank(coloured, retriever, Teller())
+    (score,) = compare([first.path, second.path], coloured.data).scores
+    assert score.values == pytest.approx((1.0, (5 + 1 / 4 + 1 / 5 + 1 / 8) / 8))
+    assert score.tests[0].effect == pytest.approx((3 - 1 / 4 - 1 / 5 - 1 / 8) / 8)
 
 
 def test_below_the_best_the_retrievers_scores_are_untouched(coloured: Coloured, retriever: Path) -> None:
