@@ -1,4 +1,7 @@
-"""``.eval_results/*.yaml`` of a model's repository on the Hugging Face Hub: one entry per headline score."""
+"""``.eval_results/*.yaml`` of a model's repository on the Hugging Face Hub: one entry per headline score.
+
+A value there stands for the model alone, so controls and scores of a part of the samples have no place in it.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,24 @@ def hub_results(exported: Exported) -> Mapping[str, str]:
 
     Raises:
         ValueError: If no data set on the Hub is named, or no page about the evaluation.
-        BundleError: If the run has no headline score with a value.
+        BundleError: If the run is a control, or has no headline score of all samples.
     """
     names = exported.attribution
     if not names.dataset or not names.url:
         raise ValueError("results on the Hub name a data set there and a page about them: give --dataset and --url")
+    control = exported.content.spec.control
+    if control is not None:
+        raise BundleError(f"the run is the control {control!r}, which is no result of the model; export its plain run")
     lines = [
         line
         for entry, value in exported.values()
-        if entry.headline and entry.orders == 1
+        if entry.headline and entry.orders == 1 and not entry.partial
         for line in _entry(exported, entry, value)
     ]
     if not lines:
-        raise BundleError("no headline score has a value, so there is no result for the Hub")
+        raise BundleError(
+            "no headline score is over all samples, so there is no result for the Hub; run without --limit"
+        )
     return {f".eval_results/{PROJECT.lower()}-{exported.content.spec.id}.yaml": "\n".join(lines) + "\n"}
 
 

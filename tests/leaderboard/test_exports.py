@@ -157,8 +157,17 @@ def test_a_refused_bundle_is_not_exported(world: World, guessed: Path, tmp_path:
 def test_a_run_without_a_headline_has_no_result_for_the_hub(guessed: Path, tmp_path: Path) -> None:
     unpack(guessed, tmp_path)
     content = replace(read_content(tmp_path, sealed=True), scores={})
-    with pytest.raises(BundleError, match="no headline score has a value"):
+    with pytest.raises(BundleError, match="no headline score is over all samples"):
         hub_results(Exported(content, "self-reported", MINE))
+
+
+def test_a_part_of_the_samples_and_a_control_are_no_result_for_the_hub(world: World, tmp_path: Path) -> None:
+    for run, reason in (
+        (world.run(guesser(), "vln-qa", limit=3), "no headline score is over all samples"),
+        (world.run(guesser(), "vln-qa", control="first-frame"), "the run is the control 'first-frame'"),
+    ):
+        with pytest.raises(BundleError, match=reason):
+            export(run, tmp_path, "hf-eval-results")
 
 
 def test_questions_are_shown_by_the_one_format_that_has_them(tmp_path: Path) -> None:
