@@ -101,9 +101,8 @@ class Influence:
     @classmethod
     def beside(cls, runs: Sequence[Influence]) -> Influence:
         """Of runs over the same samples, side by side."""
-        values, by_cluster = (
-            np.concatenate([getattr(run, name) for run in runs], -1) for name in ("values", "by_cluster")
-        )
+        values = np.concatenate([run.values for run in runs])
+        by_cluster = np.concatenate([run.by_cluster for run in runs], axis=1)
         return cls(values, by_cluster, runs[0].shares, runs[0].clusters)
 
     def paired(self, first: int, second: int, *, n: int) -> PairedTest:
