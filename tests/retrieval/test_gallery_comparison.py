@@ -10,6 +10,7 @@ import pytest
 from egobench.compare import compare
 from egobench.errors import SampleSetError, StoreError
 from egobench.evaluate import evaluate
+from egobench.metrics import Outcome
 from egobench.metrics.gallery import TableMetric
 from egobench.model import ModelInfo, Prompt
 from egobench.plugins import load_task
@@ -93,8 +94,9 @@ def test_a_class_wise_metric_is_compared_by_leaving_out_one_video_at_a_time(colo
     metric = load_task("charades-ego").galleries["gallery157"].metrics["mAP"]
     assert isinstance(metric, TableMetric)
     rng, samples = np.random.default_rng(5), coloured.sample_set.samples
+    outcomes: list[Outcome] = ["answered"] * len(samples)
     relevance = gallery_of(coloured.sample_set).relevance(samples, coloured.sample_set.gallery)
-    tables = [ScoreTable(rng.random((8, 8)), TableSamples(list(samples), ["answered"] * 8)) for _ in range(2)]
+    tables = [ScoreTable(rng.random((8, 8)), TableSamples(list(samples), outcomes)) for _ in range(2)]
     influence = Influence.beside([gallery_influence(metric, table, relevance) for table in tables])
     values = np.array([metric.value(table.scores, relevance) for table in tables])
     order = np.argsort([sample.cluster for sample in samples])
