@@ -60,8 +60,7 @@ def run_program(app: Callable[..., object], name: str) -> None:
         warnings.formatwarning = _in_one_line
     try:
         code = app([argument for argument in sys.argv[1:] if argument != "--debug"], standalone_mode=False)
-        if isinstance(code, int) and code:
-            raise SystemExit(code)
+        raise SystemExit(code if isinstance(code, int) else 0)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except typer.Abort:
