@@ -206,7 +206,7 @@ def _table(results: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[str
         else:
             cells += [
                 f"`{row['against']}`",
-                _interval(_signed, difference["effect"], difference["low"], difference["high"]),
+                _interval(_signed, difference["effect"], *_ends(difference)),
                 "" if difference["detectable"] is None else _points(difference["detectable"]),
                 _by_seed(row["difference_by_seed"], row["difference_sd"], _signed),
             ]
@@ -259,11 +259,16 @@ def _drawn(row: Mapping[str, Any], table: Mapping[str, Any]) -> DifferenceRow:
     return DifferenceRow(
         row["label"],
         difference["effect"],
-        difference["low"],
-        difference["high"],
+        *_ends(difference),
         list(row["difference_by_seed"].values()),
         _published(row, table),
     )
+
+
+def _ends(difference: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The interval of a difference; of one that no question has, as of models with the same answers, there is none."""
+    same = difference["effect"] == 0 and difference["se"] == 0
+    return (None, None) if same else (difference["low"], difference["high"])
 
 
 def _published(row: Mapping[str, Any], table: Mapping[str, Any]) -> float | None:

@@ -230,6 +230,18 @@ def test_the_page_stands_beside_the_paper(study: Study, tmp_path: Path) -> None:
         write_page(results, tmp_path / "empty.md")
 
 
+def test_the_same_answers_have_a_difference_of_0_and_no_interval(study: Study, tmp_path: Path) -> None:
+    results: Any = json.loads(json.dumps(study.write_results()))
+    (row,) = (row for table in results["tables"] for row in table["rows"] if row["variant"] == "without-kl")
+    row["difference"] |= {"effect": 0.0, "se": 0.0, "low": -0.308, "high": 0.308}
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    write_page(results, page)
+    text = page.read_text(encoding="utf-8")
+    assert "| `full` | +0.0 |" in text
+    assert "30.8" not in text
+
+
 def test_another_ablation_in_the_folder_is_refused(study: Study, place: Place) -> None:
     with pytest.raises(ResumeError, match="holds another ablation"):
         place.request(study.workspace.folder, recipe=tiny_recipe(steps=3)).open()
