@@ -14,13 +14,13 @@ class ValueFault(NamedTuple):
         path: The way to it, names of fields and numbers of entries; empty for the whole.
         problem: What is wrong and what was expected.
         kind: What pydantic calls it, e.g. ``"missing"``.
-        found: The value.
+        value: The value.
     """
 
     path: tuple[int | str, ...]
     problem: str
     kind: str
-    found: Any
+    value: Any
 
     @property
     def place(self) -> str:

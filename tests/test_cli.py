@@ -35,9 +35,9 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 
 def test_the_help_of_run_shows_what_is_hard_to_guess() -> None:
-    shown = " ".join(egobench("run", "--help").stdout.split())
-    for asked in ("--method auto", "--method likelihood-sum --text-prior 1", "--method auto --rerank runs/"):
-        assert re.search(rf"Example: egobench run hf [^:]*{asked}", shown)
+    help_text = " ".join(egobench("run", "--help").stdout.split())
+    for options in ("--method auto", "--method likelihood-sum --text-prior 1", "--method auto --rerank runs/"):
+        assert re.search(rf"Example: egobench run hf [^:]*{options}", help_text)
 
 
 def test_eight_tasks_are_listed_with_what_they_need() -> None:
@@ -69,10 +69,10 @@ def test_every_option_of_every_model_is_explained() -> None:
 
 
 def test_the_options_of_one_model_are_shown_with_what_they_mean() -> None:
-    shown = " ".join(egobench("models", "openai").stdout.split())
-    assert "must be given" in shown
-    assert "Most tries of one request." in shown
-    assert "hf" not in shown
+    listing = " ".join(egobench("models", "openai").stdout.split())
+    assert "must be given" in listing
+    assert "Most tries of one request." in listing
+    assert "hf" not in listing
 
 
 @pytest.mark.parametrize(

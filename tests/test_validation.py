@@ -31,7 +31,7 @@ def _error(value: object) -> ValidationError:
 def test_every_fault_has_its_place_its_kind_and_the_value() -> None:
     error = _error([{"seconds": (1, "two")}, {"seconds": (1, 2), "name": "none"}, {}])
     number, name, missing = faults_of(error)
-    assert (number.place, number.found, number.kind) == ("0.seconds.1", "two", "float_parsing")
+    assert (number.place, number.value, number.kind) == ("0.seconds.1", "two", "float_parsing")
     assert str(name) == "1.name: a name is expected"
     assert (missing.path, missing.kind) == ((2, "seconds"), "missing")
     assert first_fault(error) == number

@@ -198,7 +198,7 @@ class Annotations:
             return convert(row.model_validate(raw.fields))
         except ValidationError as error:
             fault = first_fault(error)
-            value = f"the row has {', '.join(raw.fields)}" if fault.kind == "missing" else f"found {fault.found!r:.80}"
+            value = f"the row has {', '.join(raw.fields)}" if fault.kind == "missing" else f"found {fault.value!r:.80}"
             self.refuse(RecordError(path, raw.name, fault.place, f"{fault.problem}; {value}"))
         except FieldError as error:
             self.refuse(RecordError(path, raw.name, error.field, error.problem))

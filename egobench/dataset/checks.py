@@ -185,7 +185,7 @@ def validate_json(kind: TypeAdapter[T], value: Any, place: str) -> T:
     except ValidationError as error:
         fault = first_fault(error)
         where = f", field {fault.place!r}" if fault.path else ""
-        value = "" if fault.kind in {"missing", "value_error"} else f", found {fault.found!r:.80}"
+        value = "" if fault.kind in {"missing", "value_error"} else f", found {fault.value!r:.80}"
         raise SampleSetError(f"{place}{where}: the sample set is damaged ({fault.problem}{value}); {AGAIN}") from error
 
 

@@ -224,6 +224,6 @@ def _validated(kind: type[T], value: Any, place: str) -> T:
         return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         fault = first_fault(error)
-        raise BundleError(f"{place}, {fault}, found {fault.found!r:.80}") from error
+        raise BundleError(f"{place}, {fault}, found {fault.value!r:.80}") from error
     except ValueError as error:
         raise BundleError(f"{place}: {error}") from error

@@ -273,7 +273,7 @@ def recipe_of(values: Mapping[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(f"{fault}, found {fault.found!r}" for fault in faults_of(error))
+        faults = "; ".join(f"{fault}, found {fault.value!r}" for fault in faults_of(error))
         raise RecipeError(f"{where}: {faults}") from error
     except (ConfigurationError, RecipeError) as error:
         raise RecipeError(f"{where}: {error}") from error

@@ -146,7 +146,7 @@ class Training:
 
     def _train(self, stage: StageRecipe) -> bool:
         checkpoint = latest_checkpoint(self.folder / stage.name / "checkpoints", self.observer)
-        with _garbage_left_alone():
+        with _garbage_collection_paused():
             beginning = begin(self.recipe, self.data, self._before(stage), dtype=self.dtype)
             source = open_source(self.recipe, stage, self.data, self.store, beginning.tokenizer)
         if self.processes.first:
@@ -284,8 +284,8 @@ class Training:
 
 
 @contextmanager
-def _garbage_left_alone() -> Generator[None]:
-    """Let Python collect no garbage: while rows are read it would search all of them, over and over, and find none."""
+def _garbage_collection_paused() -> Generator[None]:
+    """Pause garbage collection, which would search millions of rows over and over while they are read, for nothing."""
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -72,9 +72,9 @@ def test_rows_are_kept_as_numbers_beside_lines_with_a_receipt_each(coloured: Col
 
 @pytest.mark.parametrize("batch_size", [3, 8])
 def test_batches_change_no_byte(coloured: Coloured, batch_size: int) -> None:
-    one, many = run(coloured, Planted()), run(coloured, Planted(), out="many", batch_size=batch_size)
-    assert (many.path / "scores.json").read_bytes() == (one.path / "scores.json").read_bytes()
-    assert (many.path / "predictions" / TABLE).read_bytes() == (one.path / "predictions" / TABLE).read_bytes()
+    singly, batched = run(coloured, Planted()), run(coloured, Planted(), out="batched", batch_size=batch_size)
+    assert (batched.path / "scores.json").read_bytes() == (singly.path / "scores.json").read_bytes()
+    assert (batched.path / "predictions" / TABLE).read_bytes() == (singly.path / "predictions" / TABLE).read_bytes()
 
 
 def test_a_clip_that_cannot_be_seen_is_never_an_answer_and_is_tried_again(coloured: Coloured) -> None:
@@ -118,9 +118,9 @@ def test_a_class_ranks_a_video_that_cannot_be_seen_last(tmp_path: Path) -> None:
     classes = "\n".join(f"c{number:03d} Doing thing {number}" for number in range(157))
     files = {"CharadesEgo_v1_test_only1st.csv": rows, "Charades_v1_classes.txt": classes}
     annotations = Annotations(write(tmp_path / "files", files))
-    held = build(load_task("charades-ego"), annotations, NoEmbedder(), construction="gallery157")
+    sample_set = build(load_task("charades-ego"), annotations, NoEmbedder(), construction="gallery157")
     (tmp_path / "videos" / "V1EGO.mp4").unlink()
-    result = evaluate(Hue(), [held], tmp_path / "videos", tmp_path / "runs")
+    result = evaluate(Hue(), [sample_set], tmp_path / "videos", tmp_path / "runs")
     entry = result.scores["charades-ego/all/gallery/gallery157/mAP/embedding"]
     assert entry.value == pytest.approx(((1 + 2 / 4) / 2 + 1) / 2)
     assert entry.outcomes["media_error"] == 1
@@ -170,10 +170,10 @@ def test_lost_rows_and_broken_lines_are_asked_again_and_the_scores_are_the_same_
     first = run(coloured, Planted())
     scores, table = first.path / "scores.json", first.path / "predictions" / TABLE
     before, rows = scores.read_bytes(), table.read_bytes()
-    held = np.load(table, mmap_mode="r+")
-    held[3] = np.nan
-    held[5, 4] = np.nan
-    held.flush()
+    lost_rows = np.load(table, mmap_mode="r+")
+    lost_rows[3] = np.nan
+    lost_rows[5, 4] = np.nan
+    lost_rows.flush()
     lines = table.with_suffix(".jsonl").read_bytes()
     table.with_suffix(".jsonl").write_bytes(lines[:-20])
     (first.path / "checksums.txt").unlink()
@@ -232,9 +232,9 @@ def test_an_encoder_that_breaks_its_contract_is_told_so(
 def test_an_embedding_that_is_no_number_is_no_answer(coloured: Coloured) -> None:
     class Sometimes(Planted):
         def encode_clips(self, prompts: Sequence[Prompt]) -> np.ndarray:
-            found = super().encode_clips(prompts)
-            found[[number == 4 for number in self.asked[-len(prompts) :]]] = np.nan
-            return found
+            embeddings = super().encode_clips(prompts)
+            embeddings[[number == 4 for number in self.asked[-len(prompts) :]]] = np.nan
+            return embeddings
 
     result = run(coloured, Sometimes(), batch_size=8)
     assert outcomes(result) == {"answered": 7, "request_error": 1}
@@ -259,8 +259,8 @@ def test_random_embeddings_are_at_chance() -> None:
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    return found
+    unit: np.ndarray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def test_who_embeds_nothing_leaves_galleries_out_and_says_so(coloured: Coloured) -> None:
@@ -359,17 +359,17 @@ def test_a_killed_gallery_run_ends_with_the_same_bytes(coloured: Coloured) -> No
     (plugins / "slow.py").write_text(ENCODER)
     (plugins / "slow-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
     (plugins / "slow-1.0.dist-info" / "entry_points.txt").write_text("[egobench.models]\nslow = slow:load\n")
-    asked = coloured.root / "asked"
-    environment = {**os.environ, "PYTHONPATH": str(plugins), "ASKED": str(asked)}
+    log = coloured.root / "asked"
+    environment = {**os.environ, "PYTHONPATH": str(plugins), "ASKED": str(log)}
     arguments = [*EGOBENCH, "run", "slow", "--data", str(coloured.data)]
     arguments += ["--videos", str(coloured.videos), "--out"]
     subprocess.run([*arguments, str(coloured.root / "whole")], env=environment, check=True, capture_output=True)
-    asked.unlink()
+    log.unlink()
     for enough in (1, 3, 6):
         process = subprocess.Popen(
             [*arguments, str(coloured.root / "broken")], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        while process.poll() is None and (not asked.exists() or asked.stat().st_size < enough):
+        while process.poll() is None and (not log.exists() or log.stat().st_size < enough):
             sleep(0.002)
         assert process.poll() is None
         process.send_signal(signal.SIGKILL)
@@ -379,4 +379,4 @@ def test_a_killed_gallery_run_ends_with_the_same_bytes(coloured: Coloured) -> No
     for name in ("scores.json", f"predictions/{TABLE}"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
     # Each kill costs at most the clip in flight.
-    assert 8 <= asked.stat().st_size <= 8 + 3
+    assert 8 <= log.stat().st_size <= 8 + 3

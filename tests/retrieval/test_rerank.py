@@ -43,9 +43,9 @@ def retriever(coloured: Coloured) -> Path:
 def rerank(
     world: Coloured, retriever: Path, model: Teller, *, top: int = 3, method: str = "likelihood-sum", **settings: object
 ) -> Result:
-    found = read_retriever(retriever, [world.sample_set], top)
-    asked = Settings(method, rerank=found, **settings)  # type: ignore[arg-type]
-    return evaluate(model, [world.sample_set], world.videos, world.root / "runs", asked)
+    candidates = read_retriever(retriever, [world.sample_set], top)
+    reranking = Settings(method, rerank=candidates, **settings)  # type: ignore[arg-type]
+    return evaluate(model, [world.sample_set], world.videos, world.root / "runs", reranking)
 
 
 def value(result: Result) -> float:
@@ -84,13 +84,13 @@ def test_a_retriever_is_compared_with_what_another_model_makes_of_its_best(colou
 
 def test_below_the_best_the_retrievers_scores_are_untouched(coloured: Coloured, retriever: Path) -> None:
     result, given = rerank(coloured, retriever, Teller()), np.load(retriever)
-    held = np.load(result.path / "predictions" / TABLE)
+    scores = np.load(result.path / "predictions" / TABLE)
     top = np.argsort(-given, axis=1)[:, :3]
     for clip in range(8):
         rest = [caption for caption in range(8) if caption not in top[clip]]
-        assert held[clip, rest].tolist() == given[clip, rest].astype(np.float64).tolist()
+        assert scores[clip, rest].tolist() == given[clip, rest].astype(np.float64).tolist()
         # The new scores lie above the best of all, the same distance for every clip.
-        again = held[clip, top[clip]] - LIFT - float(given.max())
+        again = scores[clip, top[clip]] - LIFT - float(given.max())
         expected = [-1.0 if caption == clip else -7.5 for caption in top[clip]]
         assert again == pytest.approx(np.array(expected), abs=1e-6)
 
@@ -167,11 +167,11 @@ def test_a_reply_and_too_many_letters_are_refused_before_anything_is_written(
     items = tuple(replace(coloured.sample_set.gallery[0], id=f"P{number}") for number in range(30))
     wide = replace(coloured.sample_set, gallery=items)
     np.save(tmp_path / "wide.npy", np.zeros((8, 30), np.float32))
-    asked = Settings("likelihood-letter", rerank=read_retriever(tmp_path / "wide.npy", [wide], 27))
+    settings = Settings("likelihood-letter", rerank=read_retriever(tmp_path / "wide.npy", [wide], 27))
     with pytest.raises(
         ValueError, match=r"27 texts are more than there are letters \(26\); give --method likelihood-s"
     ):
-        evaluate(Teller(), [wide], coloured.videos, coloured.root / "runs", asked)
+        evaluate(Teller(), [wide], coloured.videos, coloured.root / "runs", settings)
     assert not (coloured.root / "runs").exists()
 
 
@@ -195,9 +195,9 @@ def test_a_retriever_that_is_not_finished_is_refused(coloured: Coloured) -> None
 
 def test_a_retriever_that_has_lost_a_row_is_refused(coloured: Coloured) -> None:
     first = evaluate(Planted(), [coloured.sample_set], coloured.videos, coloured.root / "runs")
-    held = np.load(first.path / "predictions" / "epic-kitchens-mir.all.gallery.gallery.main.npy", mmap_mode="r+")
-    held[4, 2] = np.nan
-    held.flush()
+    scores = np.load(first.path / "predictions" / "epic-kitchens-mir.all.gallery.gallery.main.npy", mmap_mode="r+")
+    scores[4, 2] = np.nan
+    scores.flush()
     with pytest.raises(StoreError, match=r"the scores of sample 'P01_04_0' are gone; run its command again"):
         read_retriever(first.path, [coloured.sample_set], 3)
 
@@ -252,12 +252,14 @@ def test_a_text_prior_is_taken_off_and_named_in_the_id(coloured: Coloured, retri
 
         def score_options(self, prompts: Sequence[Prompt], form: OptionForm) -> list[OptionScores]:
             seen = [prompt for prompt in prompts if len(prompt.frames)]
-            told = iter(super().score_options(seen, form))
+            scored = iter(super().score_options(seen, form))
             liked = [[50.0 * (option == CAPTIONS[0]) for option in prompt.options] for prompt in prompts]
-            plain = [next(told).logprobs if len(prompt.frames) else (-3.0,) * len(prompt.options) for prompt in prompts]
+            plain = [
+                next(scored).logprobs if len(prompt.frames) else (-3.0,) * len(prompt.options) for prompt in prompts
+            ]
             return [
-                OptionScores(tuple(map(float, np.add(one, more))), (2,) * len(more))
-                for one, more in zip(plain, liked, strict=True)
+                OptionScores(tuple(map(float, np.add(own, extra))), (2,) * len(extra))
+                for own, extra in zip(plain, liked, strict=True)
             ]
 
     fooled = rerank(coloured, retriever, Fond())
@@ -336,6 +338,6 @@ def test_who_scores_no_options_is_not_sent_to_replies(coloured: Coloured, retrie
         def generate(self, prompts: Sequence[Prompt]) -> list[Reply]:
             return [Reply("A")] * len(prompts)
 
-    asked = Settings("likelihood-sum", rerank=read_retriever(retriever, [coloured.sample_set], 3))
+    settings = Settings("likelihood-sum", rerank=read_retriever(retriever, [coloured.sample_set], 3))
     with pytest.raises(ModelError, match="'words' cannot score options; choose another model"):
-        evaluate(Words(), [coloured.sample_set], coloured.videos, coloured.root / "runs", asked)
+        evaluate(Words(), [coloured.sample_set], coloured.videos, coloured.root / "runs", settings)

@@ -31,8 +31,8 @@ def test_the_frame_of_a_moment_is_the_last_one_displayed_at_or_before_it() -> No
 
 def test_frame_numbers_of_one_second_at_thirty_frames_a_second() -> None:
     # Midpoints 1 + (2i + 1)/32 s, times 30: 30.9375, 32.8125, 34.6875, ...
-    found = FrameRule().frames(1, 2, 10, THIRTY)
-    assert found == (30, 32, 34, 36, 38, 40, 42, 44, 45, 47, 49, 51, 53, 55, 57, 59)
+    numbers = FrameRule().frames(1, 2, 10, THIRTY)
+    assert numbers == (30, 32, 34, 36, 38, 40, 42, 44, 45, 47, 49, 51, 53, 55, 57, 59)
 
 
 def test_no_end_and_an_end_beyond_the_file_mean_the_end_of_the_file() -> None:
@@ -63,21 +63,21 @@ def test_a_file_shorter_than_the_least_window_is_shown_whole() -> None:
 
 def test_the_last_rule_ends_with_the_frame_at_the_end_itself() -> None:
     # 15 midpoints of [0, 6]: 0.2, 0.6, ..., 5.8 s; then 6 s, which is frame 180.
-    found = FrameRule(last=True).frames(0, 6, 10, THIRTY)
-    assert found == (6, 18, 30, 42, 54, 66, 78, 90, 102, 114, 126, 138, 150, 162, 174, 180)
+    numbers = FrameRule(last=True).frames(0, 6, 10, THIRTY)
+    assert numbers == (6, 18, 30, 42, 54, 66, 78, 90, 102, 114, 126, 138, 150, 162, 174, 180)
 
 
 @pytest.mark.parametrize("number", range(300))
 def test_the_last_rule_finds_every_observation_frame_and_nothing_after_it(number: int) -> None:
-    found = FrameRule(last=True).frames(0, number / 30, 10, THIRTY)
-    assert found[-1] == number
-    assert max(found) == number
+    numbers = FrameRule(last=True).frames(0, number / 30, 10, THIRTY)
+    assert numbers[-1] == number
+    assert max(numbers) == number
 
 
 @pytest.mark.parametrize("number", range(300))
 def test_times_in_whole_milliseconds_do_not_hide_the_observation_frame(number: int) -> None:
-    found = FrameRule(last=True).frames(0, number / 30, 10, [round(time, 3) for time in THIRTY])
-    assert found[-1] == number
+    numbers = FrameRule(last=True).frames(0, number / 30, 10, [round(time, 3) for time in THIRTY])
+    assert numbers[-1] == number
 
 
 def test_a_short_clip_with_the_last_rule_is_widened_backwards_only() -> None:
