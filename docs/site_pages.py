@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 if TYPE_CHECKING:
@@ -126,3 +127,17 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 def on_page_content(html: str, **_: Any) -> str:
     """Show the names that docstrings refer to by a role, ``:func:`` and its like, without the role."""
     return re.sub(r":(?:attr|class|data|exc|func|meth|mod):(?=<code>)", "", html)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """End the build where a page shows a picture that is not in the site; MkDocs itself lets that pass.
+
+    Raises:
+        PluginError: If there is such a page.
+    """
+    site = Path(config.site_dir)
+    for page in sorted(site.rglob("*.html")):
+        for source in re.findall(r'<img[^>]* src="([^":]+)"', page.read_text(encoding="utf-8")):
+            folder = site if source.startswith("/") else page.parent
+            if not (folder / source.lstrip("/")).is_file():
+                raise PluginError(f"{page.relative_to(site)}: no picture {source} in the site; see exclude_docs")
