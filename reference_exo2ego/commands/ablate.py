@@ -27,6 +27,10 @@ def ablate(
     out: Annotated[Path, typer.Option(help="Folder of the ablation; one that is there already is gone on with.")],
     changes: Annotated[list[str] | None, typer.Argument(help="Other values of the recipe: stage3.steps=200.")] = None,
     only: Annotated[str | None, typer.Option(help="Only these variants or tables, with commas.")] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(help="A variant of your own: a name, a colon, values of the recipe; in table own."),
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds of the trainings, with commas.")] = "0,1,2",
     shares: Annotated[str, typer.Option(help="Shares of egocentric data of the curve.")] = "1,0.3,0.1,0.03",
     detect: Annotated[
@@ -56,6 +60,9 @@ def ablate(
 
     Example: exo2ego ablate tiny --data train --sample-sets data --videos videos --out ablations --dry-run
 
+    Example: exo2ego ablate tiny --variant "weak-kl: model.weights.kl=0.1" --only own --data train --sample-sets data
+    --videos videos --out ablations
+
     Example: exo2ego ablate tiny --only table7,single --data train --sample-sets data --videos videos --out ablations
     """
     from egobench.torchvision_ops import ensure_torchvision
@@ -77,6 +84,7 @@ def ablate(
         videos=videos,
         store=frame_store,
         only=split_names(only),
+        own=variant or [],
         seeds=_numbers(seeds, "--seeds", int),
         shares=_numbers(shares, "--shares", float),
         detect=detect,

@@ -25,7 +25,8 @@ from reference_exo2ego.training.tracking import LOG, read_log
 
 from .costs import Costs
 from .questions import MeanScore, Questions
-from .variants import Ablation, Row, Variant
+from .selection import Ablation
+from .variants import Row, Variant
 from .work_plan import VariantRun, WorkPlan
 from .workspace import Workspace
 

@@ -21,7 +21,8 @@ from .outside import OutsideFiles
 from .page import write_page, write_report
 from .questions import MeanScore, Questions, choose_questions, mean_score
 from .results import collect, write_results
-from .variants import SHARES, Ablation, ablation_of, choose, leave_out
+from .selection import Ablation, ablation_of, choose, leave_out
+from .variants import OWN, SHARES, own_variant
 from .work import do_work
 from .work_plan import WorkPlan, plan_work
 from .workspace import Workspace
@@ -107,6 +108,7 @@ class StudyRequest:
         videos: Folder of their videos.
         store: A frame store of the training clips; ``None`` to decode.
         only: Names of variants and tables; ``None`` for all.
+        own: Variants that are not the paper's, as :func:`~.variants.own_variant` reads them; beside those of ``only``.
         seeds: Of the trainings, at least one.
         shares: Shares of the egocentric data of the curve, in (0, 1].
         detect: The difference that the questions should suffice to detect, in [0, 1].
@@ -122,6 +124,7 @@ class StudyRequest:
     videos: Path
     store: Path | None = None
     only: Sequence[str] | None = None
+    own: Sequence[str] = ()
     seeds: Sequence[int] = (0, 1, 2)
     shares: Sequence[float] = SHARES
     detect: float = 0.02
@@ -137,7 +140,7 @@ class StudyRequest:
             asked_to_stop: Tells whether the work was asked to stop.
 
         Raises:
-            ValueError: If there is no variant of a name, no seed, or a share that is none.
+            ValueError: If there is no variant of a name, no seed, a share that is none, or a variant that is.
             RecipeError: If a variant contradicts itself, or lacks data.
             TrainingDataError: If a file of data cannot be read.
             SampleSetError: If a sample set cannot be used, or none has options.
@@ -149,9 +152,10 @@ class StudyRequest:
         if not all(0 < share <= 1 for share in self.shares):
             raise ValueError(f"shares {', '.join(map(str, self.shares))}: expected shares above 0 and up to 1")
         check_videos(self.videos)
-        whole = ablation_of(self.recipe, self.shares)
+        whole = ablation_of(self.recipe, self.shares, [own_variant(text) for text in self.own])
         outside = OutsideFiles(self.data, self.folder / "data")
-        ablation = choose(leave_out(whole, lacking(whole.variants.values(), self.recipe, outside)), self.only)
+        only = None if self.only is None else [*self.only, *(OWN for _ in self.own[:1])]
+        ablation = choose(leave_out(whole, lacking(whole.variants.values(), self.recipe, outside)), only)
         sample_sets = [SampleSet.read(path) for path in find_sets(self.sets)]
         score = mean_score(sample_sets)
         questions = choose_questions(sample_sets, score, self.detect)

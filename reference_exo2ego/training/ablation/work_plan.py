@@ -13,7 +13,8 @@ from .chains import Counts, Step, chain_of
 from .costs import Costs
 from .identity import Digests, fingerprint
 from .outside import OutsideFiles
-from .variants import Ablation, Variant
+from .selection import Ablation
+from .variants import Variant
 
 
 class StageJob(NamedTuple):

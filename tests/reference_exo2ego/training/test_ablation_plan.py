@@ -17,7 +17,8 @@ from reference_exo2ego.data.samples import read_samples  # noqa: E402
 from reference_exo2ego.training.ablation.chains import Counts, Step, chain_of, lacking  # noqa: E402
 from reference_exo2ego.training.ablation.identity import Digests, fingerprint, kind_of  # noqa: E402
 from reference_exo2ego.training.ablation.outside import OutsideFiles  # noqa: E402
-from reference_exo2ego.training.ablation.variants import FULL, ablation_of, choose, leave_out  # noqa: E402
+from reference_exo2ego.training.ablation.selection import ablation_of, choose, leave_out  # noqa: E402
+from reference_exo2ego.training.ablation.variants import FULL, own_variant  # noqa: E402
 from reference_exo2ego.training.recipe import Recipe, SampleFile, SampleFiles, override  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
 
@@ -42,7 +43,8 @@ def counts(*, one_encoder: float = 1.0) -> Counts:
 
 
 def chain(recipe: Recipe, name: str, data: Path, folder: Path, **cost: float) -> tuple[Step, ...]:
-    variant = ablation_of(recipe).variants[name]
+    """Trainings of a variant: of a name, or of one's own, which has a colon."""
+    variant = own_variant(name) if ":" in name else ablation_of(recipe).variants[name]
     return chain_of(variant, recipe, OutsideFiles(data, folder), counts(**cost))
 
 
@@ -76,6 +78,9 @@ def ids(recipe: Recipe, name: str, data: Path, folder: Path) -> list[str]:
         ("after-stage2", 3),
         ("full@0.3", 0),
         ("prompt-base", 4),
+        ("weak-kl: model.weights.kl=0.1", 2),
+        ("longer: stage2.steps=4", 2),
+        ("other-words: model.weights.vtg=0.5", 0),
     ],
 )
 def test_variants_share_the_stages_that_they_do_not_vary(name: str, shared: int, data: Path, tmp_path: Path) -> None:
@@ -208,6 +213,44 @@ def test_a_variant_that_varies_nothing_is_left_out() -> None:
     assert ablation.absent == {"without-lora": "the recipe itself has model.train.low_rank=[]"}
     with pytest.raises(ValueError, match="without-lora' is none of this recipe"):
         choose(ablation, ["without-lora"])
+
+
+def test_a_variant_of_ones_own_is_compared_with_the_recipe_at_its_share() -> None:
+    own = [
+        own_variant(text)
+        for text in ("weak-kl@0.3: model.weights.kl=0.1", "weak:  model.weights.kl=0.1 stage2.steps=9")
+    ]
+    chosen = choose(ablation_of(tiny_recipe(), own=own), ["own"])
+    (table,) = chosen.tables
+    assert [(row.variant, row.against) for row in table.rows] == [
+        ("full@0.3", None),
+        ("weak-kl@0.3", "full@0.3"),
+        (FULL, None),
+        ("weak", FULL),
+    ]
+    assert chosen.variants["weak"].overrides == ("model.weights.kl=0.1", "stage2.steps=9")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("weak model.weights.kl=0.1", "expected a name of small letters"),
+        ("weak:", "expected a name of small letters"),
+        ("Weak KL: model.weights.kl=0.1", "expected a name of small letters"),
+        ("weak@0: model.weights.kl=0.1", "a share of egocentric data above"),
+        ("weak@1.5: model.weights.kl=0.1", "a share of egocentric data above"),
+        ("weak@0.2: model.weights.kl=0.1", "0.2 is none of --shares"),
+        ("without-kl: model.weights.kl=0.1", "there is one of this name already"),
+    ],
+)
+def test_a_wrong_variant_of_ones_own_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ablation_of(tiny_recipe(), own=[own_variant(text)])
+
+
+def test_a_wrong_value_of_ones_own_variant_is_refused_by_its_name() -> None:
+    with pytest.raises(RecipeError, match=r"variant weak: .*model\.weights\.lk"):
+        ablation_of(tiny_recipe(), own=[own_variant("weak: model.weights.lk=0.1")])
 
 
 def test_tables_have_the_numbers_of_the_paper() -> None:

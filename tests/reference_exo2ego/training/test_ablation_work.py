@@ -308,6 +308,21 @@ def test_a_dry_run_says_what_it_takes_and_trains_nothing(ablate: Callable[..., A
     assert not (tmp_path / "out" / "stages").exists()
 
 
+def test_a_variant_of_ones_own_is_trained_beside_the_recipe(ablate: Callable[..., Any], tmp_path: Path) -> None:
+    """It shares all but what it varies, whatever else is asked for."""
+    own = ("--variant", "longer: stage3.steps=3", "--seeds", "0")
+    _, out, _ = ablate(*own, "--only", "own", "--dry-run", "--json")
+    stages = [(stage["stage"], stage["steps"]) for stage in json.loads(out)["stages"]]
+    assert stages == [("init", 2), ("stage1", 2), ("stage2", 2), ("stage3", 2), ("stage3", 3)]
+    _, out, _ = ablate(*own, "--only", "without-lora", "--dry-run", "--json")
+    assert len(json.loads(out)["stages"]) == 6
+    code, _, err = ablate(*own, "--only", "own", "--yes")
+    assert code == 0, err
+    (table,) = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))["tables"]
+    assert [row["label"] for row in table["rows"]] == ["the recipe", "stage3.steps=3"]
+    assert (tmp_path / "out" / "own.svg").is_file()
+
+
 def test_nothing_begins_without_a_yes(
     ablate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,6 +338,7 @@ def test_wrong_names_and_numbers_are_wrong_use(ablate: Callable[..., Any]) -> No
         (("--only", "table77"), "did you mean 'table7'?"),
         (("--seeds", "a"), "--seeds a: expected numbers"),
         (("--shares", "1,2"), "expected shares above 0 and up to 1"),
+        (("--variant", "weak"), "variant 'weak': expected a name"),
         (("model.ccl=forward",), "variant exo-trained"),
     ):
         code, _, err = ablate(*arguments, "--dry-run")
