@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from egobench.dataset.sampleset import SampleSet
-from egobench.errors import SampleSetError
+from egobench.errors import SampleSetError, bare_reason
 from egobench.observer import Observer, SilentObserver
 from egobench.plugins import load_task
 from egobench.run.media import locate_video
@@ -188,7 +188,7 @@ def _expected(path: Path) -> dict[str, dict[str, float]]:
         return {video: {key: float(value) for key, value in facts.items()} for video, facts in listed.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise SampleSetError(
-            f"{path} is damaged ({error}); expected seconds and fps by video; build the set again"
+            f"{path} is damaged ({bare_reason(error)}); expected seconds and fps by video; build the set again"
         ) from error
 
 

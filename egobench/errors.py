@@ -104,7 +104,18 @@ class JsonInputError(EgoBenchError):
 
     def __str__(self) -> str:
         """One line: source, place, problem."""
-        return f"{self.source}, {self.place}: {self.problem}" if self.place else f"{self.source}: {self.problem}"
+        return f"{self.source}, {bare_reason(self)}" if self.place else f"{self.source}: {self.problem}"
+
+
+def bare_reason(error: Exception) -> str:
+    """Say what went wrong with a file whose path the message has named already.
+
+    Args:
+        error: What reading or writing it raised. Words of the operating system and of JSON come without the path.
+    """
+    if isinstance(error, JsonInputError):
+        return f"{error.place}: {error.problem}" if error.place else error.problem
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 class AnnotationError(EgoBenchError):

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from egobench.errors import bare_reason
+
 
 class ValueFault(NamedTuple):
     """What is wrong with a value.
@@ -46,5 +48,5 @@ def first_fault(error: ValidationError) -> ValueFault:
 
 
 def reason_of(error: Exception) -> str:
-    """Say why a file could not be read: the first fault that pydantic has found, or the error's own words."""
-    return str(first_fault(error)) if isinstance(error, ValidationError) else str(error)
+    """Say why a file whose path the message has named could not be read: pydantic's first fault, or what was raised."""
+    return str(first_fault(error)) if isinstance(error, ValidationError) else bare_reason(error)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from egobench.errors import BundleError, JsonInputError, StoreError
+from egobench.errors import BundleError, JsonInputError, StoreError, bare_reason
 from egobench.json_input import read_json
 from egobench.observer import Observer
 from egobench.run.spec import RunSpec
@@ -164,7 +164,9 @@ def read_board_run(submission: Submission) -> BoardRun:
     except FileNotFoundError as error:
         raise StoreError(f"{folder} has no scores yet; run its command again, or egobench score {folder}") from error
     except (OSError, JsonInputError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path} is damaged ({error}); write it again with egobench score {folder}") from error
+        raise StoreError(
+            f"{path} is damaged ({bare_reason(error)}); write it again with egobench score {folder}"
+        ) from error
     return BoardRun(
         folder,
         run_file.spec,

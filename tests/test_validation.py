@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError, field_validator
 
+from egobench.errors import JsonInputError
+from egobench.json_input import read_json
 from egobench.validation import faults_of, first_fault, reason_of
 
 
@@ -42,6 +46,13 @@ def test_a_fault_of_the_whole_has_no_place() -> None:
     assert (fault.place, str(fault)) == ("", "Input should be a valid list")
 
 
-def test_the_reason_of_another_error_is_its_own_words() -> None:
+def test_the_reason_that_a_file_cannot_be_read_is_said_without_its_path(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "run.json").read_bytes()
+    with pytest.raises(JsonInputError) as broken:
+        read_json("{", "run.json")
+    assert "run.json" in str(missing.value) and "run.json" in str(broken.value)
     assert reason_of(_error([{}])) == "0.seconds: Field required"
+    assert reason_of(missing.value) == "No such file or directory"
+    assert reason_of(broken.value).startswith("line 1, column 2: not JSON")
     assert reason_of(OSError("no room")) == "no room"

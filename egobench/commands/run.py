@@ -23,7 +23,7 @@ from egobench.commands.arguments import (
     split_names,
 )
 from egobench.commands.console import Format, SlashedText, console, note, print_json, print_rows
-from egobench.errors import EgoBenchError
+from egobench.errors import EgoBenchError, bare_reason
 
 if TYPE_CHECKING:
     from egobench.request import Forecast, RunRequest
@@ -54,7 +54,7 @@ def read_config(context: typer.Context, config: Path | None) -> Path | None:
     try:
         content = tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{config}: {error}") from error
+        raise typer.BadParameter(f"{config}: {bare_reason(error)}") from error
     parameters = {parameter.name or "" for parameter in context.command.params} - {"config"}
     options = {key.replace("-", "_"): value for key, value in content.items()}
     unknown = sorted(options.keys() - parameters)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from zipfile import BadZipFile
 
 from egobench.dataset.sampleset import SampleSet
-from egobench.errors import SampleSetError, ScoreFileError
+from egobench.errors import SampleSetError, ScoreFileError, bare_reason
 from egobench.metrics import OUTCOMES, Outcome
 from egobench.metrics.gallery import GalleryMetric, RowMetric, table_value, tied_values
 from egobench.plugins import load_task
@@ -130,7 +130,9 @@ def read_scores(path: Path, sample_set: SampleSet) -> np.ndarray:
     except KeyError as error:
         raise ScoreFileError(f"{path}: {error}; an .npz file needs the arrays scores, samples and gallery") from error
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ScoreFileError(f"{path}: not a file of numbers as numpy.save writes them ({error})") from error
+        raise ScoreFileError(
+            f"{path}: not a file of numbers as numpy.save writes them ({bare_reason(error)})"
+        ) from error
     _same_order(rows, [sample.id for sample in sample_set.samples], f"{path}: samples")
     _same_order(columns, [item.id for item in sample_set.gallery], f"{path}: gallery")
     return scores

@@ -8,7 +8,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from egobench.errors import ChecksumError, StoreError
+from egobench.errors import ChecksumError, StoreError, bare_reason
 from egobench.whole_file import replace_file
 
 CHECKSUMS = "checksums.txt"
@@ -58,7 +58,7 @@ def verify_run(folder: Path) -> list[FileProblem]:
     except FileNotFoundError as error:
         raise ChecksumError(f"{folder} has no {CHECKSUMS}: the run is not finished; run its command again") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ChecksumError(f"{folder / CHECKSUMS} cannot be read ({error})") from error
+        raise ChecksumError(f"{folder / CHECKSUMS} cannot be read ({bare_reason(error)})") from error
     digests: dict[str, str] = {}
     for line in lines:
         digest, _, name = line.partition("  ")

@@ -30,7 +30,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote, unquote
 
-from egobench.errors import JsonInputError, SpecMismatchError, StoreError
+from egobench.errors import JsonInputError, SpecMismatchError, StoreError, bare_reason
 from egobench.json_input import read_json
 from egobench.run.checksums import CHECKSUMS, EVENT_FILES, JUDGE_FILES, check_signature, sign, writing
 from egobench.run.locks import alone, in_turn, together, writer_name
@@ -346,7 +346,7 @@ def _read_run_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except OSError as error:
         raise StoreError(f"{path.parent} is no run folder: no run.json in it ({error.strerror})") from error
     except JsonInputError as error:
-        raise StoreError(f"{path} is damaged: {error}") from error
+        raise StoreError(f"{path} is damaged: {bare_reason(error)}") from error
     except (KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged: no {error} in it; expected spec and recorded") from error
     if not isinstance(spec, dict) or not isinstance(recorded, dict):

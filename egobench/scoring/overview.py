@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from egobench.errors import JsonInputError, StoreError
+from egobench.errors import JsonInputError, StoreError, bare_reason
 from egobench.json_input import read_json
 from egobench.plugins import TASKS, load_task, names
 from egobench.run.checksums import CHECKSUMS
@@ -117,7 +117,9 @@ def read_scores_file(folder: Path) -> dict[str, ScoreEntry]:
         rows: Any = read_json(path.read_bytes(), str(path))
         entries = [ScoreEntry.from_json(protocol_id, row) for protocol_id, row in rows.items()]
     except (OSError, JsonInputError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path} is damaged ({error}); write it again with egobench score {path.parent}") from error
+        raise StoreError(
+            f"{path} is damaged ({bare_reason(error)}); write it again with egobench score {path.parent}"
+        ) from error
     return {metric_id(entry.id.part, entry.id.metric): entry for entry in entries}
 
 

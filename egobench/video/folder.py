@@ -31,6 +31,7 @@ from egobench.errors import (
     UnreadableVideoError,
     UnsupportedVideoError,
     VideoError,
+    bare_reason,
 )
 from egobench.video.files import is_file, is_folder, video_status
 from egobench.video.frame_reader import DecodedFrame
@@ -132,7 +133,7 @@ def folder_fingerprint(folder: Path) -> str:
     except FileNotFoundError as error:
         raise MissingVideoError(f"{folder}: no such folder of frames; check the folder of videos") from error
     except (OSError, ValueError) as error:
-        raise UnreadableVideoError(f"{folder}: no folder of frames that can be read ({error})") from error
+        raise UnreadableVideoError(f"{folder}: no folder of frames that can be read ({bare_reason(error)})") from error
 
 
 class FolderReader:

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, cast
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, bare_reason
 
 READ = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
 """Files of a hub repository that are fetched: never pickles, never code."""
@@ -206,7 +206,9 @@ def read_json_object(path: Path) -> dict[str, Any]:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); copy or download the whole checkpoint") from error
+        raise ModelError(
+            f"{path}: cannot be read ({bare_reason(error)}); copy or download the whole checkpoint"
+        ) from error
     if not isinstance(content, dict):
         raise ModelError(f"{path}: holds a {type(content).__name__}, expected a JSON object; copy or download it again")
     return cast("dict[str, Any]", content)

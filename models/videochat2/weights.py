@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, bare_reason
 from reference_exo2ego.backbone.weights import check_weights, read_weights, weight_files
 
 from .._local.checkpoint import explained
@@ -247,5 +247,5 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: no JSON ({error}); copy or download it again") from error
+        raise ModelError(f"{path}: no JSON ({bare_reason(error)}); copy or download it again") from error
     return content if isinstance(content, dict) else {}

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 import torch
 from torch import nn
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, bare_reason
 
 from .connector import Connector
 from .frames import Sight, clip_sight, siglip_sight
@@ -130,7 +130,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); expected a checkpoint's folder") from error
+        raise ModelError(f"{path}: cannot be read ({bare_reason(error)}); expected a checkpoint's folder") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path}: holds a {type(config).__name__}, expected a JSON object")
     return cast("dict[str, Any]", config)

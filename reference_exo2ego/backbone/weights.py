@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import torch
 
-from egobench.errors import ModelError
+from egobench.errors import ModelError, bare_reason
 
 NAMED = 3
 """Most tensors that a message names of each fault."""
@@ -115,7 +115,9 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: not a whole safetensors file ({error}); copy or download it again") from error
+        raise ModelError(
+            f"{path}: not a whole safetensors file ({bare_reason(error)}); copy or download it again"
+        ) from error
 
 
 def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
@@ -142,7 +144,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); copy or download it again") from error
+        raise ModelError(f"{path}: cannot be read ({bare_reason(error)}); copy or download it again") from error
 
 
 def _some(names: list[str]) -> str:

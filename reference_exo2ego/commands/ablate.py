@@ -65,9 +65,9 @@ def ablate(
 
     Example: exo2ego ablate tiny --only table7,single --data train --sample-sets data --videos videos --out ablations
     """
-    from egobench.torchvision_ops import ensure_torchvision
+    from reference_exo2ego.commands.libraries import prepare_libraries
 
-    ensure_torchvision()
+    prepare_libraries()
 
     from egobench.commands.progress import ProgressObserver
     from reference_exo2ego.training.ablation.page import split_page

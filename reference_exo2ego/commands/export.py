@@ -30,9 +30,9 @@ def export(
 
     Example: exo2ego export runs/exo2ego/stage3 --out exo2ego-7b --dtype bfloat16 --card card.json
     """
-    from egobench.torchvision_ops import ensure_torchvision
+    from reference_exo2ego.commands.libraries import prepare_libraries
 
-    ensure_torchvision()
+    prepare_libraries()
 
     from reference_exo2ego.model.export import export as export_checkpoint
     from reference_exo2ego.model.export import read_card

@@ -39,9 +39,9 @@ def probe(
 
     Example: exo2ego probe tiny --data data --frame-store frames --sample-sets sets --videos world/videos --out probe
     """
-    from egobench.torchvision_ops import ensure_torchvision
+    from reference_exo2ego.commands.libraries import prepare_libraries
 
-    ensure_torchvision()
+    prepare_libraries()
 
     from egobench.commands.progress import ProgressObserver
     from egobench.commands.tables import comparison_rows, comparison_table

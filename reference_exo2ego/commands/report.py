@@ -18,9 +18,9 @@ def report(
 
     Example: exo2ego report runs/7b
     """
-    from egobench.torchvision_ops import ensure_torchvision
+    from reference_exo2ego.commands.libraries import prepare_libraries
 
-    ensure_torchvision()
+    prepare_libraries()
 
     from reference_exo2ego.training.report import write_report
 

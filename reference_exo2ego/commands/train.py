@@ -70,9 +70,9 @@ def train(
     Several processes: torchrun --nproc-per-node 8 -m reference_exo2ego train 7b ..., or
     deepspeed --num_gpus 8 --module reference_exo2ego train 7b ...
     """
-    from egobench.torchvision_ops import ensure_torchvision
+    from reference_exo2ego.commands.libraries import prepare_libraries
 
-    ensure_torchvision()
+    prepare_libraries()
 
     from egobench.commands.progress import ProgressObserver
     from reference_exo2ego.training.loop import LoopSettings

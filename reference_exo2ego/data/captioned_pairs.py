@@ -16,7 +16,14 @@ from typing import Any, Final, Literal
 from pydantic import ConfigDict
 
 from egobench.annotations import Annotations, FieldError, RawRow, Row
-from egobench.errors import AnnotationFileError, JsonInputError, RecordError, TrainingDataError, install_command
+from egobench.errors import (
+    AnnotationFileError,
+    JsonInputError,
+    RecordError,
+    TrainingDataError,
+    bare_reason,
+    install_command,
+)
 from egobench.json_input import read_json
 from egobench.whole_file import replace_file
 from reference_exo2ego.data.samples import Modality, TrainingSample, question_and_answer
@@ -166,7 +173,9 @@ class PairFile:
                 members = ({**member, "__url__": name} for member in shards.tar_file_iterator(stream))
                 yield from shards.group_by_keys(members)
         except (OSError, EOFError, TarError, ValueError) as error:
-            raise AnnotationFileError(f"{self.path}: cannot be read as a webdataset tar ({error})") from error
+            raise AnnotationFileError(
+                f"{self.path}: cannot be read as a webdataset tar ({bare_reason(error)})"
+            ) from error
 
     def _unpacked(self, members: Mapping[str, Any], folder: Path) -> TrainingSample:
         key = PurePosixPath(members["__key__"])

@@ -23,7 +23,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from egobench.errors import ConfigurationError, ModelError
+from egobench.errors import ConfigurationError, ModelError, bare_reason
 from reference_exo2ego.backbone.architecture import language_class, read_config, tower_class
 from reference_exo2ego.backbone.published import pretrained
 from reference_exo2ego.backbone.weights import check_weights, read_weights, weight_files
@@ -127,7 +127,9 @@ def save(
         partial.rename(folder)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise ModelError(f"{folder}: cannot be written ({error}); is there room, and may it be written?") from error
+        raise ModelError(
+            f"{folder}: cannot be written ({bare_reason(error)}); is there room, and may it be written?"
+        ) from error
 
 
 def read_saved(folder: Path) -> Saved:

@@ -83,7 +83,9 @@ def read_card(path: Path) -> Card:
     try:
         return TypeAdapter(Card).validate_json(path.read_bytes())
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error}); expected a JSON file with the fields of a card") from error
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); expected a JSON file with the fields of a card"
+        ) from error
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)]
         raise ModelError(f"{path}: {'; '.join(faults)}; a card has name, recipe, weights, data and scores") from error

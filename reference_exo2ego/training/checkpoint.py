@@ -123,12 +123,12 @@ def latest_checkpoint(folder: Path, observer: Observer) -> Path | None:
         try:
             position = read_position(checkpoint)
         except ResumeError as error:
-            observer.warn(f"{error}; an earlier checkpoint is used")
+            observer.warn(f"{error}; this checkpoint is passed over")
             continue
         damaged = [name for name, size in position.files.items() if not _is_whole(checkpoint / name, size)]
         if not damaged:
             return checkpoint
-        observer.warn(f"{checkpoint}: {damaged[0]} is not as it was written; an earlier checkpoint is used")
+        observer.warn(f"{checkpoint}: {damaged[0]} is not as it was written; this checkpoint is passed over")
     return None
 
 

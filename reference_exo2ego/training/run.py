@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import torch
 
-from egobench.errors import AnnotationFileError, ResumeError, StageError
+from egobench.errors import AnnotationFileError, ResumeError, StageError, bare_reason
 from egobench.observer import Observer, SilentObserver
 
 from .batches import Source, TrainingStage
@@ -342,7 +342,7 @@ def _claim(training: Training) -> IO[str]:
             raise ResumeError(f"{folder}: another process trains in it; wait for it, or name another folder") from error
         except OSError as error:
             raise ResumeError(
-                f"{folder}: cannot be written ({error}); make room, or name another with --out"
+                f"{folder}: cannot be written ({bare_reason(error)}); make room, or name another with --out"
             ) from error
         opened.pop_all()
     return lock

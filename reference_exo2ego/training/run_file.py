@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from egobench.errors import JsonInputError, ResumeError
+from egobench.errors import JsonInputError, ResumeError, bare_reason
 from egobench.json_input import read_json
 from egobench.printable import printable
 from egobench.validation import reason_of
@@ -157,5 +157,5 @@ def _folder_digest(folder: Path) -> str:
                 digest = file_digest(file, "sha256").hexdigest()
             whole.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode(errors="surrogateescape"))
     except OSError as error:
-        raise ResumeError(f"{folder}: cannot be read ({error}); expected a model to begin from") from error
+        raise ResumeError(f"{folder}: cannot be read ({bare_reason(error)}); expected a model to begin from") from error
     return whole.hexdigest()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from egobench.errors import TrainingDataError, VideoError
+from egobench.errors import TrainingDataError, VideoError, bare_reason
 from egobench.video import ClipRequest, FrameRule
 from reference_exo2ego.backbone.frames import clip_sight, squares
 from reference_exo2ego.model.configuration import Exo2EgoConfig
@@ -65,7 +65,7 @@ class FrameReader:
             with Image.open(path) as picture:
                 return np.asarray(picture.convert("RGB"))[None]
         except (OSError, UnidentifiedImageError) as error:
-            raise VideoError(f"{path}: no picture that can be read ({error})") from error
+            raise VideoError(f"{path}: no picture that can be read ({bare_reason(error)})") from error
 
 
 class LoadedClip(NamedTuple):

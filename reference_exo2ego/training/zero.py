@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from egobench.errors import JsonInputError, RecipeError
+from egobench.errors import JsonInputError, RecipeError, bare_reason
 from egobench.json_input import read_json
 
 from .recipe import Recipe, StageRecipe
@@ -78,7 +78,7 @@ def read_zero(choice: str) -> dict[str, Any]:
         values: Any = read_json(path.read_bytes(), str(path))
     except (OSError, JsonInputError) as error:
         raise RecipeError(
-            f"--deepspeed {choice}: expected a stage of ZeRO, 0 to 3, or a JSON file that DeepSpeed reads ({error})"
+            f"--deepspeed {choice}: {bare_reason(error)}; expected a stage of ZeRO, 0 to 3, or DeepSpeed's JSON file"
         ) from error
     if not isinstance(values, dict):
         raise RecipeError(f"--deepspeed {choice}: expected a JSON object, as DeepSpeed reads it")

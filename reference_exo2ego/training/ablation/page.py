@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from egobench.charts.amounts import AmountLine, AmountPoint, write_amounts
 from egobench.charts.differences import DifferenceRow, write_differences
-from egobench.errors import StoreError
+from egobench.errors import StoreError, bare_reason
 from egobench.whole_file import replace_file
 
 from .results import RESULTS
@@ -52,7 +52,9 @@ def read_results(folder: Path) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read ({error}); expected what exo2ego ablate wrote") from error
+        raise StoreError(
+            f"{path}: cannot be read ({bare_reason(error)}); expected what exo2ego ablate wrote"
+        ) from error
     return values
 
 
@@ -93,7 +95,9 @@ def split_page(page: Path) -> PageText:
     try:
         text = page.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{page}: cannot be read ({error}); expected a page with a place for results") from error
+        raise StoreError(
+            f"{page}: cannot be read ({bare_reason(error)}); expected a page with a place for results"
+        ) from error
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
