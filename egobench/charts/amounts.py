@@ -8,11 +8,10 @@ from math import log
 from pathlib import Path
 
 from egobench.charts.picture import Size, write_picture
-from egobench.charts.shapes import Dot, Line, Shape, Text
+from egobench.charts.shapes import COLOURS, Dot, Line, Shape, Text
 
 WIDTH, HEIGHT = 860, 400
 LEFT, RIGHT, TOP, BOTTOM = 60, 200, 50, 60
-COLOURS = ("#2f5d8a", "#c0504d", "#6a8f3c", "#7a5c99")
 ASIDE = 5
 """Pixels that models stand beside one another."""
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from egobench.charts.picture import Size, write_picture
-from egobench.charts.shapes import BLIND, CHANCE, QUIET, RULE, TRAINED, Bar, Line, Shape, Text
+from egobench.charts.shapes import BLIND, CHANCE, PALE, QUIET, RULE, TRAINED, Bar, Line, Shape, Text
 
 LEFT, WIDTH = 20, 900
 BAR = 20
-ATTACKS_X, HISTOGRAM_X = 190, 560
+NUMBER = 38
+"""Pixels that a share takes beside its bar."""
+ATTACKS_X, HISTOGRAM_X = 190, 606
 PANEL_WIDTH, PANEL_HEIGHT = 280, 150
-ATTACK, PAIRS = "#9db8d2", "#8aa57c"
 
 
 def write_audit_chart(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -51,16 +52,21 @@ def _panels(row: Mapping[str, Any], top: int) -> Iterator[Shape]:
 
 def _attacks(row: Mapping[str, Any], top: int) -> Iterator[Shape]:
     """A bar per attack: those on the options alone, then those that have learned; the best of each in its colour."""
-    kinds = ((row["attacks"], row["blind"], BLIND), (row["trained_attacks"], row["blind_trained"], TRAINED))
-    bars = [(name, share, colour if share == best else ATTACK) for attacks, best, colour in kinds
-            for name, share in attacks.items()]  # fmt: skip
-    for number, (name, share, colour) in enumerate(bars):
-        y = top + number * BAR
-        yield Text(ATTACKS_X - 8, y + 13, name, "end")
-        yield Bar(ATTACKS_X, y, share * PANEL_WIDTH, BAR - 5, colour)
-        yield Text(ATTACKS_X + share * PANEL_WIDTH + 5, y + 13, _percent(share))
-    bottom = top + len(bars) * BAR
+    kinds = (
+        (row["attacks"], row["blind"], BLIND, "blind"),
+        (row["trained_attacks"], row["blind_trained"], TRAINED, "blind, trained"),
+    )
+    bars = [(name, share, (colour, f" {meaning}") if share == best else (PALE, ""))
+            for attacks, best, colour, meaning in kinds for name, share in attacks.items()]  # fmt: skip
     chance = ATTACKS_X + row["chance"] * PANEL_WIDTH
+    for number, (name, share, (colour, meaning)) in enumerate(bars):
+        y = top + number * BAR
+        end = ATTACKS_X + share * PANEL_WIDTH
+        yield Text(ATTACKS_X - 8, y + 13, name, "end")
+        yield Bar(ATTACKS_X, y, end - ATTACKS_X, BAR - 5, colour)
+        beside = chance if end <= chance < end + NUMBER else end
+        yield Text(beside + 5, y + 13, f"{_percent(share)}{meaning}")
+    bottom = top + len(bars) * BAR
     yield Line(((chance, top - 6), (chance, bottom)), CHANCE, dashed=True)
     yield Text(chance, bottom + 14, f"chance {_percent(row['chance'])}", "middle", colour=QUIET)
 
@@ -72,7 +78,7 @@ def _histogram(counts: Sequence[int], top: int) -> Iterator[Shape]:
     width = PANEL_WIDTH / len(positive)
     for number, count in enumerate(positive):
         height = PANEL_HEIGHT * count / max(positive)
-        yield Bar(HISTOGRAM_X + number * width, top + PANEL_HEIGHT - height, width - 1, height, PAIRS)
+        yield Bar(HISTOGRAM_X + number * width, top + PANEL_HEIGHT - height, width - 1, height, PALE)
     bottom = top + PANEL_HEIGHT
     yield Line(((HISTOGRAM_X, bottom), (HISTOGRAM_X + PANEL_WIDTH, bottom)), RULE)
     for tick in (0.0, 0.5, 1.0):

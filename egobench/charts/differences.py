@@ -8,11 +8,10 @@ from math import ceil
 from pathlib import Path
 
 from egobench.charts.picture import Size, write_picture
-from egobench.charts.shapes import Dot, Line, Shape, Text
+from egobench.charts.shapes import BLUE, RED, Dot, Line, Shape, Text
 
 WIDTH, ROW = 860, 30
 LEFT, RIGHT, TOP, BOTTOM = 300, 60, 56, 46
-BLUE, RED = "#2f5d8a", "#c0504d"
 ROUND = 0.05
 """The scale ends at a multiple of it."""
 

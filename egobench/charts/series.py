@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from egobench.charts.shapes import RULE, Dot, Line, Shape, Text
+from egobench.charts.shapes import COLOURS, RULE, Dot, Line, Shape, Text
 from egobench.charts.svg import svg_picture
 
 WIDTH, HEIGHT = 520, 230
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 44, 28
-COLOURS = ("#2f5d8a", "#c05a2b", "#3d8a57", "#8a3d7a", "#8a7a2f", "#555555")
 MOST = 400
 """Points of a line; of longer series means of neighbours are drawn."""
 

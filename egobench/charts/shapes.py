@@ -8,9 +8,14 @@ from typing import Literal
 INK = "#1b1d21"
 QUIET = "#5b616b"
 RULE = "#c9c5ba"
-BLUE = "#0072b2"
+PALE = "#9db8d2"
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#555555")
+"""Of series in one picture, in this order: those of Okabe and Ito, which stay apart for who sees no red or no green."""
+
+BLUE, RED = COLOURS[:2]
 CHANCE, BLIND, TRAINED = "#767b84", "#b87400", "#b5468b"
-"""Colours that stay apart for who sees no red or no green."""
+"""Of the marks that a score is read against; they stay apart in the same way."""
 
 
 @dataclass(frozen=True, slots=True)

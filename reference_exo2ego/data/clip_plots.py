@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from egobench.charts.picture import Size, write_picture
-from egobench.charts.shapes import Bar, Shape, Text
+from egobench.charts.shapes import PALE, Bar, Shape, Text
 from egobench.errors import TrainingDataError
 from reference_exo2ego.data.clip_statistics import SECONDS_BIN
 
 ROW: Final = 18
 LABELS, SPAN, NUMBERS = 240, 420, 90
-FILL: Final = "#7a9cc6"
 
 
 class LabelledValue(NamedTuple):
@@ -66,5 +65,5 @@ def _bars(title: str, values: Sequence[LabelledValue]) -> Iterator[Shape]:
     for number, (label, value) in enumerate(values):
         y, length = 2 * ROW + number * ROW, SPAN * value / most
         yield Text(LABELS - 8, y + 12, label[:36], "end")
-        yield Bar(LABELS, y, length, ROW - 4, FILL)
+        yield Bar(LABELS, y, length, ROW - 4, PALE)
         yield Text(LABELS + length + 5, y + 12, f"{value:,}" if isinstance(value, int) else f"{value:,.1f}")
