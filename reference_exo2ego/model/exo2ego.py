@@ -26,8 +26,8 @@ from .words import IGNORED, Words, splice
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """A training batch: clips of one view or both, and the text about them.
+class ClipInputs:
+    """Clips of one view or both, and the text about them, as the model takes them.
 
     Attributes:
         words: Tokenised text, one row per clip.
@@ -39,14 +39,14 @@ class Batch:
     ego: torch.Tensor | None = None
     exo: torch.Tensor | None = None
 
-    def to(self, device: torch.device | str) -> Batch:
+    def to(self, device: torch.device | str) -> ClipInputs:
         """Copy to another device."""
         ego, exo = (None if frames is None else frames.to(device) for frames in (self.ego, self.exo))
-        return Batch(self.words.to(device), ego, exo)
+        return ClipInputs(self.words.to(device), ego, exo)
 
 
 class Losses(NamedTuple):
-    """Losses of a batch; those that a stage does not have are zero.
+    """Losses of clips; those that a stage does not have are zero.
 
     Attributes:
         total: Weighted sum of the others, which is minimised.
@@ -189,28 +189,28 @@ class Exo2Ego(nn.Module):
         x = self.features("ego", pixels)
         return self.fused(self.tokens("ego", x), self.tokens("exo", self.to_exo(x)))
 
-    def forward(self, stage: Stage, batch: Batch) -> Losses:
-        """Compute the losses of a batch in a stage.
+    def forward(self, stage: Stage, inputs: ClipInputs) -> Losses:
+        """Compute the losses of clips in a stage.
 
         Args:
             stage: ``init`` takes either view, ``stage1`` the exocentric one, ``stage2`` both, ``stage3`` the egocentric
                 one.
-            batch: The clips.
+            inputs: The clips.
 
         Raises:
-            ValueError: If the batch has other views than the stage takes, or nothing to predict.
+            ValueError: If the clips have other views than the stage takes, or nothing to predict.
             ModelError: If the model was built without a part that the stage computes with.
         """
         self._require(self.config.read_in(stage))
-        _check_views(stage, batch)
-        ego: Any = batch.ego
-        exo: Any = batch.exo
+        _check_views(stage, inputs)
+        ego: Any = inputs.ego
+        exo: Any = inputs.exo
         if stage == "stage2":
-            return self._guide(batch.words, ego, exo)
+            return self._guide(inputs.words, ego, exo)
         if stage == "stage3":
-            return self._weigh(self._predict(batch.words, self.read_learner(ego, stage)))
+            return self._weigh(self._predict(inputs.words, self.read_learner(ego, stage)))
         read = self.read_view("exo", exo) if ego is None else self.read_view("ego", ego)
-        return self._weigh(self._predict(batch.words, read))
+        return self._weigh(self._predict(inputs.words, read))
 
     def answer(self, words: Words, video: torch.Tensor) -> Losses:
         """Losses of words alone, with any tokens in the video's place.
@@ -270,7 +270,7 @@ class Exo2Ego(nn.Module):
         following = spliced.labels[:, 1:]
         labelled = following != IGNORED
         if not bool(labelled.any()):
-            raise ValueError("a batch without a token to predict; expected labels")
+            raise ValueError("clips without a token to predict; expected labels")
         return Predicted(self.language.lm_head(hidden[:, :-1][labelled]), following[labelled])
 
     def _connector(self, view: View) -> Any:
@@ -284,8 +284,8 @@ class Exo2Ego(nn.Module):
             )
 
 
-def _check_views(stage: Stage, batch: Batch) -> None:
-    views = {view for view in ("ego", "exo") if getattr(batch, view) is not None}
+def _check_views(stage: Stage, inputs: ClipInputs) -> None:
+    views = {view for view in ("ego", "exo") if getattr(inputs, view) is not None}
     allowed = {"init": [{"ego"}, {"exo"}], "stage1": [{"exo"}], "stage2": [{"ego", "exo"}], "stage3": [{"ego"}]}[stage]
     if views not in allowed:
         expected = " or ".join(" and ".join(sorted(choice)) for choice in allowed)

@@ -10,7 +10,7 @@ import torch
 
 from reference_exo2ego.backbone.grid import token_grid
 from reference_exo2ego.model.configuration import Exo2EgoConfig
-from reference_exo2ego.model.exo2ego import Batch, Exo2Ego, Losses
+from reference_exo2ego.model.exo2ego import ClipInputs, Exo2Ego, Losses
 from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import IGNORED
 
@@ -59,11 +59,11 @@ class ClipBatch:
 
     Attributes:
         stage: The stage.
-        inputs: Frames and words of the clips, as the model takes them.
+        inputs: Frames and words of the clips.
     """
 
     stage: Stage
-    inputs: Batch
+    inputs: ClipInputs
 
     @property
     def clips(self) -> int:

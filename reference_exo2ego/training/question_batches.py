@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import torch
 
 from egobench.errors import TrainingDataError, VideoError
-from reference_exo2ego.model.exo2ego import Batch
+from reference_exo2ego.model.exo2ego import ClipInputs
 from reference_exo2ego.model.stages import Stage
 
 from .batches import ClipBatch, MicroBatch
@@ -80,7 +80,7 @@ class FrameBatches:
                 if view is not None:
                     frames.append(view * 0 if dark else view)
         ego, exo = (torch.stack(frames) if frames else None for frames in views)
-        inputs = Batch(self._words.pack(kind.kind, rows), ego, exo)
+        inputs = ClipInputs(self._words.pack(kind.kind, rows), ego, exo)
         batch = StillBatch(self._stage, inputs) if kind.kind.still else ClipBatch(self._stage, inputs)
         return MicroBatch(batch, group=kind.kind.name, unreadable=tuple(unreadable))
 

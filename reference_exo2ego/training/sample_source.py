@@ -14,7 +14,7 @@ from egobench.errors import TrainingDataError, VideoError, bare_reason
 from egobench.video import ClipRequest, FrameRule
 from reference_exo2ego.backbone.frames import clip_sight, squares
 from reference_exo2ego.model.configuration import Exo2EgoConfig
-from reference_exo2ego.model.exo2ego import Batch
+from reference_exo2ego.model.exo2ego import ClipInputs
 from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import pack
 
@@ -183,7 +183,7 @@ class SampleSource:
         words = pack([(clip.text.before, clip.text.questions) for clip in clips])
         ego = None if clips[0].ego is None else torch.stack([clip.ego for clip in clips if clip.ego is not None])
         exo = None if clips[0].exo is None else torch.stack([clip.exo for clip in clips if clip.exo is not None])
-        return MicroBatch(ClipBatch(self._stage, Batch(words, ego, exo)), unreadable=tuple(unreadable))
+        return MicroBatch(ClipBatch(self._stage, ClipInputs(words, ego, exo)), unreadable=tuple(unreadable))
 
 
 def open_sample_source(

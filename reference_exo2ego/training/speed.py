@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from reference_exo2ego.model.exo2ego import Batch, Exo2Ego, Predicted
+from reference_exo2ego.model.exo2ego import ClipInputs, Exo2Ego, Predicted
 from reference_exo2ego.model.freezing import begin_stage
 from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import Words
@@ -76,17 +76,17 @@ def stage_cost(recipe: Recipe, stage: Stage, words: int = WORDS) -> StageCost:
     with torch.device("meta"):
         model = _MetaModel(recipe.model).to(number)
         begin_stage(model, stage)
-        batch = _blank_batch(recipe, stage, words)
+        inputs = _blank_inputs(recipe, stage, words)
     model.to(number).train()
     with FlopCounterMode(display=False) as counter:
-        total, saved = _saved_loss(model, stage, batch)
+        total, saved = _saved_loss(model, stage, inputs)
         forward = counter.get_total_flops()
         total.backward()
     backward = counter.get_total_flops() - forward
     model.zero_grad()
     for part in ("ego_encoder", "exo_encoder", "language"):
         enable_checkpointing(getattr(model, part))
-    _, saved_again = _saved_loss(model, stage, batch)
+    _, saved_again = _saved_loss(model, stage, inputs)
     return StageCost(forward, backward, saved, saved_again)
 
 
@@ -101,7 +101,7 @@ class _SavedLoss(NamedTuple):
     saved: int
 
 
-def _saved_loss(model: Exo2Ego, stage: Stage, batch: Batch) -> _SavedLoss:
+def _saved_loss(model: Exo2Ego, stage: Stage, inputs: ClipInputs) -> _SavedLoss:
     """Compute the loss, and count the bytes that are kept for the backward pass, weights left out."""
     weights = {_identity(parameter.untyped_storage()) for parameter in model.parameters()}
     storages: dict[int, torch.UntypedStorage] = {}
@@ -113,7 +113,7 @@ def _saved_loss(model: Exo2Ego, stage: Stage, batch: Batch) -> _SavedLoss:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        losses = model(stage, batch)
+        losses = model(stage, inputs)
     return _SavedLoss(losses.total, sum(storage.nbytes() for storage in storages.values()))
 
 
@@ -132,11 +132,11 @@ class _MetaModel(Exo2Ego):
         return Predicted(logits, words.labels[:, -predicted:].flatten())
 
 
-def _blank_batch(recipe: Recipe, stage: Stage, words: int) -> Batch:
+def _blank_inputs(recipe: Recipe, stage: Stage, words: int) -> ClipInputs:
     """Make a clip without numbers."""
     config = recipe.model
     pixels = torch.empty((1, config.frames, 3, config.vision.image_size, config.vision.image_size))
     ids = torch.zeros((1, words), dtype=torch.long)
     ego = pixels if stage != "stage1" else None
     exo = pixels if stage in {"stage1", "stage2"} else None
-    return Batch(Words(ids, ids), ego, exo)
+    return ClipInputs(Words(ids, ids), ego, exo)

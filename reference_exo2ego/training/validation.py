@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional
 
-from reference_exo2ego.model.exo2ego import Batch, Exo2Ego
+from reference_exo2ego.model.exo2ego import ClipInputs, Exo2Ego
 from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import IGNORED, Words, splice
 
@@ -119,15 +119,15 @@ class Nearness(NamedTuple):
     unmapped: float
 
 
-def nearness(model: Exo2Ego, batch: Batch) -> Nearness:
+def nearness(model: Exo2Ego, inputs: ClipInputs) -> Nearness:
     """Compute how near F(x) and x are to y.
 
     Args:
         model: The model.
-        batch: Clips with both views.
+        inputs: Clips with both views.
     """
-    ego: Any = batch.ego
-    exo: Any = batch.exo
+    ego: Any = inputs.ego
+    exo: Any = inputs.exo
     x, y = model.features("ego", ego), model.features("exo", exo)
     mapped, unmapped = (
         float(functional.cosine_similarity(features.float(), y.float(), dim=-1).mean())
@@ -146,14 +146,14 @@ def captions(model: Exo2Ego, clips: ClipBatch, tokenizer: Any) -> list[Caption]:
     """
     replies: list[Caption] = []
     for number in range(clips.clips):
-        batch = slice_clips(clips.inputs, 1, number)
-        ids, labels = batch.words.ids[0], batch.words.labels[0]
+        inputs = slice_clips(clips.inputs, 1, number)
+        ids, labels = inputs.words.ids[0], inputs.words.labels[0]
         answered = (labels != IGNORED).nonzero().flatten()
         begin = int(answered[0])
         behind = (labels[begin:] == IGNORED).nonzero().flatten()
         end = begin + int(behind[0]) if len(behind) else len(labels)
         words = Words(ids[None, :begin], labels[None, :begin])
-        video = _video(model, clips.stage, batch)
+        video = _video(model, clips.stage, inputs)
         spliced = splice(words, model.language.get_input_embeddings(), video)
         reply = _continue(model, spliced.inputs, tokenizer.eos_token_id)
         prompt = tokenizer.decode([token for token in ids[:begin].tolist() if token >= 0], skip_special_tokens=True)
@@ -164,12 +164,12 @@ def captions(model: Exo2Ego, clips: ClipBatch, tokenizer: Any) -> list[Caption]:
     return replies
 
 
-def slice_clips(batch: Batch, count: int, begin: int = 0) -> Batch:
-    """Return ``count`` clips of a batch, from the clip number ``begin`` on."""
-    words = batch.words
+def slice_clips(inputs: ClipInputs, count: int, begin: int = 0) -> ClipInputs:
+    """Return ``count`` of the clips, from the one with the number ``begin`` on."""
+    words = inputs.words
     segments = None if words.segments is None else words.segments[begin : begin + count]
-    ego, exo = (None if view is None else view[begin : begin + count] for view in (batch.ego, batch.exo))
-    return Batch(Words(words.ids[begin : begin + count], words.labels[begin : begin + count], segments), ego, exo)
+    ego, exo = (None if view is None else view[begin : begin + count] for view in (inputs.ego, inputs.exo))
+    return ClipInputs(Words(words.ids[begin : begin + count], words.labels[begin : begin + count], segments), ego, exo)
 
 
 @contextmanager
@@ -184,10 +184,10 @@ def evaluation_mode(model: Exo2Ego) -> Generator[None]:
         model.train(training)
 
 
-def _video(model: Exo2Ego, stage: Stage, batch: Batch) -> torch.Tensor:
-    if batch.ego is not None and stage != "stage1":
-        return model.read_learner(batch.ego, stage)
-    exo: Any = batch.exo
+def _video(model: Exo2Ego, stage: Stage, inputs: ClipInputs) -> torch.Tensor:
+    if inputs.ego is not None and stage != "stage1":
+        return model.read_learner(inputs.ego, stage)
+    exo: Any = inputs.exo
     return model.read_view("exo", exo)
 
 

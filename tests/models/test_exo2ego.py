@@ -118,7 +118,7 @@ def test_questions_about_one_clip_have_it_encoded_once(
 
 def test_what_is_trained_is_what_is_scored(folders: dict[str, Path]) -> None:
     from reference_exo2ego.backbone.frames import clip_sight, pixels
-    from reference_exo2ego.model.exo2ego import Batch
+    from reference_exo2ego.model.exo2ego import ClipInputs
     from reference_exo2ego.model.words import pack, tokenise
 
     adapter, prompt = load(folders["plain"]), ask(size=(64, 64))
@@ -131,7 +131,7 @@ def test_what_is_trained_is_what_is_scored(folders: dict[str, Path]) -> None:
         # The end of the text is trained and not scored.
         words = pack([(adapter.tokens(parts.before), [question._replace(answer=question.answer[:-1])])])
         with torch.inference_mode():
-            losses = model("stage3", Batch(words, ego=video))
+            losses = model("stage3", ClipInputs(words, ego=video))
         assert -float(losses.vtg) * losses.tokens == pytest.approx(logprob, abs=1e-4)
 
 

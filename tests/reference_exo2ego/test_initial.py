@@ -71,7 +71,7 @@ def test_clip_and_mistral_begin_with_a_fresh_connector(tmp_path: Path) -> None:
 
 
 def test_a_model_from_published_weights_trains_in_every_stage(tmp_path: Path) -> None:
-    from reference_exo2ego.model.exo2ego import Batch
+    from reference_exo2ego.model.exo2ego import ClipInputs
     from reference_exo2ego.model.freezing import begin_stage, check_stage
     from reference_exo2ego.model.initial import from_videollama2, published_configuration
     from reference_exo2ego.model.stages import STAGES
@@ -84,7 +84,7 @@ def test_a_model_from_published_weights_trains_in_every_stage(tmp_path: Path) ->
     for stage in STAGES:
         optimizer = torch.optim.AdamW(begin_stage(model, stage), lr=1e-3)
         check_stage(model, stage, optimizer)
-        losses = model(stage, Batch(words, **{view: torch.randn(1, 4, 3, 56, 56) for view in BATCHES[stage]}))
+        losses = model(stage, ClipInputs(words, **{view: torch.randn(1, 4, 3, 56, 56) for view in BATCHES[stage]}))
         losses.total.backward()
         optimizer.step()
         assert bool(losses.total.isfinite())

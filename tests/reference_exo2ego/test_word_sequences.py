@@ -52,36 +52,36 @@ def test_packed_questions_see_the_video_and_themselves() -> None:
 
 
 def test_packed_questions_cost_what_they_cost_alone() -> None:
-    from reference_exo2ego.model.exo2ego import Batch
+    from reference_exo2ego.model.exo2ego import ClipInputs
     from reference_exo2ego.model.words import Question, pack
     from tests.reference_exo2ego.tiny_exo2ego import clips, tiny_model
 
     model, video = tiny_model(), clips(count=1)
     questions = [Question([6, 7], [8, 9, 2]), Question([11], [12, 2]), Question([13, 14, 15], [16, 2])]
     with torch.inference_mode():
-        packed = model("stage3", Batch(pack([([1, 5], questions)]), ego=video))
-        alone = [model("stage3", Batch(pack([([1, 5], [question])]), ego=video)) for question in questions]
+        packed = model("stage3", ClipInputs(pack([([1, 5], questions)]), ego=video))
+        alone = [model("stage3", ClipInputs(pack([([1, 5], [question])]), ego=video)) for question in questions]
     assert packed.tokens == 7
     expected = sum(float(losses.vtg) * losses.tokens for losses in alone) / 7
     assert float(packed.vtg) == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_batch_costs_what_its_rows_cost() -> None:
-    from reference_exo2ego.model.exo2ego import Batch
+    from reference_exo2ego.model.exo2ego import ClipInputs
     from reference_exo2ego.model.words import Question, pack
     from tests.reference_exo2ego.tiny_exo2ego import clips, tiny_model
 
     model, video = tiny_model(), clips(count=2)
     rows: Any = [([1, 5], [Question([6, 7], [8, 9, 2])]), ([1], [Question([7], [8, 2])])]
     with torch.inference_mode():
-        both = model("stage3", Batch(pack(rows), ego=video))
-        alone = [model("stage3", Batch(pack([row]), ego=video[[number]])) for number, row in enumerate(rows)]
+        both = model("stage3", ClipInputs(pack(rows), ego=video))
+        alone = [model("stage3", ClipInputs(pack([row]), ego=video[[number]])) for number, row in enumerate(rows)]
     expected = sum(float(losses.vtg) * losses.tokens for losses in alone) / both.tokens
     assert float(both.vtg) == pytest.approx(expected, abs=1e-5)
 
 
 def test_words_that_cannot_be_laid_out_are_wrong_arguments() -> None:
-    from reference_exo2ego.model.exo2ego import Batch
+    from reference_exo2ego.model.exo2ego import ClipInputs
     from reference_exo2ego.model.words import IGNORED, Question, Words, pack, splice
     from tests.reference_exo2ego.tiny_exo2ego import clips, tiny_model
 
@@ -94,5 +94,5 @@ def test_words_that_cannot_be_laid_out_are_wrong_arguments() -> None:
         splice(Words(plain, plain), numbers, torch.zeros(1, 1, 1))
     silent = pack([([1], [Question([2], [])])])
     assert silent.labels.eq(IGNORED).all()
-    with pytest.raises(ValueError, match="a batch without a token to predict"):
-        tiny_model()("stage3", Batch(silent, ego=clips(count=1)))
+    with pytest.raises(ValueError, match="clips without a token to predict"):
+        tiny_model()("stage3", ClipInputs(silent, ego=clips(count=1)))

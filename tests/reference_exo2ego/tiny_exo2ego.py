@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from reference_exo2ego.model.configuration import Exo2EgoConfig, read_configuration
-from reference_exo2ego.model.exo2ego import Batch, Exo2Ego
+from reference_exo2ego.model.exo2ego import ClipInputs, Exo2Ego
 from reference_exo2ego.model.words import Question, pack
 
 TINY: dict[str, Any] = {
@@ -57,10 +57,10 @@ def clips(seed: int = 0, count: int = 2, frames: int = 4) -> torch.Tensor:
     return torch.randint(0, 256, (count, frames, 3, 64, 64), dtype=torch.uint8, generator=drawn)
 
 
-def batch_of(*views: str) -> Batch:
+def batch_of(*views: str) -> ClipInputs:
     """Two clips, seen in some views, and a text about each: of the second, shorter one less is predicted."""
     words = pack([([1, 5], [Question([6, 7], [8, 9, 2])]), ([1], [Question([7], [8, 2])])])
-    return Batch(words, ego=clips(1) if "ego" in views else None, exo=clips(2) if "exo" in views else None)
+    return ClipInputs(words, ego=clips(1) if "ego" in views else None, exo=clips(2) if "exo" in views else None)
 
 
 BATCHES = {"init": ("ego",), "stage1": ("exo",), "stage2": ("ego", "exo"), "stage3": ("ego",)}
