@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -81,6 +82,17 @@ def stage_log(records: Sequence[Mapping[str, Any]], stage: str) -> StageLog:
     return StageLog(by_kind["step"], by_kind["validation"], by_kind["captions"], by_kind["scores"], notes)
 
 
+def as_typed(words: Sequence[str]) -> str:
+    """Write a command line so that it can be typed again: the program by its name, its arguments quoted.
+
+    Args:
+        words: The command line as a program sees it, at least the program's path.
+    """
+    program = Path(words[0])
+    started = f"python -m {program.parent.name}" if program.name == "__main__.py" else program.name
+    return f"{started} {shlex.join(words[1:])}".rstrip()
+
+
 def _page(recipe: Recipe, values: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     title = f"Training of {recipe.name}"
     yield "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
@@ -88,7 +100,7 @@ def _page(recipe: Recipe, values: Mapping[str, Any], records: Sequence[Mapping[s
     yield f"<h1>{escape(title)}</h1><p>{escape(recipe.about)}</p>"
     versions = ", ".join(f"{name} {number}" for name, number in values["versions"].items())
     yield f"<p>Recipe {recipe.fingerprint}, seed {recipe.seed}, {recipe.dtype}; {escape(versions)}.</p>"
-    yield f"<pre>{escape(' '.join(values['command']))}</pre>"
+    yield f"<pre>{escape(as_typed(values['command']))}</pre>"
     logs = {stage.name: stage_log(records, stage.name) for stage in recipe.trained}
     yield _table(
         ("stage", "steps", "clips", "unreadable", "hours", "first loss", "last loss", "held out"),

@@ -33,7 +33,7 @@ class RunFile(BaseModel):
         recipe: The recipe as plain values.
         data: SHA-256 by file, by stage.
         versions: Of libraries, by name.
-        command: What was typed.
+        command: The command line, the program's path first.
         begun_from: By stage, the digest of the model that it was told to begin from; ``""`` for the one that it begins
             from by itself. Files of earlier releases have none.
     """
@@ -45,7 +45,7 @@ class RunFile(BaseModel):
     recipe: dict[str, Any]
     data: dict[str, dict[str, str]]
     versions: dict[str, str]
-    command: list[str]
+    command: list[str] = Field(min_length=1)
     begun_from: dict[str, str] = Field(default_factory=dict[str, str])
 
 

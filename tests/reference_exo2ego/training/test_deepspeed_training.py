@@ -139,4 +139,5 @@ def test_a_training_that_is_asked_to_stop_goes_on_where_it_was(tmp_path: Path) -
     assert len(curve(out)) == 400 and (out / "stage1" / "model" / "config.json").is_file()
     start([sys.executable, "-m", "reference_exo2ego", "report", str(out)])
     page = (out / "report.html").read_text()
+    assert f"<pre>python -m reference_exo2ego train {recipe} --data" in page
     assert "400 of 400" in page and "<svg" in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")

@@ -15,6 +15,7 @@ pytest.importorskip("peft")
 pytest.importorskip("ijson")
 
 from reference_exo2ego.cli import main  # noqa: E402
+from reference_exo2ego.training.report import as_typed  # noqa: E402
 from tests.reference_exo2ego.published_layout import tiny_checkpoint  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import recipe_file, recipe_values, write_data  # noqa: E402
 
@@ -121,3 +122,10 @@ def test_a_training_says_in_json_what_it_hands_over(train: Train, tmp_path: Path
         code, out, err = train(*arguments, "--stages", stages)
         assert code == 0, err
         assert json.loads(out)["models"] == {name: str(run / name / "model") for name in names}
+
+
+def test_a_report_shows_the_command_as_it_can_be_typed() -> None:
+    assert as_typed(["/opt/bin/exo2ego", "train", "tiny", "model.train.low_rank=[]"]) == (
+        "exo2ego train tiny 'model.train.low_rank=[]'"
+    )
+    assert as_typed(["/src/reference_exo2ego/__main__.py", "train"]) == "python -m reference_exo2ego train"
