@@ -92,7 +92,7 @@ def _read_runs(paths: Sequence[Path]) -> tuple[ComparedRun, ...]:
         for name, (_, file) in zip(own_names, ordered, strict=True)
     ]
     return tuple(
-        ComparedRun(name, path, file.spec, *relation(base, file.spec))
+        ComparedRun(name if names.count(name) == 1 else f"{name} ({path})", path, file.spec, *relation(base, file.spec))
         for name, (path, file) in zip(names, ordered, strict=True)
     )
 

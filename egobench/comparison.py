@@ -21,7 +21,7 @@ class ComparedRun:
     """A run that is compared with others.
 
     Attributes:
-        name: The name that it was given, else ``<model>/<run id>``.
+        name: The name that it was given, else ``<model>/<run id>``; with its path where another run has the same.
         path: Its folder.
         spec: What identifies it.
         gain: What the first run minus this one is called; ``"difference"`` unless it is a control of the first run.

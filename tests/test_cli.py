@@ -135,6 +135,17 @@ def test_a_warning_is_told_once_and_counted_each_time(capsys: pytest.CaptureFixt
     ]  # fmt: skip
 
 
+def test_progress_says_no_rate_until_something_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    """A first batch that does not fit into memory advances by nothing."""
+    with ProgressObserver(every=-1.0) as observer:
+        observer.begin("part", 5, 1)
+        observer.advance(0)
+        observer.advance(4)
+    before, first, last = capsys.readouterr().err.splitlines()
+    assert (before, first) == ("part: 1 of 5 were done before", "part: 1 of 5")
+    assert last.startswith("part: 5 of 5, ") and last.endswith("/s, 0 s left")
+
+
 def test_who_stops_a_run_is_told_how_to_go_on(
     navigation: Navigation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -24,7 +25,7 @@ from egobench.model import ModelInfo, Prompt, Reply
 from egobench.plugins import load_model, load_task
 from egobench.run.spec import Settings
 from egobench.sample import Sample
-from egobench.scoring.overview import headline_ids
+from egobench.scoring.overview import headline_ids, list_runs
 from egobench.statistics import estimate, holm, paired
 from tests.conftest import ANSWERS, Navigation
 
@@ -98,6 +99,21 @@ def made(tmp_path: Path) -> Callable[..., Path]:
 def values(path: Path) -> dict[str, float]:
     scores = json.loads((path / "scores.json").read_bytes())
     return {"/".join(key.split("/")[:5]): entry["value"] for key, entry in scores.items()}
+
+
+def test_copies_of_a_run_are_told_apart_by_their_paths(sees: Callable[..., Path], tmp_path: Path) -> None:
+    run = sees()
+    copy = Path(shutil.copytree(run, tmp_path / "elsewhere"))
+    compared = compare([run, copy])
+    assert [part.name for part in compared.runs] == [f"sees/{run.name} ({path})" for path in (run, copy)]
+    assert len(compared.to_json()["numbers"][0]["values"]) == 2
+
+
+def test_a_damaged_run_is_listed_as_one(sees: Callable[..., Path]) -> None:
+    run, other = sees(), sees("blind")
+    (run / "scores.json").write_text("[]")
+    states = {overview.run: (overview.state, overview.model) for overview in list_runs(run.parent)}
+    assert states == {str(run): ("damaged", "sees"), str(other): ("finished", "sees")}
 
 
 def test_a_model_and_its_blind_control_give_the_visual_gain(sees: Callable[..., Path]) -> None:

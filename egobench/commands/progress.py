@@ -76,11 +76,7 @@ class ProgressObserver:
         now = monotonic()
         if not self._console.is_terminal and now - self._last_line > self._every:
             self._last_line = now
-            rate = (self._done - self._before) / (now - self._started)
-            left = (self._total - self._done) / rate
-            self._console.print(
-                f"{self._stage}: {self._done} of {self._total}, {rate:.1f}/s, {left:.0f} s left", soft_wrap=True
-            )
+            self._console.print(f"{self._stage}: {self._done} of {self._total}{self._pace(now)}", soft_wrap=True)
 
     def note(self, message: str) -> None:
         """Print something worth knowing."""
@@ -92,6 +88,11 @@ class ProgressObserver:
         if len(self._printed) < WARNINGS and message not in self._printed:
             self._printed.add(message)
             self._console.print(f"warning: {message}", soft_wrap=True)
+
+    def _pace(self, now: float) -> str:
+        """The rate and the time left; ``""`` as long as nothing was done."""
+        rate = (self._done - self._before) / (now - self._started)
+        return f", {rate:.1f}/s, {max(0, self._total - self._done) / rate:.0f} s left" if rate > 0 else ""
 
     def _end_stage(self) -> None:
         if self._warnings > len(self._printed):

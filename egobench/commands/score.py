@@ -42,7 +42,7 @@ def score(
     if (judge_url is None) != (judge_model is None):
         raise typer.BadParameter("--judge-url and --judge-model go together")
     if judge_url and judge_model:
-        ask_judge(run, data, judge_url, judge_model)
+        ask_judge(run, data, judge_url, judge_model, accept_changes=accept_changes)
     if run.is_file():
         path, scores = run, score_file(run, data)
     else:
@@ -57,7 +57,7 @@ def score(
         print_rows(score_rows(scores), [run_table(scores, str(path), everything=everything)], chosen)
 
 
-def ask_judge(path: Path, data: Path | None, url: str, model: str) -> None:
+def ask_judge(path: Path, data: Path | None, url: str, model: str, *, accept_changes: bool) -> None:
     """Have a judge grade the open answers of a run, with progress on standard error.
 
     Raises:
@@ -70,4 +70,4 @@ def ask_judge(path: Path, data: Path | None, url: str, model: str) -> None:
 
     judge = find_judge(url, model)
     with ProgressObserver() as observer:
-        judge_run(path, data, judge, observer)
+        judge_run(path, data, judge, observer, accept_changes=accept_changes)

@@ -49,7 +49,7 @@ def judged_metrics(
     return judge_metrics(verdicts)
 
 
-def judge_run(path: Path, data: Path | None, judge: Judge, observer: Observer) -> None:
+def judge_run(path: Path, data: Path | None, judge: Judge, observer: Observer, *, accept_changes: bool = False) -> None:
     """Have every open answer of a run judged that has no verdict yet, and keep the replies.
 
     Args:
@@ -57,13 +57,15 @@ def judge_run(path: Path, data: Path | None, judge: Judge, observer: Observer) -
         data: Folder of its sample sets; ``None`` for where they were when it ran.
         judge: The judge.
         observer: Receives the progress.
+        accept_changes: Judge it although a file was changed since it was signed.
 
     Raises:
+        ChecksumError: If a file was changed since it was signed.
         StoreError: If the folder holds no run, or cannot be written.
         SampleSetError: If a sample set is gone or is not the one that was asked.
         JudgeError: If there is nothing to judge, or the judge cannot be reached; its earlier replies are kept.
     """
-    with reopen_run(path) as run:
+    with reopen_run(path, accept_changes=accept_changes) as run:
         parts = [
             part for part in plan(find_run_sets(path, data), run.spec.settings()) if part.subset.protocol == "open"
         ]

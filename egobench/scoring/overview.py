@@ -18,6 +18,8 @@ from egobench.run.plan import PartId
 from egobench.run.store import read_run
 from egobench.scoring.entry import ScoreEntry, metric_id
 
+RunState = Literal["finished", "unfinished", "damaged"]
+
 
 @dataclass(frozen=True, slots=True)
 class RunOverview:
@@ -31,7 +33,7 @@ class RunOverview:
         method: How an answer becomes a number.
         control: What is removed or altered; ``None`` for a plain run.
         limit: Most samples per subset; ``None`` for all.
-        state: ``finished`` is scored and signed, ``unfinished`` is not, ``damaged`` cannot be read.
+        state: ``finished`` is scored and signed, ``unfinished`` is not, ``damaged`` cannot be read in whole.
         avg: Mean of the ten headline scores, in [0, 1]; ``None`` unless all ten are there.
         avg_debiased: The same with debiased options where a task has them.
     """
@@ -43,7 +45,7 @@ class RunOverview:
     method: str
     control: str | None
     limit: int | None
-    state: Literal["finished", "unfinished", "damaged"]
+    state: RunState
     avg: float | None
     avg_debiased: float | None
 
@@ -90,7 +92,12 @@ def _overview(folder: Path) -> RunOverview:
         return RunOverview(str(folder), "", "", (), "", None, None, "damaged", None, None)
     spec = run_file.spec
     finished = (folder / CHECKSUMS).is_file() and (folder / "scores.json").is_file()
-    entries = read_scores_file(folder) if finished else {}
+    state: RunState = "finished" if finished else "unfinished"
+    entries: dict[str, ScoreEntry] = {}
+    try:
+        entries = read_scores_file(folder) if finished else entries
+    except StoreError:
+        state = "damaged"
     values = {score_id: entry.value for score_id, entry in entries.items() if not entry.partial}
     return RunOverview(
         run=str(folder),
@@ -100,7 +107,7 @@ def _overview(folder: Path) -> RunOverview:
         method=spec.method,
         control=spec.control,
         limit=spec.limit,
-        state="finished" if finished else "unfinished",
+        state=state,
         avg=_mean(values, headline_ids()),
         avg_debiased=_mean(values, headline_ids("debiased")),
     )

@@ -1,7 +1,7 @@
 """Standard errors and intervals where samples come in clusters (PROTOCOL section 5).
 
-Where everything or nothing was right the error is 0, and no interval of t can say how sure that is: there Wilson's
-interval of as many trials as there are clusters takes its place, for every metric.
+Where every cluster has the same score the error is 0, and no interval of t can say how sure that is: there Wilson's
+interval of as many trials as there are clusters takes its place, for every metric that no value of is negative.
 """
 
 from __future__ import annotations
@@ -114,12 +114,13 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 
 
 def around(value: float, se: float, n: int, clusters: int, *, least: float = 0.0) -> Estimate:
-    """A score with the interval ``value +- t(C - 1) SE``; Wilson's where it is 0 or 1 without any error.
+    """A score with the interval ``value +- t(C - 1) SE``; Wilson's where all clusters score the same.
 
     The ends are cut off where the range of the metric ends, since no score lies beyond; the error is not.
     """
-    if se < EXACT and min(value, 1 - value) < EXACT:
-        return Estimate(value, se, *wilson(round(value), clusters), n, clusters)
+    share = min(max(value, 0.0), 1.0)
+    if se < EXACT and abs(share - value) < EXACT and (least == 0 or min(share, 1 - share) < EXACT):
+        return Estimate(value, se, *wilson(share, clusters), n, clusters)
     half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * se
     low, high = max(value - half, min(least, value)), min(value + half, max(1.0, value))
     return Estimate(value, se, low, high, n, clusters)

@@ -17,7 +17,7 @@ import pytest
 
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
-from egobench.errors import JudgeError
+from egobench.errors import ChecksumError, JudgeError
 from egobench.evaluate import evaluate, rescore
 from egobench.llm_judge.client import Judge, find_judge
 from egobench.llm_judge.rubric import key_of, messages, read_verdict, rubric_hash
@@ -92,6 +92,16 @@ def thing(server: Server, number: int) -> str:
 
 def everything_in(folder: Path) -> str:
     return "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_judge_grades_a_changed_run_where_changes_are_accepted(run: Path) -> None:
+    (predictions,) = (run / "predictions").glob("*.jsonl")
+    predictions.write_text(predictions.read_text().replace("On 3.", "On 4."))
+    with serving(lambda _: YES) as server:
+        with pytest.raises(ChecksumError):
+            judge_run(run, None, quick(server), SilentObserver())
+        judge_run(run, None, quick(server), SilentObserver(), accept_changes=True)
+    assert ACC in rescore(run, None, accept_changes=True).scores
 
 
 def test_verdicts_become_a_share_of_yes_and_a_mean_of_points(run: Path) -> None:
