@@ -17,6 +17,11 @@ class TokenGrid(NamedTuple):
     steps: int
     side: int
 
+    @property
+    def tokens(self) -> int:
+        """All of them."""
+        return self.steps * self.side**2
+
 
 def token_grid(frames: int, side: int, kind: Kind) -> TokenGrid:
     """The tokens of one clip by their place.
@@ -29,9 +34,3 @@ def token_grid(frames: int, side: int, kind: Kind) -> TokenGrid:
     if kind == "stc_connector":
         return TokenGrid(frames // JOINED + 1, side // JOINED + 1)
     return TokenGrid(-(-frames // JOINED), side // JOINED)
-
-
-def token_count(frames: int, side: int, kind: Kind) -> int:
-    """Tokens of one clip; arguments as of :func:`token_grid`."""
-    grid = token_grid(frames, side, kind)
-    return grid.steps * grid.side**2

@@ -22,7 +22,7 @@ def frames(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 2,
     limit: Annotated[float | None, typer.Option(min=0, help="Most gigabytes to add; else what the disk has.")] = None,
 ) -> None:
-    """Decode all frames that a recipe of rows trains on into a frame store, once.
+    """Decode all frames that a recipe trains on into a frame store, once.
 
     Exit code 0 if every clip is there, else 1.
 
@@ -30,9 +30,9 @@ def frames(
     """
     from egobench.commands.progress import ProgressObserver
     from egobench.video import FrameStore
-    from reference_exo2ego.training.question_source import frame_requests
     from reference_exo2ego.training.recipe import load_recipe
     from reference_exo2ego.training.recipe import override as overridden
+    from reference_exo2ego.training.sources import frame_requests
 
     store = FrameStore(out)
     requests = frame_requests(overridden(load_recipe(recipe), override or []), data)

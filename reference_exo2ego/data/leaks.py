@@ -109,14 +109,7 @@ class TrainedFootage:
             return
         uids = [str(sample.facts[name]) for name in UIDS if sample.facts.get(name)]
         stretches = [(sample.media, sample.start, sample.end)]
-        stretches += [
-            (
-                view.video,
-                sample.start if view.start is None else view.start,
-                sample.end if view.end is None else view.end,
-            )
-            for view in sample.exo
-        ]
+        stretches += [(view.video, *sample.times_of(view)) for view in sample.exo]
         for media, start, end in stretches:
             stretch = placed(media, start or 0.0, end, self.origins)
             _add(self._stretches[stretch.video], (stretch.start, stretch.end))

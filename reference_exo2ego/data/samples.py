@@ -58,6 +58,18 @@ class SyncedView(NamedTuple):
         return {"camera": self.camera, "video": self.video, **times}
 
 
+class Times(NamedTuple):
+    """A stretch of a file.
+
+    Attributes:
+        start: Seconds; ``None`` for the beginning of the file.
+        end: Seconds; ``None`` for the end of the file.
+    """
+
+    start: float | None
+    end: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingSample:
     """A video, a picture, or neither, and what is said about it.
@@ -83,6 +95,10 @@ class TrainingSample:
     exo: tuple[SyncedView, ...] = ()
     source: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def times_of(self, view: SyncedView) -> Times:
+        """Return what a view shows of its file: its own times, and the sample's where it has none."""
+        return Times(self.start if view.start is None else view.start, self.end if view.end is None else view.end)
 
     def to_json(self) -> dict[str, Any]:
         """The sample as a row."""
@@ -148,15 +164,11 @@ def _sample(row: _SampleRow) -> TrainingSample:
         raise FieldError("image", "the row has a video too; expected one of the two")
     if row.start is not None and row.end is not None and row.end < row.start:
         raise FieldError("end", f"{row.end:g} lies before start, {row.start:g}")
-    for number, view in enumerate(row.exo):
-        start, end = row.start if view.start is None else view.start, row.end if view.end is None else view.end
-        if start is not None and end is not None and end < start:
-            raise FieldError(f"exo.{number}.end", f"{end:g} lies before start, {start:g}")
     facts = row.model_extra or {}
     if (fault := find_fault(facts)) is not None:
         raise FieldError(fault.place.removeprefix("."), fault.problem)
     modality: Modality = "video" if row.video else "image" if row.image else "text"
-    return TrainingSample(
+    sample = TrainingSample(
         id=row.id,
         media=row.video or row.image or "",
         modality=modality,
@@ -167,6 +179,11 @@ def _sample(row: _SampleRow) -> TrainingSample:
         source=row.source,
         facts=facts,
     )
+    for number, view in enumerate(sample.exo):
+        start, end = sample.times_of(view)
+        if start is not None and end is not None and end < start:
+            raise FieldError(f"exo.{number}.end", f"{end:g} lies before start, {start:g}")
+    return sample
 
 
 def read_samples(

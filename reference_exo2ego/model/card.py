@@ -93,7 +93,7 @@ def card_text(card: Card, saved: Saved) -> str:
         f"# {card.name}",
         "Exo2Ego (arXiv 2503.09143): an egocentric video language model that an exocentric demonstrator has guided. "
         f"Last stage trained: `{saved.stage}`; weights in `{saved.dtype}`.",
-        f"```\negobench run exo2ego -o checkpoint={card.name} --data DATA --videos VIDEOS --out RUNS\n```",
+        "```\negobench run exo2ego -o checkpoint=CHECKPOINT --data DATA --videos VIDEOS --out RUNS\n```",
         _section("Recipe", [f"| {name} | {value} |" for name, value in card.recipe.items()], "| | |\n|---|---|"),
         _section(
             "Switches and sizes that are not the paper's at full size", [f"* `{change}`" for change in changed], ""

@@ -138,7 +138,7 @@ class Exo2EgoConfig(Section):
     @property
     def tokens(self) -> int:
         """Tokens of one view of a clip, delimiters left out."""
-        return self._token_grid.steps * self.token_places
+        return self._token_grid.tokens
 
     @property
     def token_places(self) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 
 from egobench.errors import ModelError
+from reference_exo2ego.backbone.tokenizer import read_tokenizer
 
 from .card import Card, write_card
 from .checkpoint import Saved, load, merge_low_rank, read_saved, save
@@ -64,7 +65,7 @@ def export(
         language.to(number)
     partial = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        save(model, partial, source.stage, tokenizer=_tokenizer(checkpoint / "language"))
+        save(model, partial, source.stage, tokenizer=read_tokenizer(checkpoint / "language"))
         write_card(card or Card(out.name), read_saved(partial))
         partial.rename(out)
     except OSError as error:
@@ -89,16 +90,3 @@ def read_card(path: Path) -> Card:
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)]
         raise ModelError(f"{path}: {'; '.join(faults)}; a card has name, recipe, weights, data and scores") from error
-
-
-def _tokenizer(folder: Path) -> Any:
-    import transformers
-
-    library: Any = transformers
-    if not any(folder.glob("tokenizer*")):
-        return None
-    try:
-        return library.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{folder}: its tokenizer cannot be read ({reason:.300}); copy the folder again") from error

@@ -51,7 +51,7 @@ FACTS: dict[Stage, StageFacts] = {
 }
 
 STAGE_NAMES: dict[str, Stage] = {name: stage for stage, facts in FACTS.items() for name in facts.names}
-"""Names of the stages in both versions of the paper; all are accepted for ours."""
+"""The stages by their names in both versions of the paper."""
 
 Part = Literal[
     "ego_encoder",

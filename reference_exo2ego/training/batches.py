@@ -79,9 +79,9 @@ class ClipBatch:
         """Count the tokens that the language model reads, those of videos and those that fill up rows included."""
         frames = self.inputs.exo if self.inputs.ego is None else self.inputs.ego
         count = 0 if frames is None else frames.shape[1]
-        steps, side = token_grid(count, config.vision.grid, config.stc.kind)
+        grid = token_grid(count, config.vision.grid, config.stc.kind)
         views = 2 if self.stage in {"stage2", "stage3"} and config.fuse == "token" else 1
-        return self.inputs.words.ids.numel() + self.clips * (steps * side**2 * views - 1)
+        return self.inputs.words.ids.numel() + self.clips * (grid.tokens * views - 1)
 
     def to(self, device: torch.device | str) -> ClipBatch:
         """Copy the batch to a device."""

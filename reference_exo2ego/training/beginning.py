@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from egobench.errors import ModelError, RecipeError, StageError
+from reference_exo2ego.backbone.tokenizer import read_tokenizer
 from reference_exo2ego.model.checkpoint import load, save
 from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.freezing import begin_stage, blank, check_stage
@@ -164,18 +165,13 @@ def load_tokenizer(folder: Path) -> Any:
     """Load the tokenizer of a folder.
 
     Raises:
-        RecipeError: If there is none, or it cannot be read.
+        RecipeError: If there is none.
+        ModelError: If it cannot be read.
     """
-    import transformers
-
-    library: Any = transformers
-    if not any(folder.glob("tokenizer*")):
+    tokenizer = read_tokenizer(folder)
+    if tokenizer is None:
         raise RecipeError(f"{folder}: no tokenizer; expected tokenizer.json or tokenizer.model of the language model")
-    try:
-        return library.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise RecipeError(f"{folder}: its tokenizer cannot be read ({reason:.300}); copy the folder again") from error
+    return tokenizer
 
 
 def _adopt_language(model: Exo2Ego, folder: Path) -> None:

@@ -148,6 +148,5 @@ def _clip(sample: TrainingSample, view: Literal["ego", "exo", "pair"], camera: i
     if view == "ego" or not sample.exo:
         return Clip(sample.id, own, None, sample.turns) if view == "ego" else Clip(sample.id, None, own, sample.turns)
     other = sample.exo[camera]
-    start, end = (sample.start, sample.end) if other.start is None else (other.start, other.end)
-    exo = View(videos / other.video, "video", start, end)
+    exo = View(videos / other.video, "video", *sample.times_of(other))
     return Clip(f"{sample.id}, {other.camera or camera}", own if view == "pair" else None, exo, sample.turns)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from reference_exo2ego.backbone.chat import Chat, find_chat
 from reference_exo2ego.model.words import Question, tokenise
 
-TAGS = ("<video>\n", "<image>\n", "<video>", "<image>")
+TAG_FORMS = ("<video>\n", "<image>\n", "<video>", "<image>")
 """Tags that stand for the video or picture in the first question."""
 
 
@@ -49,7 +49,7 @@ class ClipTexts:
             turns: Questions and answers by turns, the question first.
         """
         first = turns[0]
-        for tag in TAGS:
+        for tag in TAG_FORMS:
             first = first.replace(tag, "")
         if not first.strip() and len(turns) == 2:
             beginning = [] if self._tokenizer.bos_token_id is None else [self._tokenizer.bos_token_id]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from egobench.errors import TrainingError
 
-from .recipe import StageRecipe
+from .recipe import SampleFiles, StageRecipe
 
 SIGNS = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
 """Texts in torch's errors where memory ran out: of a GPU, of a CPU, of a library. "memory" alone is in others too."""
@@ -29,10 +29,15 @@ def out_of_memory_explained(stage: StageRecipe) -> Generator[None]:
         if not is_out_of_memory(error):
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
+        smaller = (
+            f"lower {stage.name}.micro, now {stage.micro}"
+            if isinstance(stage.source, SampleFiles)
+            else f"lower the batches of its rows, {stage.name}.source.rows.N.batch, which begins another training"
+        )
         raise TrainingError(
-            f"{stage.name}: out of memory ({reason}); lower {stage.name}.micro, now {stage.micro}, or --workers, set "
-            f"checkpointing=true, or spread the model with --deepspeed 3 on more GPUs; the same command goes on from "
-            f"the last checkpoint"
+            f"{stage.name}: out of memory ({reason}); {smaller}, or --workers, or set checkpointing=true: the same "
+            f"command goes on from the last checkpoint; or spread the model over more GPUs with --deepspeed 3, which "
+            f"begins the stage anew if another engine began it"
         ) from error
 
 

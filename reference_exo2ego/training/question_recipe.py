@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
@@ -38,6 +39,15 @@ class QuestionFile(Section):
     set."""
     share: Share = 1.0
     """Share of its videos that are kept, chosen by the seed."""
+
+    @model_validator(mode="after")
+    def _expressions_compile(self) -> Self:
+        for expression in (self.asks, *(expression for expression, _ in self.reword)):
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise RecipeError(f"{expression!r} is no regular expression: {error}") from error
+        return self
 
 
 class RowKind(Section):

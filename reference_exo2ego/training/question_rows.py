@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from egobench.errors import TrainingDataError
 from reference_exo2ego.data.samples import TAGS, SyncedView, TrainingSample, read_samples
@@ -150,13 +150,30 @@ def question_of(sample: TrainingSample, file: QuestionFile) -> RowQuestion:
         answer = re.sub(expression, words, answer)
     if "question" not in facts:
         question = sample.turns[0].removeprefix(TAGS[sample.modality])
-    moment = facts.get("moment")
+    where = f"{file.path}: sample {sample.id!r}"
     return RowQuestion(
         file.question or question.strip(),
         answer,
-        None if moment is None else (float(moment[0]), float(moment[1])),
-        tuple(facts.get("narrations") or ()),
+        _moment(facts.get("moment"), where),
+        _narrations(facts.get("narrations"), where),
     )
+
+
+def _moment(value: Any, where: str) -> tuple[float, float] | None:
+    match value:
+        case None:
+            return None
+        case [int() | float() as start, int() | float() as end]:
+            return float(start), float(end)
+        case _:
+            raise TrainingDataError(f"{where}: moment {value!r:.80}; expected seconds of its start and its end")
+
+
+def _narrations(value: Any, where: str) -> tuple[str, ...]:
+    narrations: list[Any] = value or []
+    if not isinstance(value, list | None) or not all(isinstance(text, str) for text in narrations):
+        raise TrainingDataError(f"{where}: narrations {value!r:.80}; expected a list of texts")
+    return tuple(narrations)
 
 
 def samples_of(path: Path) -> tuple[TrainingSample, ...]:
@@ -187,6 +204,5 @@ def _row(sample: TrainingSample, camera: SyncedView | None, file: QuestionFile, 
     own = View(videos / sample.media, sample.modality, sample.start, sample.end)
     if camera is None:
         return QuestionRow(sample.id, own, None) if file.view == "ego" else QuestionRow(sample.id, None, own)
-    start, end = (sample.start, sample.end) if camera.start is None else (camera.start, camera.end)
-    exo = View(videos / camera.video, "video", start, end)
+    exo = View(videos / camera.video, "video", *sample.times_of(camera))
     return QuestionRow(f"{sample.id}, {camera.camera}", own if file.view == "pair" else None, exo)

@@ -8,7 +8,6 @@ from random import Random
 from typing import Any
 
 from egobench.errors import TrainingDataError
-from egobench.video import ClipRequest
 from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.stages import Stage
 
@@ -18,7 +17,6 @@ from .question_batches import FrameBatches, RowBatches, TranscriptBatches
 from .question_recipe import QuestionRows, Transcripts
 from .question_rows import DrawnRow, KindRows, RowQuestion, read_rows
 from .question_words import QuestionWords
-from .recipe import Recipe
 from .row_frames import RowFrames
 from .sampler import seed_of
 from .transcripts import events_of, narrated
@@ -139,30 +137,3 @@ def _check_views(stage: Stage, source: QuestionRows) -> None:
                 f"{stage}, rows {kind.name}: views {', '.join(sorted(views))}; expected one of "
                 f"{', '.join(sorted(allowed))} for all of its files"
             )
-
-
-def frame_requests(recipe: Recipe, data: Path, stage: str | None = None) -> list[ClipRequest]:
-    """List every clip that the rows of a recipe are shown from, to fill a frame store with.
-
-    Args:
-        recipe: The recipe.
-        data: Folder that its paths are below.
-        stage: The stage whose rows are meant; ``None`` for those of all stages.
-
-    Raises:
-        TrainingDataError: If no stage shows rows of questions, and none was named.
-        AnnotationError: If a file cannot be read.
-    """
-    frames = RowFrames(recipe.model, None)
-    requests: dict[str, ClipRequest] = {}
-    kinds = {
-        kind.model_dump_json(): kind
-        for planned in recipe.stages
-        if isinstance(planned.source, QuestionRows) and stage in {None, planned.name}
-        for kind in planned.source.rows
-    }
-    if not kinds and stage is None:
-        raise TrainingDataError(f"recipe {recipe.name}: no stage of it shows rows of questions")
-    for kind in kinds.values():
-        requests |= {request.key: request for request in frames.requests(kind, read_rows(kind, data, recipe.seed))}
-    return list(requests.values())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from random import Random
 from typing import Any
 
 from egobench.prompts import SYSTEM, user_turn
-from reference_exo2ego.backbone.chat import find_chat
+from reference_exo2ego.backbone.chat import Chat, find_chat
 from reference_exo2ego.model.words import Question, Words, pack, tokenise
 
 from .question_recipe import RowKind
@@ -22,15 +23,23 @@ class QuestionWords:
     """Makes words of questions, as the harness asks them when it scores the texts of options.
 
     Args:
-        tokenizer: Tokenizer of the language model.
+        tokenizer: Tokenizer of the language model; ``None`` as long as no words are made.
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer, self._chat = tokenizer, find_chat(tokenizer, mistral=True)
+        self._tokenizer = tokenizer
         self._known: dict[tuple[str, str], Question] = {}
         self._stems: dict[str, list[int]] = {}
+
+    @cached_property
+    def _chat(self) -> Chat:
+        return find_chat(self._tokenizer, mistral=True)
+
+    @cached_property
+    def before(self) -> list[int]:
+        """The tokens that stand before a video."""
         before, _ = self._chat.around_video(SYSTEM[PROMPT], user_turn("", ()))
-        self.before: list[int] = list(tokenizer(before, add_special_tokens=False)["input_ids"])
+        return list(self._tokenizer(before, add_special_tokens=False)["input_ids"])
 
     def __call__(self, question: str, answer: str) -> Question:
         """Tokenise a question and its answer; the answer's last full stop is dropped, as options have none."""

@@ -7,6 +7,7 @@ import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -21,10 +22,10 @@ from pydantic import (
 )
 
 from egobench.errors import ConfigurationError, RecipeError
-from egobench.validation import faults_of
+from egobench.validation import ValueFault, faults_of
 from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.sizes import Section
-from reference_exo2ego.model.stages import Part
+from reference_exo2ego.model.stages import PARTS, Part
 
 from .batches import TrainingStage
 from .question_recipe import QuestionRows, Transcripts
@@ -137,12 +138,28 @@ class StageRecipe(Section):
     one_encoder: bool = False
     """Whether the egocentric encoder sees both views, and the exocentric one is a copy of it in the next stage."""
 
+    def steps_at(self, per_epoch: float) -> int:
+        """Return the number of steps.
+
+        Args:
+            per_epoch: Steps in which everything is shown, more than 0.
+        """
+        return ceil(round((self.epochs or 0) * per_epoch, 6)) if self.steps is None else self.steps
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if (self.epochs is None) == (self.steps is None):
             raise RecipeError(f"stage {self.name}: expected either epochs or steps; set the other one to null")
         if self.one_encoder and self.name != "init":
             raise RecipeError(f"stage {self.name}: one_encoder is for init alone, the stage that trains both encoders")
+        if not isinstance(self.source, SampleFiles):
+            largest = max(kind.batch for kind in self.source.rows)
+            if not self.batch == self.micro == largest:
+                raise RecipeError(
+                    f"stage {self.name}: batch {self.batch} and micro {self.micro}; its rows have batches of their "
+                    f"own, {largest} at most, which are not cut, so both are expected to be {largest}; change "
+                    f"{self.name}.source.rows.N.batch, and these with it"
+                )
         return self
 
 
@@ -273,10 +290,14 @@ def recipe_of(values: Mapping[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(f"{fault}, found {fault.value!r}" for fault in faults_of(error))
-        raise RecipeError(f"{where}: {faults}") from error
+        raise RecipeError(f"{where}: {'; '.join(map(_with_value, faults_of(error)))}") from error
     except (ConfigurationError, RecipeError) as error:
         raise RecipeError(f"{where}: {error}") from error
+
+
+def _with_value(fault: ValueFault) -> str:
+    """A fault with the value that it is in, unless that is a whole section."""
+    return str(fault) if isinstance(fault.value, dict) else f"{fault}, found {fault.value!r:.80}"
 
 
 def _assign(values: dict[str, Any], name: str, value: Any) -> None:
@@ -290,7 +311,8 @@ def _assign(values: dict[str, Any], name: str, value: Any) -> None:
             walked.append(above.pop(0))
         place = stages.get(walked[-1], _MISSING)
     for step in (*above, last):
-        options = _options(place)
+        # A rate may be given to any part, also to one that has none yet.
+        options = list(PARTS) if walked[-1:] == ["rates"] else _options(place)
         if step not in options:
             inside = ".".join(walked) or "the recipe"
             hint = f"{inside} has {_listed(options)}" if options else f"{inside} has no parts"

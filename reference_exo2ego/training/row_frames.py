@@ -17,7 +17,7 @@ from reference_exo2ego.model.configuration import Exo2EgoConfig
 from .clip_rows import View
 from .question_recipe import RowKind
 from .question_rows import QuestionRow
-from .reading import open_store, read_frames
+from .reading import clip_request, open_store, read_frames
 
 
 class ViewFrames(NamedTuple):
@@ -70,5 +70,4 @@ class RowFrames:
         if view.path is None or view.modality != "video":
             raise TrainingDataError(f"rows {kind.name}: {view.path or 'a text'} is no video; leave such samples out")
         rule = FrameRule(kind.frames * kind.phases, last=kind.last, short_side=self._sight.side)
-        key = f"{view.path} from {view.start} to {view.end}: {rule.count} frames{' and its end' if rule.last else ''}"
-        return ClipRequest(key, view.path, view.start or 0.0, view.end, rule)
+        return clip_request(view.path, view.start, view.end, rule)

@@ -15,7 +15,6 @@ import gc
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from math import ceil
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -297,9 +296,7 @@ def _garbage_collection_paused() -> Generator[None]:
 
 def steps_of(stage: StageRecipe, source: Source) -> int:
     """Return the number of steps of a stage."""
-    if stage.steps is not None:
-        return stage.steps
-    return ceil(round((stage.epochs or 0) * source.steps_per_epoch, 6))
+    return stage.steps_at(source.steps_per_epoch)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from .recipe import Recipe, recipe_of
 
 FORMAT = 1
 RUN = "run.json"
+MAY_CHANGE = ".unreadable"
+"""Ending of the names of values that a training may go on with another of: they only say when it stops."""
 
 
 class RunFile(BaseModel):
@@ -79,11 +81,11 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
         OSError: If the folder cannot be written.
     """
     before = read_run(folder) if (folder / RUN).is_file() else None
+    known = {"fingerprint": recipe.fingerprint, "recipe": recipe.model_dump(mode="json")}
     if before is None or (not before["data"] and before["fingerprint"] != recipe.fingerprint):
         values: dict[str, Any] = {
             "format": FORMAT,
-            "fingerprint": recipe.fingerprint,
-            "recipe": recipe.model_dump(mode="json"),
+            **known,
             "data": {},
             "versions": {name: version(name) for name in ("torch", "transformers", "peft", "numpy")},
             "command": [printable(word) for word in sys.argv],
@@ -91,16 +93,18 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
         replace_file(folder / RUN, json.dumps(values, indent=1) + "\n")
         return
     if before["fingerprint"] != recipe.fingerprint:
-        theirs = recipe_of(before["recipe"], str(folder / RUN)).deciding()
+        theirs, ours = recipe_of(before["recipe"], str(folder / RUN)).deciding(), recipe.deciding()
         other = [
-            f"{name} is {theirs.get(name)!r} there and {value!r} here"
-            for name, value in recipe.deciding().items()
-            if theirs.get(name) != value
+            f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
+            for name in dict.fromkeys([*ours, *theirs])
+            if theirs.get(name) != ours.get(name) and not name.endswith(MAY_CHANGE)
         ]
-        raise ResumeError(
-            f"{folder}: holds another training: {'; '.join(other[:5])}; name another folder with --out, or train with "
-            f"the same recipe"
-        )
+        if other:
+            raise ResumeError(
+                f"{folder}: holds another training: {'; '.join(other[:5])}; name another folder with --out, or train "
+                f"with the same recipe"
+            )
+        replace_file(folder / RUN, json.dumps(before | known, indent=1) + "\n")
 
 
 def check_data(folder: Path, stage: str, digests: Mapping[str, str]) -> None:

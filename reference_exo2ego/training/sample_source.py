@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from egobench.errors import TrainingDataError, VideoError, bare_reason
 from egobench.video import ClipRequest, FrameRule
+from reference_exo2ego.backbone.fit import Fit
 from reference_exo2ego.backbone.frames import clip_sight, squares
 from reference_exo2ego.model.configuration import Exo2EgoConfig
 from reference_exo2ego.model.exo2ego import ClipInputs
@@ -21,7 +22,7 @@ from reference_exo2ego.model.words import pack
 from .batches import STAGE_VIEWS, ClipBatch, MicroBatch
 from .clip_rows import Clip, ClipRows, View
 from .clip_text import ClipText, ClipTexts
-from .reading import open_store, read_frames
+from .reading import clip_request, open_store, read_frames
 from .recipe import Recipe, SampleFile, SampleFiles, SampleView, StageRecipe
 from .sampler import TRIES, ClipOrder, micro_size, seed_of
 
@@ -37,7 +38,8 @@ class FrameReader:
 
     def __init__(self, config: Exo2EgoConfig, short_side: int, store: Path | None) -> None:
         self._frames, self._sight = config.frames, clip_sight(config.vision.image_size)
-        self._rule = FrameRule(config.frames, short_side=short_side)
+        self._fit: Fit = config.fit
+        self._rule = FrameRule(config.frames, short_side=short_side, fps=config.fps)
         self._store = None if store is None else open_store(store)
 
     def __call__(self, view: View) -> torch.Tensor:
@@ -49,15 +51,19 @@ class FrameReader:
         """
         if view.path is None:
             return torch.zeros((self._frames, 3, self._sight.side, self._sight.side), dtype=torch.uint8)
-        frames = self._picture(view.path) if view.modality == "image" else self._decode(view, view.path)
-        pictures = squares(frames, self._sight)
+        request = self.request(view)
+        frames = self._picture(view.path) if request is None else read_frames(request, self._store)
+        pictures = squares(frames, self._sight, self._fit)
         if len(pictures) < self._frames:
-            # A picture, or a video of fewer frames than are shown: the last one stays.
+            # A picture, or with ``fps`` a short clip: the last frame stays.
             pictures = torch.cat([pictures, pictures[-1:].expand(self._frames - len(pictures), -1, -1, -1)])
         return pictures
 
-    def _decode(self, view: View, path: Path) -> np.ndarray:
-        return read_frames(ClipRequest(str(path), path, view.start or 0.0, view.end, self._rule), self._store)
+    def request(self, view: View) -> ClipRequest | None:
+        """Return the request for the frames of a view; ``None`` for a picture, and for text alone."""
+        if view.path is None or view.modality != "video":
+            return None
+        return clip_request(view.path, view.start, view.end, self._rule)
 
     @staticmethod
     def _picture(path: Path) -> np.ndarray:
@@ -216,6 +222,27 @@ def open_sample_source(
         texts=ClipTexts(tokenizer),
         longest=config.language.max_position_embeddings - video,
     )
+
+
+def sample_requests(recipe: Recipe, source: SampleFiles, data: Path) -> Iterator[ClipRequest]:
+    """Yield every clip that files of samples show, some more than once.
+
+    Args:
+        recipe: The recipe.
+        source: The files.
+        data: Folder that they are below.
+
+    Raises:
+        TrainingDataError: If a file has no samples.
+        AnnotationError: If a file cannot be read.
+    """
+    frames = FrameReader(recipe.model, source.short_side or recipe.model.vision.image_size, None)
+    for view in sorted({file.view for file in source.files}):
+        rows = ClipRows([file for file in source.files if file.view == view], data, recipe.seed)
+        for number in range(len(rows)):
+            clip = rows[number]
+            requests = (frames.request(shown) for shown in (clip.ego, clip.exo) if shown is not None)
+            yield from (request for request in requests if request is not None)
 
 
 def _group(

@@ -14,10 +14,11 @@ from reference_exo2ego.model.freezing import begin_stage
 from reference_exo2ego.model.stages import Stage
 from reference_exo2ego.model.words import Words
 
-from .batches import TrainingStage
+from .batches import ClipBatch, TrainingStage
 from .beginning import enable_checkpointing
 from .loop import Speed
-from .recipe import Recipe
+from .recipe import Recipe, SampleFiles
+from .row_batches import StillBatch
 
 PEAKS: Final[Mapping[str, float]] = {
     "H200": 989e12,
@@ -53,40 +54,57 @@ class StageCost(NamedTuple):
 
 
 def device_speed(recipe: Recipe, stage: TrainingStage, device: torch.device) -> Speed | None:
-    """Return the cost of a clip and the peak of a device; ``None`` where the peak is not known."""
-    if device.type != "cuda" or stage == "language":
+    """Return the cost of a clip and the peak of a device.
+
+    Returns:
+        ``None`` where the peak is not known, and for rows, whose clips cost differently.
+    """
+    if device.type != "cuda" or stage == "language" or not isinstance(recipe.stage(stage).source, SampleFiles):
         return None
-    name = torch.cuda.get_device_name(device)
-    peak = next((peak for part, peak in PEAKS.items() if part in name), None)
+    peak = gpu_peak(torch.cuda.get_device_name(device))
     if peak is None:
         return None
     cost = stage_cost(recipe, stage)
     return Speed(cost.forward + cost.backward, peak)
 
 
-def stage_cost(recipe: Recipe, stage: Stage, words: int = WORDS) -> StageCost:
+def gpu_peak(name: str) -> float | None:
+    """Return the most operations a second of a GPU; ``None`` for one that is not known.
+
+    Args:
+        name: Its name, as the driver says it.
+    """
+    return next((peak for part, peak in PEAKS.items() if part in name), None)
+
+
+def stage_cost(
+    recipe: Recipe, stage: Stage, words: int = WORDS, *, frames: int | None = None, still: bool = False
+) -> StageCost:
     """Count the operations of a clip and the bytes that are kept of it, on torch's meta device, without numbers.
 
     Args:
         recipe: The recipe.
         stage: The stage.
         words: Words beside the video.
+        frames: Frames of the clip; ``None`` for the configuration's.
+        still: Whether encoder and F have no gradient.
     """
     number = torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
     with torch.device("meta"):
         model = _MetaModel(recipe.model).to(number)
         begin_stage(model, stage)
-        inputs = _blank_inputs(recipe, stage, words)
+        inputs = _blank_inputs(recipe, stage, words, frames or recipe.model.frames)
+    batch = (StillBatch if still else ClipBatch)(stage, inputs)
     model.to(number).train()
     with FlopCounterMode(display=False) as counter:
-        total, saved = _saved_loss(model, stage, inputs)
+        total, saved = _saved_loss(model, batch)
         forward = counter.get_total_flops()
         total.backward()
     backward = counter.get_total_flops() - forward
     model.zero_grad()
     for part in ("ego_encoder", "exo_encoder", "language"):
         enable_checkpointing(getattr(model, part))
-    _, saved_again = _saved_loss(model, stage, inputs)
+    _, saved_again = _saved_loss(model, batch)
     return StageCost(forward, backward, saved, saved_again)
 
 
@@ -101,7 +119,7 @@ class _SavedLoss(NamedTuple):
     saved: int
 
 
-def _saved_loss(model: Exo2Ego, stage: Stage, inputs: ClipInputs) -> _SavedLoss:
+def _saved_loss(model: Exo2Ego, batch: ClipBatch) -> _SavedLoss:
     """Compute the loss, and count the bytes that are kept for the backward pass, weights left out."""
     weights = {_identity(parameter.untyped_storage()) for parameter in model.parameters()}
     storages: dict[int, torch.UntypedStorage] = {}
@@ -113,7 +131,7 @@ def _saved_loss(model: Exo2Ego, stage: Stage, inputs: ClipInputs) -> _SavedLoss:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        losses = model(stage, inputs)
+        losses = batch.losses(model)
     return _SavedLoss(losses.total, sum(storage.nbytes() for storage in storages.values()))
 
 
@@ -132,10 +150,10 @@ class _MetaModel(Exo2Ego):
         return Predicted(logits, words.labels[:, -predicted:].flatten())
 
 
-def _blank_inputs(recipe: Recipe, stage: Stage, words: int) -> ClipInputs:
+def _blank_inputs(recipe: Recipe, stage: Stage, words: int, frames: int) -> ClipInputs:
     """Make a clip without numbers."""
-    config = recipe.model
-    pixels = torch.empty((1, config.frames, 3, config.vision.image_size, config.vision.image_size))
+    side = recipe.model.vision.image_size
+    pixels = torch.empty((1, frames, 3, side, side))
     ids = torch.zeros((1, words), dtype=torch.long)
     ego = pixels if stage != "stage1" else None
     exo = pixels if stage in {"stage1", "stage2"} else None

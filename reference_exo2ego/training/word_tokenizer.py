@@ -44,7 +44,9 @@ def stems_of(words: Iterable[str]) -> dict[str, tuple[str, str]]:
             stem = word.removesuffix(ending)
             if word.isalpha() and word.endswith(ending) and len(stem) >= SHORTEST:
                 forms.setdefault(stem, {})[word] = ending
-    verbs = {stem: words for stem, words in forms.items() if any(ending.endswith("ing") for ending in words.values())}
+    verbs = {
+        stem: endings for stem, endings in forms.items() if any(ending.endswith("ing") for ending in endings.values())
+    }
     split: dict[str, tuple[str, str]] = {}
     for stem, endings in sorted(verbs.items(), key=lambda verb: (-len(verb[1]), verb[0])):
         if len(endings) > 1:

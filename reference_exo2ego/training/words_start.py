@@ -75,8 +75,13 @@ def _prompts(kinds: list[RowKind]) -> Iterator[str]:
 
 
 def _words(kinds: list[RowKind], data: Path) -> Iterator[str]:
-    """Yield the texts of all files."""
+    """Yield the texts of all files, and those of further fields that are answers."""
     for path in dict.fromkeys(file.path for kind in kinds for file in kind.files):
         file = QuestionFile(path=path)
         for sample in samples_of(data / path):
             yield from question_of(sample, file).texts
+    answers = {(file.path, file.answer, file.sources): file for kind in kinds for file in kind.files if file.answer}
+    for file in answers.values():
+        for sample in samples_of(data / file.path):
+            if not file.sources or sample.source in file.sources:
+                yield question_of(sample, file).answer

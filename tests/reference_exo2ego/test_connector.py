@@ -94,7 +94,7 @@ def connector(kind: Kind, depth: int = 2) -> tuple[Any, Weights]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("frames", "side"), [(4, 4), (2, 3), (1, 2)])
 def test_tokens_are_those_of_the_formulas(kind: Kind, frames: int, side: int) -> None:
-    from reference_exo2ego.backbone.grid import token_count
+    from reference_exo2ego.backbone.grid import token_grid
 
     built, weights = connector(kind)
     padding = int(kind == "stc_connector")
@@ -106,16 +106,16 @@ def test_tokens_are_those_of_the_formulas(kind: Kind, frames: int, side: int) ->
         if not padding and frames % 2:
             shown = np.concatenate([shown, shown[-1:]])
         numbers = expected(shown, weights, padding, depth=2)
-        assert numbers.shape == (token_count(frames, side, kind), 12)
+        assert numbers.shape == (token_grid(frames, side, kind).tokens, 12)
         np.testing.assert_allclose(found[clip], numbers, atol=2e-5)
 
 
 def test_token_counts_are_those_of_the_published_models() -> None:
     # By hand: floor((n + 2 p - 2) / 2) + 1 along each axis; 24 x 24 patches of CLIP, 27 x 27 of SigLIP.
-    from reference_exo2ego.backbone.grid import token_count
+    from reference_exo2ego.backbone.grid import token_grid
 
-    assert [token_count(frames, 24, "stc_connector") for frames in (8, 16, 32)] == [5 * 169, 9 * 169, 17 * 169]
-    assert token_count(16, 27, "stc_connector_v35") == 8 * 13 * 13
+    assert [token_grid(frames, 24, "stc_connector").tokens for frames in (8, 16, 32)] == [5 * 169, 9 * 169, 17 * 169]
+    assert token_grid(16, 27, "stc_connector_v35").tokens == 8 * 13 * 13
 
 
 @pytest.mark.parametrize("kind", KINDS)

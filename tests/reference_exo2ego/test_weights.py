@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from egobench.errors import ModelError, RecipeError, ResumeError
+from egobench.errors import ModelError, ResumeError
 
 torch = pytest.importorskip("torch")
 
@@ -158,5 +158,5 @@ def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
     tokenizer().save_pretrained(tmp_path)
     file = tmp_path / "tokenizer.json"
     file.write_text(file.read_text().replace("WordLevel", "WordLovel"))
-    with pytest.raises(RecipeError, match="its tokenizer cannot be read"):
+    with pytest.raises(ModelError, match="its tokenizer cannot be read"):
         load_tokenizer(tmp_path)

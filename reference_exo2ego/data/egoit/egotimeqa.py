@@ -82,7 +82,7 @@ def _questions(row: TimeQuestion, number: int, form: Form, seed: int, files: Ann
 
 
 def _question_answer(row: TimeQuestion, name: str, instructions: str, options: tuple[str, ...] = ()) -> QuestionAnswer:
-    moment = {} if row.start_sec is None else {"moment": [row.start_sec, row.end_sec]}
+    moment = {} if row.start_sec is None or row.end_sec is None else {"moment": [row.start_sec, row.end_sec]}
     narrations = {"narrations": list(row.narrations)} if row.narrations else {}
     return QuestionAnswer(
         id=name,

@@ -6,16 +6,12 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 from egobench.errors import AnnotationFileError, JsonInputError
 from egobench.json_input import read_json
 from egobench.prompts import LETTERS
 from reference_exo2ego.data.egoit.question_answer import QuestionAnswer
 from reference_exo2ego.data.samples import TrainingSample, question_and_answer
-
-EACH: Final = 10
-"""Instructions of every source."""
 
 Instructions = Mapping[str, Sequence[str]]
 """Instructions by source."""

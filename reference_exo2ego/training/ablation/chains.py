@@ -140,8 +140,6 @@ def _thinned(base: Recipe, share: float, counts: Counts) -> Recipe:
         stage |= {"epochs": None, "steps": counts.steps(Step(base, stage["name"]))}
         for file in files_of(stage["source"]):
             if file["view"] != "exo":
-                if "share" not in file:
-                    raise RecipeError(f"{stage['name']}: its files cannot be thinned, for they have no share")
                 file["share"] *= share
     return recipe_of(values, f"recipe {base.name} with {100 * share:g} % of the egocentric videos")
 

@@ -23,7 +23,7 @@ from egobench.whole_file import replace_file
 from reference_exo2ego.training.batches import Source
 from reference_exo2ego.training.beginning import begin
 from reference_exo2ego.training.engine import Engine
-from reference_exo2ego.training.loop import seed_everything
+from reference_exo2ego.training.loop import never, seed_everything
 from reference_exo2ego.training.recipe import SampleFiles, recipe_of
 from reference_exo2ego.training.run import Training, steps_of
 from reference_exo2ego.training.run_file import RUN, read_run
@@ -32,6 +32,7 @@ from reference_exo2ego.training.tracking import LOG, read_log
 
 from .chains import Step
 from .identity import kind_of
+from .locking import locked
 
 TRIAL = 4
 """Steps that a cost is measured on, or as many as it takes until all kinds of rows had their turns."""
@@ -56,7 +57,7 @@ class StepCost:
 
 @dataclass(slots=True)
 class Costs:
-    """Costs of steps, kept in a file, by what they depend on.
+    """Costs of steps, kept in a file that several processes share, by what they depend on.
 
     Attributes:
         path: The file.
@@ -81,26 +82,30 @@ class Costs:
             EgoBenchError: If a few steps of it cannot be taken.
         """
         kind = kind_of(step)
-        if not self._by_kind and self.path.is_file():
-            self._by_kind = _read_costs(self.path)
         if kind not in self._by_kind:
-            self.observer.note(f"taking a few steps of {step.stage}, for what it costs")
-            try:
-                self._by_kind[kind] = measure(step, self.data, self.store)
-            except MissingFramesError:
-                # What the store lacks is put into it before the stage is trained.
-                self._by_kind[kind] = measure(step, self.data, None)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            rows = {name: asdict(cost) for name, cost in self._by_kind.items()}
-            replace_file(self.path, json.dumps(rows, indent=1) + "\n")
+            # How long one encoder is trained depends on it, so all processes of an ablation go by the same measurement.
+            with locked(self.path.with_suffix(".lock"), self.observer, never):
+                self._by_kind = _read_costs(self.path) if self.path.is_file() else {}
+                if kind not in self._by_kind:
+                    self._by_kind[kind] = self._measured(step)
+                    rows = {name: asdict(cost) for name, cost in self._by_kind.items()}
+                    replace_file(self.path, json.dumps(rows, indent=1) + "\n")
         return self._by_kind[kind]
+
+    def _measured(self, step: Step) -> StepCost:
+        self.observer.note(f"taking a few steps of {step.stage}, for what it costs")
+        # The recipe of any seed costs the same, and must be found to.
+        seedless = step._replace(recipe=step.recipe.model_copy(update={"seed": 0}))
+        try:
+            return measure(seedless, self.data, self.store)
+        except MissingFramesError:
+            # What the store lacks is put into it before the stage is trained.
+            return measure(seedless, self.data, None)
 
     def steps(self, step: Step) -> int:
         """How many steps a training has."""
         stage = step.trained
-        if stage.steps is not None:
-            return stage.steps
-        return max(1, round((stage.epochs or 0) * self.of(step).steps))
+        return stage.steps if stage.steps is not None else max(1, stage.steps_at(self.of(step).steps))
 
     def operations(self, step: Step) -> float:
         """Operations of a step of a training."""

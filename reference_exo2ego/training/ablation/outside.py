@@ -52,8 +52,10 @@ class OutsideFiles:
         source = self.data / path
         if not any(sample.exo for sample in read_samples(source)):
             return None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        out = self.folder / f"{source.stem}{SUFFIX}.jsonl"
+        # Files of several folders may have one name.
+        folders = [part for part in Path(path).parent.parts if part not in {"/", ".."}]
+        out = self.folder.joinpath(*folders, f"{source.stem}{SUFFIX}{source.suffix}")
+        out.parent.mkdir(parents=True, exist_ok=True)
         with SampleWriter(out) as writer:
             for sample in read_samples(source):
                 for seen in from_outside(sample):
@@ -64,7 +66,7 @@ class OutsideFiles:
 def from_outside(sample: TrainingSample) -> Iterator[TrainingSample]:
     """The exocentric views of a sample, each as a sample of its own."""
     for number, view in enumerate(sample.exo):
-        start, end = (sample.start, sample.end) if view.start is None else (view.start, view.end)
+        start, end = sample.times_of(view)
         name = f"{sample.id}_{view.camera or number}"
         yield replace(sample, id=name, media=view.video, modality="video", start=start, end=end, exo=())
 
@@ -157,7 +159,7 @@ def _seen(file: Mapping[str, Any], views: Views, outside: OutsideFiles) -> Itera
         yield {**file, "view": "ego"}
     if file["view"] != "ego" and views != "ego":
         # A file without exocentric views was filmed from outside itself. What thins pairs thins the wearer's videos.
-        thinned = {"share": 1.0} if file["view"] == "pair" and "share" in file else {}
+        thinned = {"share": 1.0} if file["view"] == "pair" else {}
         yield {**file, "view": "ego", "path": outside.of(file["path"]) or file["path"], **thinned}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -12,7 +11,6 @@ from egobench.charts.differences import DifferenceRow, write_differences
 from egobench.errors import StoreError, bare_reason
 from egobench.whole_file import replace_file
 
-from .results import RESULTS
 from .variants import CURVE, FULL, SINGLE
 
 PAGE: Final = "ablations.md"
@@ -40,22 +38,6 @@ PAPER_SCORES: Final = (
     "egomcq/intra",
 )
 """The ten headline scores by task and subset."""
-
-
-def read_results(folder: Path) -> dict[str, Any]:
-    """Read ``results.json`` of an ablation's folder.
-
-    Raises:
-        StoreError: If there is none.
-    """
-    path = folder / RESULTS
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{path}: cannot be read ({bare_reason(error)}); expected what exo2ego ablate wrote"
-        ) from error
-    return values
 
 
 def write_report(results: Mapping[str, Any], folder: Path) -> Path:

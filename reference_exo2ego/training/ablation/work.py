@@ -12,9 +12,9 @@ from egobench.observer import Observer
 from egobench.request import evaluate_request
 from egobench.run.spec import Settings
 from reference_exo2ego.model.export import export
-from reference_exo2ego.training.question_source import frame_requests
 from reference_exo2ego.training.reading import open_store
 from reference_exo2ego.training.run import Training, own_folder
+from reference_exo2ego.training.sources import frame_requests
 from reference_exo2ego.training.tracking import LOG, JsonLines, Tracker
 
 from .adopting import adopt, fits

@@ -12,7 +12,7 @@ import pytest
 
 from egobench.errors import AnnotationFileError, EndpointError, RecordError, TrainingDataError
 from reference_exo2ego.data.egoit.build import PAPER, InstructionRule, SourceCount, build_instructions
-from reference_exo2ego.data.egoit.wording import EACH, read_instructions, shipped_instructions
+from reference_exo2ego.data.egoit.wording import read_instructions, shipped_instructions
 from reference_exo2ego.data.egoit.writing import ABOUT, TEMPLATE, instructions_in, write_instructions
 from reference_exo2ego.data.samples import TrainingSample, read_samples
 from tests.reference_exo2ego.data import egoit_files
@@ -39,7 +39,7 @@ def without_instruction(sample: TrainingSample) -> str:
 def test_ten_different_instructions_a_source_are_shipped() -> None:
     shipped = shipped_instructions()
     assert set(shipped) == set(ABOUT) == {*PAPER, "egotimeqa-closed"}
-    assert all(len(set(texts)) == EACH == 10 for texts in shipped.values())
+    assert all(len(set(texts)) == 10 for texts in shipped.values())
     everything = [text for texts in shipped.values() for text in texts]
     assert len(set(everything)) == len(everything)
 

@@ -34,6 +34,19 @@ def test_samples_come_back_as_they_were_written(tmp_path: Path, name: str) -> No
     assert list(read_samples(tmp_path / name)) == list(SAMPLES)
 
 
+@pytest.mark.parametrize(
+    ("own", "times"),
+    [({}, (1.0, 2.0)), ({"start": 1.5}, (1.5, 2.0)), ({"end": 1.5}, (1.0, 1.5)), ({"start": 5, "end": 6}, (5.0, 6.0))],
+)
+def test_a_view_without_a_time_has_the_samples(
+    tmp_path: Path, own: dict[str, float], times: tuple[float, float]
+) -> None:
+    said = [{"from": "human", "value": "<video>\nwhat"}, {"from": "gpt", "value": "a cup"}]
+    row = {"id": "a", "video": "a.mp4", "conversations": said, "start": 1, "end": 2, "exo": [{"video": "b.mp4"} | own]}
+    (sample,) = read_samples(written(tmp_path, [row]))
+    assert sample.times_of(sample.exo[0]) == times
+
+
 def test_nothing_written_is_an_empty_list(tmp_path: Path) -> None:
     with SampleWriter(tmp_path / "a.json"):
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from reference_exo2ego.training.ablation.costs import Costs
 from reference_exo2ego.training.ablation.locking import Stopped, locked
 from reference_exo2ego.training.ablation.page import BEGIN, END, split_page
 from reference_exo2ego.training.ablation.workspace import ABOUT, check_about
-from tests.reference_exo2ego.training.tiny_training import tiny_recipe
+from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data
 
 
 def test_another_ablation_is_refused_by_what_differs(tmp_path: Path) -> None:
@@ -50,6 +51,16 @@ def test_damaged_costs_are_named_and_never_measured_again(tmp_path: Path, conten
     with pytest.raises(ResumeError, match=r"costs\.json: damaged"):
         costs.of(Step(tiny_recipe(), "stage1"))
     assert (tmp_path / "costs.json").read_text() == content
+
+
+def test_processes_of_an_ablation_go_by_one_measurement(tmp_path: Path) -> None:
+    """Whichever seed it has, and however long one that measured something else has been there."""
+    data = write_data(tmp_path / "data", takes=2)
+    first, second = (Costs(tmp_path / "costs.json", data, None, SilentObserver()) for _ in range(2))
+    second.of(Step(tiny_recipe(), "stage3"))
+    measured = first.of(Step(tiny_recipe(), "stage1"))
+    assert second.of(Step(tiny_recipe(seed=1), "stage1")) == measured
+    assert len(json.loads((tmp_path / "costs.json").read_text())) == 2
 
 
 def test_who_waits_for_another_process_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

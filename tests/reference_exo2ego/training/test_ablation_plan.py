@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 from egobench.errors import RecipeError, TrainingDataError  # noqa: E402
-from reference_exo2ego.data.samples import read_samples  # noqa: E402
+from reference_exo2ego.data.samples import SampleWriter, read_samples  # noqa: E402
 from reference_exo2ego.training.ablation.chains import Counts, Step, chain_of, lacking  # noqa: E402
 from reference_exo2ego.training.ablation.identity import Digests, fingerprint, kind_of  # noqa: E402
 from reference_exo2ego.training.ablation.outside import OutsideFiles  # noqa: E402
@@ -147,6 +147,20 @@ def test_views_from_outside_are_samples_of_their_own(data: Path, tmp_path: Path)
     assert [sample.media for sample in seen] == [view.video for sample in own for view in sample.exo]
     assert [sample.turns for sample in seen] == [sample.turns for sample in own]
     assert not any(sample.exo for sample in seen)
+
+
+def test_files_of_one_name_have_views_from_outside_of_their_own(data: Path, tmp_path: Path) -> None:
+    places = ("clips.jsonl", "other/clips.jsonl", "other/clips.json")
+    there = tmp_path / "there"
+    shutil.copytree(data, there)
+    samples = list(read_samples(data / "clips.jsonl"))
+    (there / "other").mkdir()
+    for count, place in enumerate(places[1:], start=1):
+        with SampleWriter(there / place) as writer:
+            for sample in samples[:count]:
+                writer.write(sample)
+    made = [OutsideFiles(there, tmp_path / "made").of(place) for place in places]
+    assert [len(list(read_samples(Path(path)))) for path in made if path] == [len(samples), 1, 2]
 
 
 def test_exocentric_questions_lie_beside_the_egocentric_ones(data: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from egobench.errors import EgoBenchError, TrainingDataError
+from egobench.errors import EgoBenchError, RecipeError, TrainingDataError
 from egobench.video import FrameStore
 
 pytest.importorskip("transformers")
@@ -19,14 +19,16 @@ pytest.importorskip("transformers")
 import torch
 
 from reference_exo2ego.commands.frames import frames
+from reference_exo2ego.data.samples import TrainingSample
 from reference_exo2ego.model.exo2ego import Exo2Ego
 from reference_exo2ego.model.words import VIDEO as VIDEO_PLACE
 from reference_exo2ego.training.question_recipe import QuestionFile, QuestionRows, RowKind, Transcripts
-from reference_exo2ego.training.question_rows import DrawnRow, read_rows
-from reference_exo2ego.training.question_source import frame_requests, open_question_source
+from reference_exo2ego.training.question_rows import DrawnRow, question_of, read_rows
+from reference_exo2ego.training.question_source import open_question_source
 from reference_exo2ego.training.question_words import QuestionWords
-from reference_exo2ego.training.recipe import load_recipe
+from reference_exo2ego.training.recipe import load_recipe, override
 from reference_exo2ego.training.recipes.tiny import MODEL
+from reference_exo2ego.training.sources import frame_requests
 from reference_exo2ego.training.word_tokenizer import word_tokenizer
 from tests.reference_exo2ego.training.tiny_training import recipe_file
 
@@ -103,13 +105,40 @@ def test_a_clip_without_a_video_ends_the_filling_with_an_error_and_the_others_st
     for number in range(5):
         copyfile(VIDEO, tmp_path / f"{number}.mp4")
     early = QuestionRows(rows=(_kind(),), turns=(("door",),))
-    stage = load_recipe("tiny").stage("init").model_copy(update={"source": early})
+    stage = load_recipe("tiny").stage("init").model_copy(update={"source": early, "batch": 4, "micro": 4})
     recipe = load_recipe("tiny").model_copy(update={"stages": (stage,)})
     file = recipe_file(tmp_path, recipe.model_dump(mode="json"))
     with pytest.raises(EgoBenchError, match=r"1 of 6 clips have no frames, the first of them .*5\.mp4"):
         frames(str(file), data=tmp_path, out=tmp_path / "frames", workers=1)
     estimate = FrameStore(tmp_path / "frames").estimate(frame_requests(recipe, tmp_path))
     assert (estimate.stored, len(estimate.failed)) == (5, 1)
+
+
+def test_steps_of_rows_are_counted_without_a_tokenizer(tmp_path: Path) -> None:
+    """What a dry run does. By hand: of 6 rows 1 is held out, and each step takes 4."""
+    _write(tmp_path)
+    source = open_question_source("language", _transcripts(), MODEL, data=tmp_path, store=None, tokenizer=None, seed=3)
+    assert source.steps_per_epoch == 5 / 4
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"moment": [3.0, None]}, r"moment \[3.0, None\]; expected seconds"),
+        ({"moment": "soon"}, "moment 'soon'; expected seconds"),
+        ({"narrations": "C opens a door"}, "narrations 'C opens a door'; expected a list"),
+        ({"narrations": [3]}, r"narrations \[3\]; expected a list"),
+    ],
+)
+def test_a_malformed_fact_is_named(facts: dict[str, Any], message: str) -> None:
+    sample = TrainingSample("a", "a.mp4", "video", ("<video>\nwhat", "a door"), facts=facts)
+    with pytest.raises(TrainingDataError, match=rf"rows.jsonl: sample 'a': {message}"):
+        question_of(sample, QuestionFile(path="rows.jsonl"))
+
+
+def test_an_expression_that_is_none_is_refused_with_the_recipe() -> None:
+    with pytest.raises(RecipeError, match=r"'\(' is no regular expression"):
+        override(load_recipe("tiny"), ["stage3.source.rows.0.files.0.asks=("])
 
 
 def test_only_questions_that_are_asked_for_are_read(tmp_path: Path) -> None:

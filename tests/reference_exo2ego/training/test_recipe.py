@@ -47,6 +47,22 @@ def test_other_values_are_set_by_dotted_names() -> None:
     assert source.kind == "samples" and source.files[0].weight == 0.5
 
 
+def test_a_rate_may_be_given_to_any_part() -> None:
+    stage = override(load_recipe("tiny"), ["stage3.rates.connector=1e-4"]).stage("stage3")
+    assert stage.rates == {"low_rank": 2e-3, "connector": 1e-4}
+
+
+def test_rows_have_batches_of_their_own() -> None:
+    """The longest rows of the stage ``init`` come by 16."""
+    with pytest.raises(
+        RecipeError, match=r"batch 8 and micro 16; its rows .* are expected to be 16; change init"
+    ) as error:
+        override(load_recipe("tiny"), ["init.batch=8"])
+    assert len(str(error.value)) < 400, "the whole stage is not printed"
+    smaller = [f"init.source.rows.{kind}.batch=4" for kind in range(3)]
+    assert override(load_recipe("tiny"), [*smaller, "init.batch=4", "init.micro=4"]).stage("init").batch == 4
+
+
 def test_published_weights_leave_the_initialization_out() -> None:
     recipe = override(load_recipe("7b"), ["init=published"])
     assert [stage.name for stage in recipe.trained] == ["stage1", "stage2", "stage3"]
@@ -64,6 +80,7 @@ def test_published_weights_leave_the_initialization_out() -> None:
         ("model.kl=none", r"model\.kl: Input should be 'categorical'"),
         ("stage2.source.files.7.weight=2", r"files\.7.*has 0"),
         ("stage2", "expected name=value"),
+        ("stage3.rates.lora=1", r"stage3\.rates has ego_encoder, exo_encoder"),
         ("model.mapping.downsamplings=5", "cannot be halved 5 times"),
         ("seed=9223372036854775808", r"seed: Input should be less than 9223372036854775808"),
         ("seed=-1", r"seed: Input should be greater than or equal to 0"),

@@ -17,10 +17,17 @@ pytest.importorskip("ijson")
 from egobench.errors import AnnotationFileError, MissingFramesError, TrainingDataError  # noqa: E402
 from egobench.video import ClipRequest, FrameRule, FrameStore  # noqa: E402
 from reference_exo2ego.training.batches import ClipBatch, MicroBatch  # noqa: E402
+from reference_exo2ego.training.clip_rows import View  # noqa: E402
 from reference_exo2ego.training.recipe import Recipe  # noqa: E402
-from reference_exo2ego.training.sample_source import SampleSource  # noqa: E402
-from reference_exo2ego.training.sources import open_source  # noqa: E402
-from tests.reference_exo2ego.training.tiny_training import recipe_values, tiny_recipe, tokenizer, write_data  # noqa: E402
+from reference_exo2ego.training.sample_source import FrameReader, SampleSource  # noqa: E402
+from reference_exo2ego.training.sources import frame_requests, open_source  # noqa: E402
+from tests.reference_exo2ego.training.tiny_training import (  # noqa: E402
+    LIVELY,
+    recipe_values,
+    tiny_recipe,
+    tokenizer,
+    write_data,
+)
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +207,44 @@ def test_pictures_and_texts_are_shown_as_clips(tmp_path: Path) -> None:
     assert batch.ego is not None and batch.ego.shape == (2, 4, 3, 64, 64)
     colours = sorted(clip.flatten(2)[:, :, 0].tolist() for clip in batch.ego)
     assert colours == [[[0, 0, 0]] * 4, [[250, 10, 20]] * 4]
+
+
+def test_frames_are_fitted_as_the_configuration_says(tmp_path: Path) -> None:
+    """An eighth of the picture, at its left, is red: the square in its middle lacks it."""
+    picture = np.zeros((64, 128, 3), np.uint8)
+    picture[:, :16, 0] = 255
+    Image.fromarray(picture).save(tmp_path / "wide.png")
+    red = {}
+    for fit in ("crop", "squeeze"):
+        config = tiny_recipe(model=LIVELY | {"fit": fit}).model
+        frames = FrameReader(config, 64, None)(View(tmp_path / "wide.png", "image"))
+        red[fit] = float(frames[0, 0].float().mean() / 255)
+    assert red == {"crop": 0.0, "squeeze": pytest.approx(16 / 128, abs=0.01)}
+
+
+def test_frames_come_at_the_rate_that_the_configuration_says() -> None:
+    request = FrameReader(tiny_recipe(model=LIVELY | {"fps": 2.0}).model, 64, None).request(
+        View(Path("a.mp4"), "video")
+    )
+    assert request is not None
+    assert request.rule.fps == 2.0
+
+
+def test_a_store_of_a_recipe_has_what_its_stages_show(tmp_path: Path) -> None:
+    """A clip that cannot be decoded is in no store, and is unreadable with one as it is without."""
+    data = write_data(tmp_path / "data")
+    recipe = tiny_recipe(("stage1", "stage3"))
+    for frame in (data / "takes" / "ego0").glob("*.png"):
+        frame.write_bytes(b"no picture")
+    requests = frame_requests(recipe, data)
+    assert len(requests) == 24, "two clips of six takes, seen by each camera"
+    report = FrameStore(tmp_path / "store").fill(requests)
+    assert {failed.key for failed in report.failed} == {request.key for request in requests if "ego0" in request.key}
+    source = open_source(recipe, recipe.stage("stage3"), data, tmp_path / "store", tokenizer())
+    unreadable = [
+        message for step in range(5) for micro in source.micro_batches(step, 0, 1) for message in micro.unreadable
+    ]
+    assert unreadable and all("ego0" in message for message in unreadable)
 
 
 def test_a_frame_store_gives_the_same_batches(data: Path, tmp_path: Path) -> None:

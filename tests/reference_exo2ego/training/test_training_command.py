@@ -15,7 +15,10 @@ pytest.importorskip("peft")
 pytest.importorskip("ijson")
 
 from reference_exo2ego.cli import main  # noqa: E402
+from reference_exo2ego.training.estimate import estimate  # noqa: E402
+from reference_exo2ego.training.recipe import load_recipe  # noqa: E402
 from reference_exo2ego.training.report import as_typed  # noqa: E402
+from reference_exo2ego.training.speed import stage_cost  # noqa: E402
 from tests.reference_exo2ego.published_layout import tiny_checkpoint  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import recipe_file, recipe_values, write_data  # noqa: E402
 
@@ -122,6 +125,24 @@ def test_a_training_says_in_json_what_it_hands_over(train: Train, tmp_path: Path
         code, out, err = train(*arguments, "--stages", stages)
         assert code == 0, err
         assert json.loads(out)["models"] == {name: str(run / name / "model") for name in names}
+
+
+def test_rows_cost_by_their_own_frames_and_batches() -> None:
+    """Every turn of stage 2 of ``tiny`` is 16 pairs of 4 frames, though the model reads up to 32."""
+    recipe = load_recipe("tiny")
+    assert (recipe.model.frames, recipe.checkpointing) == (32, False)
+    cost = stage_cost(recipe, "stage2", frames=4)
+    result = estimate(recipe, recipe.stage("stage2"), processes=1, steps=10, peak=1e12)
+    assert result.tera == pytest.approx((cost.forward + cost.backward) / 1e12)
+    assert result.hours == pytest.approx(10 * 16 * (cost.forward + cost.backward) / 1e12 / 0.4 / 3600)
+    assert result.memory[0].activations == 16 * cost.saved
+
+
+def test_still_rows_cost_less() -> None:
+    recipe = load_recipe("tiny")
+    still, moving = (stage_cost(recipe, "stage3", frames=8, still=still) for still in (True, False))
+    assert still.forward == moving.forward
+    assert still.backward < 0.6 * moving.backward
 
 
 def test_a_report_shows_the_command_as_it_can_be_typed() -> None:

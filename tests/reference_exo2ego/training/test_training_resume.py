@@ -228,6 +228,21 @@ def test_another_recipe_in_the_folder_is_refused_by_what_differs(tmp_path: Path,
     assert run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=1, micro=4)))
 
 
+def test_what_only_this_recipe_or_only_the_other_has_is_named(tmp_path: Path, data: Path) -> None:
+    run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=1, rates={"exo_encoder": 1e-3})))
+    with pytest.raises(ResumeError, match=r"stage1.rates.exo_encoder is 0.001 there and None here"):
+        run(training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=1)))
+
+
+def test_a_training_goes_on_where_more_clips_may_be_unreadable(tmp_path: Path, data: Path) -> None:
+    """As the message says that ends one for unreadable clips."""
+    stopped = training(tmp_path / "run", data, recipe=tiny_recipe(("stage1",), steps=3))
+    assert not run(replace(stopped, settings=replace(QUIET, stop_after=1)))
+    patient = tiny_recipe(("stage1",), steps=3, unreadable=0.5)
+    assert run(training(tmp_path / "run", data, recipe=patient))
+    assert read_run(tmp_path / "run")["recipe"]["stages"][0]["unreadable"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("wrote", "goes_on", "option"),
     [
