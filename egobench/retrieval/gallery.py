@@ -164,7 +164,7 @@ def _score(
     manifest, n_expected = sample_set.manifest, len(sample_set.samples)
     relevance = gallery.relevance(samples, sample_set.gallery)
     # The manifest knows chance over all samples, of the metrics that there were when the set was built.
-    known = manifest.chance if len(samples) == n_expected else {}
+    known = manifest.chance if len(samples) == n_expected else dict[str, float]()
     entries: list[ScoreEntry] = []
     for position, (name, metric) in enumerate(gallery.metrics.items()):
         attempt = _attempt(metric, table, relevance, seed)
