@@ -10,6 +10,7 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from egobench.controls import clips
+from egobench.dataset.galleries import gallery_advice
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.engines.ray import run_on_ray
 from egobench.errors import SampleSetError
@@ -101,10 +102,8 @@ class RunRequest:
     ) -> tuple[list[SampleSet], Settings]:
         galleries = [sample_set for sample_set in sets if sample_set.gallery]
         if not galleries:
-            raise SampleSetError(
-                f"{self.data} holds no gallery; make one with egobench build --construction gallery (of charades-ego: "
-                "gallery157)"
-            )
+            advice = gallery_advice(load_task(sample_set.manifest.task) for sample_set in sets)
+            raise SampleSetError(f"{self.data} holds no gallery to score; {advice}")
         method: Method = "likelihood-sum" if self.choose_method else self.settings.method
         settings = replace(self.settings, method=method, rerank=read_retriever(retriever, galleries, self.top))
         plan(galleries, settings)

@@ -36,7 +36,7 @@ class Clip:
 
     def __post_init__(self) -> None:
         """Refuse paths and times that no video can have."""
-        problem = _path_problem(self.video)
+        problem = path_problem(self.video)
         if problem:
             raise ValueError(f"the video {self.video!r:.80} {problem}; expected a path below the folder of videos")
         if not math.isfinite(self.start) or self.start < 0:
@@ -46,7 +46,8 @@ class Clip:
 
 
 @lru_cache(maxsize=4096)
-def _path_problem(path: str) -> str:
+def path_problem(path: str) -> str:
+    """Why a text, with ``/``, is no path below a folder on a common file system; ``""`` where it is one."""
     parts = path.split("/")
     if path.startswith("/"):
         return "is an absolute path"

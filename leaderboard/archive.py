@@ -29,7 +29,7 @@ MAX_BYTES = 2**31
 MAX_TEXT_BYTES = 2**29
 """Most bytes of a file of JSON, unpacked."""
 
-MAX_NAME = 200
+MAX_MEMBER_NAME = 200
 """Most characters of a file's name: file systems take 255 bytes."""
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -131,7 +131,7 @@ def _problem(member: ZipInfo) -> str:
     name, limit = member.filename, MAX_BYTES if member.filename.endswith(".npy") else MAX_TEXT_BYTES
     refused = {
         "a bundle has no file of that name": not _NAMES.fullmatch(name) or name != member.orig_filename,
-        f"its name is longer than {MAX_NAME} characters": len(name) > MAX_NAME,
+        f"its name is longer than {MAX_MEMBER_NAME} characters": len(name) > MAX_MEMBER_NAME,
         "a link or a device; expected plain files": S_IFMT(member.external_attr >> 16) not in {0, S_IFREG},
         "it is encrypted": bool(member.flag_bits & 1),
         "compressed in another way than deflate": member.compress_type not in {ZIP_STORED, ZIP_DEFLATED},

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from egobench.dataset.galleries import gallery_of
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import ModelError, SampleSetError
 from egobench.llm_judge.rubric import rubric_hash
@@ -22,7 +23,6 @@ from egobench.metrics import MeanMetric, Metric, ScoredSample
 from egobench.metrics.gallery import GalleryMetric
 from egobench.metrics.orders import circular
 from egobench.plugins import load_task
-from egobench.retrieval.gallery import gallery_of
 from egobench.retrieval.influence import read_influences
 from egobench.run.plan import Part, PartId, plan
 from egobench.run.records import Prediction

@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from typer.testing import CliRunner
 
 from egobench import request as request_module
 from egobench.cli import app
+from egobench.commands.models import model_rows, option_values
 from egobench.commands.progress import ProgressObserver
 from egobench.commands.run import print_run
 from egobench.observer import SilentObserver
@@ -60,6 +62,24 @@ def test_models_are_listed_with_the_types_of_their_options() -> None:
     assert {key for key, option in hf.items() if option["required"]} == {"checkpoint"}
     types = {"as_images": "auto | yes | no", "rope_fix": "yes | no", "frames": "integer"}
     assert {key: hf[key]["type"] for key in types} == types
+
+
+@pytest.mark.parametrize(
+    ("hint", "values"),
+    [
+        (Literal["crop", "pad", "squeeze"] | None, "crop | pad | squeeze"),
+        (Literal["crop", None], "crop"),
+        (Literal["auto"] | bool, "auto | yes | no"),
+        (int | None, "integer"),
+    ],
+)
+def test_values_of_an_option_are_named_however_its_type_is_put(hint: object, values: str) -> None:
+    assert option_values(hint) == values
+
+
+def test_the_ways_in_which_frames_fit_exo2ego_are_listed() -> None:
+    (row,) = model_rows("exo2ego")
+    assert row["options"]["fit"]["type"] == "crop | pad | squeeze"
 
 
 def test_every_option_of_every_model_is_explained() -> None:
@@ -229,6 +249,30 @@ def test_a_file_of_options_may_hold_lists_texts_and_tables(navigation: Navigatio
         assert done.exit_code == 0, done.output
         (entry,) = json.loads(done.stdout)["scores"].values()
         assert entry["n"] == n
+
+
+@pytest.mark.parametrize(
+    "line", ['format = "json"', "json = true", "json = true\nmin_coverage = 0.5\nmin-coverage = 0.5"]
+)
+def test_keys_of_a_file_of_options_are_the_names_of_the_options(
+    navigation: Navigation, tmp_path: Path, line: str
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(f'model = "random"\ndata = "{navigation.data}"\nvideos = "{navigation.videos}"\n{line}\n')
+    done = CliRunner().invoke(app, ["run", "--config", str(config), "--out", str(tmp_path / "r"), "-o", "frames=2"])
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)["scores"]) == 1
+
+
+@pytest.mark.parametrize("key", ["as_json", "form", "config", "o", "no-such"])
+def test_a_key_that_is_no_option_is_answered_with_the_options_that_there_are(tmp_path: Path, key: str) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(f"{key} = 1\n")
+    done = CliRunner().invoke(app, ["run", "random", "--config", str(config)], terminal_width=1000)
+    message = " ".join(done.output.replace("│", "").split())
+    assert done.exit_code == 2
+    assert f"no option '{key}'" in message
+    assert {"format", "json", "min-coverage", "model", "option"} <= set(message.replace(",", "").split())
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,17 @@ def options_table(row: dict[str, Any]) -> Table:
     return table
 
 
+def option_values(hint: Any) -> str:
+    """The values of an option of this type, e.g. ``integer`` or ``auto | yes | no``."""
+    if get_origin(hint) is Literal:
+        return " | ".join(str(value) for value in get_args(hint) if value is not None)
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    if kinds:
+        return " | ".join(map(option_values, kinds))
+    names = {int: "integer", float: "number", str: "text", bool: "yes | no"}
+    return names.get(hint, getattr(hint, "__name__", str(hint)))
+
+
 def _model_row(load: Callable[..., object], name: str) -> dict[str, Any]:
     from docstring_parser import DocstringStyle, parse
 
@@ -84,7 +95,7 @@ def _model_row(load: Callable[..., object], name: str) -> dict[str, Any]:
     explained = {parameter.arg_name: parameter.description for parameter in parameters}
     options = {
         key: {
-            "type": _values(hints.get(key, str)),
+            "type": option_values(hints.get(key, str)),
             "required": parameter.default is parameter.empty,
             "default": None if parameter.default is parameter.empty else parameter.default,
             "about": " ".join(re.sub(r":[a-z]+:`|`", "", explained.get(key) or "").split()),
@@ -93,15 +104,6 @@ def _model_row(load: Callable[..., object], name: str) -> dict[str, Any]:
         if key != argument
     }
     return {"name": f"{name}:{argument.upper()}" if argument else name, "about": about, "options": options}
-
-
-def _values(hint: Any) -> str:
-    """The values of an option of this type, e.g. ``integer`` or ``auto | yes | no``."""
-    if get_origin(hint) is Literal:
-        return " | ".join(map(str, get_args(hint)))
-    kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
-    names = {int: "integer", float: "number", str: "text", bool: "yes | no"}
-    return " | ".join(names.get(kind, getattr(kind, "__name__", str(kind))) for kind in kinds)
 
 
 def _plain(default: object) -> str:

@@ -55,11 +55,17 @@ def read_config(context: typer.Context, config: Path | None) -> Path | None:
         content = tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{config}: {bare_reason(error)}") from error
-    parameters = {parameter.name or "" for parameter in context.command.params} - {"config"}
-    options = {key.replace("-", "_"): value for key, value in content.items()}
-    unknown = sorted(options.keys() - parameters)
+    parameters = {
+        spelling.removeprefix("--"): parameter.name or ""
+        for parameter in context.command.params
+        for spelling in parameter.opts
+        if parameter.name != "config" and (spelling.startswith("--") or not spelling.startswith("-"))
+    }
+    spelled = {key: key.replace("_", "-") for key in content}
+    unknown = sorted(key for key, spelling in spelled.items() if spelling not in parameters)
     if unknown:
         raise typer.BadParameter(f"{config}: no option {unknown[0]!r}; there are {', '.join(sorted(parameters))}")
+    options = {parameters[spelling]: content[key] for key, spelling in spelled.items()}
     if isinstance(options.get("option"), dict):
         options["option"] = [f"{key}={value}" for key, value in options["option"].items()]
     elif isinstance(options.get("option"), str):

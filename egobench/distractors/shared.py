@@ -26,7 +26,7 @@ Key = Callable[[Record], str]
 Group = list[Record]
 
 WIDER = "placed_in_wider_groups"
-"""Fact of the manifest: how many records found a group only by a key after the first."""
+"""Fact of the manifest: how many records found a group only by a later key that differs from their first one."""
 
 
 def anywhere(record: Record) -> str:
@@ -125,7 +125,9 @@ class _Rules:
             waiting = [record for record in waiting if record.id not in placed]
             groups += new_groups
             if number:
-                tools.annotations.facts[WIDER] = tools.annotations.facts.get(WIDER, 0) + len(placed)
+                # A key that has the same value as the first one puts a record into no wider block.
+                wider = sum(key(one) != self.within[0](one) for group in new_groups for one in group)
+                tools.annotations.facts[WIDER] = tools.annotations.facts.get(WIDER, 0) + wider
         return groups
 
     def _reason(self, record: Record) -> str:

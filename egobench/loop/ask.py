@@ -13,7 +13,7 @@ from egobench.controls import alter, clips, seed_of
 from egobench.loop.answer import NO_FRAMES, Answers, BatchedAnswerer, Evidence, Question
 from egobench.loop.concurrent import answer_concurrently
 from egobench.loop.mode import Mode
-from egobench.loop.units import OrderOf, Pending, UnitQueue, WholeQueue, split_units
+from egobench.loop.units import OrderOf, Pending, Unit, UnitQueue, WholeQueue, split_units
 from egobench.model import Concurrent, Model, Prompt
 from egobench.observer import Observer
 from egobench.orders import orders_of, turned
@@ -91,6 +91,45 @@ class View:
     evidence: Evidence
 
 
+class Obstacles:
+    """Samples of a part that cannot be asked at all: recorded by the process that their units are handed out to.
+
+    Args:
+        work: The part.
+        pending: What is to be done of it.
+    """
+
+    def __init__(self, work: PartRun, pending: Pending) -> None:
+        self._work, self._pending = work, pending
+        self._reasons = {
+            sample.id: reason
+            for sample in work.part.selected
+            if pending.orders[sample.id] and (reason := work.mode.obstacle(sample))
+        }
+        self._warned = False
+        self._struck: deque[Prediction] = deque()
+
+    def strike(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """Strike the samples from what is pending, and yield the units that have others; in whatever thread."""
+        for unit in units:
+            for sample in unit.samples:
+                orders = self._pending.orders[sample.id]
+                if orders and sample.id in self._reasons:
+                    error = self._reasons[sample.id]
+                    self._struck.extend(Prediction(sample.id, "request_error", error=error, order=n) for n in orders)
+                    orders.clear()
+            if any(self._pending.orders[sample.id] for sample in unit.samples):
+                yield unit
+
+    def record(self) -> None:
+        """Record the samples struck since the last call; in the thread that records everything."""
+        if self._struck and not self._warned:
+            example, self._warned = min(self._reasons), True
+            self._work.warn(f"{len(self._reasons)} samples cannot be asked, e.g. {example!r}: {self._reasons[example]}")
+        while self._struck:
+            self._work.record([self._struck.popleft()])
+
+
 def ask_part(work: PartRun) -> None:
     """Ask every sample of a part, in every order of its options, that has no standing prediction yet.
 
@@ -113,7 +152,6 @@ def ask_part(work: PartRun) -> None:
             "now is asked again"
         )
     if answerer is not None:
-        _set_aside(work, pending)
         _ask(work, answerer, pending, shown_clips)
     if work.finish_reasons["length"]:
         cut_off = f"{work.finish_reasons['length']} of {work.finish_reasons.total()} replies were cut off by length"
@@ -136,19 +174,6 @@ def _pending(work: PartRun, kept: PredictionsByOrder, shown_clips: Mapping[str, 
                 pending.orders[sample.id].append(order)
                 pending.changed[OrderOf(sample.id, order)] = prediction
     return pending
-
-
-def _set_aside(work: PartRun, pending: Pending) -> None:
-    """Record samples that cannot be asked at all, and take them out of what is pending."""
-    obstacles = {
-        sample.id: obstacle
-        for sample in work.part.selected
-        if pending.orders[sample.id] and (obstacle := work.mode.obstacle(sample))
-    }
-    if obstacles:
-        work.warn(f"{len(obstacles)} samples cannot be asked, e.g. {min(obstacles)!r}: {obstacles[min(obstacles)]}")
-        work.record([Prediction(name, "request_error", error=obstacle) for name, obstacle in obstacles.items()])
-        pending.orders.update({name: [] for name in obstacles})
 
 
 def _ask(work: PartRun, answerer: BatchedAnswerer, pending: Pending, shown_clips: Mapping[str, Clip]) -> None:
@@ -178,10 +203,13 @@ def _questions(work: PartRun, pending: Pending, shown_clips: Mapping[str, Clip])
     rule = frame_rule(part.task, work.model.info, settings)
     units = split_units(part.selected, None if rule is None else shown_clips, work.queue.most)
     units = [unit for unit in units if any(pending.orders[sample.id] for sample in unit.samples)]
-    own_units = work.queue.take(units, pending)
+    obstacles = Obstacles(work, pending)
+    own_units = obstacles.strike(work.queue.take(units, pending))
     if rule is None:
-        for sample in (sample for unit in own_units for sample in unit.samples):
-            yield from _in_orders(work, View(sample, *NO_FRAMES, Evidence(sample.id)), pending.orders[sample.id])
+        for unit in own_units:
+            obstacles.record()
+            yield from _without_frames(work, unit, pending)
+        obstacles.record()
         return
     under_way: deque[dict[str, SharedClip]] = deque()
 
@@ -199,6 +227,7 @@ def _questions(work: PartRun, pending: Pending, shown_clips: Mapping[str, Clip])
     )
     with stream:
         for result in stream:
+            obstacles.record()
             if isinstance(result, FailedClip):
                 work.warn(str(result.error))
             # The clips of a unit come before those of the next one, which may show one of them again.
@@ -213,6 +242,12 @@ def _questions(work: PartRun, pending: Pending, shown_clips: Mapping[str, Clip])
                 view = _view(work, sample, shown_clips[sample.id], result)
                 changed = [order for order in orders if not _renew(work, pending, view, order)]
                 yield from _in_orders(work, view, changed)
+    obstacles.record()
+
+
+def _without_frames(work: PartRun, unit: Unit, pending: Pending) -> Iterator[Question]:
+    for sample in unit.samples:
+        yield from _in_orders(work, View(sample, *NO_FRAMES, Evidence(sample.id)), pending.orders[sample.id])
 
 
 def _renew(work: PartRun, pending: Pending, view: View, order: int) -> bool:

@@ -153,36 +153,6 @@ def _listed(scored_samples: Sequence[ScoredSample]) -> tuple[Listing, np.ndarray
     return Listing(np.array(classes), np.array(scores), np.array(positive)), places
 
 
-def graded_map(scores: np.ndarray, relevance: np.ndarray) -> float:
-    """The mAP of EPIC-KITCHENS: mean of :func:`egobench.metrics.graded.graded_aps`.
-
-    Args:
-        scores: ``(n_queries, n_gallery)``, higher is better.
-        relevance: ``(n_queries, n_gallery)`` in [0, 1].
-
-    Raises:
-        ValueError: If shapes differ, a number is not finite, or a query has no item of relevance 1.
-    """
-    from egobench.metrics.graded import graded_aps  # noqa: PLC0415 - numpy
-
-    return float(graded_aps(scores, relevance).mean())
-
-
-def graded_ndcg(scores: np.ndarray, relevance: np.ndarray) -> float:
-    """The nDCG of EPIC-KITCHENS: mean of :func:`egobench.metrics.graded.graded_ndcgs`.
-
-    Args:
-        scores: ``(n_queries, n_gallery)``, higher is better.
-        relevance: ``(n_queries, n_gallery)`` in [0, 1].
-
-    Raises:
-        ValueError: If shapes differ, a number is not finite, or a query has no item of relevance above 0.
-    """
-    from egobench.metrics.graded import graded_ndcgs  # noqa: PLC0415 - numpy
-
-    return float(graded_ndcgs(scores, relevance).mean())
-
-
 options_class_map = SetMetric("mcq", _over_options, _over_options_without)
 """Class-wise mAP over option scores: every option's text is a class, the target is a sample's one label.
 

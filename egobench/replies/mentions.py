@@ -61,7 +61,6 @@ _DECLARED_SMALL: Final = re.compile(
 )
 _DETERMINED: Final = re.compile(r" +(?!(?:it|he|she|they|the|i|c)\b)[a-z]", re.IGNORECASE)
 _AFTER_LABEL: Final = re.compile(r"[\s.,:;)|\"'(\]=-]{0,6}")
-_AFTER_WORDS: Final = re.compile(r"[\s\"'.,]{0,3}")
 _ARTICLE: Final = re.compile(r"(?:(?:it|that|this) (?:is|was) )?(?:the|a|an|his|her|my|some) ", re.IGNORECASE)
 _LEAST_CUT: Final = 10
 """Characters of an option's beginning that show which one it is."""

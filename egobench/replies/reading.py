@@ -62,7 +62,7 @@ def read_reply(text: str, options: Sequence[str]) -> Reading:
 
     Args:
         text: What the model wrote.
-        options: The options it was plain_options, in order; at least one.
+        options: The options that the model was shown, in order; at least one.
 
     Returns:
         The reading; ``choice`` is ``None`` unless ``outcome`` is ``answered``.

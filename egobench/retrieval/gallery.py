@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 from zipfile import BadZipFile
 
+from egobench.dataset.galleries import gallery_of
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import SampleSetError, ScoreFileError, bare_reason
 from egobench.metrics import OUTCOMES, Outcome
 from egobench.metrics.gallery import GalleryMetric, RowMetric, table_value, tied_values
-from egobench.plugins import load_task
 from egobench.run.plan import Part, PartId
 from egobench.scoring.entry import GallerySize, ProtocolId, ScoreEntry, Scores, by_id
-from egobench.scoring.score import blind_fields, estimate_fields
+from egobench.scoring.score import Attempt, blind_fields, estimate_fields
 from egobench.statistics import Estimate
 from egobench.task import Gallery
 
@@ -33,20 +33,6 @@ ROWS = 512
 
 REPLICATES = 200
 """Of the bootstrap of whole tables; they know a standard error to 5 %."""
-
-
-class Attempt(NamedTuple):
-    """A metric of a table of scores, or why there is none.
-
-    Attributes:
-        estimate: The score with its interval.
-        answered_only: The score over answered samples alone.
-        problem: Why there is no score; ``None`` where there is.
-    """
-
-    estimate: Estimate | None
-    answered_only: float | None
-    problem: str | None
 
 
 def score_gallery(scores: np.ndarray, sample_set: SampleSet, *, method: str = "scores", seed: int = 0) -> Scores:
@@ -138,20 +124,6 @@ def read_scores(path: Path, sample_set: SampleSet) -> np.ndarray:
     return scores
 
 
-def gallery_of(sample_set: SampleSet) -> Gallery:
-    """The gallery a sample set was built with.
-
-    Raises:
-        SampleSetError: If it was built without.
-    """
-    gallery = load_task(sample_set.manifest.task).galleries.get(sample_set.manifest.construction)
-    if gallery is None or not sample_set.gallery:
-        raise SampleSetError(
-            f"{sample_set.name} has no gallery to score; build one with egobench build --construction gallery"
-        )
-    return gallery
-
-
 def _check(scores: np.ndarray, sample_set: SampleSet) -> None:
     import numpy as np  # noqa: PLC0415 - as above
 
@@ -191,8 +163,8 @@ def _score(
     samples, outcomes = table.rows.samples, Counter(table.rows.outcomes)
     manifest, n_expected = sample_set.manifest, len(sample_set.samples)
     relevance = gallery.relevance(samples, sample_set.gallery)
-    # The manifest knows chance over all samples.
-    tied = None if len(samples) == n_expected else tied_values(gallery.metrics, relevance)
+    # The manifest knows chance over all samples, of the metrics that there were when the set was built.
+    known = manifest.chance if len(samples) == n_expected else dict[str, float]()
     entries: list[ScoreEntry] = []
     for position, (name, metric) in enumerate(gallery.metrics.items()):
         attempt = _attempt(metric, table, relevance, seed)
@@ -205,9 +177,9 @@ def _score(
                 outcomes={outcome: outcomes[outcome] for outcome in OUTCOMES},
                 clusters=clusters,
                 **estimate_fields(attempt.estimate),
-                answered_only=attempt.answered_only,
+                answered_only=_answered_only(attempt.estimate, metric, table, relevance),
                 problem=attempt.problem,
-                chance=manifest.chance[f"all/{name}"] if tied is None else tied.get(name),
+                chance=known[f"all/{name}"] if f"all/{name}" in known else _chance(metric, relevance),
                 **blind_fields(manifest, "all"),
                 samples_sha256=manifest.samples_sha256,
                 orders=1,
@@ -224,19 +196,33 @@ def _score(
 
 
 def _attempt(metric: GalleryMetric, table: ScoreTable, relevance: np.ndarray, seed: int) -> Attempt:
-    """An estimate, the value of the answered samples alone, and why there is none."""
-    answered = _answered(table)
-    if not len(answered):
-        return Attempt(None, None, "no sample")
+    if not table.rows.samples:
+        return Attempt(None, "no sample")
     try:
-        whole = _estimate(metric, table, relevance, seed)
-        if answered.all():
-            return Attempt(whole, whole.value, None)
-        own_relevance = relevance[answered]
-        alone = table_value(metric, table.scores[answered], own_relevance) if own_relevance.any() else None
-        return Attempt(whole, alone, None)
+        return Attempt(_estimate(metric, table, relevance, seed), None)
     except ValueError as error:
-        return Attempt(None, None, str(error))
+        return Attempt(None, str(error))
+
+
+def _answered_only(
+    estimate: Estimate | None, metric: GalleryMetric, table: ScoreTable, relevance: np.ndarray
+) -> float | None:
+    """The score over answered samples alone; ``None`` where nothing is right for any of them."""
+    answered = _answered(table)
+    if estimate is None or answered.all():
+        return None if estimate is None else estimate.value
+    relevance_of_answered = relevance[answered]
+    if not relevance_of_answered.any():
+        return None
+    return table_value(metric, table.scores[answered], relevance_of_answered)
+
+
+def _chance(metric: GalleryMetric, relevance: np.ndarray) -> float | None:
+    """The value under scores that are all equal; ``None`` where the metric is not defined for all of the samples."""
+    try:
+        return tied_values({"": metric}, relevance).get("")
+    except ValueError:
+        return None
 
 
 def sample_values(metric: RowMetric, table: ScoreTable, relevance: np.ndarray) -> np.ndarray:

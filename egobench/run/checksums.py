@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from egobench.errors import ChecksumError, StoreError, bare_reason
+from egobench.sample import path_problem
 from egobench.whole_file import replace_file
 
 CHECKSUMS = "checksums.txt"
 
-MAX_NAME = 255
-"""Most characters of a file name."""
-
 JUDGE_FILES = "judge.*.jsonl"
 """What judges have replied, one file per judge."""
-
 
 EVENT_FILES = "events*.jsonl"
 """What happened to a run, one file per writer."""
@@ -62,8 +59,7 @@ def verify_run(folder: Path) -> list[FileProblem]:
     digests: dict[str, str] = {}
     for line in lines:
         digest, _, name = line.partition("  ")
-        parts = Path(name).parts
-        if len(digest) != 64 or not name or ".." in parts or name[0] == "/" or max(map(len, parts)) > MAX_NAME:
+        if len(digest) != 64 or path_problem(name):
             raise ChecksumError(f"{folder / CHECKSUMS}: {line!r:.80} is no checksum; expected a digest and a file name")
         digests[name] = digest
     problems = [FileProblem(name, "missing") for name in digests if not (folder / name).is_file()]

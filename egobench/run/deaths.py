@@ -13,7 +13,7 @@ import faulthandler
 import json
 import re
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Lock, get_ident
@@ -23,6 +23,7 @@ from typing import IO, Final, Self
 from egobench.errors import JsonInputError, MissingVideoError, UnreadableVideoError
 from egobench.json_input import JsonValue, read_json
 from egobench.run.checksums import writing
+from egobench.run.locks import in_turn
 from egobench.video import ClipReader, ClipRequest, DecodedClip, FailedClip
 from egobench.video.files import video_status
 from egobench.whole_file import replace_file
@@ -46,7 +47,7 @@ class DecodingNotes:
     """
 
     def __init__(self, run: Path, writer: str) -> None:
-        self._path, self._deaths_path = run / NOTES / writer, run / NOTES / "deaths.json"
+        self._run, self._path, self._deaths_path = run, run / NOTES / writer, run / NOTES / "deaths.json"
         self._crash_path = run / NOTES / f"{writer}.crash"
         self._lock = Lock()
         self._decoding: dict[int, str] = {}
@@ -55,11 +56,8 @@ class DecodingNotes:
         """Count what a dead process left, and begin."""
         with writing(self._path):
             self._path.parent.mkdir(exist_ok=True)
-            self._deaths = _read_deaths(self._deaths_path)
-            if names := _deadly(self._path, self._crash_path):
-                for name in names:
-                    self._deaths[name] = self._deaths.get(name, 0) + 1
-                replace_file(self._deaths_path, json.dumps(self._deaths, indent=1) + "\n")
+            names = _deadly(self._path, self._crash_path)
+            self._deaths = self._count(names) if names else _read_deaths(self._deaths_path)
             self._file: IO[bytes] = self._path.open("wb", buffering=0)
             self._crash: IO[bytes] = self._crash_path.open("wb", buffering=0)
         self._was_enabled = faulthandler.is_enabled()
@@ -76,6 +74,14 @@ class DecodingNotes:
         for file, path in ((self._file, self._path), (self._crash, self._crash_path)):
             file.close()
             path.unlink(missing_ok=True)
+
+    def _count(self, names: Iterable[str]) -> dict[str, int]:
+        """Count a death of each file; of those that start together, one after the other."""
+        with in_turn(self._run, "deaths"):
+            deaths = _read_deaths(self._deaths_path)
+            deaths |= {name: deaths.get(name, 0) + 1 for name in names}
+            replace_file(self._deaths_path, json.dumps(deaths, indent=1) + "\n")
+        return deaths
 
     def watch(self, read: ClipReader) -> ClipReader:
         """Read clips as ``read`` does, but of files that no process has died of twice."""

@@ -1,7 +1,8 @@
 """Locks of a run folder: for one process alone, or for several that share its work. Each ends with its process.
 
 ``.lock`` is locked whole, by the one process that works alone or by all that share. Those that share also lock
-``.locks/<writer>``, a file per writer, and in ``.locks/<part>`` one byte per unit of work that they are at.
+``.locks/<writer>``, a file per writer, and in ``.locks/<part>`` one byte per unit of work that they are at; and they
+take turns by ``.locks/turn``, and by ``.locks/deaths`` where they count what a process died of.
 """
 
 from __future__ import annotations
@@ -59,13 +60,18 @@ def together(run: Path) -> Generator[None]:
 
 
 @contextmanager
-def in_turn(run: Path) -> Generator[None]:
+def in_turn(run: Path, matter: str = "turn") -> Generator[None]:
     """Do what only one of those that share a run may do at a time; the others wait.
+
+    Args:
+        run: The run folder.
+        matter: What it is about. Turns of one matter wait for one another, also inside one process, so they are never
+            nested; those of two matters may be.
 
     Raises:
         ReadOnlyRunError: If the folder cannot be written.
     """
-    with _open(run / LOCKS / "turn") as lock:
+    with _open(run / LOCKS / matter) as lock:
         _lock(lock, fcntl.LOCK_EX)
         yield
 

@@ -144,8 +144,14 @@ class VideoFolder:
         shared: dict[str, SharedClip] = {}
         for sample in samples:
             clip = clips[sample.id]
-            key = f"{clip.video} from {clip.start:g} to {'its end' if clip.end is None else f'{clip.end:g}'} seconds"
+            end = "seconds to its end" if clip.end is None else f"to {_exact(clip.end)} seconds"
+            key = f"{clip.video} from {_exact(clip.start)} {end}"
             if key not in shared:
                 shared[key] = SharedClip(ClipRequest(key, self.path(clip.video), clip.start, clip.end, rule), [])
             shared[key].samples.append(sample)
         return shared
+
+
+def _exact(seconds: float) -> str:
+    """Seconds as a person writes them, with all the digits that tell them from any other number."""
+    return repr(float(seconds)).removesuffix(".0")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from egobench.controls import Control, limited
+from egobench.dataset.galleries import gallery_of
 from egobench.dataset.sampleset import SampleSet, find_sets
 from egobench.errors import ModelError, SampleSetError
 from egobench.model import Encoder, Method, Model, ModelInfo, ScoresOptions
@@ -197,12 +198,7 @@ def _part(task: Task, sample_set: SampleSet, subset: Subset, samples: tuple[Samp
 
 
 def _gallery_part(task: Task, sample_set: SampleSet, settings: Settings) -> Part:
-    gallery = task.galleries.get(sample_set.manifest.construction)
-    if gallery is None or not sample_set.gallery:
-        raise SampleSetError(
-            f"{sample_set.name} has no gallery to score; build one with egobench build --construction gallery"
-        )
-    headline = next(iter(gallery.metrics))
+    headline = next(iter(gallery_of(sample_set).metrics))
     if settings.rerank is None:
         return _part(task, sample_set, Subset("all", "gallery", headline), sample_set.samples, settings)
     top = settings.rerank.top

@@ -73,7 +73,7 @@ class LineRecorder:
         self.write([prediction])
 
     def flush(self) -> None:
-        """Leave it to the run, which brings its lines to the disk every few seconds and when it is closed."""
+        """Leave it to the run, which brings its lines to the disk as it appends and when it is closed."""
 
     def _revised(self, prediction: Prediction) -> Prediction:
         revision = self._revisions.get((prediction.order, prediction.id))

@@ -4,13 +4,18 @@
 
     runs/<model>/<run id>/
         run.json          the spec, and beside it what is recorded but does not identify the run
-        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, one line per sample, appended;
-                          beside it, for a gallery, <the same>.npy, its scores
-        scores.json       one entry per protocol id, derived from the predictions
+        predictions/      <task>.<subset>.<protocol>.<construction>.<writer>.jsonl, a line per sample and
+                          order of its options, appended; beside it, for a gallery, <the same>.npy, its scores
         events.jsonl      what a run had to do otherwise than it was told: batches that were too large;
                           events.<writer>.jsonl where several share the work
-        checksums.txt     SHA-256 of the other files, written last
+        judge.<name>.jsonl
+                          what a judge replied about open answers, a line per reply, appended
+        scores.json       one entry per protocol id, derived from the predictions and the judges' replies
+        usage.json        what the answers took: requests, tokens, price; derived from the predictions
+        submission.*      the choices as whoever holds private answers takes them, in files that the task names
+        checksums.txt     SHA-256 of the files above, written last
         .lock, .locks/    who is at work here
+        .decoding/        which files are being decoded, and which ones the process died of
 
 A process that works alone writes as ``main``, those that share the work as ``worker-0``, ``worker-1`` and so on. A
 prediction is one line that ends in a newline, so a process that is killed leaves at most one broken line at the end of
@@ -25,7 +30,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from io import FileIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote, unquote
@@ -33,6 +38,7 @@ from urllib.parse import quote, unquote
 from egobench.errors import JsonInputError, SpecMismatchError, StoreError, bare_reason
 from egobench.json_input import read_json
 from egobench.run.checksums import CHECKSUMS, EVENT_FILES, JUDGE_FILES, check_signature, sign, writing
+from egobench.run.finding import run_folder
 from egobench.run.locks import alone, in_turn, together, writer_name
 from egobench.run.records import (
     Event,
@@ -55,7 +61,7 @@ MAIN = "main"
 """Name under which a process writes that works alone."""
 
 SYNC_SECONDS = 5.0
-"""Longest time a written prediction waits for ``fsync``."""
+"""An append brings all files to the disk if that was last done more than this ago."""
 
 
 class RunFile(NamedTuple):
@@ -173,7 +179,9 @@ class Run:
         self._append(self.events.name, [event])
 
     def append(self, part: str, predictions: Iterable[Prediction]) -> None:
-        """Append predictions; they have left this process when this returns, and reach the disk within seconds.
+        """Append predictions; they have left this process when this returns.
+
+        They are brought to the disk by the first append after :data:`SYNC_SECONDS`, or by the end of the run.
 
         Raises:
             StoreError: If the folder cannot be written.
@@ -315,18 +323,6 @@ def reopen_run(path: Path, *, accept_changes: bool = False, patience: float = 0.
             check_signature(path)
         with _opened(Run(path, spec), path.glob("predictions/*.jsonl")) as run:
             yield run
-
-
-def run_folder(root: Path, spec: RunSpec) -> Path:
-    """Where the run of a spec lies below a folder of runs.
-
-    Raises:
-        ValueError: If the model's name leads out of the folder of runs.
-    """
-    name = str(spec.model["name"])
-    if PurePosixPath(name).is_absolute() or {"..", ".", ""} & set(name.split("/")) or not name.isprintable():
-        raise ValueError(f"model name {name!r} cannot name a folder of runs; expected a name such as qwen2-vl-7b")
-    return root / name / spec.id
 
 
 def read_run(path: Path) -> RunFile:

@@ -1,4 +1,4 @@
-"""Answers of a run with a smaller limit are taken over by a run that asks more of the same samples."""
+"""Answers of finished runs that differ in their limit alone are taken over, where they are about the same samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from egobench.run.store import Run, read_run
 
 
 def take_over(run: Run, parts: Iterable[Part]) -> int:
-    """Copy answers from runs that differ in their limit alone.
+    """Copy answers from finished runs that differ in their limit alone, whether it is smaller, larger or none.
 
     Args:
         run: The run that is about to be done.

@@ -14,7 +14,7 @@ class RunUsage:
     """What the answers of a run took: the content of ``usage.json``.
 
     Attributes:
-        replies: Samples that the model replied to.
+        replies: Questions, each a sample in one order of its options, that the model replied to.
         retries: Requests sent again, those that failed for good among them.
         prompt_tokens: Tokens read; ``None`` where no reply tells.
         reply_tokens: Tokens written; ``None`` where no reply tells.
@@ -50,7 +50,7 @@ def sum_usage(predictions: Iterable[Prediction]) -> RunUsage:
     """Sum up what replies took; a reply that does not tell counts as nothing.
 
     Args:
-        predictions: Of any parts; of each sample only the last one.
+        predictions: Of any parts; of each sample and order of its options only the last one.
     """
     rows = list(predictions)
 

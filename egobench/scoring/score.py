@@ -11,7 +11,7 @@ from egobench.errors import ModelError, StoreError
 from egobench.metrics import OUTCOMES, Metric, Outcome, ScoredSample
 from egobench.metrics.orders import circular, position_bias, positions
 from egobench.orders import orders_of
-from egobench.run.plan import Part
+from egobench.run.plan import Part, PartId
 from egobench.run.records import Prediction, PredictionsByOrder
 from egobench.sample import Sample
 from egobench.scoring.entry import OptionPositions, ProtocolId, ScoreEntry, TagScore
@@ -223,10 +223,20 @@ def submission(part: Part, predictions: PredictionsByOrder) -> Mapping[str, str]
 
 
 def coverage(entries: Iterable[ScoreEntry]) -> float:
-    """Share of the asked samples that the model replied to, over all parts, in [0, 1]; 1 when none was asked."""
-    counted = [entry for entry in entries if entry.headline or entry.orders > 1]
-    n = sum(entry.n for entry in counted)
-    lost = sum(entry.outcomes["media_error"] + entry.outcomes["request_error"] for entry in counted)
+    """Share of the asked samples that the model replied to, over all parts, in [0, 1]; 1 when none was asked.
+
+    A sample that is asked in several orders of its options counts once, as one that was replied to in all of them.
+
+    Args:
+        entries: Of one run.
+    """
+    counted: dict[PartId, ScoreEntry] = {}
+    for entry in entries:
+        if entry.headline or entry.orders > 1:
+            known = counted.setdefault(entry.id.part, entry)
+            counted[entry.id.part] = max(known, entry, key=lambda entry: entry.orders)
+    n = sum(entry.n for entry in counted.values())
+    lost = sum(entry.outcomes["media_error"] + entry.outcomes["request_error"] for entry in counted.values())
     return 1 - lost / n if n else 1.0
 
 

@@ -1,7 +1,15 @@
 """Errors, intervals and tests of scores. Samples of one cluster are not independent, and are never treated as if.
 
-:func:`estimate` is the one way from scored samples to a printed number, :func:`chance` the number beside it, and
-:func:`paired` the one way from two runs to a difference.
+:func:`estimate` is the one way from scored samples to a printed number, and :func:`chance` the number beside it. The
+difference of two runs over the same samples comes, with its error, from
+
+* :func:`paired` for a metric that gives every sample a value (:class:`egobench.metrics.MeanMetric`): from the samples'
+  differences, summed by cluster;
+* ``Resampled.difference`` for a metric of all samples at once (:class:`egobench.metrics.SetMetric`) and for averages of
+  several metrics: from other draws of the clusters, the same ones for both runs (:mod:`.resampling`);
+* ``Influence.paired`` for the metrics of a gallery and on a board, where not every run is in memory at once: from what
+  each cluster adds to either run. That is the error of :func:`paired` where the metric is a mean, and a jackknife over
+  clusters where it is not.
 """
 
 from __future__ import annotations

@@ -126,7 +126,10 @@ class Influence:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A number of several runs that were asked the same samples; made by :func:`column`.
+    """A number of several runs that were asked the same samples.
+
+    Made by :func:`column` of scored samples in any order, and by ``SampleValues.column`` of
+    :mod:`egobench.scoring.sample_values` of values that were read run by run, which are sorted already.
 
     Attributes:
         metric: The metric.

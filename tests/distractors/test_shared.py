@@ -212,6 +212,17 @@ def test_groups_keep_within_the_first_key_and_the_rest_tries_the_next() -> None:
     assert tools.annotations.facts == {"placed_in_wider_groups": 2}
 
 
+def test_a_second_key_of_the_same_value_makes_no_group_wider() -> None:
+    """Records that stay out of the first round are placed by the second, whose key is the one that they had before."""
+    records = [record(number, caption, start=2.0 * number) for number, caption in enumerate(CAPTIONS[:8])]
+    tools = kit()
+    construct = shared_sets(2, true_of=Truth(), within=(anywhere, anywhere), left_out=0.5)
+    once = built(shared_sets(2, true_of=Truth(), left_out=0.5), records)
+    twice = built(construct, records, tools)
+    assert sum(isinstance(one, Options) for one in once) < sum(isinstance(one, Options) for one in twice)
+    assert tools.annotations.facts == {"placed_in_wider_groups": 0}
+
+
 def test_the_result_is_in_the_order_of_the_records_and_does_not_depend_on_it() -> None:
     records = [record(number, caption) for number, caption in enumerate(CAPTIONS)]
     construct = shared_sets(5, true_of=Truth())

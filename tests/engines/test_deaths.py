@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from egobench.run.deaths import DecodingNotes
+from egobench.run.locks import in_turn
 from tests.conftest import Navigation
 from tests.engines.asker import AskerRun, asker_run
 
@@ -133,6 +135,46 @@ def test_the_file_of_the_thread_that_crashed_is_counted(report: str, deadly: set
         pass
     deaths = notes / "deaths.json"
     assert (set(json.loads(deaths.read_text())) if deaths.is_file() else set()) == deadly
+
+
+CRASH = "Fatal Python error: Segmentation fault\n\nCurrent thread 0x000000a1 (most recent call first):\n"
+
+
+def leave_crash(run: Path, writer: str, file: str) -> Path:
+    """Leave the notes of a process that crashed of a file; return where deaths are counted."""
+    notes = run / ".decoding"
+    notes.mkdir(exist_ok=True)
+    (notes / writer).write_text(json.dumps({"a1": file}))
+    (notes / f"{writer}.crash").write_text(CRASH)
+    return notes / "deaths.json"
+
+
+def begin_and_end(run: Path, writer: str) -> None:
+    with DecodingNotes(run, writer):
+        pass
+
+
+def test_workers_that_start_together_count_their_deaths_one_after_the_other(tmp_path: Path) -> None:
+    deaths = leave_crash(tmp_path, "worker-1", "a.mp4")
+    start = Thread(target=begin_and_end, args=(tmp_path, "worker-1"), daemon=True)
+    with in_turn(tmp_path, "deaths"):
+        # Another worker is counting: this one waits, and adds to what that one writes.
+        start.start()
+        start.join(0.5)
+        assert start.is_alive()
+        deaths.write_text(json.dumps({"a.mp4": 1}))
+    start.join(60)
+    assert json.loads(deaths.read_text()) == {"a.mp4": 2}
+
+
+def test_a_death_can_be_counted_in_a_turn_of_the_run(tmp_path: Path) -> None:
+    deaths = leave_crash(tmp_path, "worker-0", "a.mp4")
+    start = Thread(target=begin_and_end, args=(tmp_path, "worker-0"), daemon=True)
+    with in_turn(tmp_path):
+        start.start()
+        start.join(60)
+        assert not start.is_alive()
+    assert json.loads(deaths.read_text()) == {"a.mp4": 1}
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from egobench.metrics.graded import graded_aps, graded_ndcgs, relevancy
-from egobench.metrics.ranking import graded_map, graded_ndcg
 
 EPIC = Path(__file__).parents[3] / "shared" / "data" / "epic_kitchens_mir"
 
@@ -60,17 +59,17 @@ def test_ties_count_as_the_mean_over_all_orders() -> None:
         # Adding a tiny permutation breaks the ties in every possible way, each equally often.
         broken = [held + 1e-6 * order for order in orders]
         wanted = np.mean([published_ap(each, relevance[0]) for each in broken])
-        assert graded_map(held[None], relevance) == pytest.approx(wanted, abs=1e-12)
+        assert graded_aps(held[None], relevance).mean() == pytest.approx(wanted, abs=1e-12)
         wanted = np.mean([published_ndcg(each, relevance[0]) for each in broken])
-        assert graded_ndcg(held[None], relevance) == pytest.approx(wanted, abs=1e-12)
+        assert graded_ndcgs(held[None], relevance).mean() == pytest.approx(wanted, abs=1e-12)
 
 
 def test_a_ranking_of_three_scores_what_arithmetic_says() -> None:
     # Ranked relevance 1, .5, 1; ideal 1, 1, .5. AP = ((1 / 1) + (1 + .5 + 1) / 3) / 2.
     scores, relevance = np.array([[3.0, 2.0, 1.0]]), np.array([[1.0, 0.5, 1.0]])
-    assert graded_map(scores, relevance) == pytest.approx((1 + 2.5 / 3) / 2, abs=1e-12)
+    assert graded_aps(scores, relevance).mean() == pytest.approx((1 + 2.5 / 3) / 2, abs=1e-12)
     by_hand = (1 + 0.5 / np.log2(3) + 1 / 2) / (1 + 1 / np.log2(3) + 0.5 / 2)
-    assert graded_ndcg(scores, relevance) == pytest.approx(by_hand, abs=1e-12)
+    assert graded_ndcgs(scores, relevance).mean() == pytest.approx(by_hand, abs=1e-12)
 
 
 def test_values_lie_between_zero_and_one_and_a_perfect_ranking_is_one() -> None:
@@ -80,7 +79,7 @@ def test_values_lie_between_zero_and_one_and_a_perfect_ranking_is_one() -> None:
         for values in (graded_aps(scores, relevance), graded_ndcgs(scores, relevance)):
             assert values.min() >= 0
             assert values.max() <= 1
-    assert graded_map(relevance, relevance) == graded_ndcg(relevance, relevance) == 1
+    assert graded_aps(relevance, relevance).mean() == graded_ndcgs(relevance, relevance).mean() == 1
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_values_lie_between_zero_and_one_and_a_perfect_ranking_is_one() -> None:
 )
 def test_what_cannot_be_scored_is_named(scores: np.ndarray, relevance: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        graded_map(scores, relevance)
+        graded_aps(scores, relevance)
 
 
 @pytest.mark.slow
@@ -115,10 +114,10 @@ def test_the_real_gallery_has_the_official_chance_and_a_perfect_ranking_scores_o
     assert (relevance == 1).sum(axis=1).mean() == pytest.approx(6.4682, abs=1e-4)
     rng = np.random.default_rng(0)
     scores = rng.normal(size=relevance.shape).astype(np.float32)
-    assert graded_map(scores, relevance) == pytest.approx(0.0569, abs=1e-3)
-    assert graded_ndcg(scores, relevance) == pytest.approx(0.1080, abs=1e-3)
-    assert graded_map(relevance, relevance) == pytest.approx(1.0, abs=1e-12)
-    assert graded_ndcg(relevance, relevance) == pytest.approx(1.0, abs=1e-12)
+    assert graded_aps(scores, relevance).mean() == pytest.approx(0.0569, abs=1e-3)
+    assert graded_ndcgs(scores, relevance).mean() == pytest.approx(0.1080, abs=1e-3)
+    assert graded_aps(relevance, relevance).mean() == pytest.approx(1.0, abs=1e-12)
+    assert graded_ndcgs(relevance, relevance).mean() == pytest.approx(1.0, abs=1e-12)
     noisy = relevance + rng.normal(scale=0.3, size=relevance.shape)
     few = rng.choice(len(relevance), 20, replace=False)
     expected = [published_ap(*pair) for pair in zip(noisy[few], relevance[few], strict=True)]
@@ -126,5 +125,5 @@ def test_the_real_gallery_has_the_official_chance_and_a_perfect_ranking_scores_o
     expected = [published_ndcg(*pair) for pair in zip(noisy[few], relevance[few], strict=True)]
     assert graded_ndcgs(noisy, relevance)[few] == pytest.approx(expected, abs=1e-12)
     tied = np.round(noisy * 4)
-    assert 0.5 < graded_map(tied, relevance) < 0.6
-    assert 0.5 < graded_ndcg(tied, relevance) < 0.6
+    assert 0.5 < graded_aps(tied, relevance).mean() < 0.6
+    assert 0.5 < graded_ndcgs(tied, relevance).mean() < 0.6

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,15 @@ import pytest
 
 from egobench.annotations import Annotations
 from egobench.dataset.build import build
+from egobench.dataset.galleries import gallery_advice
 from egobench.dataset.sampleset import SampleSet
 from egobench.errors import AnnotationFileError, ModelError, RecordError, SampleSetError, ScoreFileError
 from egobench.evaluate import evaluate
 from egobench.plugins import load_model, load_task
+from egobench.request import RunRequest
 from egobench.retrieval.gallery import read_scores, score_gallery
+from egobench.run.plan import plan
+from egobench.run.spec import Rerank, Settings
 from tests.cli import egobench
 from tests.conftest import Navigation, NoEmbedder
 from tests.tasks.official_files import OFFICIAL, Files, write
@@ -193,6 +199,43 @@ def test_a_gallery_is_not_asked_question_by_question(epic: SampleSet, tmp_path: 
 def test_a_set_without_a_gallery_takes_no_table(navigation: Navigation) -> None:
     with pytest.raises(SampleSetError, match="vln-qa/official has no gallery to score"):
         score_gallery(np.zeros((12, 4)), navigation.sample_set)
+
+
+@pytest.mark.parametrize(
+    ("task", "advice"),
+    [
+        ("charades-ego", "build one with egobench build charades-ego --construction gallery157"),
+        ("egoschema", "no gallery can be built of egoschema; egobench tasks lists what each task is built as"),
+    ],
+)
+def test_who_has_no_gallery_is_sent_to_the_constructions_that_are_one(
+    navigation: Navigation, task: str, advice: str
+) -> None:
+    manifest = replace(navigation.sample_set.manifest, task=task)
+    without = replace(navigation.sample_set, manifest=manifest)
+    expected = f"{task}/official has no gallery to score; {advice}"
+    with pytest.raises(SampleSetError, match=f"^{re.escape(expected)}$"):
+        score_gallery(np.zeros((12, 12)), without)
+    rerank = Rerank(3, {without.name: "0" * 64})
+    with pytest.raises(SampleSetError, match=f"^{re.escape(expected)}$"):
+        plan([without], Settings("likelihood-sum", rerank=rerank))
+
+
+def test_a_folder_without_galleries_is_sent_to_those_of_its_tasks(navigation: Navigation, tmp_path: Path) -> None:
+    request = RunRequest(model="random", data=navigation.data, videos=tmp_path, out=tmp_path, rerank=tmp_path / "runs")
+    with pytest.raises(SampleSetError, match="holds no gallery to score; no gallery can be built of vln-qa; "):
+        request.load()
+    assert gallery_advice(map(load_task, ("vln-qa", "epic-kitchens-mir", "charades-ego"))) == (
+        "build one with egobench build charades-ego --construction gallery157 or "
+        "egobench build epic-kitchens-mir --construction gallery"
+    )
+
+
+def test_a_metric_that_is_younger_than_its_set_has_its_chance_computed(epic: SampleSet) -> None:
+    manifest = replace(epic.manifest, chance={"all/mAP": epic.manifest.chance["all/mAP"]})
+    entries = score_gallery(np.eye(3), replace(epic, manifest=manifest))
+    assert entries[NDCG].chance == epic.manifest.chance["all/nDCG"]
+    assert entries[MAP].chance == epic.manifest.chance["all/mAP"]
 
 
 def test_a_table_is_scored_in_two_commands(tmp_path: Path) -> None:

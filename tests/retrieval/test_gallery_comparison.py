@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from egobench.compare import compare
+from egobench.dataset.galleries import gallery_of
 from egobench.errors import SampleSetError, StoreError
 from egobench.evaluate import evaluate
 from egobench.metrics import Outcome
 from egobench.metrics.gallery import TableMetric
 from egobench.model import ModelInfo, Prompt
 from egobench.plugins import load_task
-from egobench.retrieval.gallery import gallery_of
 from egobench.retrieval.influence import gallery_influence
 from egobench.retrieval.tables import ScoreTable, TableSamples
 from egobench.run.spec import Settings

@@ -71,6 +71,18 @@ def test_rows_that_were_added_are_named(navigation: Navigation) -> None:
     assert verify_run(folder) == [FileProblem("predictions/vln-qa.all.mcq.official.other.jsonl", "not signed")]
 
 
+@pytest.mark.parametrize(
+    "name", ["/run.json", "../run.json", "predictions//a", "x" * 256, "\u00e9" * 128, ""],
+    ids=["absolute", "outside", "empty part", "256 bytes", "128 letters of two bytes", "none"],
+)  # fmt: skip
+def test_a_line_that_names_what_can_be_no_file_of_a_run_is_no_checksum(navigation: Navigation, name: str) -> None:
+    folder = run(navigation).path
+    with (folder / "checksums.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{'0' * 64}  {name}\n")
+    with pytest.raises(ChecksumError, match="is no checksum; expected a digest and a file name"):
+        verify_run(folder)
+
+
 def test_accepted_changes_are_scored_and_signed(navigation: Navigation) -> None:
     folder = run(navigation).path
     edit(folder / LINES)

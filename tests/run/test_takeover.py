@@ -14,8 +14,9 @@ import pytest
 from egobench.errors import StoreError
 from egobench.evaluate import Result, evaluate
 from egobench.model import ModelInfo, Prompt, Reply
+from egobench.run.finding import run_folder
 from egobench.run.spec import RunSpec, Settings
-from egobench.run.store import read_run, run_folder
+from egobench.run.store import read_run
 from tests.cli import egobench
 from tests.conftest import Navigation
 

@@ -13,7 +13,7 @@ from egobench.run.plan import Part
 from egobench.run.records import Prediction
 from egobench.run.spec import Settings
 from egobench.scoring.entry import by_id
-from egobench.scoring.score import score_part, score_samples_in_orders
+from egobench.scoring.score import coverage, score_part, score_samples_in_orders
 from tests.conftest import Navigation
 
 ID = "vln-qa/all/mcq/official/acc/generate"
@@ -99,3 +99,17 @@ def test_a_prediction_that_contradicts_itself_is_refused_in_every_order(
     edited = {**honest, first: replace(honest[first], **changes)}
     with pytest.raises(StoreError, match=f"'{first}' has {fault}"):
         list(score_part(work, {0: honest, 1: honest} | {turn: edited}, seed=0))
+
+
+def test_coverage_counts_a_sample_once_however_many_orders_it_is_asked_in(navigation: Navigation) -> None:
+    """By hand: four samples in two orders were all replied to, of four in one order one request failed: 1 - 1/8."""
+    in_orders, whole = part(navigation, orders=2), answers(part(navigation), "1011")
+    replied = list(score_part(in_orders, {0: whole, 1: whole}, seed=0))
+    assert [entry.orders for entry in replied] == [1, 2, 2]
+    sample_id = in_orders.samples[2].id
+    failed = whole | {sample_id: Prediction(sample_id, "request_error", error="429 too many requests")}
+    other = replace(in_orders, subset=replace(in_orders.subset, name="other"), settings=Settings())
+    lossy = list(score_part(other, {0: failed}, seed=0))
+    assert coverage([*replied, *lossy]) == coverage([*lossy, *reversed(replied)]) == 1 - 1 / 8
+    # By hand: one request failed in the second order alone, so three of four samples were replied to in both.
+    assert coverage(score_part(in_orders, {0: whole, 1: failed}, seed=0)) == 1 - 1 / 4
