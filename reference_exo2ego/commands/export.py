@@ -28,7 +28,7 @@ def export(
 ) -> None:
     """Write a checkpoint for egobench run exo2ego: LoRA merged, without the demonstrator, with a model card.
 
-    Example: exo2ego export runs/exo2ego/stage3 --out exo2ego-7b --dtype bfloat16 --card card.json
+    Example: exo2ego export runs/exo2ego/stage3/model --out exo2ego-7b --dtype bfloat16 --card card.json
     """
     from reference_exo2ego.commands.libraries import prepare_libraries
 
