@@ -37,8 +37,8 @@ class ClipOrder:
     """The order in which clips are shown, epoch by epoch.
 
     An epoch shows each clip as often as its weight says; of a weight that is not whole the rest falls on a part of the
-    clips, another one in each epoch. Clips are in random order; with lengths given, clips of a like length stand in one
-    batch.
+    clips, another one in each epoch. Weights that sum to less than 1 show one clip. Clips are in random order; with
+    lengths given, clips of a like length stand in one batch.
 
     Args:
         weights: How often each clip is shown in an epoch, more than 0.
@@ -86,6 +86,8 @@ class ClipOrder:
         # order of clips the rest falls on others in each epoch.
         shuffled = rng.permutation(len(self._weights))
         edges = np.floor(np.concatenate([[0.0], np.cumsum(self._weights[shuffled])]) + 1e-9).astype(np.int64)
+        # A running sum is rounded at each clip, in another order in each epoch, and may end below the whole sum.
+        edges[-1] = max(edges[-1], self.per_epoch)
         order = rng.permutation(np.repeat(shuffled, np.diff(edges)))[: self.per_epoch]
         if self._lengths is None:
             return order

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections import Counter
 
 import pytest
@@ -33,6 +35,43 @@ def test_weights_say_how_often_a_clip_is_shown() -> None:
     # The halves fall on other clips in other epochs.
     over_epochs = Counter(clip for number in range(40) for clip in epoch(order, 8, number))
     assert all(8 < over_epochs[clip] < 32 for clip in range(10, 50))
+
+
+@pytest.mark.parametrize(
+    ("weights", "clips"), [([0.1] * 23050, 2305), ([0.1] * 5, 1), ([0.3], 1), ([0.7] * 10 + [0.1] * 3, 7)]
+)
+def test_an_epoch_holds_as_many_clips_as_it_says(weights: list[float], clips: int) -> None:
+    """The sums of weights are 2305, 0.5, 0.3 and 7.3; running sums of tenths in float64 end below 2305."""
+    order = ClipOrder(weights, None, batch=clips, seed=1)
+    assert order.per_epoch == clips
+    for number in range(8):
+        shown = Counter(order.batch_of(number))
+        assert shown.total() == clips
+        assert all(count <= math.ceil(weights[clip]) for clip, count in shown.items())
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_every_epoch_of_any_weights_is_whole(grouped: bool) -> None:
+    drawn = random.Random(3)
+    for _ in range(150):
+        size = drawn.choice([1, 2, 7, 100, 3001])
+        choice = drawn.choice(
+            [[0.1], [0.3, 0.7], [1 / 3], [0.0007], [1.0, 2.5], [drawn.random() + 1e-6 for _ in range(9)]]
+        )
+        weights = [drawn.choice(choice) for _ in range(size)]
+        order = ClipOrder(weights, [clip % 5 for clip in range(size)] if grouped else None, batch=1, seed=size)
+        for number in range(3):
+            shown = Counter(order.batch_of(number * order.per_epoch + place)[0] for place in range(order.per_epoch))
+            assert shown.total() == order.per_epoch == max(1, math.floor(math.fsum(weights) + 1e-9))
+            assert all(count <= math.ceil(weights[clip]) for clip, count in shown.items())
+
+
+def test_the_order_of_epochs_that_were_whole_stays_what_it_was() -> None:
+    """Written down before epochs of a clip too few were mended: a training goes on with the clips that are left."""
+    whole = ClipOrder([1.0] * 12, None, batch=4, seed=5)
+    assert [whole.batch_of(step) for step in range(3)] == [[7, 3, 6, 1], [10, 0, 4, 8], [2, 9, 11, 5]]
+    parts = ClipOrder([0.5] * 8 + [1.5] * 4, [clip % 3 for clip in range(12)], batch=4, seed=5)
+    assert [parts.batch_of(step) for step in range(4)] == [[8, 11, 9, 6], [8, 11, 5, 10], [8, 11, 9, 0], [8, 1, 10, 7]]
 
 
 def test_a_batch_depends_on_nothing_but_its_step() -> None:
