@@ -126,6 +126,11 @@ class Exo2EgoConfig(Section):
     train: TrainTable = TrainTable()
 
     @property
+    def word_losses(self) -> tuple[Literal["vtg", "kl"], ...]:
+        """Losses that are means over predicted words; the others are means over clips."""
+        return ("vtg", "kl") if self.kl == "output" else ("vtg",)
+
+    @property
     def feature_grid(self) -> int:
         """Places in a row of the grid that F and G work on."""
         return self.vision.grid if self.place == "before_connector" else self._token_grid.side

@@ -48,6 +48,9 @@ class ClipInputs:
 class Losses(NamedTuple):
     """Losses of clips; those that a stage does not have are zero.
 
+    ``vtg`` is a mean over words, and so is ``kl`` where it compares outputs; the others are means over clips, see
+    ``word_losses`` of the configuration.
+
     Attributes:
         total: Weighted sum of the others, which is minimised.
         vtg: Next-token cross entropy on the text, in nats per token.

@@ -49,7 +49,7 @@ class TrainingBatch(Protocol):
         ...
 
     def losses(self, model: Exo2Ego) -> Losses:
-        """Compute the losses, as means: ``vtg`` over words, the others over clips."""
+        """Compute the losses, as means over words or over clips, see :class:`.Losses`."""
         ...
 
 

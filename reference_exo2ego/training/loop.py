@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -212,15 +212,17 @@ class StageLoop:
         micro_batches = loaded.micro_batches
         counts = self._count(micro_batches)
         sums = dict.fromkeys(LOSS_PARTS, 0.0)
-        vtg = self.recipe.model.weights.vtg
+        word_weights = {name: getattr(self.recipe.model.weights, name) for name in self.recipe.model.word_losses}
         for number, micro in enumerate(micro_batches, start=1):
             losses = self.engine.losses(micro.batch.to(self.engine.device))
             words = micro.batch.predicted / counts.words[micro.group]
             clips = micro.batch.clips / counts.clips[micro.group]
-            # A mean over words and one over clips; with a single micro-batch on a single process this is the total.
-            loss = losses.total * clips + (vtg * (words - clips)) * losses.vtg
+            # Means over words and over clips; with a single micro-batch on a single process this is the total.
+            loss = losses.total * clips
+            for name, weight in word_weights.items():
+                loss = loss + (weight * (words - clips)) * getattr(losses, name)
             self._refuse_divergence(loaded, micro, losses)
-            _add(sums, losses, words * micro.weight, clips * micro.weight, vtg)
+            _add(sums, losses, words * micro.weight, clips * micro.weight, word_weights)
             self.engine.backward(loss * (micro.weight * self.processes.count), last=number == len(micro_batches))
         norm = self.engine.step(rate_share(loaded.step, self.steps, self.stage))
         if not math.isfinite(norm):
@@ -302,9 +304,11 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _add(sums: dict[str, float], losses: Losses, words: float, clips: float, vtg: float) -> None:
-    own = float(losses.vtg.detach())
-    sums["loss"] += float(losses.total.detach()) * clips + vtg * own * (words - clips)
-    sums["vtg"] += own * words
-    for name in LOSS_PARTS[2:]:
-        sums[name] += float(getattr(losses, name).detach()) * clips
+def _add(sums: dict[str, float], losses: Losses, words: float, clips: float, word_weights: Mapping[str, float]) -> None:
+    values = {name: float(getattr(losses, name).detach()) for name in LOSS_PARTS[1:]}
+    total = float(losses.total.detach()) * clips
+    for name, weight in word_weights.items():
+        total += weight * values[name] * (words - clips)
+    sums["loss"] += total
+    for name, value in values.items():
+        sums[name] += value * (words if name in word_weights else clips)

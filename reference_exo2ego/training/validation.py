@@ -87,7 +87,8 @@ class Validation:
             batch = self.micro_batches[place % len(self.micro_batches)].batch.to(self.engine.device)
             losses = self.engine.losses(batch)
             values = {name: float(getattr(losses, "total" if name == "loss" else name)) for name in LOSS_PARTS}
-            weights = {name: batch.predicted if name in {"loss", "vtg"} else batch.clips for name in LOSS_PARTS}
+            by_words = {"loss", *self.engine.model.config.word_losses}
+            weights = {name: batch.predicted if name in by_words else batch.clips for name in LOSS_PARTS}
             if isinstance(batch, ClipBatch) and batch.inputs.ego is not None and batch.inputs.exo is not None:
                 near = nearness(self.engine.model, batch.inputs)
                 values |= {"cosine": near.mapped, "cosine_unmapped": near.unmapped}
