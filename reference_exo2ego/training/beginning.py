@@ -143,22 +143,29 @@ def hand_over(
         tokenizer: Tokenizer of the language model.
 
     Raises:
-        CheckpointError: If it cannot be written.
+        ModelError: If it cannot be written.
+        TrainingError: The same, on the processes that do not write.
     """
     weights = engine.weights()
-    if processes.first:
-        last: Stage = "init" if stage == "language" else stage
-        model = blank(recipe.model, last)
-        names = {name for name, _ in model.named_parameters()}
-        missing = model.load_state_dict(weights, strict=False, assign=True).missing_keys
-        if names & set(missing):
-            raise ModelError(f"{folder}: {sorted(names & set(missing))[0]} is missing from what was trained")
-        parts: tuple[Part, ...] | None = ("language",) if stage == "language" else None
-        save(model, folder, last, parts=parts, tokenizer=tokenizer)
-        if stage == "language":
-            # There is no Exo2Ego to load yet, but a language model to begin with.
-            (folder / "config.json").unlink()
-    processes.wait()
+    with processes.together(f"{folder}: handing the model over"):
+        if processes.first:
+            _write_model(recipe, stage, weights, folder=folder, tokenizer=tokenizer)
+
+
+def _write_model(
+    recipe: Recipe, stage: TrainingStage, weights: dict[str, torch.Tensor], *, folder: Path, tokenizer: Any
+) -> None:
+    last: Stage = "init" if stage == "language" else stage
+    model = blank(recipe.model, last)
+    names = {name for name, _ in model.named_parameters()}
+    missing = model.load_state_dict(weights, strict=False, assign=True).missing_keys
+    if names & set(missing):
+        raise ModelError(f"{folder}: {sorted(names & set(missing))[0]} is missing from what was trained")
+    parts: tuple[Part, ...] | None = ("language",) if stage == "language" else None
+    save(model, folder, last, parts=parts, tokenizer=tokenizer)
+    if stage == "language":
+        # There is no Exo2Ego to load yet, but a language model to begin with.
+        (folder / "config.json").unlink()
 
 
 def load_tokenizer(folder: Path) -> Any:

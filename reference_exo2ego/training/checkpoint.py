@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from egobench.errors import CheckpointError, JsonInputError, ResumeError
+from egobench.errors import CheckpointError, JsonInputError, ResumeError, TrainingError, bare_reason
 from egobench.json_input import read_json
 from egobench.observer import Observer
 from egobench.validation import reason_of
@@ -43,7 +43,6 @@ class Position:
         processes: How many processes there were.
         clips: Clips that were shown.
         unreadable: Clips that could not be read.
-        seconds: How long the steps took.
         files: Bytes of each file of the checkpoint.
     """
 
@@ -55,7 +54,6 @@ class Position:
     processes: int
     clips: int = 0
     unreadable: int = 0
-    seconds: float = 0.0
     files: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -78,32 +76,26 @@ def write_checkpoint(
         CheckpointError: If it cannot be written; what was there before stays.
     """
     partial, checkpoint = folder / PARTIAL, folder / _name(position.step)
-    problem: Exception | None = None
     try:
-        if processes.first:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-        processes.wait()
-        write(partial)
-    except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError where a file cannot be written
-        problem = error
-    failures = int(processes.sums([float(problem is not None)])[0])
-    if not failures and processes.first:
-        try:
-            _settle(partial, checkpoint, position)
-        except OSError as error:
-            problem = error
-    failures += int(processes.sums([float(problem is not None)])[0])
-    if failures:
+        with processes.together("its folder"):
+            if processes.first:
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir(parents=True)
+        with processes.together("what the engine writes"):
+            write(partial)
+        with processes.together("moving it to its place"):
+            if processes.first:
+                _settle(partial, checkpoint, position)
+    except (OSError, RuntimeError, TrainingError) as error:  # torch's writer raises RuntimeError for a full disk
         if processes.first:
             shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(
-            f"{checkpoint}: cannot be written ({problem or 'another process failed'}); is there room? The checkpoint "
-            f"before it is whole: make room and start the same command again"
-        ) from problem
-    if processes.first:
-        for old in checkpoints(folder)[:-keep]:
-            shutil.rmtree(old)
+            f"{checkpoint}: cannot be written ({bare_reason(error)}); is there room? The checkpoint before it is "
+            f"whole: make room and start the same command again"
+        ) from error
+    with processes.together(f"{folder}: deleting older checkpoints"):
+        if processes.first:
+            _delete(checkpoints(folder)[:-keep])
     return checkpoint
 
 
@@ -141,12 +133,11 @@ def read_position(checkpoint: Path) -> Position:
     path = checkpoint / POSITION
     try:
         values: Any = read_json(path.read_bytes(), str(path))
-        checksum = values.pop("crc32", None) if isinstance(values, dict) else None
+        sound = _take_checksum(values)
         position: Position = TypeAdapter(Position).validate_json(json.dumps(values), strict=True)
     except (OSError, JsonInputError, ValidationError) as error:
         raise ResumeError(f"{path}: cannot be read ({reason_of(error)}); expected what training wrote") from error
-    # Checkpoints of earlier releases have no checksum.
-    if checksum not in (None, _checksum(values)) or checkpoint.name != _name(position.step):
+    if not sound or checkpoint.name != _name(position.step):
         raise ResumeError(f"{path}: is not as it was written; expected what training wrote")
     return position
 
@@ -180,6 +171,16 @@ def check_fit(checkpoint: Path, *, steps: int, engine: str, processes: int) -> N
             f"{checkpoint}: written by {position.processes} processes with ZeRO-3, here {processes}, which cannot go "
             f"on from it exactly; go on with {position.processes}, or begin the stage anew in another folder"
         )
+
+
+def _delete(old: Sequence[Path]) -> None:
+    for checkpoint in old:
+        try:
+            shutil.rmtree(checkpoint)
+        except OSError as error:
+            raise CheckpointError(
+                f"{checkpoint}: cannot be deleted ({bare_reason(error)}); delete it, and start the same command again"
+            ) from error
 
 
 def _settle(partial: Path, checkpoint: Path, position: Position) -> None:
@@ -230,6 +231,17 @@ def _is_whole(path: Path, size: int) -> bool:
 
 def _name(step: int) -> str:
     return f"step-{step:06d}"
+
+
+def _take_checksum(values: Any) -> bool:
+    """Take what is no part of a position out of its values, and tell whether their checksum is right."""
+    if not isinstance(values, dict):
+        return True
+    # Checkpoints of earlier releases have no checksum, and besides how long their steps took.
+    checksum = values.pop("crc32", None)
+    sound = checksum in (None, _checksum(values))
+    values.pop("seconds", None)
+    return sound
 
 
 def _checksum(values: dict[str, Any]) -> int:

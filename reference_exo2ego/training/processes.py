@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import distributed
 
 from egobench.errors import TrainingError
+
+PATIENCE = timedelta(days=1)
+"""How long processes wait for one another, torch's being half an hour: the first scores the model on whole tasks, and
+the others wait. Gradients have torch's limit, which finds a process that hangs sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +27,13 @@ class Processes:
         rank: Number of this process, from 0.
         count: Number of processes.
         local_rank: Number of this process on its machine.
+        group: What torch connects them by to wait for one another; ``None`` for a single process.
     """
 
     rank: int = 0
     count: int = 1
     local_rank: int = 0
+    group: Any = field(default=None, repr=False, compare=False)
 
     @property
     def first(self) -> bool:
@@ -42,13 +50,34 @@ class Processes:
         if self.count == 1:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64)
-        distributed.all_reduce(total)
+        distributed.all_reduce(total, group=self.group)
         return [float(value) for value in total]
 
     def wait(self) -> None:
         """Wait until all processes are here."""
         if self.count > 1:
             self.sums([0.0])
+
+    @contextmanager
+    def together(self, work: str) -> Generator[None]:
+        """Fail on all processes where the work of one of them does; every process enters the context.
+
+        The work itself must not wait for other processes.
+
+        Args:
+            work: What is done, for the message of the processes whose own part is done.
+
+        Raises:
+            TrainingError: If another process failed, which raises its own error.
+        """
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            failures = int(self.sums([float(failed)])[0])
+        if failures:
+            raise TrainingError(f"{work}: failed on another process, whose message says why")
 
 
 def begin_processes(local_rank: int = 0) -> Processes:
@@ -69,9 +98,8 @@ def begin_processes(local_rank: int = 0) -> Processes:
     rank, count = (rank or 0, count) if count is not None and count > 1 else (0, 1)
     if rank >= count:
         raise TrainingError(f"RANK is {rank} and WORLD_SIZE {count}; expected a rank below their number")
-    processes = Processes(rank, count, local_rank)
     if torch.cuda.is_available():
-        torch.cuda.set_device(processes.local_rank)
+        torch.cuda.set_device(local_rank)
     if not distributed.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         if count > 1:
@@ -79,7 +107,8 @@ def begin_processes(local_rank: int = 0) -> Processes:
         else:
             library: Any = distributed
             distributed.init_process_group(backend, store=library.HashStore(), rank=0, world_size=1)
-    return processes
+    group = distributed.new_group(backend="gloo", timeout=PATIENCE) if count > 1 else None
+    return Processes(rank, count, local_rank, group)
 
 
 def _number(name: str, text: str | None) -> int | None:
