@@ -67,33 +67,45 @@ class Evaluation:
     tracker: Tracker
     observer: Observer
 
-    def __call__(self, step: int, *, last: bool) -> None:
-        """Score the model if it is time to; every process calls it.
+    def is_due(self, step: int, *, last: bool) -> bool:
+        """Tell whether it is time to score the model.
 
         Args:
             step: Number of steps that were taken.
             last: Whether the stage ends with this step.
         """
-        due = self.scores.every and step and step % self.scores.every == 0
-        if self.stage.name == "language" or not (last or due):
-            return
+        every = self.scores.every
+        return self.stage.name != "language" and (last or bool(every and step and step % every == 0))
+
+    def __call__(self, step: int) -> None:
+        """Score the model; every process calls it.
+
+        Args:
+            step: Number of steps that were taken.
+
+        Raises:
+            TrainingError: If the first process, which scores, fails; it raises its own error.
+        """
         model = self.folder / "evaluations" / "models" / f"{self.recipe.name}-{self.stage.name}-{step:06d}"
         if self.processes.first:
-            shutil.rmtree(model, ignore_errors=True)
+            shutil.rmtree(model, ignore_errors=True)  # left by a process that was killed
         hand_over(self.recipe, self.stage.name, self.engine, self.processes, model, self.tokenizer)
-        if self.processes.first:
-            result = evaluate(
-                load_model("exo2ego", checkpoint=str(model)),
-                self.scores.sets,
-                self.scores.videos,
-                self.folder / "evaluations",
-                Settings(method=self.scores.method, limit=self.scores.limit),
-                observer=self.observer,
-            )
-            rows = {
-                name: {"value": entry.value, "chance": entry.chance, "n": entry.n}
-                for name, entry in result.scores.items()
-            }
-            self.tracker.record("scores", self.stage.name, step, scores=rows)
-            shutil.rmtree(model)
-        self.processes.wait()
+        with self.processes.together(f"{self.stage.name}, step {step}: scoring the model"):
+            if self.processes.first:
+                self._score(step, model)
+
+    def _score(self, step: int, model: Path) -> None:
+        """Score a copy of the model, record its scores, and delete it."""
+        result = evaluate(
+            load_model("exo2ego", checkpoint=str(model)),
+            self.scores.sets,
+            self.scores.videos,
+            self.folder / "evaluations",
+            Settings(method=self.scores.method, limit=self.scores.limit),
+            observer=self.observer,
+        )
+        rows = {
+            name: {"value": entry.value, "chance": entry.chance, "n": entry.n} for name, entry in result.scores.items()
+        }
+        self.tracker.record("scores", self.stage.name, step, scores=rows)
+        shutil.rmtree(model)

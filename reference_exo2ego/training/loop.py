@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from .processes import Processes
 from .recipe import Recipe, StageRecipe
 from .sampler import seed_of
 from .schedule import rate_share
-from .tracking import Tracker
+from .tracking import Kind, Tracker
 
 FEW = 200
 """Clips that a share of unreadable ones is counted of at least: the first of all clips may be one."""
@@ -45,7 +45,7 @@ class LoopSettings:
 
     Attributes:
         workers: Threads that load batches ahead.
-        save_every: Steps between checkpoints; 0 for none but the last.
+        save_every: Steps between checkpoints; 0 for none but the last and those before scores.
         keep: Number of checkpoints that stay.
         log_every: Steps between records.
         validate_every: Steps between validations; 0 for the first and the last alone.
@@ -60,6 +60,48 @@ class LoopSettings:
     validate_every: int = 0
     unreadable: float = 0.02
     stop_after: int | None = None
+
+
+class Inspector(Protocol):
+    """Looks at the model of a stage between its steps; every process calls it."""
+
+    def __call__(self, step: int) -> None:
+        """Do what is due after so many steps."""
+        ...
+
+    def make_up(self, step: int) -> None:
+        """Do what was due after the steps of a checkpoint, and was not done before training ended there."""
+        ...
+
+    def is_long(self, step: int) -> bool:
+        """Tell whether what is due after so many steps takes so long that a checkpoint is written before it."""
+        ...
+
+
+class NoInspection:
+    """Looks at nothing."""
+
+    def __call__(self, step: int) -> None:
+        """Do nothing."""
+
+    def make_up(self, step: int) -> None:
+        """Do nothing."""
+
+    def is_long(self, step: int) -> bool:  # noqa: ARG002
+        """Tell that nothing takes long."""
+        return False
+
+
+class Diverged(NamedTuple):
+    """A micro-batch whose loss is no number.
+
+    Attributes:
+        micro: The micro-batch.
+        values: Its losses by name.
+    """
+
+    micro: MicroBatch
+    values: dict[str, float]
 
 
 class Speed(NamedTuple):
@@ -128,7 +170,8 @@ class StageLoop:
         folder: Folder of the stage; ``None`` to write nothing.
         settings: How the loop runs.
         asked_to_stop: Tells whether this process was asked to stop.
-        inspect: Called with the number of steps before the first one and after each; validates when it is time to.
+        inspect: Validates and scores, before the first step and after each when it is time to. A checkpoint that is
+            due is written before.
         speed: For the share of the device's peak in the log; ``None`` to leave it out.
     """
 
@@ -143,7 +186,7 @@ class StageLoop:
     folder: Path | None
     settings: LoopSettings
     asked_to_stop: Callable[[], bool] = never
-    inspect: Callable[[int], None]
+    inspect: Inspector
     speed: Speed | None = None
 
     def run(self, checkpoint: Path | None) -> bool:
@@ -153,20 +196,24 @@ class StageLoop:
             checkpoint: The checkpoint; ``None`` for the start.
 
         Returns:
-            Whether the stage is done; else it was asked to stop, and its checkpoint is written.
+            Whether the stage is done; else it was asked to stop, and its checkpoint is written. What was due then is
+            made up for when training goes on.
 
         Raises:
             DivergenceError: If a loss or a gradient is no number; the batch is saved.
             TrainingDataError: If too many clips cannot be read.
             CheckpointError: If a checkpoint cannot be written.
+            TrainingError: If another process has such an error.
         """
         position = self._resume(checkpoint)
         if position.step == 0:
             self.inspect(0)
+        else:
+            self.inspect.make_up(position.step)
         first = position.step
         self.observer.begin(self.stage.name, self.steps, first)
         ended = perf_counter()
-        for loaded in load_steps(self.source, range(first, self.steps), self.processes, workers=self.settings.workers):
+        for loaded in self._load(first):
             result = self._step(loaded)
             began, ended = ended, perf_counter()
             position = replace(
@@ -174,27 +221,42 @@ class StageLoop:
                 step=loaded.step + 1,
                 clips=position.clips + result.clips,
                 unreadable=position.unreadable + result.unreadable,
-                seconds=position.seconds + ended - began,
             )
             self._record(position, loaded, result, ended - began)
             self.observer.advance(1)
-            last = position.step == self.steps
             stop = result.stop or position.step - first == self.settings.stop_after
-            self.inspect(position.step)
-            due = self.settings.save_every and position.step % self.settings.save_every == 0
-            if last or stop or due:
+            if stop or self._is_saved_after(position.step):
                 self._save(position)
-            if stop and not last:
+            if stop:
                 return False
+            self.inspect(position.step)
             ended = perf_counter()
         return True
+
+    def _load(self, first: int) -> Iterator[LoadedStep]:
+        """Load the steps that are left; all processes stop where one of them cannot load its part."""
+        steps = range(first, self.steps)
+        loading = load_steps(self.source, steps, self.processes, workers=self.settings.workers)
+        for step in steps:
+            with self.processes.together(f"{self.stage.name}, step {step}: loading its clips"):
+                loaded = next(loading)
+            yield loaded
+
+    def _is_saved_after(self, step: int) -> bool:
+        every = self.settings.save_every
+        return step == self.steps or bool(every and step % every == 0) or self.inspect.is_long(step)
+
+    def _log(self, kind: Kind, step: int, **values: Any) -> None:
+        """Record values; all processes stop where the first one cannot write them."""
+        with self.processes.together(f"{self.stage.name}, step {step}: writing the log"):
+            self.tracker.record(kind, self.stage.name, step, **values)
 
     def _resume(self, checkpoint: Path | None) -> Position:
         if checkpoint is None:
             return Position(0, self.steps, self.engine.name, self.processes.count)
         position = read_position(checkpoint)
         self.engine.load(checkpoint)
-        self.tracker.record("note", self.stage.name, position.step, note=f"resumed from {checkpoint.name}")
+        self._log("note", position.step, note=f"resumed from {checkpoint.name}")
         return replace(position, engine=self.engine.name, processes=self.processes.count)
 
     def _save(self, position: Position) -> None:
@@ -205,13 +267,13 @@ class StageLoop:
             self.folder / "checkpoints", position, self.engine.save, self.processes, keep=self.settings.keep
         )
         seconds = perf_counter() - began
-        self.tracker.record("checkpoint", self.stage.name, position.step, path=checkpoint.name, seconds=seconds)
+        self._log("checkpoint", position.step, path=checkpoint.name, seconds=seconds)
 
     def _step(self, loaded: LoadedStep) -> StepResult:
         seed_everything(seed_of(self.recipe.seed, self.stage.name, loaded.step, self.processes.rank))
         micro_batches = loaded.micro_batches
         counts = self._count(micro_batches)
-        sums = dict.fromkeys(LOSS_PARTS, 0.0)
+        sums, diverged = dict.fromkeys(LOSS_PARTS, 0.0), list[Diverged]()
         word_weights = {name: getattr(self.recipe.model.weights, name) for name in self.recipe.model.word_losses}
         for number, micro in enumerate(micro_batches, start=1):
             losses = self.engine.losses(micro.batch.to(self.engine.device))
@@ -221,9 +283,12 @@ class StageLoop:
             loss = losses.total * clips
             for name, weight in word_weights.items():
                 loss = loss + (weight * (words - clips)) * getattr(losses, name)
-            self._refuse_divergence(loaded, micro, losses)
+            if not bool(torch.isfinite(losses.total)):
+                diverged.append(Diverged(micro, {name: getattr(losses, name).item() for name in LOSS_PARTS[1:]}))
             _add(sums, losses, words * micro.weight, clips * micro.weight, word_weights)
             self.engine.backward(loss * (micro.weight * self.processes.count), last=number == len(micro_batches))
+        with self.processes.together(f"{self.stage.name}, step {loaded.step}: a loss that is a number"):
+            self._refuse_divergence(loaded.step, diverged)
         norm = self.engine.step(rate_share(loaded.step, self.steps, self.stage))
         if not math.isfinite(norm):
             self._save_batch(micro_batches)
@@ -261,9 +326,8 @@ class StageLoop:
             )
         if position.step % self.settings.log_every and position.step not in {1, self.steps}:
             return
-        self.tracker.record(
+        self._log(
             "step",
-            self.stage.name,
             position.step,
             steps=self.steps,
             **result.losses,
@@ -278,14 +342,11 @@ class StageLoop:
             **({} if self.speed is None else {"mfu": self.speed.share(result.clips / seconds, self.processes.count)}),
         )
 
-    def _refuse_divergence(self, loaded: LoadedStep, micro: MicroBatch, losses: Losses) -> None:
-        # Every process hears of it by the gradient's norm; the one whose loss it is saves the batch.
-        if not bool(torch.isfinite(losses.total)):
+    def _refuse_divergence(self, step: int, diverged: Sequence[Diverged]) -> None:
+        """Raise where a loss of this process is no number, once the step's last gradient is exchanged."""
+        for micro, values in diverged:
             self._save_batch([micro])
-            values = {name: getattr(losses, name).item() for name in LOSS_PARTS[1:]}
-            raise DivergenceError(
-                f"{self.stage.name}, step {loaded.step}: the loss is no number {values}; {self._advice()}"
-            )
+            raise DivergenceError(f"{self.stage.name}, step {step}: the loss is no number {values}; {self._advice()}")
 
     def _save_batch(self, micro_batches: Sequence[MicroBatch]) -> None:
         if self.folder is not None:

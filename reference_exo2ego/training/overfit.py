@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .batches import MicroBatch, Source
 from .beginning import begin
-from .loop import LOSS_PARTS, StageLoop
+from .loop import LOSS_PARTS, NoInspection, StageLoop
 from .out_of_memory import out_of_memory_explained
 from .recipe import StageRecipe
 from .run import Training
@@ -109,9 +109,10 @@ def overfit(training: Training, stage: StageRecipe, steps: int) -> OverfitResult
             tracker=Tracker((goal_sink,)),
             observer=training.observer,
             folder=None,
-            settings=replace(training.settings, log_every=1, save_every=0, validate_every=0),
+            # A clip that cannot be read gives its place to another one at each step; one of them is no reason to stop.
+            settings=replace(training.settings, log_every=1, save_every=0, validate_every=0, unreadable=1.0),
             asked_to_stop=goal_sink.reached,
-            inspect=_inspect_nothing,
+            inspect=NoInspection(),
         )
         loop.run(None)
     first, last = goal_sink.first, goal_sink.last
@@ -119,7 +120,3 @@ def overfit(training: Training, stage: StageRecipe, steps: int) -> OverfitResult
         raise ValueError(f"{steps} steps; expected at least 1")
     losses = {name: (first.numbers[name], last.numbers[name]) for name in LOSS_PARTS}
     return OverfitResult(stage.name, last.step, losses, goal_sink.reached())
-
-
-def _inspect_nothing(_step: int) -> None:
-    """Skip validation: nothing is held out."""

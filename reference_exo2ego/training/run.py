@@ -27,6 +27,7 @@ from .batches import Source, TrainingStage
 from .beginning import Beginning, begin, check_trained, hand_over, prepare
 from .checkpoint import check_fit, latest_checkpoint
 from .engine import Engine, LossModule, TorchEngine
+from .inspection import Inspection
 from .loop import LoopSettings, StageLoop, never
 from .out_of_memory import out_of_memory_explained
 from .processes import Processes
@@ -35,7 +36,7 @@ from .run_file import check_beginning, check_data, check_recipe
 from .schedule import build_optimizer
 from .sources import open_source
 from .speed import device_speed
-from .tracking import Tracker
+from .tracking import LOG, Tracker
 from .validation import Validation
 from .zero import name_of_zero, read_zero, resolve, sizes_of, stage_of_zero
 
@@ -144,16 +145,17 @@ class Training:
             return self._train(stage)
 
     def _train(self, stage: StageRecipe) -> bool:
-        checkpoint = latest_checkpoint(self.folder / stage.name / "checkpoints", self.observer)
-        with _garbage_collection_paused():
-            beginning = begin(self.recipe, self.data, self._before(stage), dtype=self.dtype)
-            source = open_source(self.recipe, stage, self.data, self.store, beginning.tokenizer)
-        if self.processes.first:
-            check_data(self.folder, stage.name, source.digests)
-            check_beginning(self.folder, stage.name, self.before)
-        steps = steps_of(stage, source)
-        if checkpoint is not None:
-            check_fit(checkpoint, steps=steps, engine=self.engine_name, processes=self.processes.count)
+        with self.processes.together(f"{stage.name}: beginning it"):
+            checkpoint = latest_checkpoint(self.folder / stage.name / "checkpoints", self.observer)
+            with _garbage_collection_paused():
+                beginning = begin(self.recipe, self.data, self._before(stage), dtype=self.dtype)
+                source = open_source(self.recipe, stage, self.data, self.store, beginning.tokenizer)
+            if self.processes.first:
+                check_data(self.folder, stage.name, source.digests)
+                check_beginning(self.folder, stage.name, self.before)
+            steps = steps_of(stage, source)
+            if checkpoint is not None:
+                check_fit(checkpoint, steps=steps, engine=self.engine_name, processes=self.processes.count)
         engine = self.build_engine(stage, beginning, checkpoint)
         loop = StageLoop(
             recipe=self.recipe,
@@ -167,7 +169,7 @@ class Training:
             folder=self.folder / stage.name,
             settings=replace(self.settings, unreadable=stage.unreadable),
             asked_to_stop=self.asked_to_stop,
-            inspect=self._inspector(stage, engine, source, beginning, steps),
+            inspect=self._inspection(stage, engine, source, tokenizer=beginning.tokenizer, steps=steps),
             speed=device_speed(self.recipe, stage.name, engine.device),
         )
         done = loop.run(checkpoint)
@@ -176,13 +178,13 @@ class Training:
             self.tracker.record("end", stage.name, steps)
         return done
 
-    def _inspector(
-        self, stage: StageRecipe, engine: Engine, source: Source, beginning: Beginning, steps: int
-    ) -> Callable[[int], None]:
+    def _inspection(
+        self, stage: StageRecipe, engine: Engine, source: Source, *, tokenizer: Any, steps: int
+    ) -> Inspection:
         """Return what validates and scores the model of a stage between its steps."""
-        validation = Validation(
-            engine, source.held_out(), self.processes, self.tracker, beginning.tokenizer, stage.name
-        )
+        with self.processes.together(f"{stage.name}: loading what is held out"):
+            held_out = source.held_out()
+        validation = Validation(engine, held_out, self.processes, self.tracker, tokenizer, stage.name)
         evaluation: Evaluation | None = None
         if self.scores is not None:
             from .evaluating import Evaluation
@@ -193,20 +195,20 @@ class Training:
                 stage=stage,
                 engine=engine,
                 processes=self.processes,
-                tokenizer=beginning.tokenizer,
+                tokenizer=tokenizer,
                 folder=self.folder,
                 tracker=self.tracker,
                 observer=self.observer,
             )
-
-        def inspect(step: int) -> None:
-            every = self.settings.validate_every
-            if step in {0, steps} or (every and step % every == 0):
-                validation(step)
-            if evaluation is not None:
-                evaluation(step, last=step == steps)
-
-        return inspect
+        return Inspection(
+            stage=stage.name,
+            steps=steps,
+            every=self.settings.validate_every,
+            validation=validation,
+            evaluation=evaluation,
+            processes=self.processes,
+            log=self.folder / LOG,
+        )
 
     def build_engine(self, stage: StageRecipe, beginning: Beginning, checkpoint: Path | None = None) -> Engine:
         """Build the engine of a stage, and check what it trains.
@@ -308,17 +310,12 @@ def own_folder(training: Training) -> Generator[None]:
 
     Raises:
         ResumeError: If another process trains in it, or it holds another training.
+        TrainingError: The same, on the processes that do not write.
     """
     lock: IO[str] | None = None
-    problem: ResumeError | None = None
-    if training.processes.first:
-        try:
+    with training.processes.together(f"{training.folder}: beginning a training in it"):
+        if training.processes.first:
             lock = _claim(training)
-        except ResumeError as error:
-            problem = error
-    failed = training.processes.sums([float(problem is not None)])[0]
-    if failed:
-        raise problem or ResumeError(f"{training.folder}: the first process cannot train in it")
     try:
         yield
     finally:

@@ -72,9 +72,10 @@ class Validation:
         with evaluation_mode(self.engine.model):
             numbers = self._numbers()
             replies = self._captions()
-        self.tracker.record("validation", self.stage, step, **numbers)
-        if replies:
-            self.tracker.record("captions", self.stage, step, captions=[caption._asdict() for caption in replies])
+        with self.processes.together(f"{self.stage}, step {step}: writing the log"):
+            self.tracker.record("validation", self.stage, step, **numbers)
+            if replies:
+                self.tracker.record("captions", self.stage, step, captions=[caption._asdict() for caption in replies])
 
     def _numbers(self) -> dict[str, float]:
         names: tuple[str, ...] = (*LOSS_PARTS, "cosine", "cosine_unmapped")

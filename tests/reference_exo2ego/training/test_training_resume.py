@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -172,6 +173,19 @@ def test_a_checkpoint_with_an_altered_weight_is_passed_over(tmp_path: Path) -> N
     # Torch reads the other weight without a word.
     assert torch.load(after / "state.pt", weights_only=True)["weights"][0] != 0
     assert latest_checkpoint(tmp_path, SilentObserver()) == before
+
+
+def test_a_checkpoint_of_an_earlier_release_is_read(tmp_path: Path) -> None:
+    """It says besides how long its steps took, and its checksum is over that too."""
+    checkpoint = small_checkpoint(tmp_path, 1)
+    values = json.loads((checkpoint / "position.json").read_text())
+    values = {name: value for name, value in values.items() if name != "crc32"} | {"seconds": 1.5}
+    for checksum in ({"crc32": zlib.crc32(json.dumps(values, sort_keys=True).encode())}, {}):
+        (checkpoint / "position.json").write_text(json.dumps(values | checksum))
+        assert read_position(checkpoint) == Position(1, 10, "torch", 1, files={"state": 1})
+    (checkpoint / "position.json").write_text(json.dumps(values | {"crc32": 3}))
+    with pytest.raises(ResumeError, match="not as it was written"):
+        read_position(checkpoint)
 
 
 @pytest.mark.parametrize(
