@@ -40,7 +40,9 @@ def train(
     ] = None,
     frame_store: Annotated[Path | None, typer.Option(help="Read clips from this store instead of decoding.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Threads that read batches ahead.")] = 2,
-    save_every: Annotated[int, typer.Option(min=0, help="Steps between checkpoints; 0: the last one alone.")] = 500,
+    save_every: Annotated[
+        int, typer.Option(min=0, help="Steps between checkpoints; 0: the last, and before scores.")
+    ] = 500,
     keep: Annotated[int, typer.Option(min=1, help="Checkpoints of a stage that stay.")] = 2,
     log_every: Annotated[int, typer.Option(min=1, help="Steps between lines of the log.")] = 10,
     validate_every: Annotated[
@@ -49,7 +51,9 @@ def train(
     evaluate: Annotated[
         Path | None, typer.Option(help="Sample sets to score the model on, from egobench build.")
     ] = None,
-    evaluate_videos: Annotated[Path, typer.Option(help="Folder of their videos.")] = Path(),
+    evaluate_videos: Annotated[
+        Path | None, typer.Option(help="Folder of their videos, or of one such folder per task.")
+    ] = None,
     evaluate_every: Annotated[int, typer.Option(min=0, help="Steps between scores; 0: the end of each stage.")] = 0,
     evaluate_limit: Annotated[int | None, typer.Option(min=1, help="Samples per subset.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Score only these tasks, with commas.")] = None,
@@ -85,8 +89,10 @@ def train(
     chosen_recipe, zero = override(load_recipe(recipe), changes or []), read_zero(deepspeed) if deepspeed else {}
     if dry_run and overfit_one_batch:
         raise typer.BadParameter("--dry-run trains nothing, and --overfit-one-batch does; leave one of them out")
-    if evaluate is None and (tasks or evaluate_limit or evaluate_every):
-        raise typer.BadParameter("--tasks, --evaluate-limit and --evaluate-every go with --evaluate")
+    if evaluate is None and (tasks or evaluate_limit or evaluate_every or evaluate_videos):
+        raise typer.BadParameter("--tasks, --evaluate-videos, --evaluate-limit and --evaluate-every go with --evaluate")
+    if evaluate is not None and evaluate_videos is None:
+        raise typer.BadParameter("--evaluate goes with --evaluate-videos, the folder of the videos of its sample sets")
     chosen_stages, sinks = split_names(stages), split_names(track) or ()
     scores = _scores(evaluate, evaluate_videos, evaluate_every, evaluate_limit, tasks)
     these = begin_processes(local_rank)
@@ -113,7 +119,7 @@ def train(
                 asked_to_stop=request,
             )
             if dry_run:
-                _print_estimates(training, processes or these.count, as_json=as_json)
+                _print_estimates(training, chosen_stages, processes or these.count, as_json=as_json)
             elif overfit_one_batch:
                 _overfit(training, chosen_stages, overfit_steps, as_json=as_json)
             else:
@@ -132,15 +138,16 @@ def _engine(engine: str, zero: dict[str, Any]) -> Literal["torch", "deepspeed"]:
     return "torch" if engine == "torch" else "deepspeed"
 
 
-def _scores(data: Path | None, videos: Path, every: int, limit: int | None, tasks: str | None) -> TaskScores | None:
-    if data is None:
+def _scores(
+    data: Path | None, videos: Path | None, every: int, limit: int | None, tasks: str | None
+) -> TaskScores | None:
+    if data is None or videos is None:
         return None
     from egobench.dataset.sampleset import SampleSet, find_sets
-    from egobench.run.media import check_videos
-    from reference_exo2ego.training.evaluating import TaskScores
+    from reference_exo2ego.training.evaluating import TaskScores, check_videos
 
-    check_videos(videos)  # Before hours of training.
     sets = [SampleSet.read(folder) for folder in find_sets(data, split_names(tasks))]
+    check_videos(sets, videos)  # Before hours of training.
     return TaskScores(sets=sets, videos=videos, every=every, limit=limit)
 
 
@@ -148,6 +155,7 @@ def _train(training: Training, stages: tuple[str, ...] | None, track: tuple[str,
     from reference_exo2ego.training.run import own_folder
     from reference_exo2ego.training.signals import STOPPED
 
+    chosen = [stage.name for _, stage in training.of_stages(stages)]
     with own_folder(training):
         tracked = replace(training, tracker=_tracker(training, track))
         try:
@@ -159,12 +167,8 @@ def _train(training: Training, stages: tuple[str, ...] | None, track: tuple[str,
     if not done:
         note(f"stopped; its checkpoint is in {training.folder}, and the same command goes on with it")
         raise typer.Exit(STOPPED)
-    models = {
-        stage.name: str(training.model_of(stage.name))
-        for stage in training.recipe.trained
-        if stages is None or stage.name in stages
-    }
-    last = [*models.values()][-1]
+    models = {name: str(training.model_of(name)) for name in chosen}
+    last = models[chosen[-1]]
     if as_json:
         print_json({"folder": str(training.folder), "recipe": training.recipe.fingerprint, "models": models})
         return
@@ -196,8 +200,7 @@ def _tracker(training: Training, track: tuple[str, ...]) -> Tracker:
 def _overfit(training: Training, stages: tuple[str, ...] | None, steps: int, *, as_json: bool) -> None:
     from reference_exo2ego.training.overfit import GOAL, overfit
 
-    chosen = [training.recipe.stage(name) for name in stages] if stages else training.recipe.trained
-    results = [overfit(training, stage, steps) for stage in chosen]
+    results = [overfit(begun, stage, steps) for begun, stage in training.of_stages(stages)]
     if not training.processes.first:
         return
     table = Table("stage", "steps", "words' loss", "kl", "ccl", "learnt by heart")
@@ -214,8 +217,8 @@ def _known(number: float | None, form: str) -> str:
     return "not known" if number is None else f"{number:{form}}"
 
 
-def _print_estimates(training: Training, processes: int, *, as_json: bool) -> None:
-    rows = training.estimates(processes)
+def _print_estimates(training: Training, stages: tuple[str, ...] | None, processes: int, *, as_json: bool) -> None:
+    rows = training.estimates(processes, stages)
     if not training.processes.first:
         return
     if as_json:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from egobench.dataset.sampleset import SampleSet
+from egobench.errors import MissingVideoError
 from egobench.evaluate import evaluate
 from egobench.model import Method
 from egobench.observer import Observer
-from egobench.plugins import load_model
+from egobench.plugins import load_model, load_task
+from egobench.run.media import locate_video
 from egobench.run.spec import Settings
 
 from .beginning import hand_over
@@ -39,6 +41,28 @@ class TaskScores:
     every: int = 0
     limit: int | None = None
     method: Method = "likelihood-sum"
+
+
+def check_videos(sets: Sequence[SampleSet], videos: Path) -> None:
+    """Refuse a folder that has none of the videos of a sample set, before the model that is to see them is trained.
+
+    Args:
+        sets: Sample sets.
+        videos: Folder of their videos, or of one folder of videos per task.
+
+    Raises:
+        MissingVideoError: If there is no such folder, or no video of a set is in it.
+    """
+    if not videos.is_dir():
+        raise MissingVideoError(f"{videos}: no such folder of videos; expected --evaluate-videos DIR")
+    for sample_set in sets:
+        task = load_task(sample_set.manifest.task)
+        names = dict.fromkeys(sample.video for sample in sample_set.samples)
+        if names and not any(locate_video(videos, task, name).exists() for name in names):
+            raise MissingVideoError(
+                f"{videos}: has no video of {sample_set.name}, such as {next(iter(names))}; expected the folder of its "
+                f"videos after --evaluate-videos"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

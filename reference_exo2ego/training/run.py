@@ -16,11 +16,11 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 
-from egobench.errors import AnnotationFileError, ResumeError, StageError, bare_reason
+from egobench.errors import AnnotationFileError, RecipeError, ResumeError, StageError, bare_reason
 from egobench.observer import Observer, SilentObserver
 
 from .batches import Source, TrainingStage
@@ -93,33 +93,55 @@ class Training:
         Raises:
             ResumeError: If the folder holds another training, or a stage was begun from another model.
             StageError: If the stage before one of them is missing.
+            RecipeError: If the recipe trains none of them.
         """
-        chosen = [stage for stage in self.recipe.trained if stages is None or stage.name in stages]
-        for name in stages or ():
-            self.recipe.stage(name)
-        for place, stage in enumerate(chosen):
-            training = self if place == 0 else replace(self, before=None)
+        for training, stage in self.of_stages(stages):
             if self.model_of(stage.name).is_dir():
                 self.observer.note(f"{stage.name} is done: {self.model_of(stage.name)}")
             elif not training.train(stage):
                 return False
         return True
 
-    def estimates(self, processes: int) -> list[StageEstimate]:
+    def of_stages(self, names: Sequence[str] | None) -> list[StageTraining]:
+        """Choose stages in the recipe's order; the model that is named to begin with begins the first alone.
+
+        Args:
+            names: Their names; ``None`` for all of them.
+
+        Raises:
+            RecipeError: If the recipe does not train a stage of such a name, or none at all.
+        """
+        chosen = self.recipe.trained
+        if names is not None:
+            named = {self.recipe.stage(name).name for name in names}
+            chosen = tuple(stage for stage in chosen if stage.name in named)
+        if not chosen:
+            raise RecipeError(
+                f"recipe {self.recipe.name}: nothing to train; it has {', '.join(s.name for s in self.recipe.stages)} "
+                f"alone, which a published model leaves out; begin with another init, or add a stage"
+            )
+        return [
+            StageTraining(self if place == 0 else replace(self, before=None), stage)
+            for place, stage in enumerate(chosen)
+        ]
+
+    def estimates(self, processes: int, stages: Sequence[str] | None = None) -> list[StageEstimate]:
         """Estimate what each stage would take; steps are known of stages whose data are there.
 
         Args:
             processes: Number of processes to compute for.
+            stages: Names of stages; ``None`` for all of them.
 
         Raises:
             TrainingDataError: If data are there and cannot be used.
+            RecipeError: If the recipe trains none of them.
         """
         from .estimate import device_peak, estimate
 
         peak = device_peak()
         return [
             estimate(self.recipe, stage, processes=processes, steps=self._steps_ahead(stage), peak=peak)
-            for stage in self.recipe.trained
+            for _, stage in self.of_stages(stages)
         ]
 
     def _steps_ahead(self, stage: StageRecipe) -> int | None:
@@ -282,6 +304,13 @@ class Training:
                 f"or begin from another model with --from"
             )
         return before
+
+
+class StageTraining(NamedTuple):
+    """A stage, and the training as it begins there."""
+
+    training: Training
+    stage: StageRecipe
 
 
 @contextmanager

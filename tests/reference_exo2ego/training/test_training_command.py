@@ -20,6 +20,7 @@ from reference_exo2ego.training.recipe import load_recipe  # noqa: E402
 from reference_exo2ego.training.report import as_typed  # noqa: E402
 from reference_exo2ego.training.speed import stage_cost  # noqa: E402
 from tests.reference_exo2ego.published_layout import tiny_checkpoint  # noqa: E402
+from tests.reference_exo2ego.training.door_questions import write_questions  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import recipe_file, recipe_values, write_data  # noqa: E402
 
 Train = Callable[..., tuple[int, str, str]]
@@ -97,6 +98,8 @@ def test_a_dry_run_with_data_knows_steps_and_hours(train: Train, tmp_path: Path)
         (("--dry-run", "--overfit-one-batch"), "leave one of them out"),
         (("--tasks", "vln-qa"), "go with --evaluate"),
         (("--evaluate-every", "5"), "go with --evaluate"),
+        (("--evaluate-videos", "."), "go with --evaluate"),
+        (("--evaluate", "."), "goes with --evaluate-videos"),
         (("--evaluate-limit", "0"), "--evaluate-limit"),
         (("--dry-run", "--processes", "0"), "--processes"),
         (("--stages", ","), "names nothing"),
@@ -111,10 +114,58 @@ def test_options_that_contradict_one_another_are_wrong_use(
 
 
 def test_videos_of_questions_are_looked_for_before_anything_is_trained(train: Train, tmp_path: Path) -> None:
-    code, _, err = train(
-        "tiny", "--data", tmp_path, "--evaluate", tmp_path, "--evaluate-videos", tmp_path / "nowhere", "--dry-run"
-    )
-    assert (code, "no such folder of videos" in err) == (1, True)
+    write_questions(tmp_path / "sets", tmp_path / "videos")
+    (tmp_path / "empty").mkdir()
+    for folder, message in (("nowhere", "no such folder of videos"), ("empty", "has no video of vln-qa")):
+        code, _, err = train(
+            "tiny",
+            "--data",
+            tmp_path,
+            "--evaluate",
+            tmp_path / "sets",
+            "--evaluate-videos",
+            tmp_path / folder,
+            "--dry-run",
+        )
+        assert (code, message in " ".join(err.split())) == (1, True), err
+
+
+@pytest.mark.parametrize("mode", [(), ("--dry-run",), ("--overfit-one-batch",)])
+def test_stages_that_are_not_trained_are_named_before_anything_begins(
+    mode: tuple[str, ...], train: Train, tmp_path: Path
+) -> None:
+    data, run = write_data(tmp_path / "data"), tmp_path / "run"
+    arguments = (recipe_file(tmp_path, recipe_values(("init",), steps=1)), "--data", data, "--out", run, *mode)
+    code, out, err = train(*arguments, "--stages", "init,stage7")
+    assert (code, out, "no stage 'stage7'; it has init" in " ".join(err.split())) == (2, "", True), err
+    code, out, err = train(*arguments, "init=published")
+    assert (code, out, "nothing to train; it has init alone" in " ".join(err.split())) == (2, "", True), err
+    assert not run.exists()
+
+
+def test_a_dry_run_computes_the_stages_that_are_named(train: Train, tmp_path: Path) -> None:
+    recipe = recipe_file(tmp_path, recipe_values(("stage1", "stage2", "stage3")))
+    code, out, err = train(recipe, "--data", tmp_path, "--dry-run", "--json", "--stages", "stage3,stage1")
+    assert code == 0, err
+    assert [row["stage"] for row in json.loads(out)["stages"]] == ["stage1", "stage3"]
+
+
+def test_a_named_model_begins_the_first_stage_that_is_overfitted_alone(train: Train, tmp_path: Path) -> None:
+    """Stage 1 trains the exocentric encoder: a stage 2 that begins from it again has a loss of its own."""
+    data = write_data(tmp_path / "data")
+    recipe = recipe_file(tmp_path, recipe_values(("stage1", "stage2"), steps=1))
+    other = recipe_file(tmp_path, recipe_values(("stage1", "stage2"), steps=1, seed=7))
+    code, _, err = train(other, "--data", data, "--out", tmp_path / "other", "--stages", "stage1", "--workers", 0)
+    assert code == 0, err
+    recipe = recipe_file(tmp_path, recipe_values(("stage1", "stage2"), steps=1))
+    overfit = (recipe, "--data", data, "--out", tmp_path / "run", "--overfit-one-batch", "--overfit-steps", 1, "--json")
+    losses: dict[str, list[float]] = {}
+    for words in ((), ("--from", tmp_path / "other" / "stage1" / "model")):
+        _, out, err = train(*overfit, *words)
+        for row in json.loads(out):
+            losses.setdefault(row["stage"], []).append(row["losses"]["vtg"][0])
+    assert losses["stage1"][0] != losses["stage1"][1]
+    assert losses["stage2"][0] == losses["stage2"][1]
 
 
 def test_a_training_says_in_json_what_it_hands_over(train: Train, tmp_path: Path) -> None:

@@ -223,6 +223,16 @@ def test_too_many_unreadable_clips_stop_it(tmp_path: Path) -> None:
     assert memory.numbers()[-1]["unreadable"] > 3
 
 
+def test_an_unreadable_clip_ends_no_overfitting(tmp_path: Path) -> None:
+    """Its place is taken at each step, so that of 400 clips 100 were unreadable."""
+    data = write_data(tmp_path / "data")
+    for file in (data / "takes" / "exo0").glob("*.png"):
+        file.write_bytes(b"no picture")
+    recipe = tiny_recipe(("stage1",), batch=10, micro=10)
+    result = overfit(training(tmp_path / "run", data, recipe), recipe.stages[0], 40)
+    assert result.steps == 40
+
+
 def test_it_looks_at_the_model_first_now_and_then_and_last(tmp_path: Path, data: Path) -> None:
     memory = Memory()
     started = training(tmp_path, data, tiny_recipe(("stage2",), steps=5), memory)
