@@ -34,8 +34,6 @@ class ConsoleLines:
                 note(f"{where} scores: {numbers_line(dict(list(values.items())[:SHOWN_SCORES]))}")
             case "note":
                 note(f"{where}: {record.values['note']}")
-            case "begin":
-                note(f"{record.stage}: {record.values['about']}")
             case "checkpoint" | "end":
                 pass
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from egobench.errors import JsonInputError, TrainingError, install_command
+from egobench.errors import JsonInputError, TrainingError, bare_reason, install_command
 from egobench.json_input import parse_json
 from egobench.validation import first_fault
+from egobench.whole_file import replace_file
 
-Kind = Literal["step", "validation", "captions", "scores", "begin", "end", "checkpoint", "note"]
+Kind = Literal["step", "validation", "captions", "scores", "end", "checkpoint", "note"]
 """What a record is about."""
 
 LOG = "log.jsonl"
+
+WANDB_ID = "wandb.txt"
+"""The file with the id of a training's run at Weights & Biases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """Sends numbers to Weights & Biases.
+    """Sends numbers to Weights & Biases; a training that is resumed goes on with its run there.
 
     Args:
         folder: Folder of its files.
@@ -143,7 +149,7 @@ class WeightsAndBiases:
         except ImportError as error:
             raise TrainingError("wandb is not installed; pip install wandb, or leave --track wandb out") from error
         self._run: Any = library.init(
-            project="exo2ego", name=name, dir=str(folder), config=dict(settings), resume="allow"
+            project="exo2ego", name=name, dir=str(folder), config=dict(settings), id=wandb_id(folder), resume="allow"
         )
         self._stages: set[str] = set()
 
@@ -162,6 +168,31 @@ class WeightsAndBiases:
     def close(self) -> None:
         """Finish the run."""
         self._run.finish()
+
+
+def wandb_id(folder: Path) -> str:
+    """Return the id of a training's run at Weights & Biases: drawn once, and kept in the training's folder.
+
+    A path would not do: trainings on two machines may have the same one, and a folder may move.
+
+    Args:
+        folder: Folder of the training.
+
+    Raises:
+        TrainingError: If the id cannot be read or written.
+    """
+    named = os.environ.get("WANDB_RUN_ID")
+    if named:
+        return named
+    path = folder / WANDB_ID
+    try:
+        if not path.is_file():
+            replace_file(path, uuid4().hex + "\n")
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(
+            f"{path}: cannot be read or written ({bare_reason(error)}); make room, or delete it for another run there"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

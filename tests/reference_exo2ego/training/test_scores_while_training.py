@@ -27,6 +27,7 @@ from reference_exo2ego.training.tracking import (  # noqa: E402
     Tracker,
     WeightsAndBiases,
     read_log,
+    wandb_id,
 )
 from tests.reference_exo2ego.training.door_questions import write_questions  # noqa: E402
 from tests.reference_exo2ego.training.tiny_training import tiny_recipe, write_data  # noqa: E402
@@ -105,8 +106,21 @@ def test_tensorboard_has_the_numbers_of_the_log(place: Place, tmp_path: Path) ->
     assert "stage3/captions/text_summary" in events.Tags()["tensors"]
 
 
+def test_a_training_has_one_run_at_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_RUN_ID", raising=False)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    own = wandb_id(tmp_path / "first")
+    assert own == wandb_id(tmp_path / "first") != wandb_id(tmp_path / "second")
+    (tmp_path / "first").rename(tmp_path / "moved")
+    assert wandb_id(tmp_path / "moved") == own
+    monkeypatch.setenv("WANDB_RUN_ID", "named")
+    assert wandb_id(tmp_path / "moved") == "named"
+
+
 def test_wandb_keeps_the_numbers_where_it_is_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb = pytest.importorskip("wandb")
+    monkeypatch.delenv("WANDB_RUN_ID", raising=False)
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     sink = WeightsAndBiases(tmp_path, "test", tiny_recipe().model_dump(mode="json"))
@@ -117,6 +131,7 @@ def test_wandb_keeps_the_numbers_where_it_is_offline(tmp_path: Path, monkeypatch
     numbers = {name: wandb.run.summary[name] for name in ("stage1/step/loss", "stage1/steps", "stage3/validation/loss")}
     assert numbers == {"stage1/step/loss": 1.5, "stage1/steps": 20, "stage3/validation/loss": 0.5}
     assert wandb.run.step == 3
+    assert wandb.run.id == wandb_id(tmp_path)
     assert wandb.run.config["stages"][0]["name"] == "init"
     sink.close()
     (kept,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
