@@ -274,7 +274,9 @@ class StageLoop:
         micro_batches = loaded.micro_batches
         counts = self._count(micro_batches)
         sums, diverged = dict.fromkeys(LOSS_PARTS, 0.0), list[Diverged]()
-        word_weights = {name: getattr(self.recipe.model.weights, name) for name in self.recipe.model.word_losses}
+        word_weights: dict[str, float] = {
+            name: getattr(self.recipe.model.weights, name) for name in self.recipe.model.word_losses
+        }
         for number, micro in enumerate(micro_batches, start=1):
             losses = self.engine.losses(micro.batch.to(self.engine.device))
             words = micro.batch.predicted / counts.words[micro.group]
