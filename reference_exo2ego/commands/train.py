@@ -155,7 +155,7 @@ def _train(training: Training, stages: tuple[str, ...] | None, track: tuple[str,
     from reference_exo2ego.training.run import own_folder
     from reference_exo2ego.training.signals import STOPPED
 
-    chosen = [stage.name for _, stage in training.of_stages(stages)]
+    chosen = training.of_stages(stages)
     with own_folder(training):
         tracked = replace(training, tracker=_tracker(training, track))
         try:
@@ -167,8 +167,8 @@ def _train(training: Training, stages: tuple[str, ...] | None, track: tuple[str,
     if not done:
         note(f"stopped; its checkpoint is in {training.folder}, and the same command goes on with it")
         raise typer.Exit(STOPPED)
-    models = {name: str(training.model_of(name)) for name in chosen}
-    last = models[chosen[-1]]
+    models = {stage.name: str(training.model_of(stage.name)) for _, stage in chosen}
+    last = models[chosen[-1].stage.name]
     if as_json:
         print_json({"folder": str(training.folder), "recipe": training.recipe.fingerprint, "models": models})
         return
