@@ -30,9 +30,9 @@ def clip_request(path: Path, start: float | None, end: float | None, rule: Frame
         end: Seconds; ``None`` for the end of the file.
         rule: Which of its frames are shown.
     """
-    shown = f"{rule.count} frames{' and its end' if rule.last else ''}"
+    frames = f"{rule.count} frames{' and its end' if rule.last else ''}"
     rate = "" if rule.fps is None else f", {rule.fps:g} a second at most"
-    return ClipRequest(f"{path} from {start} to {end}: {shown}{rate}", path, start or 0.0, end, rule)
+    return ClipRequest(f"{path} from {start} to {end}: {frames}{rate}", path, start or 0.0, end, rule)
 
 
 def read_frames(request: ClipRequest, store: FrameStore | None) -> np.ndarray:

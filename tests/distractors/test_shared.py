@@ -46,11 +46,11 @@ def built(construct: Construction, records: Sequence[Record], tools: Tools | Non
 
 def groups(records: Sequence[Record], options: Sequence[Options | Dropped]) -> list[list[tuple[Record, Options]]]:
     """Placed records by their set of options; in these tests no two groups have the same answers."""
-    found: defaultdict[frozenset[str], list[tuple[Record, Options]]] = defaultdict(list)
-    for one, shown in zip(records, options, strict=True):
-        if isinstance(shown, Options):
-            found[frozenset(shown.texts)].append((one, shown))
-    return list(found.values())
+    by_options: defaultdict[frozenset[str], list[tuple[Record, Options]]] = defaultdict(list)
+    for placed, set_of_options in zip(records, options, strict=True):
+        if isinstance(set_of_options, Options):
+            by_options[frozenset(set_of_options.texts)].append((placed, set_of_options))
+    return list(by_options.values())
 
 
 THREES = shared_sets(3, true_of=Truth())
@@ -112,8 +112,8 @@ def test_the_search_comes_close_to_the_best_of_all_partitions() -> None:
     for seed in range(20):
         answers = [str(answer) for answer in np.random.default_rng(seed).permutation(CAPTIONS)[:9]]
         records = [record(number, answer) for number, answer in enumerate(answers)]
-        found = [[Words()([one.answer])[0] for one, _ in group] for group in groups(records, built(THREES, records))]
-        reached = sum(float((np.sum(group, axis=0) ** 2).sum() - 3) / 2 for group in found)
+        grouped = [[Words()([one.answer])[0] for one, _ in group] for group in groups(records, built(THREES, records))]
+        reached = sum(float((np.sum(group, axis=0) ** 2).sum() - 3) / 2 for group in grouped)
         shares.append(reached / best_of_all(Words()(answers), tuple(range(9))))
     assert len(shares) == 20
     assert max(shares) <= 1 + 1e-5
@@ -129,9 +129,9 @@ def test_the_ratio_is_the_likeness_in_groups_over_that_of_the_nearest() -> None:
 
 
 def never_together(records: Sequence[Record], construct: Construction, one: int, other: int) -> None:
-    found = groups(records, built(construct, records))
-    assert any(first.id == records[one].id for group in found for first, _ in group)
-    for group in found:
+    placed = groups(records, built(construct, records))
+    assert any(first.id == records[one].id for group in placed for first, _ in group)
+    for group in placed:
         assert not {records[one].id, records[other].id} <= {first.id for first, _ in group}
 
 

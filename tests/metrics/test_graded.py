@@ -54,14 +54,14 @@ def test_ties_count_as_the_mean_over_all_orders() -> None:
     rng = np.random.default_rng(1)
     for scores in ([0, 0, 0, 0, 0], [2, 1, 1, 1, 0], [1, 1, 0, 0, 0], [3, 3, 2, 1, 1]):
         relevance = graded(rng, 1, 5)
-        held = np.array(scores, np.float64)
+        tied = np.array(scores, np.float64)
         orders = [np.array(order) for order in permutations(range(5))]
         # Adding a tiny permutation breaks the ties in every possible way, each equally often.
-        broken = [held + 1e-6 * order for order in orders]
-        wanted = np.mean([published_ap(each, relevance[0]) for each in broken])
-        assert graded_aps(held[None], relevance).mean() == pytest.approx(wanted, abs=1e-12)
-        wanted = np.mean([published_ndcg(each, relevance[0]) for each in broken])
-        assert graded_ndcgs(held[None], relevance).mean() == pytest.approx(wanted, abs=1e-12)
+        broken = [tied + 1e-6 * order for order in orders]
+        expected_value = np.mean([published_ap(each, relevance[0]) for each in broken])
+        assert graded_aps(tied[None], relevance).mean() == pytest.approx(expected_value, abs=1e-12)
+        expected_value = np.mean([published_ndcg(each, relevance[0]) for each in broken])
+        assert graded_ndcgs(tied[None], relevance).mean() == pytest.approx(expected_value, abs=1e-12)
 
 
 def test_a_ranking_of_three_scores_what_arithmetic_says() -> None:

@@ -44,27 +44,27 @@ def depthwise(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def block(values: np.ndarray, weights: Weights, name: str) -> np.ndarray:
-    found = silu(norm(mixed(values, weights, f"{name}.conv1.conv"), weights, f"{name}.conv1.bn"))
-    found = silu(norm(depthwise(found, weights[f"{name}.conv2.conv.weight"]), weights, f"{name}.conv2.bn"))
-    squeezed = found.mean((0, 1))[None, None]
+    hidden = silu(norm(mixed(values, weights, f"{name}.conv1.conv"), weights, f"{name}.conv1.bn"))
+    hidden = silu(norm(depthwise(hidden, weights[f"{name}.conv2.conv.weight"]), weights, f"{name}.conv2.bn"))
+    squeezed = hidden.mean((0, 1))[None, None]
     gate = silu(mixed(squeezed, weights, f"{name}.se.fc1") + weights[f"{name}.se.fc1.bias"])
     gate = mixed(gate, weights, f"{name}.se.fc2") + weights[f"{name}.se.fc2.bias"]
-    found = norm(mixed(found / (1 + np.exp(-gate)), weights, f"{name}.conv3.conv"), weights, f"{name}.conv3.bn")
+    hidden = norm(mixed(hidden / (1 + np.exp(-gate)), weights, f"{name}.conv3.conv"), weights, f"{name}.conv3.bn")
     if f"{name}.downsample.conv.weight" in weights:
         values = norm(mixed(values, weights, f"{name}.downsample.conv"), weights, f"{name}.downsample.bn")
-    return silu(found + values)
+    return silu(hidden + values)
 
 
 def joined(values: np.ndarray, weights: Weights, padding: int) -> np.ndarray:
     """2 x 2 x 2 places of ``(frames, height, width, channels)`` become one."""
     filled = np.pad(values, (*((padding, padding),) * 3, (0, 0)))
     steps, rows, columns = (length // 2 for length in filled.shape[:3])
-    found = np.zeros((steps, rows, columns, values.shape[3]))
+    cubes = np.zeros((steps, rows, columns, values.shape[3]))
     kernel = weights["sampler.0.weight"]
     for step, row, column in np.ndindex(steps, rows, columns):
         cube = filled[2 * step : 2 * step + 2, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
-        found[step, row, column] = np.einsum("thwi,oithw->o", cube, kernel)
-    return silu(found + weights["sampler.0.bias"])
+        cubes[step, row, column] = np.einsum("thwi,oithw->o", cube, kernel)
+    return silu(cubes + weights["sampler.0.bias"])
 
 
 def expected(patches: np.ndarray, weights: Weights, padding: int, depth: int) -> np.ndarray:
@@ -100,14 +100,14 @@ def test_tokens_are_those_of_the_formulas(kind: Kind, frames: int, side: int) ->
     padding = int(kind == "stc_connector")
     patches = np.random.default_rng(0).normal(size=(2, frames, side * side, 8))
     with torch.inference_mode():
-        found = built(torch.tensor(patches, dtype=torch.float32)).numpy()
+        tokens_of_clips = built(torch.tensor(patches, dtype=torch.float32)).numpy()
     for clip in range(2):
-        shown = patches[clip].reshape(frames, side, side, 8)
+        grid = patches[clip].reshape(frames, side, side, 8)
         if not padding and frames % 2:
-            shown = np.concatenate([shown, shown[-1:]])
-        numbers = expected(shown, weights, padding, depth=2)
+            grid = np.concatenate([grid, grid[-1:]])
+        numbers = expected(grid, weights, padding, depth=2)
         assert numbers.shape == (token_grid(frames, side, kind).tokens, 12)
-        np.testing.assert_allclose(found[clip], numbers, atol=2e-5)
+        np.testing.assert_allclose(tokens_of_clips[clip], numbers, atol=2e-5)
 
 
 def test_token_counts_are_those_of_the_published_models() -> None:

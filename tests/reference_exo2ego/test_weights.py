@@ -55,8 +55,8 @@ def test_pickles_of_tensors_are_read_in_both_formats(tmp_path: Path) -> None:
     torch.save({"model": tensors}, tmp_path / "inside.pth")
     torch.save(tensors, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     for name in ("new", "inside", "old"):
-        found = read_weights([tmp_path / f"{name}.pth"])
-        assert {key: value.tolist() for key, value in found.items()} == {"a": [0, 1, 2], "b": [[1, 1], [1, 1]]}
+        weights = read_weights([tmp_path / f"{name}.pth"])
+        assert {key: value.tolist() for key, value in weights.items()} == {"a": [0, 1, 2], "b": [[1, 1], [1, 1]]}
 
 
 @pytest.mark.parametrize(
@@ -103,17 +103,17 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
 def test_what_is_missing_extra_or_misshapen_is_named() -> None:
     from reference_exo2ego.backbone.weights import check_weights
 
-    found = {"kept": torch.zeros(2, 3), "turned": torch.zeros(3, 2), "extra": torch.zeros(1)}
-    wanted = {"kept": torch.Size((2, 3)), "turned": torch.Size((2, 3))} | {
+    weights = {"kept": torch.zeros(2, 3), "turned": torch.zeros(3, 2), "extra": torch.zeros(1)}
+    shapes = {"kept": torch.Size((2, 3)), "turned": torch.Size((2, 3))} | {
         f"lost{number}": torch.Size((1,)) for number in range(5)
     }
     with pytest.raises(ModelError) as raised:
-        check_weights("here", found, wanted)
+        check_weights("here", weights, shapes)
     assert str(raised.value).startswith(
         "here: of 7 tensors expected, 5 missing: lost0, lost1, lost2 and 2 more; 1 not known: extra; "
         "1 of another shape: turned of (3, 2), not (2, 3)."
     )
-    check_weights("here", {"kept": found["kept"]}, {"kept": torch.Size((2, 3))})
+    check_weights("here", {"kept": weights["kept"]}, {"kept": torch.Size((2, 3))})
 
 
 def test_a_training_does_not_go_on_from_a_pickle_that_holds_code(tmp_path: Path) -> None:

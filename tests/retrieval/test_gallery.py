@@ -85,9 +85,9 @@ def test_chance_is_what_equal_scores_get(epic: SampleSet, charades: SampleSet) -
 def test_the_order_of_a_classes_file_does_not_matter_and_every_class_is_a_column(tmp_path: Path) -> None:
     files = OFFICIAL["charades-ego"]()
     files["Charades_v1_classes.txt"] = "\n".join(reversed(files["Charades_v1_classes.txt"].splitlines()))
-    held = built(tmp_path, "charades-ego", "gallery157", files)
-    assert [item.id for item in held.gallery] == [f"c{number:03d}" for number in range(157)]
-    assert held.gallery[4].text == "Lying on a bed"
+    sample_set = built(tmp_path, "charades-ego", "gallery157", files)
+    assert [item.id for item in sample_set.gallery] == [f"c{number:03d}" for number in range(157)]
+    assert sample_set.gallery[4].text == "Lying on a bed"
 
 
 def test_every_video_is_a_row_with_all_of_its_classes(charades: SampleSet) -> None:
@@ -249,18 +249,18 @@ def test_a_table_is_scored_in_two_commands(tmp_path: Path) -> None:
     assert "chance" in egobench("score", tmp_path / "s.npy", "--data", data).stdout
     lost = egobench("score", tmp_path / "s.npy")
     assert (lost.returncode, "give --data DATA/<task>/<construction>" in lost.stderr) == (1, True)
-    asked = egobench("run", "first-choice", "--data", tmp_path / "data", "--out", tmp_path / "runs")
-    assert (asked.returncode, "holds galleries alone" in asked.stderr) == (1, True)
+    refused = egobench("run", "first-choice", "--data", tmp_path / "data", "--out", tmp_path / "runs")
+    assert (refused.returncode, "holds galleries alone" in refused.stderr) == (1, True)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not EPIC.is_dir(), reason="needs the EPIC-KITCHENS-100 annotations beside the checkout")
 def test_the_real_gallery_has_the_published_columns(tmp_path: Path) -> None:
     task = load_task("epic-kitchens-mir")
-    held = build(task, Annotations(EPIC), NoEmbedder(), construction="gallery")
-    assert (len(held.samples), len(held.gallery), held.manifest.texts) == (9668, 3842, 3835)
-    assert held.manifest.chance["all/mAP"] == pytest.approx(0.0569, abs=1e-4)
-    assert held.manifest.chance["all/nDCG"] == pytest.approx(0.1080, abs=1e-4)
+    sample_set = build(task, Annotations(EPIC), NoEmbedder(), construction="gallery")
+    assert (len(sample_set.samples), len(sample_set.gallery), sample_set.manifest.texts) == (9668, 3842, 3835)
+    assert sample_set.manifest.chance["all/mAP"] == pytest.approx(0.0569, abs=1e-4)
+    assert sample_set.manifest.chance["all/nDCG"] == pytest.approx(0.1080, abs=1e-4)
     for name in ("EPIC_100_retrieval_test.csv", "EPIC_100_retrieval_test_sentence.csv"):
         lines = (EPIC / name).read_text().splitlines()
         moved = [lines[0], lines[2], lines[1], *lines[3:]] if "sentence" in name else lines

@@ -41,8 +41,8 @@ def test_samples_come_back_as_they_were_written(tmp_path: Path, name: str) -> No
 def test_a_view_without_a_time_has_the_samples(
     tmp_path: Path, own: dict[str, float], times: tuple[float, float]
 ) -> None:
-    said = [{"from": "human", "value": "<video>\nwhat"}, {"from": "gpt", "value": "a cup"}]
-    row = {"id": "a", "video": "a.mp4", "conversations": said, "start": 1, "end": 2, "exo": [{"video": "b.mp4"} | own]}
+    turns = [{"from": "human", "value": "<video>\nwhat"}, {"from": "gpt", "value": "a cup"}]
+    row = {"id": "a", "video": "a.mp4", "conversations": turns, "start": 1, "end": 2, "exo": [{"video": "b.mp4"} | own]}
     (sample,) = read_samples(written(tmp_path, [row]))
     assert sample.times_of(sample.exo[0]) == times
 

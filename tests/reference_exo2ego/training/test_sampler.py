@@ -29,9 +29,9 @@ def test_an_epoch_shows_every_clip_once(lengths: list[int] | None) -> None:
 def test_weights_say_how_often_a_clip_is_shown() -> None:
     order = ClipOrder([2.0] * 10 + [0.5] * 40, None, batch=8, seed=1)
     assert order.per_epoch == 40
-    shown = Counter(epoch(order, 8))
-    assert all(shown[clip] == 2 for clip in range(10))
-    assert sum(shown[clip] for clip in range(10, 50)) == 20 and max(shown[clip] for clip in range(10, 50)) == 1
+    times = Counter(epoch(order, 8))
+    assert all(times[clip] == 2 for clip in range(10))
+    assert sum(times[clip] for clip in range(10, 50)) == 20 and max(times[clip] for clip in range(10, 50)) == 1
     # The halves fall on other clips in other epochs.
     over_epochs = Counter(clip for number in range(40) for clip in epoch(order, 8, number))
     assert all(8 < over_epochs[clip] < 32 for clip in range(10, 50))
@@ -45,9 +45,9 @@ def test_an_epoch_holds_as_many_clips_as_it_says(weights: list[float], clips: in
     order = ClipOrder(weights, None, batch=clips, seed=1)
     assert order.per_epoch == clips
     for number in range(8):
-        shown = Counter(order.batch_of(number))
-        assert shown.total() == clips
-        assert all(count <= math.ceil(weights[clip]) for clip, count in shown.items())
+        times = Counter(order.batch_of(number))
+        assert times.total() == clips
+        assert all(count <= math.ceil(weights[clip]) for clip, count in times.items())
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -61,9 +61,9 @@ def test_every_epoch_of_any_weights_is_whole(grouped: bool) -> None:
         weights = [drawn.choice(choice) for _ in range(size)]
         order = ClipOrder(weights, [clip % 5 for clip in range(size)] if grouped else None, batch=1, seed=size)
         for number in range(3):
-            shown = Counter(order.batch_of(number * order.per_epoch + place)[0] for place in range(order.per_epoch))
-            assert shown.total() == order.per_epoch == max(1, math.floor(math.fsum(weights) + 1e-9))
-            assert all(count <= math.ceil(weights[clip]) for clip, count in shown.items())
+            times = Counter(order.batch_of(number * order.per_epoch + place)[0] for place in range(order.per_epoch))
+            assert times.total() == order.per_epoch == max(1, math.floor(math.fsum(weights) + 1e-9))
+            assert all(count <= math.ceil(weights[clip]) for clip, count in times.items())
 
 
 def test_the_order_of_epochs_that_were_whole_stays_what_it_was() -> None:
