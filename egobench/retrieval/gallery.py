@@ -207,14 +207,17 @@ def _attempt(metric: GalleryMetric, table: ScoreTable, relevance: np.ndarray, se
 def _answered_only(
     estimate: Estimate | None, metric: GalleryMetric, table: ScoreTable, relevance: np.ndarray
 ) -> float | None:
-    """The score over answered samples alone; ``None`` where nothing is right for any of them."""
+    """The score over answered samples alone; ``None`` where nothing is right for any of them, or it is not defined."""
     answered = _answered(table)
     if estimate is None or answered.all():
         return None if estimate is None else estimate.value
     relevance_of_answered = relevance[answered]
     if not relevance_of_answered.any():
         return None
-    return table_value(metric, table.scores[answered], relevance_of_answered)
+    try:
+        return table_value(metric, table.scores[answered], relevance_of_answered)
+    except ValueError:
+        return None
 
 
 def _chance(metric: GalleryMetric, relevance: np.ndarray) -> float | None:
