@@ -1,7 +1,7 @@
 """Standard errors and intervals where samples come in clusters (PROTOCOL section 5).
 
 Where every cluster has the same score the error is 0, and no interval of t can say how sure that is: there Wilson's
-interval of as many trials as there are clusters takes its place, for every metric that no value of is negative.
+interval of as many trials as there are clusters takes its place, for every metric without negative values.
 """
 
 from __future__ import annotations
